@@ -1,0 +1,1 @@
+"""Convert a trained run to verified, self-describing model files."""

@@ -1,0 +1,16 @@
+"""Recognise human actions on small machines.
+
+    from har_edge.recognizer import Recognizer, load_model
+    from har_edge.sampling import FrameSampler
+    from har_edge.sources import open_source
+
+    model = load_model("clips")
+    recognizer = Recognizer(model)
+    sampler = FrameSampler(model.spec.clip.frame_rate_hz)
+    for frame in open_source("video.mp4").frames(sampler):
+        prediction = recognizer.push(frame)
+
+Importing this package loads nothing heavy.
+"""
+
+__version__ = "0.1.0"

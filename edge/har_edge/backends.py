@@ -1,0 +1,171 @@
+"""Runtimes behind one small protocol: run a named signature, arrays in, arrays out."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from har_edge.errors import BackendError
+
+Array = NDArray[Any]
+
+# Name -> (module with the class Interpreter, distribution). First is preferred: LiteRT is
+# maintained, and tflite-runtime's x86-64 wheel runs int8 without XNNPACK, 18 times slower.
+RUNTIMES = {
+    "litert": ("ai_edge_litert.interpreter", "ai-edge-litert"),
+    "tflite-runtime": ("tflite_runtime.interpreter", "tflite-runtime"),
+}
+SIGNATURES = {"encode": ("frame", "features"), "classify": ("features", "probabilities")}
+
+
+class Backend(Protocol):
+    """A loaded model with the signatures `encode` and `classify`."""
+
+    name: str
+    version: str
+
+    def encode(self, frame: Array) -> Array:
+        """Frame (1, H, W, 3), pixel values 0..255, to features (1, D) float32."""
+
+    def classify(self, features: Array) -> Array:
+        """Features (1, T, D) float32 to probabilities (1, C) float32."""
+
+
+class TfliteBackend:
+    """LiteRT or tflite-runtime: two packages, one Interpreter API.
+
+    Not thread-safe, like the interpreter it holds.
+    """
+
+    def __init__(self, name: str, flatbuffer: bytes, *, num_threads: int = 1) -> None:
+        """Load a flatbuffer.
+
+        Args:
+            name: A key of `RUNTIMES`.
+            flatbuffer: The network.
+            num_threads: Threads of the runtime, at least 1.
+
+        Raises:
+            BackendError: if the runtime is missing or refuses the network, or a signature
+                is missing.
+        """
+        module_name, distribution = RUNTIMES[name]
+        module = _import_runtime(name, module_name)
+        self.name = name
+        self.version = importlib.metadata.version(distribution)
+        try:
+            interpreter = module.Interpreter(model_content=flatbuffer, num_threads=num_threads)
+            # Before a signature is asked for: tflite-runtime applies XNNPACK only here, and
+            # is 8 times slower without it.
+            interpreter.allocate_tensors()
+            present = interpreter.get_signature_list()
+        except (RuntimeError, ValueError) as error:
+            raise BackendError(
+                f"{name} {self.version} refuses this model: {error}. Update the runtime, or "
+                "convert the model again for an older one."
+            ) from error
+        for signature, (source, target) in SIGNATURES.items():
+            found = present.get(signature)
+            if found is None or found["inputs"] != [source] or found["outputs"] != [target]:
+                raise BackendError(
+                    f"The model should have a signature {signature}({source}) -> {target}. "
+                    f"Received {present}. Make the file with har-convert."
+                )
+        self._interpreter = interpreter
+        self.encode = _runner(interpreter, "encode")
+        self.classify = _runner(interpreter, "classify")
+
+
+def _runner(interpreter: Any, signature: str) -> Callable[[Array], Array]:
+    """Wrap a signature as a function of one array, quantizing where the file asks for it."""
+    source, target = SIGNATURES[signature]
+    runner = interpreter.get_signature_runner(signature)
+    to_input = _quantizer(runner.get_input_details()[source])
+    to_output = _dequantizer(runner.get_output_details()[target])
+
+    def run(array: Array) -> Array:
+        return to_output(runner(**{source: to_input(array)})[target])
+
+    return run
+
+
+def _quantizer(tensor: dict[str, Any]) -> Callable[[Array], Array]:
+    """Conversion of real values to what an input tensor stores."""
+    dtype = np.dtype(tensor["dtype"])
+    scale, zero_point = tensor["quantization"]
+    if scale == 0:
+        return lambda array: array.astype(dtype, copy=False)
+    limits = np.iinfo(dtype)
+
+    def quantize(array: Array) -> Array:
+        # Pixels go straight in where the file stores them as they are.
+        if array.dtype == dtype and scale == 1 and zero_point == 0:
+            return array
+        stored = np.rint(array * np.float32(1 / scale))
+        stored += zero_point
+        return np.clip(stored, limits.min, limits.max, out=stored).astype(dtype)
+
+    return quantize
+
+
+def _dequantizer(tensor: dict[str, Any]) -> Callable[[Array], Array]:
+    """Conversion of what an output tensor stores to real values, float32."""
+    scale, zero_point = tensor["quantization"]
+    if scale == 0:
+        return lambda array: array
+    return lambda array: (array.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+
+
+def _import_runtime(name: str, module_name: str) -> Any:
+    try:
+        return importlib.import_module(module_name)
+    except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError)
+        problem = "is not installed" if missing else f"does not load ({error})"
+        extra = "" if name == "litert" else "[tflite-runtime]"
+        raise BackendError(
+            f'The runtime {name} {problem}. Run: pip install "har-edge{extra}"'
+            + (" (Python 3.11 or older)." if extra else " (64-bit systems).")
+        ) from error
+
+
+def available_backends() -> list[str]:
+    """Names of the runtimes that load on this machine, preferred first."""
+    found = []
+    for name, (module_name, _) in RUNTIMES.items():
+        try:
+            _import_runtime(name, module_name)
+        except BackendError:
+            continue
+        found.append(name)
+    return found
+
+
+def load_backend(flatbuffer: bytes, *, backend: str = "auto", num_threads: int = 1) -> Backend:
+    """Load a network in the runtime asked for, or in the first that is installed.
+
+    Raises:
+        BackendError: if no runtime is installed or it refuses the network.
+    """
+    if num_threads < 1:
+        raise BackendError(f"num_threads must be at least 1. Received {num_threads}.")
+    if backend != "auto":
+        if backend not in RUNTIMES:
+            raise BackendError(
+                f"backend must be auto or one of {', '.join(RUNTIMES)}. Received {backend!r}."
+            )
+        return TfliteBackend(backend, flatbuffer, num_threads=num_threads)
+    reasons = []
+    for name, (module_name, _) in RUNTIMES.items():
+        try:
+            _import_runtime(name, module_name)
+        except BackendError as error:
+            reasons.append(str(error))
+            continue
+        return TfliteBackend(name, flatbuffer, num_threads=num_threads)
+    raise BackendError("No runtime is installed. " + " ".join(reasons))

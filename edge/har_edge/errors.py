@@ -1,0 +1,79 @@
+"""Everything har-edge can refuse, as a tree: catch broadly, recover narrowly.
+
+HarError
+├── SpecError          a spec is missing, broken or contradicts itself
+├── ModelFileError     a model file cannot be used
+├── BackendError       no runtime, or the runtime refuses the model
+├── ShapeError         an array of the wrong shape or type
+├── SourceError        a camera, clip or picture cannot be read
+│   └── SourceLostError    a live source ended for good
+├── DataError          a dataset or run folder cannot be used
+├── OutputError        a result cannot be written
+├── GateError          a result misses the bar that was set
+└── MissingExtraError  an optional dependency is not installed
+
+Libraries raise these; only commands turn them into exit codes.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class HarError(Exception):
+    """Base of all errors whose message is meant for the user.
+
+    A message has three parts: what was expected, what came, what to do.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+
+class SpecError(HarError, ValueError):
+    """A spec is missing, broken or contradicts itself."""
+
+
+class ModelFileError(HarError):
+    """A model file cannot be read or is not one of ours."""
+
+
+class BackendError(HarError):
+    """No runtime is installed, or the runtime refuses the model."""
+
+
+class ShapeError(HarError, ValueError):
+    """An array has the wrong shape or type."""
+
+
+class SourceError(HarError):
+    """A camera, clip or picture cannot be read."""
+
+
+class SourceLostError(SourceError):
+    """A live source ended and will not come back."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class DataError(HarError):
+    """A dataset or a run folder cannot be used."""
+
+
+class OutputError(HarError):
+    """A result cannot be written."""
+
+
+class GateError(HarError):
+    """A result misses the bar that was set for it."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class MissingExtraError(HarError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, extra: str, module: str) -> None:
+        super().__init__(
+            f"This command needs the package '{module}', which is not installed. "
+            f'Run: pip install "har-edge[{extra}]"  (in a checkout: pip install ".[{extra}]")'
+        )

@@ -1,0 +1,220 @@
+"""From frames to actions: encode each frame once, classify the last T feature vectors.
+
+Streaming is exact. The window's probabilities are the same as if all T frames were
+encoded again, at 1 / T of the cost, because a window shares nothing with the one before it
+but feature vectors. No recurrent state is carried along.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from har_edge.backends import Backend, load_backend
+from har_edge.errors import ShapeError
+from har_edge.model_file import read_model_file, resolve_model
+from har_edge.preprocess import Pixels, resize_frame
+from har_edge.sources import Frame
+from har_edge.spec import ModelSpec
+
+FloatArray = NDArray[np.float32]
+
+
+class Model:
+    """A model file loaded into a runtime.
+
+    Attributes:
+        spec: What the file says of itself.
+        path: Where it came from.
+        size_bytes: Size of the file.
+        backend: The runtime that holds it.
+    """
+
+    def __init__(self, spec: ModelSpec, path: Path, size_bytes: int, backend: Backend) -> None:
+        self.spec = spec
+        self.path = path
+        self.size_bytes = size_bytes
+        self.backend = backend
+
+    def encode(self, pixels: Pixels) -> FloatArray:
+        """Encode one preprocessed frame, (H, W, 3) uint8, to its features, (D,)."""
+        if pixels.shape != self.spec.clip.frame_shape:
+            raise ShapeError(
+                f"encode takes frames of shape {self.spec.clip.frame_shape}. Received "
+                f"{pixels.shape}. Use har_edge.preprocess.resize_frame."
+            )
+        return np.asarray(self.backend.encode(pixels[np.newaxis])[0], dtype=np.float32)
+
+    def classify(self, window: FloatArray) -> FloatArray:
+        """Classify feature vectors in order of time, (T, D), to probabilities, (C,)."""
+        expected = (self.spec.clip.num_frames, self.spec.feature_size)
+        if window.shape != expected:
+            raise ShapeError(f"classify takes features of shape {expected}. Received {window.shape}.")
+        probabilities = np.asarray(self.backend.classify(window[np.newaxis])[0], dtype=np.float32)
+        return apply_temperature(probabilities, self.spec.temperature)
+
+    def classify_clip(self, frames: Pixels) -> FloatArray:
+        """Encode and classify a whole window at once, (T, H, W, 3) uint8, to (C,)."""
+        return self.classify(np.stack([self.encode(frame) for frame in frames]))
+
+
+def load_model(
+    model: str | os.PathLike[str] | None = None, *, backend: str = "auto", num_threads: int = 1
+) -> Model:
+    """Load a model file.
+
+    Args:
+        model: `har15`, `clips`, the path of a .tflite file, or None for the default.
+        backend: `auto`, `litert` or `tflite-runtime`.
+        num_threads: Threads of the runtime.
+
+    Raises:
+        ModelFileError: if the file is missing, damaged or not one of ours.
+        BackendError: if no runtime is there or it refuses the model.
+    """
+    file = read_model_file(resolve_model(model))
+    runtime = load_backend(file.flatbuffer, backend=backend, num_threads=num_threads)
+    return Model(file.spec, file.path, file.size_bytes, runtime)
+
+
+def apply_temperature(probabilities: FloatArray, temperature: float) -> FloatArray:
+    """Soften (temperature > 1) or sharpen probabilities, (..., C); 1 leaves them as they are.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks (2017), section 4.2; applied
+    to log-probabilities, which differ from the logits by a constant that softmax removes.
+    """
+    if temperature == 1.0:
+        return probabilities
+    logs = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)) / temperature
+    powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of the window that ends with one frame.
+
+    Attributes:
+        source: Name of the source.
+        frame: Number of the window's last frame in the source.
+        timestamp_s: Its time in the source.
+        probabilities: (C,), in the order of `labels`.
+        labels: The model's labels, (C,).
+        window_frames: Frames of this source in the window; fewer than T only where the
+            whole source is shorter than a window.
+        decode_ms, preprocess_ms, encode_ms, classify_ms: Time spent on this frame.
+        age_ms: Live sources: time from capture to decision, else None.
+    """
+
+    source: str
+    frame: int
+    timestamp_s: float
+    probabilities: FloatArray
+    labels: tuple[str, ...]
+    window_frames: int
+    decode_ms: float
+    preprocess_ms: float
+    encode_ms: float
+    classify_ms: float
+    age_ms: float | None = None
+
+    @property
+    def action(self) -> str:
+        """The most probable label."""
+        return self.labels[int(self.probabilities.argmax())]
+
+    @property
+    def confidence(self) -> float:
+        """The probability of `action`."""
+        return float(self.probabilities.max())
+
+    @property
+    def latency_ms(self) -> float:
+        """Total time spent on this frame."""
+        return self.decode_ms + self.preprocess_ms + self.encode_ms + self.classify_ms
+
+    def top(self, k: int) -> list[tuple[str, float]]:
+        """The k most probable labels with their probabilities, best first."""
+        order = np.argsort(-self.probabilities, kind="stable")[:k]
+        return [(self.labels[i], float(self.probabilities[i])) for i in order]
+
+
+class Recognizer:
+    """Classifies a stream frame by frame with a ring of the last T feature vectors."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        num_frames, size = model.spec.clip.num_frames, model.spec.feature_size
+        # Every vector is stored twice, T apart, so that the last T always lie side by side
+        # in order of time and the window is a view, never a copy.
+        self._ring = np.zeros((2 * num_frames, size), dtype=np.float32)
+        self.reset()
+
+    def reset(self) -> None:
+        """Empty the window; to be called between sources and after a gap."""
+        self._count = 0
+        self._last: tuple[Frame, float, float] | None = None
+
+    def push(self, frame: Frame) -> Prediction | None:
+        """Take the next frame; give a prediction once the window is full.
+
+        Args:
+            frame: RGB pixels of any size; `timestamp_s` in the source's own time.
+        """
+        started = time.perf_counter()
+        pixels = resize_frame(frame.pixels, self.model.spec.clip)
+        resized = time.perf_counter()
+        features = self.model.encode(pixels)
+        encoded = time.perf_counter()
+        self._store(features)
+        self._last = (frame, (resized - started) * 1e3, (encoded - resized) * 1e3)
+        return self._predict() if self._count >= self.model.spec.clip.num_frames else None
+
+    def flush(self) -> Prediction | None:
+        """End the source: one prediction if it was shorter than a window, else None.
+
+        The missing frames before its start are filled with its first, as in training.
+        """
+        num_frames = self.model.spec.clip.num_frames
+        if self._last is None or self._count >= num_frames:
+            return None
+        count = self._count
+        real = self._ring[:count].copy()
+        self._count = 0
+        for vector in [real[0]] * (num_frames - count) + list(real):
+            self._store(vector)
+        return self._predict(window_frames=count)
+
+    def _store(self, features: FloatArray) -> None:
+        num_frames = self.model.spec.clip.num_frames
+        slot = self._count % num_frames
+        self._ring[slot] = self._ring[slot + num_frames] = features
+        self._count += 1
+
+    def _predict(self, window_frames: int | None = None) -> Prediction:
+        assert self._last is not None
+        frame, preprocess_ms, encode_ms = self._last
+        num_frames = self.model.spec.clip.num_frames
+        oldest = self._count % num_frames
+        started = time.perf_counter()
+        probabilities = self.model.classify(self._ring[oldest : oldest + num_frames])
+        classify_ms = (time.perf_counter() - started) * 1e3
+        captured_s = frame.captured_s
+        return Prediction(
+            source=frame.source,
+            frame=frame.index,
+            timestamp_s=frame.timestamp_s,
+            probabilities=probabilities,
+            labels=self.model.spec.labels,
+            window_frames=num_frames if window_frames is None else window_frames,
+            decode_ms=frame.decode_ms,
+            preprocess_ms=preprocess_ms,
+            encode_ms=encode_ms,
+            classify_ms=classify_ms,
+            age_ms=None if captured_s is None else (time.monotonic() - captured_s) * 1e3,
+        )

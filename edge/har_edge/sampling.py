@@ -1,0 +1,55 @@
+"""Which frames a model sees: instants on a fixed grid, found by timestamp.
+
+A clip model is trained on frames 1 / frame_rate_hz apart. Counting frames would make it
+see a 30 fps file at another speed than a 12 fps camera; going by timestamps picks the same
+instants from both.
+"""
+
+from __future__ import annotations
+
+import math
+
+# Containers round timestamps to their time base, usually 1 ms or finer.
+TOLERANCE_S = 0.001
+
+
+class FrameSampler:
+    """Takes the first frame at or after each instant k / rate, counted from the first frame.
+
+    A frame is never taken twice: where the source is slower than the rate, instants stay
+    empty and `missed` counts them.
+    """
+
+    def __init__(self, frame_rate_hz: float) -> None:
+        self.frame_rate_hz = frame_rate_hz
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the grid; the next frame starts a new one."""
+        self._start_s: float | None = None
+        self._next_instant = 0
+        self.taken = 0
+        self.missed = 0
+
+    def takes(self, timestamp_s: float) -> bool:
+        """Say whether the frame with this timestamp is wanted; timestamps must not fall."""
+        if self._start_s is None:
+            self._start_s = timestamp_s
+        elapsed_s = timestamp_s - self._start_s + TOLERANCE_S
+        instant = math.floor(elapsed_s * self.frame_rate_hz)
+        if instant < self._next_instant:
+            return False
+        self.missed += instant - self._next_instant
+        self._next_instant = instant + 1
+        self.taken += 1
+        return True
+
+    @property
+    def source_is_slow(self) -> bool:
+        """Whether the source left more than one instant in ten empty."""
+        return self.missed > 0.1 * (self.taken + self.missed)
+
+    @property
+    def achieved_hz(self) -> float:
+        """Frames taken per second of the source's own time."""
+        return self.frame_rate_hz * self.taken / max(1, self.taken + self.missed)

@@ -1,0 +1,164 @@
+"""What a model file says of itself: the one contract between training and the edge.
+
+`ClipSpec` fixes what goes in (frames, rate, size, resize rule); `ModelSpec` adds what
+comes out and where the model came from. Training writes it, conversion stamps the variant
+on it, the edge reads it and has no defaults of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, get_args
+
+from har_edge.errors import SpecError
+
+SCHEMA_VERSION = 1
+
+Resize = Literal["stretch", "crop"]
+Variant = Literal["keras", "float32", "float16", "dynamic", "int8"]
+
+# Frame interval tolerance: timestamps in containers are rounded to their time base.
+MAX_FRAME_RATE_HZ = 1000.0
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """The pixels and the instants that a model expects.
+
+    Attributes:
+        num_frames: Frames in one window, T; 1 for a still-image model.
+        frame_rate_hz: Rate at which frames are sampled, by timestamp.
+        height: Frame height H in pixels.
+        width: Frame width W in pixels.
+        resize: `stretch` ignores the aspect ratio; `crop` first cuts the centre
+            to the aspect ratio of H x W.
+    """
+
+    num_frames: int
+    frame_rate_hz: float
+    height: int
+    width: int
+    resize: Resize = "stretch"
+
+    def __post_init__(self) -> None:
+        for name in ("num_frames", "height", "width"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise SpecError(f"{name} must be a whole number of at least 1. Received {value!r}.")
+        rate = self.frame_rate_hz
+        if not isinstance(rate, int | float) or not 0 < rate <= MAX_FRAME_RATE_HZ:
+            raise SpecError(
+                f"frame_rate_hz must be above 0 and at most {MAX_FRAME_RATE_HZ:g}. "
+                f"Received {rate!r}."
+            )
+        if self.resize not in get_args(Resize):
+            raise SpecError(f"resize must be one of {get_args(Resize)}. Received {self.resize!r}.")
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        """Shape of one preprocessed frame, (H, W, 3)."""
+        return (self.height, self.width, 3)
+
+    @property
+    def window_s(self) -> float:
+        """Seconds between the first and the last frame of a window."""
+        return (self.num_frames - 1) / self.frame_rate_hz
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model file's own description; stored in it as `har.json`.
+
+    Attributes:
+        name: Short name, used for file names.
+        labels: One label a class, in output order, (C,).
+        clip: What goes in.
+        feature_size: Length D of the vector that `encode` gives and `classify` takes.
+        variant: Numeric form of the file.
+        backbone: Image network behind `encode`.
+        temperature: Divides log-probabilities before the final softmax; 1 changes nothing.
+        reject_threshold: Confidence below which an action counts as unknown; 0 rejects none.
+        data_fingerprint: SHA-256 over the training files' hashes and labels.
+        metrics: Measured figures, fractions in 0..1 unless the name has a unit.
+        tool_versions: Package name to version, as used to make the file.
+        min_runtime: Oldest runtime the file is known to load in, or "".
+        description: What the model is for, in a sentence or two.
+        license: Terms of the weights and of the data behind them.
+        model_bytes: Size of the network in the file without the metadata, 0 if unknown.
+        model_sha256: SHA-256 of those bytes, "" if unknown.
+        schema_version: Version of this layout.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    clip: ClipSpec
+    feature_size: int
+    variant: Variant = "keras"
+    backbone: str = ""
+    temperature: float = 1.0
+    reject_threshold: float = 0.0
+    data_fingerprint: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tool_versions: Mapping[str, str] = field(default_factory=dict)
+    min_runtime: str = ""
+    description: str = ""
+    license: str = ""
+    model_bytes: int = 0
+    model_sha256: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        if len(self.labels) < 2:
+            raise SpecError(f"A model needs at least 2 labels. Received {list(self.labels)}.")
+        if len(set(self.labels)) != len(self.labels):
+            raise SpecError(f"Labels must differ from each other. Received {list(self.labels)}.")
+        if not all(isinstance(s, str) and s and "\n" not in s for s in self.labels):
+            raise SpecError(f"Labels must be non-empty single lines. Received {list(self.labels)}.")
+        if self.feature_size < 1:
+            raise SpecError(f"feature_size must be at least 1. Received {self.feature_size!r}.")
+        if self.variant not in get_args(Variant):
+            raise SpecError(f"variant must be one of {get_args(Variant)}. Received {self.variant!r}.")
+        if not self.temperature > 0:
+            raise SpecError(f"temperature must be above 0. Received {self.temperature!r}.")
+
+    def with_(self, **changes: Any) -> ModelSpec:
+        """Copy with some fields changed."""
+        return replace(self, **changes)
+
+    def to_json(self) -> str:
+        """Serialise as stable, readable JSON."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, where: str = "har.json") -> ModelSpec:
+        """Read a spec that `to_json` wrote.
+
+        Args:
+            text: The JSON document.
+            where: Where it came from, for messages.
+
+        Raises:
+            SpecError: if it is not JSON, has another schema version or misses a field.
+        """
+        try:
+            raw = json.loads(text)
+        except (ValueError, UnicodeDecodeError) as error:
+            raise SpecError(f"The spec in {where} is not valid JSON: {error}.") from error
+        version = raw.get("schema_version") if isinstance(raw, dict) else None
+        if version != SCHEMA_VERSION:
+            raise SpecError(
+                f"The spec in {where} should have schema version {SCHEMA_VERSION}. "
+                f"Received {version!r}. Convert the model again with this release, "
+                "or install the har-edge release that wrote it."
+            )
+        # Unknown keys are later additions that this release can do without.
+        known = {f.name for f in fields(cls)} & raw.keys()
+        try:
+            values = {key: raw[key] for key in known}
+            values["clip"] = ClipSpec(**raw["clip"])
+            values["labels"] = tuple(raw["labels"])
+            return cls(**values)
+        except (KeyError, TypeError) as error:
+            raise SpecError(f"The spec in {where} is incomplete: {error}.") from error

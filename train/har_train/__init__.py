@@ -1,0 +1,1 @@
+"""Train a CNN-LSTM on stills or clips: MobileNetV2 per frame, an LSTM over time."""

@@ -1,0 +1,138 @@
+"""The command `har-train`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from har_edge import __version__
+from har_edge.cli import note, run_command
+from har_edge.errors import DataError, MissingExtraError
+from har_train.config import FitConfig, load_config
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96})
+@click.version_option(__version__, prog_name="har-train")
+def cli() -> None:
+    """Train action recognition on your own stills or clips.
+
+    \b
+    Examples:
+      har-train fit DATA --out runs/mine
+      har-train fit DATA --weights mobilenet_v2.weights.h5 --num-frames 16 --frame-rate 8
+    """
+
+
+def _setting(name: str) -> Any:
+    """Give the default of a setting, for the help text."""
+    default = next(f.default for f in fields(FitConfig) if f.name == name)
+    return None if default is MISSING else default
+
+
+@cli.command()
+@click.argument("data", required=False)
+@click.option("--out", metavar="RUN", help="Run folder to write. [default: runs/NAME-DATE]")
+@click.option("--config", "config_file", metavar="FILE",
+              help="Settings as TOML, such as a run folder's config.toml; options win.")  # fmt: skip
+@click.option("--name", help="Name of the model. [default: the data's]")
+@click.option("--root", metavar="DIR", help="Folder that a manifest's paths start from.")
+@click.option("--num-frames", type=click.IntRange(min=1), metavar="T",
+              help="Frames in a window. [default: 1 for stills, 16 for clips]")  # fmt: skip
+@click.option("--frame-rate", "frame_rate_hz", type=click.FloatRange(min=0, min_open=True),
+              metavar="HZ", help=f"Frames sampled a second. [default: {_setting('frame_rate_hz'):g}]")  # fmt: skip
+@click.option("--size", type=click.IntRange(min=32), metavar="PX",
+              help=f"Height and width of a frame. [default: {_setting('size')}]")  # fmt: skip
+@click.option("--resize", type=click.Choice(("stretch", "crop")),
+              help=f"How a frame is brought to size. [default: {_setting('resize')}]")  # fmt: skip
+@click.option("--weights", metavar="imagenet|none|PATH",
+              help="Backbone weights; imagenet downloads them. [default: imagenet]")  # fmt: skip
+@click.option("--epochs", type=click.IntRange(min=1), metavar="N",
+              help=f"Most epochs. [default: {_setting('epochs')}]")  # fmt: skip
+@click.option("--patience", type=click.IntRange(min=1), metavar="N",
+              help=f"Epochs without progress before stopping. [default: {_setting('patience')}]")  # fmt: skip
+@click.option("--batch-size", type=click.IntRange(min=2), metavar="N",
+              help=f"Windows in a step. [default: {_setting('batch_size')}]")  # fmt: skip
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), metavar="R",
+              help=f"Adam's learning rate. [default: {_setting('learning_rate')}]")  # fmt: skip
+@click.option("--dropout", type=click.FloatRange(min=0, max=0.9), metavar="P",
+              help=f"Dropout after each dense layer. [default: {_setting('dropout')}]")  # fmt: skip
+@click.option("--seed", type=int, metavar="N",
+              help=f"Of all random choices. [default: {_setting('seed')}]")  # fmt: skip
+@click.option("--cache", metavar="DIR", help="Feature cache. [default: ~/.cache/har-edge/features]")
+def fit(data: str | None, out: str | None, config_file: str | None, cache: str | None,
+        **options: Any) -> None:  # fmt: skip
+    """Train on DATA: a folder of classes, of train/val/test, or a CSV manifest.
+
+    \b
+    DATA/<class>/*                     split for you, whole groups at a time
+    DATA/{train,val,test}/<class>/*    split by you
+    DATA.csv                           path,label[,group][,split]
+
+    Stills: jpg, png, webp, bmp. Clips: mp4, avi, mkv, mov, webm. The backbone is frozen and
+    every frame is encoded once, so that a second run on the same data takes seconds.
+
+    \b
+    Examples:
+      har-train fit DATA --out runs/mine
+      har-train fit --config runs/mine/config.toml --seed 1 --out runs/mine-1
+    """
+    settings = load_config(config_file) if config_file else {}
+    settings.update({k: v for k, v in options.items() if v is not None})
+    if data:
+        settings["data"] = data
+    if not settings.get("data"):
+        raise click.UsageError("DATA is missing: give a folder, a manifest or --config.")
+    _fit(FitConfig(**settings), out, cache)
+
+
+def _fit(config: FitConfig, out: str | None, cache: str | None) -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its sums differ from run to run
+    from har_train.features import default_cache
+    from har_train.fit import fit as train
+    from har_train.run_folder import check_free, save_run
+
+    name = config.name or Path(config.data).stem
+    folder = Path(out or f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    if not Path(config.data).exists():
+        raise DataError(f"There is no dataset {config.data}. Check the path.")
+    check_free(folder)
+    result = train(
+        config, cache=Path(cache) if cache else default_cache(), say=note, progress=_bar
+    )
+    save_run(result, folder)
+    note("")
+    click.echo(_table(result.metrics))
+    note(f"\nKept epoch {result.best_epoch}. Wrote {folder}. Next: har-convert {folder} --int8")
+
+
+def _bar(samples: int, classes: int) -> Callable[[int], object]:
+    try:
+        from tqdm import tqdm
+    except ImportError as error:
+        raise MissingExtraError("train", "tqdm") from error
+    bar = tqdm(total=samples, desc=f"Encoding ({classes} classes)", unit="file", file=sys.stderr,
+               disable=not sys.stderr.isatty(), leave=False)  # fmt: skip
+    return bar.update
+
+
+def _table(metrics: Any) -> str:
+    """Lay the three splits out side by side."""
+    rows = [f"{'':<18}" + "".join(f"{split:>10}" for split in metrics)]
+    for key in next(iter(metrics.values())):
+        values = (m[key] for m in metrics.values())
+        shown = (f"{v:>10.1%}" if "accuracy" in key else f"{v:>10}" for v in values)
+        rows.append(f"{key:<18}" + "".join(shown))
+    return "\n".join(rows)
+
+
+def main() -> NoReturn:
+    """Entry point of `har-train`."""
+    run_command(cli)

@@ -1,0 +1,104 @@
+"""Settings of a training run: frozen, and the same in memory and in `config.toml`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from har_edge.errors import DataError, MissingExtraError
+from har_edge.spec import Resize
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Everything needed to run a training again.
+
+    Attributes:
+        data: Folder of classes, or a CSV manifest.
+        root: Folder that a manifest's paths start from; "" for the manifest's own.
+        name: Name of the model, used for file names; "" takes the data's name.
+        num_frames: Frames in a window, T; 0 for 1 with stills and 16 with clips.
+        frame_rate_hz: Frames sampled per second of a clip.
+        size: Height and width of a frame in pixels.
+        resize: `stretch` or `crop`, see `har_edge.spec.ClipSpec`.
+        weights: `imagenet`, `none`, or a weights file for MobileNetV2 without its top.
+        lstm_units: Size of the LSTM.
+        dense_units: Sizes of the dense layers behind it.
+        dropout: Share of units dropped after each dense layer.
+        epochs: Most passes over the training windows.
+        batch_size: Windows in a step.
+        learning_rate: Adam's.
+        patience: Epochs without a better validation loss before training stops.
+        window_stride: Frames between the starts of two windows of a clip; 0 for T / 4.
+        val_fraction, test_fraction: Shares held out where the data names no split.
+        seed: Of all random choices.
+        about: Texts for the spec and the model card: description, license, data, limits.
+    """
+
+    data: str
+    root: str = ""
+    name: str = ""
+    num_frames: int = 0
+    frame_rate_hz: float = 8.0
+    size: int = 224
+    resize: Resize = "stretch"
+    weights: str = "imagenet"
+    lstm_units: int = 128
+    dense_units: tuple[int, ...] = (256, 128)
+    dropout: float = 0.3
+    epochs: int = 60
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    patience: int = 8
+    window_stride: int = 0
+    val_fraction: float = 0.15
+    test_fraction: float = 0.15
+    seed: int = 0
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def stride(self) -> int:
+        """Frames between the starts of two windows."""
+        return self.window_stride or max(1, self.num_frames // 4)
+
+
+def load_config(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read settings from TOML; unknown ones are refused.
+
+    Raises:
+        DataError: if the file is missing, no TOML, or names a setting that does not exist.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        values: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not valid TOML: {error}.") from error
+    known = {f.name for f in fields(FitConfig)}
+    unknown = sorted(values.keys() - known)
+    if unknown:
+        raise DataError(
+            f"{path} names settings that do not exist: {', '.join(unknown)}. "
+            f"Known ones: {', '.join(sorted(known))}."
+        )
+    if "dense_units" in values:
+        values["dense_units"] = tuple(values["dense_units"])
+    return values
+
+
+def save_config(config: FitConfig, path: Path) -> None:
+    """Write settings as TOML that `load_config` reads."""
+    try:
+        import tomli_w
+    except ImportError as error:
+        raise MissingExtraError("train", "tomli-w") from error
+    path.write_text(tomli_w.dumps(asdict(config)), encoding="utf-8")

@@ -1,0 +1,189 @@
+"""Datasets: folders of classes or a manifest, split so that no group is on two sides."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from har_edge.errors import DataError
+from har_edge.preprocess import VIDEO_SUFFIXES, display_path
+from har_edge.sources import is_media
+
+SPLITS = ("train", "val", "test")
+MANIFEST_COLUMNS = {"path", "label", "group", "split"}
+# UCF101 names its clips v_Class_gNN_cNN: clips of one g come from one video.
+UCF_NAME = re.compile(r"(.+_g\d+)_c\d+$")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled still or clip.
+
+    Attributes:
+        path: The file.
+        label: Its class.
+        group: Samples of one group (subject, source video) stay on one side of a split.
+        split: `train`, `val`, `test`, or "" while undecided.
+    """
+
+    path: Path
+    label: str
+    group: str
+    split: str = ""
+
+
+def load_dataset(data: str | os.PathLike[str], root: str | os.PathLike[str] = "") -> list[Sample]:
+    """Read a dataset: `DATA/<class>/*`, `DATA/{train,val,test}/<class>/*` or a CSV manifest.
+
+    Args:
+        data: Folder or `.csv` file with the columns path, label and optionally group, split.
+        root: Folder that a manifest's paths start from; default is the manifest's own.
+
+    Raises:
+        DataError: if there is nothing to train on, or a manifest is wrong.
+    """
+    path = Path(data)
+    if path.is_file():
+        samples = _load_manifest(path, Path(root) if root else path.parent)
+    elif path.is_dir():
+        samples = _load_folders(path)
+    else:
+        raise DataError(f"There is no dataset {display_path(path)}. Check the path.")
+    labels = {s.label for s in samples}
+    if len(labels) < 2:
+        raise DataError(
+            f"{display_path(path)} should hold at least 2 classes with pictures or clips. "
+            f"Received {sorted(labels) or 'none'}. Expected a folder for each class."
+        )
+    return samples
+
+
+def _load_folders(root: Path) -> list[Sample]:
+    splits = [name for name in SPLITS if (root / name).is_dir()]
+    parents = [(root / name, name) for name in splits] if "train" in splits else [(root, "")]
+    samples = []
+    for parent, split in parents:
+        for folder in sorted(p for p in parent.iterdir() if p.is_dir()):
+            files = sorted(p for p in folder.rglob("*") if is_media(p))
+            if not files:
+                raise DataError(
+                    f"The class folder {display_path(folder)} holds no picture and no clip. "
+                    "Fill it or remove it."
+                )
+            samples += [Sample(p, folder.name, group_of(p), split) for p in files]
+    return samples
+
+
+def _load_manifest(path: Path, root: Path) -> list[Sample]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            columns, rows = set(reader.fieldnames or ()), list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"The manifest {display_path(path)} cannot be read: {error}.") from error
+    if not {"path", "label"} <= columns <= MANIFEST_COLUMNS:
+        raise DataError(
+            f"The manifest {display_path(path)} should have the columns path,label and may "
+            f"have group,split. Received {','.join(sorted(columns)) or 'no header'}."
+        )
+    samples = []
+    for line, row in enumerate(rows, start=2):
+        file_path, split = root / row["path"], row.get("split") or ""
+        if not row["label"] or split not in ("", *SPLITS) or not file_path.is_file():
+            raise DataError(
+                f"{display_path(path)}, line {line}: expected an existing file, a label and a "
+                f"split of {', '.join(SPLITS)} or none. Received {row}, looked in "
+                f"{display_path(root)}."
+            )
+        group = row.get("group") or group_of(file_path)
+        samples.append(Sample(file_path, row["label"], group, split))
+    return samples
+
+
+def group_of(path: Path) -> str:
+    """Guess a sample's group: UCF101's source video, else the file alone."""
+    match = UCF_NAME.match(path.stem)
+    return match.group(1) if match else str(path)
+
+
+def assign_splits(
+    samples: Sequence[Sample], *, val_fraction: float, test_fraction: float, seed: int
+) -> list[Sample]:
+    """Give every sample a split; given ones stay, missing ones are carved out by group.
+
+    Args:
+        samples: With or without splits; a part that is present is never touched.
+        val_fraction, test_fraction: Share of the undecided or training samples to hold out.
+        seed: Of the choice.
+
+    Raises:
+        DataError: if a class has too few groups to stand on every side.
+    """
+    samples = [replace(s, split=s.split or "train") for s in samples]
+    for split, fraction in (("test", test_fraction), ("val", val_fraction)):
+        if any(s.split == split for s in samples):
+            continue
+        train = [i for i, s in enumerate(samples) if s.split == "train"]
+        for i in _hold_out([samples[i] for i in train], fraction, split, seed):
+            samples[train[i]] = replace(samples[train[i]], split=split)
+    _check_splits(samples)
+    return samples
+
+
+def _hold_out(samples: Sequence[Sample], fraction: float, split: str, seed: int) -> Iterable[int]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    groups_of: dict[str, set[str]] = {}
+    for sample in samples:
+        groups_of.setdefault(sample.label, set()).add(sample.group)
+    label, fewest = min(((c, len(g)) for c, g in groups_of.items()), key=lambda item: item[1])
+    if fewest < 2:
+        raise DataError(
+            f"Class '{label}' has {fewest} sample or group left, too few to hold one out for "
+            f"{split}. Add samples from other sources, or name the splits yourself "
+            "(DATA/train, DATA/val, DATA/test)."
+        )
+    folds = max(2, min(round(1 / fraction), fewest))
+    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
+    labels = [s.label for s in samples]
+    _, held_out = next(splitter.split(np.zeros(len(samples)), labels, [s.group for s in samples]))
+    return [int(i) for i in held_out]
+
+
+def _check_splits(samples: Sequence[Sample]) -> None:
+    side: dict[str, str] = {}
+    for sample in samples:
+        if side.setdefault(sample.group, sample.split) != sample.split:
+            raise DataError(
+                f"Group '{sample.group}' stands in both {side[sample.group]} and {sample.split}: "
+                "the result would flatter. Move all its samples to one side."
+            )
+    labels = {s.label for s in samples}
+    for split in SPLITS:
+        missing = labels - {s.label for s in samples if s.split == split}
+        if missing:
+            raise DataError(
+                f"The split '{split}' has no sample of {', '.join(sorted(missing))}. "
+                "Every class is needed on every side."
+            )
+
+
+def default_num_frames(samples: Iterable[Sample]) -> int:
+    """16 where there is any clip, 1 for stills alone."""
+    return 16 if any(s.path.suffix.lower() in VIDEO_SUFFIXES for s in samples) else 1
+
+
+def count_table(samples: Iterable[Sample]) -> str:
+    """Lay out how many samples each class has on each side."""
+    counts = Counter((s.label, s.split) for s in samples)
+    labels = sorted({label for label, _ in counts})
+    lines = [f"{'class':<24}" + "".join(f"{split:>8}" for split in SPLITS)]
+    lines += [f"{c:<24}" + "".join(f"{counts[c, s]:>8}" for s in SPLITS) for c in labels]
+    return "\n".join(lines)

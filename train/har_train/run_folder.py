@@ -1,0 +1,164 @@
+"""The run folder: everything a training leaves behind, written whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from har_edge.clips import load_frames, window_indices
+from har_edge.errors import OutputError
+from har_edge.preprocess import Pixels, display_path
+from har_edge.spec import ClipSpec
+from har_train.config import FitConfig, save_config
+from har_train.data import SPLITS, Sample
+from har_train.evaluate import SplitPredictions, classification_report, confusion
+from har_train.fit import FitResult
+from har_train.plots import plot_confusion, plot_history, plot_per_class
+
+# Enough for stable int8 ranges; the file stays at some 25 MB for 224 x 224.
+REPRESENTATIVE_FRAMES = 192
+
+
+def check_free(folder: Path) -> None:
+    """Refuse an output folder that holds something or cannot be made.
+
+    Raises:
+        OutputError: if so; better before hours of training than after.
+    """
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise OutputError(
+                f"{display_path(folder)} is not empty. Give another --out, or remove it first."
+            )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder.parent, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise OutputError(
+            f"{display_path(folder)} cannot be made: {error.strerror}. Give another --out."
+        ) from error
+
+
+def save_run(result: FitResult, folder: Path) -> None:
+    """Write a run folder; it appears under its name once it is complete.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    partial = folder.with_name(f"{folder.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        _write(result, partial)
+        if folder.exists():
+            folder.rmdir()  # empty, as `check_free` found
+        partial.rename(folder)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise OutputError(f"{display_path(folder)} cannot be written: {error.strerror}.") from error
+
+
+def _write(result: FitResult, folder: Path) -> None:
+    labels = result.spec.labels
+    test = result.predictions["test"]
+    result.model.save(folder / "model.keras")
+    (folder / "spec.json").write_text(result.spec.to_json(), encoding="utf-8")
+    (folder / "labels.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")
+    save_config(result.config, folder / "config.toml")
+    _write_history(result.history, folder / "history.csv")
+    metrics = {"best_epoch": result.best_epoch, **result.metrics}
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    report = classification_report(test, labels)
+    (folder / "classification_report.txt").write_text(report, encoding="utf-8")
+    _write_samples(result.samples, result.config, folder / "split.csv")
+    _write_predictions(test, labels, result.config, folder / "predictions.csv")
+    frames, windows = representative_set(result.samples, result.spec.clip, seed=result.config.seed)
+    np.savez_compressed(folder / "representative.npz", frames=frames, windows=windows)
+    matrix = confusion(test)
+    np.savetxt(folder / "confusion_matrix.csv", matrix, fmt="%d", delimiter=",")
+    plot_history(result.history, result.best_epoch, folder / "training_history.png")
+    plot_confusion(matrix, labels, folder / "confusion_matrix.png")
+    plot_per_class(matrix, labels, folder / "per_class_accuracy.png")
+
+
+def _write_history(history: Mapping[str, Sequence[float]], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["epoch", *history])
+        rows.writerows([i, *row] for i, row in enumerate(zip(*history.values(), strict=True), 1))
+
+
+def _write_samples(samples: Sequence[Sample], config: FitConfig, path: Path) -> None:
+    """Write the split as a manifest that `har-train fit --root` takes again."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["path", "label", "group", "split"])
+        base = data_root(config)
+        for s in sorted(samples, key=lambda s: (SPLITS.index(s.split), s.label, s.path)):
+            rows.writerow([_relative(s.path, base), s.label, _relative(s.group, base), s.split])
+
+
+def _write_predictions(
+    predictions: SplitPredictions, labels: Sequence[str], config: FitConfig, path: Path
+) -> None:
+    """Write one row a window of the held-out part, probabilities included."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["path", "label", "first_frame", "action", *labels])
+        for clip, first, row in zip(
+            predictions.clip_of, predictions.first_frames, predictions.probabilities, strict=True
+        ):
+            name = _relative(predictions.paths[clip], data_root(config))
+            label = labels[predictions.targets[clip]]
+            values = [f"{p:.6f}" for p in row]
+            rows.writerow([name, label, int(first), labels[int(row.argmax())], *values])
+
+
+def data_root(config: FitConfig) -> Path:
+    """Folder that the paths in a run's tables start from."""
+    data = Path(config.data)
+    return Path(config.root) if config.root else data.parent if data.is_file() else data
+
+
+def _relative(path: Path | str, base: Path) -> str:
+    text = os.fspath(path)
+    prefix = os.path.join(base, "")  # noqa: PTH118  (groups are names, not always paths)
+    return text.removeprefix(prefix)
+
+
+def representative_set(
+    samples: Sequence[Sample], clip: ClipSpec, *, seed: int, num_frames: int = REPRESENTATIVE_FRAMES
+) -> tuple[Pixels, NDArray[np.intp]]:
+    """Choose training windows for calibration, in turn from every class.
+
+    Args:
+        samples: With splits; only `train` is used.
+        clip: Preprocessing.
+        seed: Of the choice.
+        num_frames: Frames in all, about; at least two windows a class are taken.
+
+    Returns:
+        Frames, (N, H, W, 3) uint8, and windows as rows of frame numbers, (M, T).
+    """
+    random = np.random.default_rng(seed)
+    train = [s for s in samples if s.split == "train"]
+    by_label = {c: [s for s in train if s.label == c] for c in sorted({s.label for s in train})}
+    per_class = max(2, round(num_frames / clip.num_frames / len(by_label)))
+    frames, windows, offset = [], [], 0
+    for members in by_label.values():
+        for i in random.permutation(len(members))[:per_class]:
+            clip_frames = load_frames(members[i].path, clip)
+            indices = window_indices(len(clip_frames), clip.num_frames)
+            window = indices[random.integers(len(indices))]
+            used, rows = np.unique(window, return_inverse=True)
+            frames.append(clip_frames[used])
+            windows.append(rows + offset)
+            offset += len(used)
+    return np.concatenate(frames), np.stack(windows)

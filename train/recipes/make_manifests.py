@@ -1,0 +1,128 @@
+"""Write the manifests that the two bundled models were trained from.
+
+    python train/recipes/make_manifests.py DATA manifests
+
+DATA holds the folders `har15`, `ucf101`, `surveillance_fight` and `bed_fall` with the public
+datasets that the model cards name. Paths in the manifests start from DATA.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from har_train.data import Sample, assign_splits, group_of
+
+# Bits of 64 in which the perceptual hashes of near-duplicates may differ.
+MAX_HASH_DISTANCE = 4
+UCF_LABELS = {"BabyCrawling": "crawling", "Punch": "punching", "PushUps": "push_ups"}
+OTHER = "other"
+
+
+def har15(data: Path) -> list[Sample]:
+    """15-class stills; a group is a set of near-duplicate pictures."""
+    folder = data / "har15"
+    with (folder / "Training_set.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    paths = [folder / "train" / row["filename"] for row in rows]
+    groups = near_duplicates(paths)
+    samples = [
+        Sample(path, row["label"], f"dup{group}")
+        for path, row, group in zip(paths, rows, groups, strict=True)
+    ]
+    return assign_splits(samples, val_fraction=0.12, test_fraction=0.15, seed=0)
+
+
+def near_duplicates(paths: Sequence[Path]) -> list[int]:
+    """Number the groups of pictures that look alike: connected by close perceptual hashes."""
+    import imagehash
+    from PIL import Image
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    bits = np.stack([imagehash.phash(Image.open(p)).hash.ravel() for p in paths]).astype(np.float32)
+    signs = 2 * bits - 1  # of 64 signs, a product of 64 - 2 d means d differ
+    first: list[np.ndarray] = []
+    second: list[np.ndarray] = []
+    for start in range(0, len(paths), 1000):
+        close = signs[start : start + 1000] @ signs.T >= 64 - 2 * MAX_HASH_DISTANCE
+        rows, columns = np.nonzero(close)
+        first.append(rows + start)
+        second.append(columns)
+    pairs = (np.concatenate(first), np.concatenate(second))
+    graph = coo_matrix((np.ones(len(pairs[0])), pairs), shape=(len(paths), len(paths)))
+    count, groups = connected_components(graph, directed=False)
+    sizes = np.bincount(groups)
+    print(f"har15: {len(paths)} pictures, {np.sum(sizes > 1)} near-duplicate groups, "
+          f"{count} groups in all")  # fmt: skip
+    return [int(g) for g in groups]
+
+
+def clips(data: Path) -> list[Sample]:
+    """Six motions out of three datasets, each split by source."""
+    parts = (ucf101(data / "ucf101"), fights(data / "surveillance_fight"), falls(data / "bed_fall"))
+    return [
+        s for part in parts
+        for s in assign_splits(part, val_fraction=0.15, test_fraction=0.2, seed=0)
+    ]  # fmt: skip
+
+
+def ucf101(folder: Path) -> list[Sample]:
+    """Three UCF101 classes; the test part is official split 1."""
+    names = (folder / "testlist01.txt").read_text().split()
+    test = {Path(name).stem for name in names}
+    return [
+        Sample(p, UCF_LABELS[p.parent.name], group_of(p), "test" if p.stem in test else "")
+        for p in sorted(folder.glob("*/*.mp4"))
+    ]
+
+
+def fights(folder: Path) -> list[Sample]:
+    """Surveillance clips; a group is the video that clips were cut from."""
+    group, source_of = "", {}
+    for line in (folder / "videos.txt").read_text(encoding="utf-8").splitlines():
+        clip = re.match(r"\s*((?:no)?fi\d+)\s*:", line)
+        if clip:
+            source_of[clip.group(1)] = group
+        elif line.strip():
+            group = line.strip()
+    labels = {"fight": "fighting", "noFight": OTHER}
+    return [
+        Sample(p, labels[p.parent.name], source_of.get(p.stem, p.stem))
+        for p in sorted(folder.glob("*/*.mp4"))
+    ]
+
+
+def falls(folder: Path) -> list[Sample]:
+    """Generated clips of people who leave a bed, falling or not."""
+    labels = {"fall": "falling", "non_fall": OTHER}
+    return [Sample(p, labels[p.parent.name], p.stem) for p in sorted(folder.glob("*/*.mp4"))]
+
+
+def write(samples: Iterable[Sample], data: Path, path: Path) -> None:
+    """Write a manifest with paths relative to `data`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["path", "label", "group", "split"])
+        for s in samples:
+            group = Path(s.group).relative_to(data) if s.group.startswith(str(data)) else s.group
+            rows.writerow([s.path.relative_to(data).as_posix(), s.label, group, s.split])
+    print(f"wrote {path}")
+
+
+def main() -> None:
+    """Write both manifests."""
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    data, out = map(Path, sys.argv[1:])
+    write(har15(data), data, out / "har15.csv")
+    write(clips(data), data, out / "clips.csv")
+
+
+if __name__ == "__main__":
+    main()
