@@ -71,7 +71,9 @@ def cli(
 
 def format_table(results: list[Verification]) -> str:
     """Lay the verified files out as a table."""
-    lines = [f"{'variant':<9}{'size':>9}{'top-1 as Keras':>18}{'max |dp|':>11}{'accuracy':>10}  file"]
+    lines = [
+        f"{'variant':<9}{'size':>9}{'top-1 as Keras':>18}{'max |dp|':>11}{'accuracy':>10}  file"
+    ]
     for r in results:
         agreement = f"{r.agreement:.1%} of {r.windows}"
         accuracy = "-" if r.accuracy is None else f"{r.accuracy:.1%}"

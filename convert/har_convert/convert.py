@@ -134,7 +134,11 @@ def _run_converter(
             raise
     if process.returncode == 0:
         return
-    log = (job / LOG_NAME).read_text(encoding="utf-8", errors="replace") if (job / LOG_NAME).exists() else ""
+    log = (
+        (job / LOG_NAME).read_text(encoding="utf-8", errors="replace")
+        if (job / LOG_NAME).exists()
+        else ""
+    )
     if "ModuleNotFoundError: No module named 'tensorflow'" in log or "named 'keras'" in log:
         raise MissingExtraError("convert", "tensorflow")
     if process.returncode < 0:
@@ -224,7 +228,11 @@ def _clip_accuracy(
         return None
     sums = np.zeros((len(labels), probabilities.shape[1]))
     np.add.at(sums, clip_of, probabilities)
-    return float(np.mean([known[row.argmax()] == label for row, label in zip(sums, labels, strict=True)]))
+    return float(
+        np.mean(
+            [known[int(row.argmax())] == label for row, label in zip(sums, labels, strict=True)]
+        )
+    )
 
 
 def _metrics(run: Run, result: Verification) -> dict[str, float]:

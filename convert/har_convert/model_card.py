@@ -101,7 +101,10 @@ def _confusion(run: Run) -> str:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     labels = run.spec.labels
-    lines = ["Rows are the true class, columns the predicted one (held-out files, Keras model).", ""]
+    lines = [
+        "Rows are the true class, columns the predicted one (held-out files, Keras model).",
+        "",
+    ]
     lines.append("| | " + " | ".join(labels) + " |")
     lines.append("|---|" + "---|" * len(labels))
     for i, (label, row) in enumerate(zip(labels, rows, strict=True)):

@@ -79,7 +79,9 @@ class Run:
             with np.load(path, allow_pickle=False) as arrays:
                 frames, windows = arrays["frames"], arrays["windows"]
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise DataError(f"{display_path(path)} cannot be read: {error}. Train again.") from error
+            raise DataError(
+                f"{display_path(path)} cannot be read: {error}. Train again."
+            ) from error
         clip = self.spec.clip
         if frames.dtype != np.uint8 or frames.shape[1:] != clip.frame_shape or not len(frames):
             raise DataError(

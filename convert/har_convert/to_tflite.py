@@ -140,9 +140,7 @@ def quantize(saved_model: str, variant: str, calibration: Callable[[], Calibrati
     """
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_saved_model(
-        saved_model, signature_keys=SIGNATURE_KEYS
-    )
+    converter = tf.lite.TFLiteConverter.from_saved_model(saved_model, signature_keys=SIGNATURE_KEYS)
     if variant == "int8":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = calibration
@@ -156,7 +154,9 @@ def quantize(saved_model: str, variant: str, calibration: Callable[[], Calibrati
 def encode(encoder: Any, clip: LabelledClip, batch: int = 32) -> NDArray[np.float32]:
     """Encode a clip's frames with Keras, (N, D)."""
     starts = range(0, len(clip.frames), batch)
-    parts = [encoder.predict_on_batch(clip.frames[i : i + batch].astype(np.float32)) for i in starts]
+    parts = [
+        encoder.predict_on_batch(clip.frames[i : i + batch].astype(np.float32)) for i in starts
+    ]
     return np.concatenate([np.asarray(part) for part in parts])
 
 

@@ -104,7 +104,8 @@ class TextWriter:
         others = "  ".join(f"{a} {c:.0%}" for a, c in prediction.top(self._top_k)[1:])
         self._stream.write(
             f"  {format_time(prediction.timestamp_s):>8}  {prediction.action:<20}"
-            f" {prediction.confidence:>4.0%}   {others}".rstrip() + "\n"
+            f" {prediction.confidence:>4.0%}   {others}".rstrip()
+            + "\n"
         )
         self._stream.flush()
 

@@ -75,7 +75,9 @@ def _to_rgb(image: Any) -> Any:
     if image.mode.startswith("I") or image.mode == "F":  # 16 or 32 bits a pixel
         values = np.asarray(image, dtype=np.float64)
         # Pillow would clip at 255; 16-bit files are full range by definition.
-        return Image.fromarray((np.clip(values, 0, 65535) / 257 + 0.5).astype(np.uint8)).convert("RGB")
+        return Image.fromarray((np.clip(values, 0, 65535) / 257 + 0.5).astype(np.uint8)).convert(
+            "RGB"
+        )
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))

@@ -54,7 +54,9 @@ class Model:
         """Classify feature vectors in order of time, (T, D), to probabilities, (C,)."""
         expected = (self.spec.clip.num_frames, self.spec.feature_size)
         if window.shape != expected:
-            raise ShapeError(f"classify takes features of shape {expected}. Received {window.shape}.")
+            raise ShapeError(
+                f"classify takes features of shape {expected}. Received {window.shape}."
+            )
         probabilities = np.asarray(self.backend.classify(window[np.newaxis])[0], dtype=np.float32)
         return apply_temperature(probabilities, self.spec.temperature)
 

@@ -193,7 +193,8 @@ def _stop_signals(result: RunResult) -> Iterator[None]:
         result.signal = number
         signal.signal(number, previous[number])
 
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.getsignal(number) for number in numbers}
     for number in previous:
         signal.signal(number, stop)
     try:

@@ -119,7 +119,9 @@ class ModelSpec:
         if self.feature_size < 1:
             raise SpecError(f"feature_size must be at least 1. Received {self.feature_size!r}.")
         if self.variant not in get_args(Variant):
-            raise SpecError(f"variant must be one of {get_args(Variant)}. Received {self.variant!r}.")
+            raise SpecError(
+                f"variant must be one of {get_args(Variant)}. Received {self.variant!r}."
+            )
         if not self.temperature > 0:
             raise SpecError(f"temperature must be above 0. Received {self.temperature!r}.")
 

@@ -104,9 +104,7 @@ def _fit(config: FitConfig, out: str | None, cache: str | None) -> None:
     if not Path(config.data).exists():
         raise DataError(f"There is no dataset {config.data}. Check the path.")
     check_free(folder)
-    result = train(
-        config, cache=Path(cache) if cache else default_cache(), say=note, progress=_bar
-    )
+    result = train(config, cache=Path(cache) if cache else default_cache(), say=note, progress=_bar)
     save_run(result, folder)
     note("")
     click.echo(_table(result.metrics))
@@ -120,7 +118,8 @@ def _bar(samples: int, classes: int) -> Callable[[int], object]:
         raise MissingExtraError("train", "tqdm") from error
     bar = tqdm(total=samples, desc=f"Encoding ({classes} classes)", unit="file", file=sys.stderr,
                disable=not sys.stderr.isatty(), leave=False)  # fmt: skip
-    return bar.update
+    update: Callable[[int], object] = bar.update
+    return update
 
 
 def _table(metrics: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,14 +109,18 @@ def fit(
     labels = tuple(sorted({s.label for s in samples}))
     config = _complete(config, samples)
     say(count_table(samples))
-    clip = ClipSpec(config.num_frames, config.frame_rate_hz, config.size, config.size, config.resize)
+    clip = ClipSpec(
+        config.num_frames, config.frame_rate_hz, config.size, config.size, config.resize
+    )
     encoder = build_encoder(clip, config.weights)
     tick = progress(len(samples), len(labels)) if progress else lambda done: None
     encoded = encode_dataset(samples, encoder, clip, cache=cache, progress=tick, skipped=say)
     parts = {s: [e for e in encoded if e.sample.split == s] for s in SPLITS}
     for split, part in parts.items():
         if {e.sample.label for e in part} != set(labels):
-            raise DataError(f"After skipping unreadable files, '{split}' misses a class of {labels}.")
+            raise DataError(
+                f"After skipping unreadable files, '{split}' misses a class of {labels}."
+            )
     windows = {s: _windows(part, labels, config) for s, part in parts.items()}
 
     classifier = build_classifier(len(labels), encoder.output_shape[-1], config)
@@ -130,7 +135,10 @@ def fit(
         backbone=BACKBONE,
         data_fingerprint=_fingerprint(parts["train"]),
         metrics={f"test_{k}": v for k, v in metrics["test"].items()},
-        tool_versions={**tool_versions("keras", "tensorflow", "numpy"), "har-edge": __version__},
+        tool_versions={
+            **tool_versions("keras", "tensorflow", "numpy"),
+            "har-edge": __version__,
+        },
         description=config.about.get("description", ""),
         license=config.about.get("license", ""),
     )
@@ -178,7 +186,7 @@ def _make_dataset(keras: Any, windows: _Windows, batch_size: int, seed: int) -> 
             self._order = self._random.permutation(len(windows.rows))
 
         def __len__(self) -> int:
-            return -(-len(self._order) // batch_size)
+            return math.ceil(len(self._order) / batch_size)
 
         def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
             chosen = self._order[index * batch_size : (index + 1) * batch_size]

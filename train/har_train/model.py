@@ -7,7 +7,10 @@ TimeDistributed over the frame encoder, the layer `classify` is the temporal hea
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +30,27 @@ def import_keras() -> Any:
         MissingExtraError: if the train extra is not installed.
     """
     try:
-        import keras
+        with _native_log_muted():
+            import keras
     except ImportError as error:
         raise MissingExtraError("train", "tensorflow") from error
     return keras
+
+
+@contextlib.contextmanager
+def _native_log_muted() -> Iterator[None]:
+    """Keep what TensorFlow prints from native code while it loads off the terminal.
+
+    Its log level does not reach these lines, which come before its logging is set up.
+    """
+    saved = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
 def build_encoder(clip: ClipSpec, weights: str) -> Any:
@@ -61,11 +81,15 @@ def _load_backbone(keras: Any, clip: ClipSpec, weights: str) -> Any:
     known = weights == "imagenet"
     try:
         backbone = keras.applications.MobileNetV2(
-            input_shape=clip.frame_shape, include_top=False, weights="imagenet" if known else None
+            input_shape=clip.frame_shape,
+            include_top=False,
+            weights="imagenet" if known else None,
         )
         if not known and weights != "none":
             if not Path(weights).is_file():
-                raise DataError(f"There is no weights file {weights}. Give a file, imagenet or none.")
+                raise DataError(
+                    f"There is no weights file {weights}. Give a file, imagenet or none."
+                )
             backbone.load_weights(weights)
     except DataError:
         raise

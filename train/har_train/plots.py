@@ -19,7 +19,8 @@ def _new_figure(width: float, height: float) -> tuple[Any, Any]:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    return pyplot.subplots(figsize=(width, height), layout="constrained")
+    figure, axis = pyplot.subplots(figsize=(width, height), layout="constrained")
+    return figure, axis
 
 
 def _save(figure: Any, path: Path) -> None:
@@ -67,7 +68,9 @@ def plot_confusion(matrix: NDArray[np.int64], labels: Sequence[str], path: Path)
     axis.set(xlabel="Predicted", ylabel="True", title="Confusion matrix (held-out clips)")
     for row, column in zip(*np.nonzero(matrix), strict=True):
         colour = "white" if shares[row, column] > 0.5 else "black"
-        axis.text(column, row, matrix[row, column], ha="center", va="center", color=colour, fontsize=8)
+        axis.text(
+            column, row, matrix[row, column], ha="center", va="center", color=colour, fontsize=8
+        )
     figure.colorbar(image, ax=axis, label="Share of the true class", shrink=0.8)
     _save(figure, path)
 

@@ -113,7 +113,10 @@ def _write_predictions(
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["path", "label", "first_frame", "action", *labels])
         for clip, first, row in zip(
-            predictions.clip_of, predictions.first_frames, predictions.probabilities, strict=True
+            predictions.clip_of,
+            predictions.first_frames,
+            predictions.probabilities,
+            strict=True,
         ):
             name = _relative(predictions.paths[clip], data_root(config))
             label = labels[predictions.targets[clip]]
@@ -134,7 +137,11 @@ def _relative(path: Path | str, base: Path) -> str:
 
 
 def representative_set(
-    samples: Sequence[Sample], clip: ClipSpec, *, seed: int, num_frames: int = REPRESENTATIVE_FRAMES
+    samples: Sequence[Sample],
+    clip: ClipSpec,
+    *,
+    seed: int,
+    num_frames: int = REPRESENTATIVE_FRAMES,
 ) -> tuple[Pixels, NDArray[np.intp]]:
     """Choose training windows for calibration, in turn from every class.
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+
 from har_train.data import Sample, assign_splits, group_of
 
 # Bits of 64 in which the perceptual hashes of near-duplicates may differ.
@@ -64,7 +65,11 @@ def near_duplicates(paths: Sequence[Path]) -> list[int]:
 
 def clips(data: Path) -> list[Sample]:
     """Six motions out of three datasets, each split by source."""
-    parts = (ucf101(data / "ucf101"), fights(data / "surveillance_fight"), falls(data / "bed_fall"))
+    parts = (
+        ucf101(data / "ucf101"),
+        fights(data / "surveillance_fight"),
+        falls(data / "bed_fall"),
+    )
     return [
         s for part in parts
         for s in assign_splits(part, val_fraction=0.15, test_fraction=0.2, seed=0)
