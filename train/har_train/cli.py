@@ -60,7 +60,11 @@ def _setting(name: str) -> Any:
 @click.option("--batch-size", type=click.IntRange(min=2), metavar="N",
               help=f"Windows in a step. [default: {_setting('batch_size')}]")  # fmt: skip
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), metavar="R",
-              help=f"Adam's learning rate. [default: {_setting('learning_rate')}]")  # fmt: skip
+              help=f"AdamW's learning rate. [default: {_setting('learning_rate')}]")  # fmt: skip
+@click.option("--feature-dropout", type=click.FloatRange(min=0, max=0.9), metavar="P",
+              help=f"Dropout before the LSTM. [default: {_setting('feature_dropout')}]")  # fmt: skip
+@click.option("--weight-decay", type=click.FloatRange(min=0), metavar="R",
+              help=f"AdamW's weight decay. [default: {_setting('weight_decay')}]")  # fmt: skip
 @click.option("--dropout", type=click.FloatRange(min=0, max=0.9), metavar="P",
               help=f"Dropout after each dense layer. [default: {_setting('dropout')}]")  # fmt: skip
 @click.option("--seed", type=int, metavar="N",

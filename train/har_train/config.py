@@ -28,10 +28,12 @@ class FitConfig:
         weights: `imagenet`, `none`, or a weights file for MobileNetV2 without its top.
         lstm_units: Size of the LSTM.
         dense_units: Sizes of the dense layers behind it.
+        feature_dropout: Share of features dropped on their way into the LSTM.
         dropout: Share of units dropped after each dense layer.
+        weight_decay: AdamW's.
         epochs: Most passes over the training windows.
         batch_size: Windows in a step.
-        learning_rate: Adam's.
+        learning_rate: AdamW's.
         patience: Epochs without a better validation loss before training stops.
         window_stride: Frames between the starts of two windows of a clip; 0 for T / 4.
         val_fraction, test_fraction: Shares held out where the data names no split.
@@ -49,10 +51,12 @@ class FitConfig:
     weights: str = "imagenet"
     lstm_units: int = 128
     dense_units: tuple[int, ...] = (256, 128)
+    feature_dropout: float = 0.5
     dropout: float = 0.3
+    weight_decay: float = 0.01
     epochs: int = 60
     batch_size: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     patience: int = 8
     window_stride: int = 0
     val_fraction: float = 0.15

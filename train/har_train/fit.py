@@ -77,6 +77,12 @@ class _Windows:
     clip_of: NDArray[np.intp]  # (M,)
     first_frames: NDArray[np.intp]  # (M,)
 
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """Weight of each window, (M,), mean 1: a long clip counts no more than a short one."""
+        weights = 1 / np.bincount(self.clip_of)[self.clip_of]
+        return (weights / weights.mean()).astype(np.float32)
+
 
 def fit(
     config: FitConfig,
@@ -142,7 +148,10 @@ def fit(
         description=config.about.get("description", ""),
         license=config.about.get("license", ""),
     )
-    model = join_model(encoder, classifier, clip)
+    # A fresh copy of the head, so that no optimizer state is saved with it.
+    head = build_classifier(len(labels), spec.feature_size, config)
+    head.set_weights(classifier.get_weights())
+    model = join_model(encoder, head, clip)
     readable = [item.sample for item in encoded]
     return FitResult(config, spec, model, history, readable, predictions, metrics)
 
@@ -179,6 +188,8 @@ def _windows(part: Sequence[EncodedSample], labels: Sequence[str], config: FitCo
 def _make_dataset(keras: Any, windows: _Windows, batch_size: int, seed: int) -> Any:
     """Build a Keras dataset that gathers windows batch by batch, reshuffled every epoch."""
 
+    weights = windows.weights
+
     class WindowDataset(keras.utils.PyDataset):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__(workers=1)
@@ -188,9 +199,10 @@ def _make_dataset(keras: Any, windows: _Windows, batch_size: int, seed: int) -> 
         def __len__(self) -> int:
             return math.ceil(len(self._order) / batch_size)
 
-        def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+        def __getitem__(self, index: int) -> tuple[NDArray[Any], ...]:
             chosen = self._order[index * batch_size : (index + 1) * batch_size]
-            return windows.features[windows.rows[chosen]], windows.targets[chosen]
+            inputs = windows.features[windows.rows[chosen]]
+            return inputs, windows.targets[chosen], weights[chosen]
 
         def on_epoch_end(self) -> None:
             self._random.shuffle(self._order)
@@ -211,9 +223,9 @@ def _train_head(
         )
 
     classifier.compile(
-        optimizer=keras.optimizers.Adam(config.learning_rate),
+        optimizer=keras.optimizers.AdamW(config.learning_rate, config.weight_decay),
         loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        weighted_metrics=["accuracy"],
     )
     history = classifier.fit(
         _make_dataset(keras, train, config.batch_size, config.seed),

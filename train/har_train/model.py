@@ -113,7 +113,10 @@ def build_classifier(num_classes: int, feature_size: int, config: FitConfig) -> 
     layers = keras.layers
     features = keras.Input((config.num_frames, feature_size), name="features")
     # Unrolled, so that the converted graph holds builtin ops alone and no loop.
-    x = layers.LSTM(config.lstm_units, unroll=True, name="lstm")(features)  # (N, 128)
+    # Dropping features makes up for few samples and blunts the head to int8's noise too.
+    x = layers.LSTM(config.lstm_units, dropout=config.feature_dropout, unroll=True, name="lstm")(
+        features
+    )  # (N, 128)
     for i, units in enumerate(config.dense_units, start=1):
         x = layers.Dense(units, name=f"dense_{i}")(x)
         x = layers.BatchNormalization(name=f"dense_{i}_bn")(x)
