@@ -20,10 +20,19 @@ from har_edge.preprocess import display_path
 @click.option("--float32", is_flag=True, help="Full precision; the reference.")
 @click.option("--int8", is_flag=True, help="8-bit weights and activations; smallest and fastest.")
 @click.option("--out", metavar="DIR", help="Folder to write to. [default: models/NAME]")
-@click.option("--data", metavar="DIR",
-              help="Where the run's held-out files lie. [default: where it was trained from]")  # fmt: skip
-@click.option("--verify-clips", type=click.IntRange(min=0), metavar="N", default=256,
-              show_default=True, help="Held-out clips or stills to verify on; 0 for all.")  # fmt: skip
+@click.option(
+    "--data",
+    metavar="DIR",
+    help="Where the run's held-out files lie. [default: where it was trained from]",
+)
+@click.option(
+    "--verify-clips",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=256,
+    show_default=True,
+    help="Held-out clips or stills to verify on; 0 for all.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show the converter's log too.")
 @click.version_option(__version__, prog_name="har-convert")
 def cli(

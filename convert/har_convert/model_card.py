@@ -9,12 +9,17 @@ from typing import Any
 
 from har_convert.convert import Verification
 from har_convert.run_folder import Run, read_config
+from har_edge.errors import OutputError
+from har_edge.preprocess import display_path
 from har_edge.spec import ModelSpec
 
 
 def write_model_card(run: Run, results: Sequence[Verification], path: Path) -> None:
     """Write the card of a converted run."""
-    path.write_text(format_model_card(run, results), encoding="utf-8")
+    try:
+        path.write_text(format_model_card(run, results), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{display_path(path)} cannot be written: {error.strerror}.") from error
 
 
 def format_model_card(run: Run, results: Sequence[Verification]) -> str:
@@ -100,7 +105,9 @@ def _confusion(run: Run) -> str:
         return ""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
-    labels = run.spec.labels
+    labels = [label.replace("|", "\\|") for label in run.spec.labels]
+    if len(rows) != len(labels):
+        return ""  # of another run
     lines = [
         "Rows are the true class, columns the predicted one (held-out files, Keras model).",
         "",
@@ -119,6 +126,6 @@ def _commands(texts: dict[str, str], config: dict[str, Any]) -> str:
     if not config:
         return ""
     return (
-        "With the run folder's `config.toml`:\n\n```\nhar-train fit --config config.toml --out RUN\n"
-        "har-convert RUN --float32 --int8\n```"
+        "With the run folder's `config.toml`:\n\n```\n"
+        "har-train fit --config config.toml --out RUN\nhar-convert RUN --float32 --int8\n```"
     )

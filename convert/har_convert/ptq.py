@@ -13,11 +13,15 @@ Keras weights and on calibration frames, undo most of it; what the converter doe
    for the error on real inputs. Source: Frantar et al., GPTQ (2022), section 3.
 3. It then moves each filter's bias so that its mean output stays. Source: Nagel et al. (2019),
    section 4.2.
+
+The stem, all layers up to the second linear bottleneck, is left in float: in MobileNetV2 it makes
+half of the noise and costs 8 % of the time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,14 +41,19 @@ DAMPING = 0.01
 MAX_POSITIONS = 40_000
 # Frames that the rounding runs on; their activations fill some 1.5 GB of memory.
 ROUNDING_FRAMES = 64
+# Linear bottlenecks that belong to the stem.
+STEM_STREAMS = 2
 
 
-def prepare(encoder: Any, frames: NDArray[np.uint8]) -> None:
+def prepare(encoder: Any, frames: NDArray[np.uint8]) -> str:
     """Do all three steps on the network inside a frame encoder, in place.
 
     Args:
         encoder: Keras model (N, H, W, 3) -> (N, D) with the backbone as a nested model.
         frames: Calibration frames, (N, H, W, 3), 0..255.
+
+    Returns:
+        Name of the layer that ends the stem, or "" if there is none.
     """
     import keras
 
@@ -52,9 +61,18 @@ def prepare(encoder: Any, frames: NDArray[np.uint8]) -> None:
     scale = keras.Model(encoder.inputs, backbone._inbound_nodes[-1].input_tensors[0])
     inputs = np.asarray(scale.predict_on_batch(frames.astype(np.float32)), dtype=np.float32)
     equalize(backbone, inputs)
+    stem = stem_of(backbone)
     # Evenly spread, for the frames come ordered by class.
     chosen = np.unique(np.linspace(0, len(inputs) - 1, ROUNDING_FRAMES).astype(int))
-    round_weights(backbone, inputs[chosen])
+    round_weights(backbone, inputs[chosen], leave=stem)
+    return stem[-1] if stem else ""
+
+
+def stem_of(network: Any) -> list[str]:
+    """Names of the layers up to the second linear stream's source, in order; empty without one."""
+    streams = list(itertools.islice(linear_streams(network), STEM_STREAMS))
+    names = [layer.name for layer in network.layers]
+    return names[: names.index(streams[-1].sources[0].name) + 1] if streams else []
 
 
 @dataclass
@@ -162,7 +180,7 @@ def _ranges(
     return merged
 
 
-def round_weights(network: Any, inputs: FloatArray) -> None:
+def round_weights(network: Any, inputs: FloatArray, *, leave: Collection[str] = ()) -> None:
     """Round the kernels of all convolutions to int8's grid and correct the means, in place.
 
     The network is run once, layer by layer, as it was and as it becomes, side by side: each
@@ -171,6 +189,7 @@ def round_weights(network: Any, inputs: FloatArray) -> None:
     Args:
         network: Functional Keras network; a convolution is followed by a batch norm.
         inputs: Calibration input, (N, H, W, 3).
+        leave: Names of layers that stay as they are.
     """
     exact: dict[int, Any] = {id(network.inputs[0]): inputs}
     rounded: dict[int, Any] = dict(exact)
@@ -181,7 +200,7 @@ def round_weights(network: Any, inputs: FloatArray) -> None:
         tensors = layer.input if isinstance(layer.input, list) else [layer.input]
         exact_out = _call(layer, [exact[id(t)] for t in tensors])
         now = [rounded[id(t)] for t in tensors]
-        if _kind(layer) in CONVOLUTIONS:
+        if _kind(layer) in CONVOLUTIONS and layer.name not in leave:
             _round_layer(layer, np.asarray(now[0]))
         rounded_out = _call(layer, now)
         if _kind(layer) == "BatchNormalization" and layer.center:

@@ -6,6 +6,7 @@ import csv
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -78,7 +79,7 @@ class Run:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 frames, windows = arrays["frames"], arrays["windows"]
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(
                 f"{display_path(path)} cannot be read: {error}. Train again."
             ) from error
@@ -88,7 +89,8 @@ class Run:
                 f"{display_path(path)} should hold uint8 frames of shape (N, *{clip.frame_shape}). "
                 f"Received {frames.shape}, {frames.dtype}."
             )
-        if windows.ndim != 2 or windows.shape[1] != clip.num_frames or windows.max() >= len(frames):
+        fits = windows.ndim == 2 and windows.shape[1] == clip.num_frames and windows.size > 0
+        if not fits or windows.min() < 0 or windows.max() >= len(frames):
             raise DataError(
                 f"{display_path(path)} should hold windows of {clip.num_frames} frame numbers. "
                 f"Received {windows.shape}."
@@ -105,7 +107,13 @@ class Run:
         if self.data_root is None or not path.is_file():
             return []
         with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows = list(reader)
+        if not {"path", "label", "first_frame"} <= set(reader.fieldnames or ()):
+            raise DataError(
+                f"{display_path(path)} should have the columns path,label,first_frame. Received "
+                f"{','.join(reader.fieldnames or ()) or 'no header'}. Train again."
+            )
         clips = [
             HeldOut(self.data_root / name, group[0]["label"], _starts(group))
             for name, group in ((k, list(g)) for k, g in groupby(rows, lambda row: row["path"]))
@@ -154,7 +162,8 @@ def find_run(name: str | None) -> Path:
             )
         return folder
     candidates = [p.parent for p in RUNS_FOLDER.glob("*/model.keras")]
-    runs = [p for p in candidates if all((p / n).is_file() for n in NEEDED)]
+    whole = [p for p in candidates if all((p / n).is_file() for n in NEEDED)]
+    runs = [p for p in whole if p.suffix != ".partial"]  # of a training that still goes on
     return max(runs, key=lambda p: (p / "model.keras").stat().st_mtime, default=bundled_run())
 
 

@@ -110,14 +110,15 @@ def make_variant(encoder: Any, classifier: Any, run: Run, variant: str) -> bytes
     """Export and quantize one variant; the Keras model is left as it is for the next one."""
     import keras
 
+    stem = ""
     if variant == "int8":
         weights = encoder.get_weights()
         encoder = keras.models.clone_model(encoder)
         encoder.set_weights(weights)
-        prepare(encoder, run.representative().frames)
+        stem = prepare(encoder, run.representative().frames)
     with tempfile.TemporaryDirectory() as saved_model:
         export(encoder, classifier, run, saved_model)
-        return quantize(saved_model, variant, _calibration(encoder, run))
+        return quantize(saved_model, variant, _calibration(encoder, run), float_until=stem)
 
 
 Calibration = Iterator[tuple[str, dict[str, NDArray[np.float32]]]]
@@ -142,23 +143,47 @@ def _calibration(encoder: Any, run: Run) -> Callable[[], Calibration]:
     return representative
 
 
-def quantize(saved_model: str, variant: str, calibration: Callable[[], Calibration]) -> bytes:
+def quantize(
+    saved_model: str, variant: str, calibration: Callable[[], Calibration], *, float_until: str = ""
+) -> bytes:
     """Turn a SavedModel into a flatbuffer of one variant. The quantizer is replaced here.
 
     Args:
         saved_model: Folder with the signatures `encode` and `classify`.
         variant: `float32` or `int8`.
         calibration: Gives the representative dataset.
+        float_until: Layer of the encoder up to which int8 leaves the ops in float, or "".
     """
     import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
 
     converter = tf.lite.TFLiteConverter.from_saved_model(saved_model, signature_keys=SIGNATURE_KEYS)
-    if variant == "int8":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = calibration
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.uint8
-    return bytes(converter.convert())
+    if variant == "float32":
+        return bytes(converter.convert())
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = calibration
+    # The converter's public switches know no exceptions by layer; its two halves do.
+    converter._experimental_calibrate_only = True
+    calibrated = converter.convert()
+    return bytes(
+        mlir_quantize(
+            calibrated,
+            input_data_type=tf.uint8,
+            denylisted_nodes=_ops_until(calibrated, float_until) if float_until else [],
+        )
+    )
+
+
+def _ops_until(content: bytes, layer: str) -> list[str]:
+    """Names of the ops of `encode` up to the last one that a layer became part of."""
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    graph = next(g for g in model.subgraphs if g.name == b"encode")
+    names = [graph.tensors[op.outputs[0]].name.decode() for op in graph.operators]
+    # An op that swallowed several layers is named after all of them.
+    last = max((i for i, name in enumerate(names) if f"/{layer}_" in f"{name}_"), default=-1)
+    return names[: last + 1]
 
 
 def encode(encoder: Any, clip: LabelledClip, batch: int = 32) -> NDArray[np.float32]:

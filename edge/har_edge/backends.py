@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.errors import BackendError
+from har_edge.native_log import native_log_muted
 
 Array = NDArray[Any]
 
@@ -59,10 +60,11 @@ class TfliteBackend:
         self.name = name
         self.version = importlib.metadata.version(distribution)
         try:
-            interpreter = module.Interpreter(model_content=flatbuffer, num_threads=num_threads)
-            # Before a signature is asked for: tflite-runtime applies XNNPACK only here, and
-            # is 8 times slower without it.
-            interpreter.allocate_tensors()
+            with native_log_muted():
+                interpreter = module.Interpreter(model_content=flatbuffer, num_threads=num_threads)
+                # Before a signature is asked for: tflite-runtime applies XNNPACK only here, and
+                # runs float32 8 times slower without it.
+                interpreter.allocate_tensors()
             present = interpreter.get_signature_list()
         except (RuntimeError, ValueError) as error:
             raise BackendError(

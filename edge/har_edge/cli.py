@@ -68,23 +68,54 @@ def cli() -> None:
 @click.option("--camera", type=click.IntRange(min=0), metavar="N", help="Camera by index.")
 @click.option("--demo", is_flag=True, help="Run on the bundled pictures and clip.")
 @click.option(
-    "-m", "--model", metavar="FILE", default="har15", show_default=True,
+    "-m",
+    "--model",
+    metavar="FILE",
+    default="har15",
+    show_default=True,
     help="har15 (15 actions, frame by frame), clips (6 actions, by motion), or a .tflite file.",
-)  # fmt: skip
-@click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,
-              help="Runtime that executes the model.")  # fmt: skip
-@click.option("--num-threads", type=click.IntRange(min=1), metavar="N",
-              default=lambda: min(4, os.cpu_count() or 1), show_default="cores, at most 4",
-              help="Threads of the runtime.")  # fmt: skip
-@click.option("-k", "--top-k", type=click.IntRange(min=1), metavar="K", default=3,
-              show_default=True, help="Actions to list for each prediction.")  # fmt: skip
-@click.option("--output-format", type=click.Choice(FORMATS), default="text", show_default=True,
-              help="Lines for people, JSON lines, or a table.")  # fmt: skip
+)
+@click.option(
+    "--backend",
+    type=click.Choice(BACKENDS),
+    default="auto",
+    show_default=True,
+    help="Runtime that executes the model.",
+)
+@click.option(
+    "--num-threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=lambda: min(4, os.cpu_count() or 1),
+    show_default="cores, at most 4",
+    help="Threads of the runtime.",
+)
+@click.option(
+    "-k",
+    "--top-k",
+    type=click.IntRange(min=1),
+    metavar="K",
+    default=3,
+    show_default=True,
+    help="Actions to list for each prediction.",
+)
+@click.option(
+    "--output-format",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="Lines for people, JSON lines, or a table.",
+)
 @click.option("-o", "--output", metavar="FILE", help="Write here instead of standard output.")
-@click.option("--max-frames", type=click.IntRange(min=1), metavar="N",
-              help="Stop after N frames in all.")  # fmt: skip
-@click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="S",
-              help="Stop each source after S seconds of its own time.")  # fmt: skip
+@click.option(
+    "--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after N frames in all."
+)
+@click.option(
+    "--duration",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="Stop each source after S seconds of its own time.",
+)
 @click.option("--show/--headless", default=False, help="Open a window with the frames.")
 @click.pass_context
 def run(ctx: click.Context, /, **options: Any) -> None:
@@ -178,10 +209,20 @@ def _demo_files() -> list[str]:
 
 @cli.command()
 @click.argument("model", default="har15", metavar="[MODEL]")
-@click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,
-              help="Runtime to load the model in.")  # fmt: skip
-@click.option("--output-format", type=click.Choice(("text", "json")), default="text",
-              show_default=True, help="A table or one JSON object.")  # fmt: skip
+@click.option(
+    "--backend",
+    type=click.Choice(BACKENDS),
+    default="auto",
+    show_default=True,
+    help="Runtime to load the model in.",
+)
+@click.option(
+    "--output-format",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="A table or one JSON object.",
+)
 def info(model: str, backend: str, output_format: str) -> None:
     """Print everything that MODEL (har15, clips or a .tflite file) says of itself.
 

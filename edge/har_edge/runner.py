@@ -106,7 +106,7 @@ class Run:
         prediction = None
         try:
             # Closed here and not when garbage is collected: that frees the camera.
-            with contextlib.closing(source.frames(sampler)) as frames:  # type: ignore[type-var]
+            with contextlib.closing(source.frames(sampler)) as frames:
                 for frame in frames:
                     if self._past_duration(frame):
                         break

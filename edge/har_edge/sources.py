@@ -12,7 +12,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -70,7 +70,7 @@ class FrameSource(Protocol):
     live: bool
     duration_s: float | None
 
-    def frames(self, sampler: FrameSampler) -> Iterator[Frame]:
+    def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
         """Yield the frames that `sampler` takes; closing the iterator frees the source."""
 
 
@@ -84,7 +84,7 @@ class ImageSource:
         self.path = Path(path)
         self.name = display_path(path)
 
-    def frames(self, sampler: FrameSampler) -> Iterator[Frame]:
+    def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
         """Yield the picture.
 
         Raises:
@@ -116,7 +116,7 @@ class VideoSource:
         known = self.frame_rate_hz > 0 and self.num_frames > 0
         self.duration_s = self.num_frames / self.frame_rate_hz if known else None
 
-    def frames(self, sampler: FrameSampler) -> Iterator[Frame]:
+    def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
         """Yield the frames that `sampler` takes.
 
         Raises:
@@ -206,7 +206,7 @@ class CameraSource:
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         self._slot = _NewestFrame()
 
-    def frames(self, sampler: FrameSampler) -> Iterator[Frame]:
+    def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
         """Yield the newest frame whenever one is due.
 
         Raises:

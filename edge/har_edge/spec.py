@@ -110,6 +110,8 @@ class ModelSpec:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
+        if not self.name or "/" in self.name or "\\" in self.name:
+            raise SpecError(f"name becomes a file name, without slashes. Received {self.name!r}.")
         if len(self.labels) < 2:
             raise SpecError(f"A model needs at least 2 labels. Received {list(self.labels)}.")
         if len(set(self.labels)) != len(self.labels):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import time
@@ -15,7 +16,7 @@ import click
 from har_edge import __version__
 from har_edge.cli import note, run_command
 from har_edge.errors import DataError, MissingExtraError
-from har_train.config import FitConfig, load_config
+from har_train.config import FitConfig, default_name, load_config
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96})
@@ -39,39 +40,92 @@ def _setting(name: str) -> Any:
 @cli.command()
 @click.argument("data", required=False)
 @click.option("--out", metavar="RUN", help="Run folder to write. [default: runs/NAME-DATE]")
-@click.option("--config", "config_file", metavar="FILE",
-              help="Settings as TOML, such as a run folder's config.toml; options win.")  # fmt: skip
+@click.option(
+    "--config",
+    "config_file",
+    metavar="FILE",
+    help="Settings as TOML, such as a run folder's config.toml; options win.",
+)
 @click.option("--name", help="Name of the model. [default: the data's]")
 @click.option("--root", metavar="DIR", help="Folder that a manifest's paths start from.")
-@click.option("--num-frames", type=click.IntRange(min=1), metavar="T",
-              help="Frames in a window. [default: 1 for stills, 16 for clips]")  # fmt: skip
-@click.option("--frame-rate", "frame_rate_hz", type=click.FloatRange(min=0, min_open=True),
-              metavar="HZ", help=f"Frames sampled a second. [default: {_setting('frame_rate_hz'):g}]")  # fmt: skip
-@click.option("--size", type=click.IntRange(min=32), metavar="PX",
-              help=f"Height and width of a frame. [default: {_setting('size')}]")  # fmt: skip
-@click.option("--resize", type=click.Choice(("stretch", "crop")),
-              help=f"How a frame is brought to size. [default: {_setting('resize')}]")  # fmt: skip
-@click.option("--weights", metavar="imagenet|none|PATH",
-              help="Backbone weights; imagenet downloads them. [default: imagenet]")  # fmt: skip
-@click.option("--epochs", type=click.IntRange(min=1), metavar="N",
-              help=f"Most epochs. [default: {_setting('epochs')}]")  # fmt: skip
-@click.option("--patience", type=click.IntRange(min=1), metavar="N",
-              help=f"Epochs without progress before stopping. [default: {_setting('patience')}]")  # fmt: skip
-@click.option("--batch-size", type=click.IntRange(min=2), metavar="N",
-              help=f"Windows in a step. [default: {_setting('batch_size')}]")  # fmt: skip
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), metavar="R",
-              help=f"AdamW's learning rate. [default: {_setting('learning_rate')}]")  # fmt: skip
-@click.option("--feature-dropout", type=click.FloatRange(min=0, max=0.9), metavar="P",
-              help=f"Dropout before the LSTM. [default: {_setting('feature_dropout')}]")  # fmt: skip
-@click.option("--weight-decay", type=click.FloatRange(min=0), metavar="R",
-              help=f"AdamW's weight decay. [default: {_setting('weight_decay')}]")  # fmt: skip
-@click.option("--dropout", type=click.FloatRange(min=0, max=0.9), metavar="P",
-              help=f"Dropout after each dense layer. [default: {_setting('dropout')}]")  # fmt: skip
-@click.option("--seed", type=int, metavar="N",
-              help=f"Of all random choices. [default: {_setting('seed')}]")  # fmt: skip
+@click.option(
+    "--num-frames",
+    type=click.IntRange(min=1),
+    metavar="T",
+    help="Frames in a window. [default: 1 for stills, 16 for clips]",
+)
+@click.option(
+    "--frame-rate",
+    "frame_rate_hz",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="HZ",
+    help=f"Frames sampled a second. [default: {_setting('frame_rate_hz'):g}]",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(min=32),
+    metavar="PX",
+    help=f"Height and width of a frame. [default: {_setting('size')}]",
+)
+@click.option(
+    "--resize",
+    type=click.Choice(("stretch", "crop")),
+    help=f"How a frame is brought to size. [default: {_setting('resize')}]",
+)
+@click.option(
+    "--weights",
+    metavar="imagenet|none|PATH",
+    help="Backbone weights; imagenet downloads them. [default: imagenet]",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"Most epochs. [default: {_setting('epochs')}]",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"Epochs without progress before stopping. [default: {_setting('patience')}]",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help=f"Windows in a step. [default: {_setting('batch_size')}]",
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="R",
+    help=f"AdamW's learning rate. [default: {_setting('learning_rate')}]",
+)
+@click.option(
+    "--feature-dropout",
+    type=click.FloatRange(min=0, max=0.9),
+    metavar="P",
+    help=f"Dropout before the LSTM. [default: {_setting('feature_dropout')}]",
+)
+@click.option(
+    "--weight-decay",
+    type=click.FloatRange(min=0),
+    metavar="R",
+    help=f"AdamW's weight decay. [default: {_setting('weight_decay')}]",
+)
+@click.option(
+    "--dropout",
+    type=click.FloatRange(min=0, max=0.9),
+    metavar="P",
+    help=f"Dropout after each dense layer. [default: {_setting('dropout')}]",
+)
+@click.option(
+    "--seed", type=int, metavar="N", help=f"Of all random choices. [default: {_setting('seed')}]"
+)
 @click.option("--cache", metavar="DIR", help="Feature cache. [default: ~/.cache/har-edge/features]")
-def fit(data: str | None, out: str | None, config_file: str | None, cache: str | None,
-        **options: Any) -> None:  # fmt: skip
+def fit(
+    data: str | None, out: str | None, config_file: str | None, cache: str | None, **options: Any
+) -> None:
     """Train on DATA: a folder of classes, of train/val/test, or a CSV manifest.
 
     \b
@@ -103,7 +157,8 @@ def _fit(config: FitConfig, out: str | None, cache: str | None) -> None:
     from har_train.fit import fit as train
     from har_train.run_folder import check_free, save_run
 
-    name = config.name or Path(config.data).stem
+    _check_installed()
+    name = config.name or default_name(config.data)
     folder = Path(out or f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}")
     if not Path(config.data).exists():
         raise DataError(f"There is no dataset {config.data}. Check the path.")
@@ -115,13 +170,24 @@ def _fit(config: FitConfig, out: str | None, cache: str | None) -> None:
     note(f"\nKept epoch {result.best_epoch}. Wrote {folder}. Next: har-convert {folder} --int8")
 
 
+def _check_installed() -> None:
+    """Miss a package now rather than after the training that needs it."""
+    for module in ("keras", "sklearn", "matplotlib", "tqdm", "tomli_w"):
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtraError("train", module)
+
+
 def _bar(samples: int, classes: int) -> Callable[[int], object]:
-    try:
-        from tqdm import tqdm
-    except ImportError as error:
-        raise MissingExtraError("train", "tqdm") from error
-    bar = tqdm(total=samples, desc=f"Encoding ({classes} classes)", unit="file", file=sys.stderr,
-               disable=not sys.stderr.isatty(), leave=False)  # fmt: skip
+    from tqdm import tqdm
+
+    bar = tqdm(
+        total=samples,
+        desc=f"Encoding ({classes} classes)",
+        unit="file",
+        file=sys.stderr,
+        disable=not sys.stderr.isatty(),
+        leave=False,
+    )
     update: Callable[[int], object] = bar.update
     return update
 

@@ -64,10 +64,31 @@ class FitConfig:
     seed: int = 0
     about: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value, kind = getattr(self, f.name), type(f.default)
+            if kind in (str, int, float) and not isinstance(
+                value, (int, float) if kind is float else kind
+            ):
+                raise DataError(f"{f.name} should be of type {kind.__name__}. Received {value!r}.")
+        for name in ("val_fraction", "test_fraction"):
+            if not 0 < getattr(self, name) <= 0.5:
+                raise DataError(
+                    f"{name} should be above 0 and at most 0.5. Received {getattr(self, name)}."
+                )
+        if "/" in self.name or "\\" in self.name:
+            raise DataError(f"name becomes a file name, without slashes. Received {self.name!r}.")
+
     @property
     def stride(self) -> int:
         """Frames between the starts of two windows."""
         return self.window_stride or max(1, self.num_frames // 4)
+
+
+def default_name(data: str) -> str:
+    """Name of a model after its data: the folder's, or the manifest's without its ending."""
+    path = Path(data).absolute()
+    return path.stem if path.suffix.lower() == ".csv" else path.name
 
 
 def load_config(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -95,8 +96,11 @@ def _load_manifest(path: Path, root: Path) -> list[Sample]:
         )
     samples = []
     for line, row in enumerate(rows, start=2):
-        file_path, split = root / row["path"], row.get("split") or ""
-        if not row["label"] or split not in ("", *SPLITS) or not file_path.is_file():
+        # A row that is too short leaves None in its last cells, one too long a key of None.
+        whole = None not in row and all(row[key] for key in ("path", "label"))
+        file_path, split = root / (row["path"] or ""), row.get("split") or ""
+        one_line = len((row["label"] or "").splitlines()) == 1
+        if not (whole and one_line and split in ("", *SPLITS) and file_path.is_file()):
             raise DataError(
                 f"{display_path(path)}, line {line}: expected an existing file, a label and a "
                 f"split of {', '.join(SPLITS)} or none. Received {row}, looked in "
@@ -150,11 +154,21 @@ def _hold_out(samples: Sequence[Sample], fraction: float, split: str, seed: int)
             f"{split}. Add samples from other sources, or name the splits yourself "
             "(DATA/train, DATA/val, DATA/test)."
         )
-    folds = max(2, min(round(1 / fraction), fewest))
+    most = max(len(groups) for groups in groups_of.values())
+    folds = max(2, min(round(1 / fraction), most))
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     labels = [s.label for s in samples]
-    _, held_out = next(splitter.split(np.zeros(len(samples)), labels, [s.group for s in samples]))
-    return [int(i) for i in held_out]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of rare classes, which are seen to below
+        _, chosen = next(splitter.split(np.zeros(len(samples)), labels, [s.group for s in samples]))
+    held_out = {samples[int(i)].group for i in chosen}
+    for _, groups in sorted(groups_of.items()):
+        # A class with fewer groups than folds may have fallen on one side whole.
+        if not groups & held_out:
+            held_out.add(min(groups))
+        elif groups <= held_out:
+            held_out.remove(min(groups))
+    return [i for i, s in enumerate(samples) if s.group in held_out]
 
 
 def _check_splits(samples: Sequence[Sample]) -> None:

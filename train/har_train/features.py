@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.clips import load_frames
-from har_edge.errors import SourceError
-from har_edge.preprocess import Pixels
+from har_edge.errors import OutputError, SourceError
+from har_edge.preprocess import Pixels, display_path
 from har_edge.spec import ClipSpec
 from har_train.data import Sample
 from har_train.model import weights_digest
@@ -71,7 +71,13 @@ def encode_dataset(
         The samples that could be decoded, in the order given.
     """
     folder = cache / _cache_key(encoder, clip)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The feature cache {display_path(folder)} cannot be made: {error.strerror}. "
+            "Give another --cache."
+        ) from error
     results: dict[int, EncodedSample] = {}
     waiting: list[tuple[int, str, Pixels]] = []
 
@@ -127,7 +133,7 @@ def _load(path: Path, folder: Path, clip: ClipSpec) -> Loaded:
     try:
         features: NDArray[np.float32] = np.load(folder / f"{digest}.npy", allow_pickle=False)
         return digest, features, None
-    except (OSError, ValueError):  # not there yet, or cut short: made again
+    except (OSError, ValueError, EOFError):  # not there yet, or cut short: made again
         return digest, None, load_frames(path, clip)
 
 

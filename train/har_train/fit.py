@@ -17,7 +17,7 @@ from har_edge import __version__
 from har_edge.clips import window_indices
 from har_edge.errors import DataError
 from har_edge.spec import ClipSpec, ModelSpec
-from har_train.config import FitConfig
+from har_train.config import FitConfig, default_name
 from har_train.data import (
     SPLITS,
     Sample,
@@ -81,7 +81,7 @@ class _Windows:
     def weights(self) -> NDArray[np.float32]:
         """Weight of each window, (M,), mean 1: a long clip counts no more than a short one."""
         weights = 1 / np.bincount(self.clip_of)[self.clip_of]
-        return (weights / weights.mean()).astype(np.float32)
+        return np.asarray(weights / weights.mean(), dtype=np.float32)
 
 
 def fit(
@@ -123,9 +123,11 @@ def fit(
     encoded = encode_dataset(samples, encoder, clip, cache=cache, progress=tick, skipped=say)
     parts = {s: [e for e in encoded if e.sample.split == s] for s in SPLITS}
     for split, part in parts.items():
-        if {e.sample.label for e in part} != set(labels):
+        missing = sorted(set(labels) - {e.sample.label for e in part})
+        if missing:
             raise DataError(
-                f"After skipping unreadable files, '{split}' misses a class of {labels}."
+                f"Without the unreadable files, '{split}' has no sample of {', '.join(missing)}. "
+                "Replace these files and start again."
             )
     windows = {s: _windows(part, labels, config) for s, part in parts.items()}
 
@@ -160,7 +162,7 @@ def _complete(config: FitConfig, samples: Sequence[Sample]) -> FitConfig:
     """Fill in the settings that depend on the data."""
     return replace(
         config,
-        name=config.name or Path(config.data).stem,
+        name=config.name or default_name(config.data),
         num_frames=config.num_frames or default_num_frames(samples),
     )
 

@@ -7,16 +7,14 @@ TimeDistributed over the frame encoder, the layer `classify` is the temporal hea
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from har_edge.errors import DataError, MissingExtraError
+from har_edge.native_log import native_log_muted
 from har_edge.spec import ClipSpec
 from har_train.config import FitConfig
 
@@ -30,27 +28,11 @@ def import_keras() -> Any:
         MissingExtraError: if the train extra is not installed.
     """
     try:
-        with _native_log_muted():
+        with native_log_muted():
             import keras
     except ImportError as error:
         raise MissingExtraError("train", "tensorflow") from error
     return keras
-
-
-@contextlib.contextmanager
-def _native_log_muted() -> Iterator[None]:
-    """Keep what TensorFlow prints from native code while it loads off the terminal.
-
-    Its log level does not reach these lines, which come before its logging is set up.
-    """
-    saved = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
 
 
 def build_encoder(clip: ClipSpec, weights: str) -> Any:
@@ -112,11 +94,11 @@ def build_classifier(num_classes: int, feature_size: int, config: FitConfig) -> 
     keras = import_keras()
     layers = keras.layers
     features = keras.Input((config.num_frames, feature_size), name="features")
-    # Unrolled, so that the converted graph holds builtin ops alone and no loop.
     # Dropping features makes up for few samples and blunts the head to int8's noise too.
-    x = layers.LSTM(config.lstm_units, dropout=config.feature_dropout, unroll=True, name="lstm")(
-        features
-    )  # (N, 128)
+    # (A layer of its own: the LSTM's own dropout leaves a seed variable in the converted graph.)
+    x = layers.SpatialDropout1D(config.feature_dropout, name="feature_dropout")(features)
+    # Unrolled, so that the converted graph holds builtin ops alone and no loop.
+    x = layers.LSTM(config.lstm_units, unroll=True, name="lstm")(x)  # (N, 128)
     for i, units in enumerate(config.dense_units, start=1):
         x = layers.Dense(units, name=f"dense_{i}")(x)
         x = layers.BatchNormalization(name=f"dense_{i}_bn")(x)

@@ -23,6 +23,11 @@ def _new_figure(width: float, height: float) -> tuple[Any, Any]:
     return figure, axis
 
 
+def _plain(labels: Sequence[str]) -> list[str]:
+    """Keep matplotlib from reading a label between dollar signs as mathematics."""
+    return [label.replace("$", r"\$") for label in labels]
+
+
 def _save(figure: Any, path: Path) -> None:
     from matplotlib import pyplot
 
@@ -63,8 +68,8 @@ def plot_confusion(matrix: NDArray[np.int64], labels: Sequence[str], path: Path)
     figure, axis = _new_figure(side + 1, side)
     shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
     image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axis.set_xticks(range(count), labels, rotation=60, ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(count), labels)
+    axis.set_xticks(range(count), _plain(labels), rotation=60, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(count), _plain(labels))
     axis.set(xlabel="Predicted", ylabel="True", title="Confusion matrix (held-out clips)")
     for row, column in zip(*np.nonzero(matrix), strict=True):
         colour = "white" if shares[row, column] > 0.5 else "black"
@@ -80,7 +85,7 @@ def plot_per_class(matrix: NDArray[np.int64], labels: Sequence[str], path: Path)
     recalls = matrix.diagonal() / np.maximum(1, matrix.sum(axis=1))
     order = np.argsort(recalls)
     figure, axis = _new_figure(8, max(3.0, 0.32 * len(labels) + 1.2))
-    bars = axis.barh([labels[i] for i in order], recalls[order], color=BLUE)
+    bars = axis.barh(_plain([labels[i] for i in order]), recalls[order], color=BLUE)
     axis.bar_label(bars, [f"{recalls[i]:.0%}" for i in order], padding=3)
     overall = matrix.trace() / max(1, matrix.sum())
     axis.axvline(overall, color=ORANGE, linestyle="--", label=f"all clips: {overall:.1%}")

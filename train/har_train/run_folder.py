@@ -52,17 +52,17 @@ def save_run(result: FitResult, folder: Path) -> None:
     Raises:
         OutputError: if it cannot be written.
     """
+    folder = folder.absolute()  # '.' has no name of its own
     partial = folder.with_name(f"{folder.name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         _write(result, partial)
-        if folder.exists():
-            folder.rmdir()  # empty, as `check_free` found
-        partial.rename(folder)
+        partial.replace(folder)  # nothing there, or an empty folder, as `check_free` found
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise OutputError(f"{display_path(folder)} cannot be written: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write(result: FitResult, folder: Path) -> None:
@@ -111,7 +111,9 @@ def _write_predictions(
     """Write one row a window of the held-out part, probabilities included."""
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["path", "label", "first_frame", "action", *labels])
+        # Labels in brackets, for one may be called like a column.
+        names = [f"p({label})" for label in labels]
+        rows.writerow(["path", "label", "first_frame", "action", *names])
         for clip, first, row in zip(
             predictions.clip_of,
             predictions.first_frames,

@@ -1,0 +1,35 @@
+"""Write golden.json: probabilities of fixed frames for every model file under test.
+
+    python tests/assets/make_golden.py
+
+To be run after a bundled or tiny model was replaced on purpose, and never to silence a test.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from har_edge.recognizer import load_model
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "edge"))
+from golden_frames import golden_frames
+
+HERE = Path(__file__).parent
+NAMES = ("har15", "clips", "tiny-float32.tflite", "tiny-int8.tflite")
+
+
+def main() -> None:
+    golden = {}
+    for name in NAMES:
+        model = load_model(HERE / name if name.endswith(".tflite") else name, backend="litert")
+        clip = model.spec.clip
+        frames = golden_frames(clip.height, clip.width, clip.num_frames)
+        golden[name] = [round(float(p), 6) for p in model.classify_clip(np.asarray(frames))]
+    text = json.dumps(golden, indent=2) + "\n"
+    (HERE / "golden.json").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Shared fixtures: rendered videos, tiny models, the training data where it is at hand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from har_edge.preprocess import import_cv2
+
+ROOT = Path(__file__).parents[1]
+ASSETS = Path(__file__).parent / "assets"
+
+MakeVideo = Callable[..., Path]
+RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def moving_square(count: int, height: int = 48, width: int = 64) -> list[NDArray[np.uint8]]:
+    """RGB frames of a red square that moves right over a grey gradient."""
+    frames = []
+    for i in range(count):
+        frame = np.zeros((height, width, 3), np.uint8)
+        frame[:] = np.linspace(40, 120, width, dtype=np.uint8)[:, np.newaxis]
+        left = i * 3 % (width - 12)
+        frame[16:28, left : left + 12] = (220, 30, 30)
+        frames.append(frame)
+    return frames
+
+
+def write_video(path: Path, frames: Sequence[NDArray[np.uint8]], fps: float = 25.0) -> Path:
+    """Encode RGB frames as MPEG-4."""
+    cv2 = import_cv2()
+    height, width = frames[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), fps, (width, height))
+    assert writer.isOpened()
+    for frame in frames:
+        writer.write(frame[..., ::-1])
+    writer.release()
+    return path
+
+
+@pytest.fixture
+def make_video(tmp_path: Path) -> MakeVideo:
+    """Write a video of a moving square: name, number of frames, rate."""
+
+    def make(name: str = "clip.mp4", count: int = 50, fps: float = 25.0) -> Path:
+        return write_video(tmp_path / name, moving_square(count), fps)
+
+    return make
+
+
+@pytest.fixture(params=["float32", "int8"])
+def tiny_model(request: pytest.FixtureRequest) -> Path:
+    """A model file of four frames of 32 x 32, in both variants."""
+    return ASSETS / f"tiny-{request.param}.tflite"
+
+
+@pytest.fixture
+def har_edge(tmp_path: Path) -> RunCommand:
+    """Run `har-edge` as a user does, in a process of its own and an empty folder."""
+
+    def run(*arguments: str | Path | bytes, **options: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "har_edge", *arguments]
+        settings: dict[str, object] = {"cwd": tmp_path, "timeout": 120, **options}
+        result = subprocess.run(  # type: ignore[call-overload]
+            command, capture_output=True, text=True, encoding="utf-8", check=False, **settings
+        )
+        assert "Traceback" not in result.stderr, result.stderr
+        return result  # type: ignore[no-any-return]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The training data: HAR_DATA, else ../shared/data beside the checkout."""
+    path = Path(os.environ.get("HAR_DATA") or ROOT.parent / "shared" / "data")
+    if not (path / "har15").is_dir():
+        pytest.skip(f"no training data: set HAR_DATA to a folder with har15 (looked in {path})")
+    return path

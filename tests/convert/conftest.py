@@ -1,0 +1,177 @@
+"""A trained run with a backbone small enough to be converted in seconds, and its conversion."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+# Before TensorFlow is first imported: as the commands set them.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from har_convert.run_folder import Run, load_run
+from har_edge.spec import ClipSpec
+from har_train.config import FitConfig
+from har_train.fit import fit
+from har_train.run_folder import save_run
+
+RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
+COLOURS = {"blue": (30, 60, 210), "green": (40, 200, 60), "red": (220, 40, 30)}
+
+
+def residual_network(size: int = 32) -> Any:
+    """MobileNetV2 in miniature: expand, depthwise, project, and an addition.
+
+    Batch norms have moving statistics and scales as uneven as trained ones.
+    """
+    import keras
+
+    layers = keras.layers
+
+    def norm(x: Any, name: str) -> Any:
+        return layers.BatchNormalization(name=name)(x)
+
+    x = inputs = keras.Input((size, size, 3))
+    x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False, name="stem")(x)
+    x = layers.ReLU(6.0, name="stem_relu")(norm(x, "stem_bn"))
+    x = start = norm(layers.Conv2D(6, 1, use_bias=False, name="project_0")(x), "project_0_bn")
+    x = norm(layers.Conv2D(12, 1, use_bias=False, name="expand")(x), "expand_bn")
+    x = layers.ReLU(6.0, name="expand_relu")(x)
+    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="depthwise")(x)
+    x = layers.ReLU(6.0, name="depthwise_relu")(norm(x, "depthwise_bn"))
+    x = norm(layers.Conv2D(6, 1, use_bias=False, name="project_1")(x), "project_1_bn")
+    x = layers.Add(name="add")([start, x])
+    x = norm(layers.Conv2D(16, 1, use_bias=False, name="head")(x), "head_bn")
+    network = keras.Model(inputs, layers.ReLU(6.0, name="head_relu")(x), name="backbone")
+    random = np.random.default_rng(0)
+    for layer in network.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            size = layer.get_weights()[0].shape
+            layer.set_weights(
+                [
+                    np.exp(random.normal(0.5, 0.8, size)),
+                    random.normal(0.2, 0.3, size),
+                    random.normal(0, 0.1, size),
+                    np.exp(random.normal(-1, 0.5, size)),
+                ]
+            )
+    return network
+
+
+@pytest.fixture
+def network() -> Any:
+    """A fresh residual network that a test may change."""
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(0)
+    return residual_network()
+
+
+def _small_encoder(clip: ClipSpec, weights: str) -> Any:
+    """In place of `har_train.model.build_encoder`, whose MobileNetV2 takes minutes in all."""
+    import keras
+
+    del weights
+    frame = keras.Input(clip.frame_shape, name="frame")
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(frame)
+    backbone = residual_network(clip.height)
+    backbone.trainable = False
+    x = keras.layers.GlobalAveragePooling2D(name="features")(backbone(x, training=False))
+    return keras.Model(frame, x, name="encode")
+
+
+@pytest.fixture(scope="session")
+def stills(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of three classes with ten noisy pictures each."""
+    folder = tmp_path_factory.mktemp("data") / "colours"
+    random = np.random.default_rng(0)
+    for label, colour in COLOURS.items():
+        (folder / label).mkdir(parents=True)
+        for i in range(10):
+            noise = random.normal(0, 30, (40, 50, 3))
+            pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_folder(stills: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder as `har-train fit` writes it, trained on `stills`."""
+    pytest.importorskip("tensorflow")
+    config = FitConfig(
+        data=str(stills),
+        num_frames=3,
+        size=32,
+        weights="none",
+        lstm_units=6,
+        dense_units=(8,),
+        epochs=12,
+        batch_size=4,
+        learning_rate=0.02,
+        about={"description": "Names colours.", "license": "MIT", "limits": "Three colours."},
+    )
+    folder = tmp_path_factory.mktemp("runs") / "colours"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("har_train.fit.build_encoder", _small_encoder)
+        result = fit(config, cache=tmp_path_factory.mktemp("cache"))
+    save_run(result, folder)
+    return folder
+
+
+@pytest.fixture
+def copied_run(run_folder: Path, tmp_path: Path) -> Path:
+    """A copy of the run folder that a test may damage."""
+    return Path(shutil.copytree(run_folder, tmp_path / "copied"))
+
+
+@pytest.fixture
+def run(run_folder: Path) -> Run:
+    return load_run(run_folder)
+
+
+def run_har_convert(
+    folder: Path, *arguments: str | Path, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the installed `har-convert` in a folder; a traceback fails the test."""
+    script = Path(sys.executable).with_name("har-convert")
+    if not script.is_file():
+        pytest.skip("har-convert is not installed beside this Python")
+    result = subprocess.run(
+        [script, *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        cwd=folder,
+        timeout=300,
+        env={**os.environ, **env},
+    )
+    assert "Traceback" not in result.stdout + result.stderr, result.stderr
+    return result
+
+
+@pytest.fixture
+def har_convert(tmp_path: Path) -> RunCommand:
+    """Run `har-convert` in an empty folder."""
+
+    def run(*arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+        return run_har_convert(tmp_path, *arguments, **env)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def converted(
+    run_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
+    """Both variants of the run: the folder with them and what the command printed."""
+    folder = tmp_path_factory.mktemp("converted")
+    yield folder / "models" / "colours", run_har_convert(folder, run_folder, "--float32", "--int8")

@@ -1,0 +1,214 @@
+"""Preparation for int8 against plain implementations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from har_convert.ptq import (
+    LEVELS,
+    _patches,
+    _round_rows,
+    equalize,
+    linear_streams,
+    prepare,
+    round_weights,
+    stem_of,
+)
+
+keras = pytest.importorskip("keras")
+pytestmark = pytest.mark.train
+
+
+def random_inputs(seed: int, count: int = 12) -> NDArray[np.float32]:
+    """Smooth pictures in -1..1."""
+    small = np.random.default_rng(seed).uniform(-1, 1, (count, 8, 8, 3))
+    return small.repeat(4, axis=1).repeat(4, axis=2).astype(np.float32)
+
+
+def names(layers: list[Any]) -> set[str]:
+    return {layer.name for layer in layers}
+
+
+def test_streams_of_a_residual_network(network: Any) -> None:
+    (stream,) = linear_streams(network)
+    assert names(stream.sources) == {"project_0_bn", "project_1_bn"}
+    assert names(stream.additions) == {"add"}
+    assert names(stream.readers) == {"expand", "head"}
+    assert len(stream.readers) == 2
+
+
+def test_stream_that_leaves_the_network_or_meets_a_non_linearity_is_left_alone() -> None:
+    layers = keras.layers
+    inputs = keras.Input((8, 8, 3))
+    x = layers.BatchNormalization(name="read_by_relu")(layers.Conv2D(4, 1)(inputs))
+    y = layers.Conv2D(4, 1)(layers.ReLU()(x))
+    y = layers.Add()([x, y])  # its other side is no batch norm
+    y = layers.BatchNormalization(name="output")(layers.Conv2D(4, 1)(y))
+    assert [s for s in linear_streams(keras.Model(inputs, y)) if s.readers] == []
+
+
+def test_chain_without_addition_is_a_stream() -> None:
+    layers = keras.layers
+    inputs = keras.Input((8, 8, 3))
+    x = layers.BatchNormalization(name="bn")(layers.Conv2D(4, 1)(inputs))
+    network = keras.Model(inputs, layers.ReLU()(layers.Conv2D(5, 3, name="next")(x)))
+    (stream,) = linear_streams(network)
+    assert (names(stream.sources), names(stream.readers)) == ({"bn"}, {"next"})
+
+
+def stream_ranges(network: Any, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    outputs = [network.get_layer(n).output for n in ("project_0_bn", "project_1_bn", "add")]
+    arrays = keras.Model(network.inputs, outputs).predict_on_batch(inputs)
+    return np.asarray(np.max([np.abs(a).max(axis=(0, 1, 2)) for a in arrays], axis=0))
+
+
+def test_equalize_keeps_the_function_and_evens_out_the_ranges(network: Any) -> None:
+    inputs = random_inputs(0)
+    before, ranges = network.predict_on_batch(inputs), stream_ranges(network, inputs)
+    weights = [w.copy() for w in network.get_weights()]
+    assert ranges.max() / ranges.min() > 1.5
+    assert equalize(network, inputs, batch=5) == 1
+    assert np.abs(network.predict_on_batch(inputs) - before).max() < 1e-4
+    other = random_inputs(1)
+    after_other = network.predict_on_batch(other)
+    network.set_weights(weights)
+    assert np.abs(network.predict_on_batch(other) - after_other).max() < 1e-4
+    equalize(network, inputs)
+    now = stream_ranges(network, inputs)
+    assert now.max() / now.min() == pytest.approx(1, abs=1e-3)
+
+
+def test_equalize_without_streams_changes_nothing() -> None:
+    inputs = keras.Input((8, 8, 3))
+    network = keras.Model(inputs, keras.layers.ReLU()(keras.layers.Conv2D(4, 1)(inputs)))
+    before = network.get_weights()
+    assert equalize(network, np.zeros((1, 8, 8, 3), np.float32)) == 0
+    assert all(np.array_equal(a, b) for a, b in zip(before, network.get_weights(), strict=True))
+
+
+def correlated(seed: int, groups: int, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Filters, (G, 5, n), and inputs with a few common causes, (G, 300, n)."""
+    random = np.random.default_rng(seed)
+    mixing = random.normal(size=(groups, 3, size))
+    causes = random.normal(size=(groups, 300, 3))
+    samples = causes @ mixing + 0.1 * random.normal(size=(groups, 300, size)) + 2.0
+    rows = random.normal(size=(groups, 5, size))
+    return rows.astype(np.float32), samples.astype(np.float32)
+
+
+def output_error(rows: NDArray[Any], rounded: NDArray[Any], samples: NDArray[Any]) -> float:
+    """Mean squared change of the outputs, up to a constant per filter."""
+    change = np.einsum("gpn,grn->grp", samples, rounded - rows)
+    return float((change - change.mean(axis=-1, keepdims=True)).__pow__(2).mean())
+
+
+@pytest.mark.parametrize(("groups", "size"), [(1, 40), (6, 9), (3, 1)])
+@pytest.mark.parametrize("seed", range(3))
+def test_rounding_stays_on_the_grid(groups: int, size: int, seed: int) -> None:
+    rows, samples = correlated(seed, groups, size)
+    rounded = _round_rows(rows, samples)
+    steps = np.abs(rows).max(axis=-1, keepdims=True) / LEVELS
+    levels = rounded / steps
+    assert np.abs(levels - np.rint(levels)).max() < 1e-3
+    # The converter finds the same step again, for the largest weight is at the end.
+    assert np.rint(np.abs(levels).max(axis=-1)).tolist() == [[LEVELS] * 5] * groups
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rounding_beats_nearest_on_correlated_inputs(seed: int) -> None:
+    rows, samples = correlated(seed, 2, 40)
+    steps = np.abs(rows).max(axis=-1, keepdims=True) / LEVELS
+    nearest = np.rint(rows / steps) * steps
+    best = output_error(rows, _round_rows(rows, samples), samples)
+    assert best < 0.5 * output_error(rows, nearest, samples)
+
+
+def test_rounding_of_uncorrelated_inputs_is_nearest() -> None:
+    """Orthogonal inputs: no weight can make good for another."""
+    samples = np.concatenate([np.eye(8), -np.eye(8)])[np.newaxis].astype(np.float32)
+    rows = np.random.default_rng(0).normal(size=(1, 4, 8)).astype(np.float32)
+    steps = np.abs(rows).max(axis=-1, keepdims=True) / LEVELS
+    assert np.abs(_round_rows(rows, samples) - np.rint(rows / steps) * steps).max() < 1e-6
+
+
+def test_rounding_of_silent_filters_and_inputs() -> None:
+    rows = np.zeros((1, 2, 4), np.float32)
+    rows[0, 1] = 1, -0.5, 0.25, 0
+    rounded = _round_rows(rows, np.zeros((1, 10, 4), np.float32))
+    assert np.isfinite(rounded).all()
+    assert np.abs(rounded - rows).max() < 1 / LEVELS
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("size", [1, 3])
+def test_patches_are_what_the_kernel_meets(stride: int, padding: str, size: int) -> None:
+    layer = keras.layers.Conv2D(4, size, strides=stride, padding=padding, use_bias=False)
+    inputs = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+    expected = np.asarray(layer(inputs))
+    patches = _patches(layer, inputs)
+    outputs = patches.reshape(len(patches), -1) @ layer.get_weights()[0].reshape(-1, 4)
+    assert np.abs(outputs.reshape(expected.shape) - expected).max() < 1e-5
+
+
+def test_rounded_network_is_on_the_grid_keeps_its_means_and_beats_nearest(network: Any) -> None:
+    inputs = random_inputs(2)
+    before = network.predict_on_batch(inputs)
+    weights = network.get_weights()
+    convolutions = {
+        "stem": "stem_bn", "project_0": "project_0_bn", "expand": "expand_bn",
+        "depthwise": "depthwise_bn", "project_1": "project_1_bn", "head": "head_bn",
+    }  # fmt: skip
+    for name, norm in convolutions.items():
+        network.get_layer(name).set_weights([nearest_folded(network, name, norm)])
+    plain = np.abs(network.predict_on_batch(inputs) - before).mean()
+    network.set_weights(weights)
+    probe = keras.Model(network.inputs, network.get_layer("head_bn").output)
+    means = probe.predict_on_batch(inputs).mean(axis=(0, 1, 2))
+
+    round_weights(network, inputs)
+
+    for name, norm in convolutions.items():
+        kernel = network.get_layer(name).get_weights()[0]
+        assert np.abs(nearest_folded(network, name, norm) - kernel).max() < 1e-5
+    assert np.abs(probe.predict_on_batch(inputs).mean(axis=(0, 1, 2)) - means).max() < 1e-3
+    assert np.abs(network.predict_on_batch(inputs) - before).mean() < plain
+
+
+def test_stem_is_found_and_left_alone(network: Any) -> None:
+    stem = stem_of(network)
+    assert stem[1:] == ["stem", "stem_bn", "stem_relu", "project_0", "project_0_bn"]
+    before = {n: network.get_layer(n).get_weights()[0] for n in ("stem", "project_0", "head")}
+    round_weights(network, random_inputs(4), leave=stem)
+    same = {n: np.array_equal(w, network.get_layer(n).get_weights()[0]) for n, w in before.items()}
+    assert same == {"stem": True, "project_0": True, "head": False}
+
+
+def nearest_folded(network: Any, name: str, norm: str) -> NDArray[np.float32]:
+    """A kernel rounded filter by filter as the converter does, batch norm folded in."""
+    (kernel,) = network.get_layer(name).get_weights()
+    layer = network.get_layer(norm)
+    gamma, _, _, variance = layer.get_weights()
+    scale = gamma / np.sqrt(variance + layer.epsilon)
+    folded = kernel * (scale[:, np.newaxis] if name == "depthwise" else scale)
+    axes = (0, 1, 3) if name == "depthwise" else (0, 1, 2)
+    steps = np.abs(folded).max(axis=axes, keepdims=True) / LEVELS
+    rounded = np.rint(folded / steps) * steps
+    return np.asarray(rounded / (scale[:, np.newaxis] if name == "depthwise" else scale))
+
+
+def test_prepare_finds_the_network_inside_an_encoder(network: Any) -> None:
+    frame = keras.Input((32, 32, 3))
+    x = network(keras.layers.Rescaling(1 / 127.5, offset=-1)(frame), training=False)
+    encoder = keras.Model(frame, keras.layers.GlobalAveragePooling2D()(x))
+    frames = np.rint((random_inputs(3) + 1) * 127.5).astype(np.uint8)
+    before = encoder.predict_on_batch(frames.astype(np.float32))
+    weights = network.get_weights()
+    prepare(encoder, frames)
+    after = encoder.predict_on_batch(frames.astype(np.float32))
+    assert any((a != b).any() for a, b in zip(weights, network.get_weights(), strict=True))
+    assert np.abs(after - before).max() < 0.05 * before.std()

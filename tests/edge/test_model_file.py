@@ -1,0 +1,94 @@
+"""Reading and packing model files."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import ASSETS
+
+from har_edge.errors import ModelFileError, SpecError
+from har_edge.model_file import (
+    BUNDLED,
+    pack_model_file,
+    read_model_file,
+    resolve_model,
+)
+
+TINY = ASSETS / "tiny-int8.tflite"
+
+
+def test_pack_and_read_are_inverse(tmp_path: Path) -> None:
+    file = read_model_file(TINY)
+    packed = pack_model_file(file.flatbuffer, file.spec.with_(name="other"))
+    (tmp_path / "m.tflite").write_bytes(packed)
+    again = read_model_file(tmp_path / "m.tflite")
+    assert again.flatbuffer == file.flatbuffer
+    assert again.spec == file.spec.with_(name="other")
+    assert pack_model_file(file.flatbuffer, file.spec.with_(name="other")) == packed
+
+
+def test_other_tools_list_the_files() -> None:
+    with zipfile.ZipFile(TINY) as archive:
+        assert archive.testzip() is None
+        assert archive.read("labels.txt").decode() == "left\nright\nstill\n"
+        assert sorted(archive.namelist()) == ["har.json", "labels.txt"]
+    if shutil.which("unzip"):
+        listing = subprocess.run(["unzip", "-l", TINY], capture_output=True, text=True, check=True)
+        assert "har.json" in listing.stdout
+        assert "warning" not in listing.stdout + listing.stderr
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.9, 0.99, 0.9999])
+def test_cut_short_files_are_refused(tmp_path: Path, share: float) -> None:
+    content = TINY.read_bytes()
+    path = tmp_path / "cut.tflite"
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(ModelFileError, match=r"cut\.tflite"):
+        read_model_file(path)
+
+
+def test_changed_weights_are_noticed(tmp_path: Path) -> None:
+    content = bytearray(TINY.read_bytes())
+    content[4000] ^= 0xFF
+    (tmp_path / "bad.tflite").write_bytes(content)
+    with pytest.raises(ModelFileError, match="changed or damaged"):
+        read_model_file(tmp_path / "bad.tflite")
+
+
+def test_foreign_files_are_refused(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.tflite"
+    foreign.write_bytes(read_model_file(TINY).flatbuffer)
+    with pytest.raises(ModelFileError, match="without a har-edge spec"):
+        read_model_file(foreign)
+    foreign.write_text("no model at all")
+    with pytest.raises(ModelFileError, match="not a TFLite model"):
+        read_model_file(foreign)
+    with pytest.raises(ModelFileError, match="Expected a TFLite flatbuffer"):
+        pack_model_file(b"no model", read_model_file(TINY).spec)
+
+
+def test_spec_of_another_release_is_refused(tmp_path: Path) -> None:
+    file = read_model_file(TINY)
+    path = tmp_path / "new.tflite"
+    path.write_bytes(pack_model_file(file.flatbuffer, file.spec.with_(schema_version=7)))
+    with pytest.raises(SpecError, match="Received 7"):
+        read_model_file(path)
+
+
+def test_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in BUNDLED:
+        assert resolve_model(name).name == f"{name}-int8.tflite"
+    assert resolve_model(None) == resolve_model("har15")
+    assert resolve_model(TINY) == TINY
+    with pytest.raises(ModelFileError, match="no model"):
+        resolve_model(tmp_path / "gone.tflite")
+    with pytest.raises(ModelFileError, match="is a folder"):
+        resolve_model(tmp_path)
+    # A file of one's own wins over a bundled name.
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(TINY, "har15")
+    assert resolve_model("har15") == Path("har15")

@@ -1,0 +1,157 @@
+"""Stills, videos, cameras, and how names become lists of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import MakeVideo, moving_square, write_video
+from PIL import Image
+
+from har_edge.errors import SourceError, SourceLostError
+from har_edge.sampling import FrameSampler
+from har_edge.sources import (
+    CameraSource,
+    ImageSource,
+    VideoSource,
+    _NewestFrame,
+    expand_sources,
+    open_source,
+)
+
+
+def test_video_gives_the_instants_of_its_timestamps(make_video: MakeVideo) -> None:
+    source = VideoSource(make_video(count=50, fps=25.0))
+    frames = list(source.frames(FrameSampler(5.0)))
+    assert source.duration_s == pytest.approx(2.0)
+    assert [f.index for f in frames] == list(range(0, 50, 5))
+    assert [f.timestamp_s for f in frames] == pytest.approx([i / 5 for i in range(10)])
+
+
+def test_same_instants_from_another_frame_rate(tmp_path: Path) -> None:
+    """A scene filmed at 30 and at 12 fps gives the same pictures at 6 Hz."""
+    scene = moving_square(60)
+    fast = write_video(tmp_path / "fast.mp4", scene, 30.0)
+    slow = write_video(tmp_path / "slow.mp4", [scene[round(i * 2.5)] for i in range(24)], 12.0)
+    a, b = (list(VideoSource(p).frames(FrameSampler(6.0))) for p in (fast, slow))
+    assert len(a) == len(b) == 12
+    assert [f.timestamp_s for f in a] == pytest.approx([f.timestamp_s for f in b], abs=2e-3)
+    for x, y in zip(a, b, strict=True):
+        assert np.abs(x.pixels.astype(int) - y.pixels.astype(int)).mean() < 4  # codec noise
+
+
+def test_video_colours_are_rgb(tmp_path: Path) -> None:
+    red = np.zeros((32, 32, 3), np.uint8)
+    red[..., 0] = 200
+    frames = list(VideoSource(write_video(tmp_path / "r.mp4", [red] * 5)).frames(FrameSampler(25)))
+    assert frames[0].pixels[..., 0].mean() > 150
+    assert frames[0].pixels[..., 2].mean() < 50
+
+
+def test_still_is_one_frame(tmp_path: Path) -> None:
+    Image.new("RGB", (20, 10), "blue").save(tmp_path / "a.png")
+    (frame,) = ImageSource(tmp_path / "a.png").frames(FrameSampler(5.0))
+    assert frame.pixels.shape == (10, 20, 3)
+    assert (frame.timestamp_s, frame.index) == (0.0, 0)
+
+
+def test_names_that_are_not_utf8(tmp_path: Path, make_video: MakeVideo) -> None:
+    raw = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
+    os.rename(make_video(), raw)  # noqa: PTH104  (a name of bytes)
+    source = open_source(os.fsdecode(raw))
+    assert len(list(source.frames(FrameSampler(5.0)))) == 10
+    assert source.name.endswith("caf\\xe9.mp4")
+
+
+def test_names_that_look_like_patterns(make_video: MakeVideo) -> None:
+    """OpenCV would read a picture series, a user means this file."""
+    source = open_source(make_video("walk_%02d.mp4"))
+    assert len(list(source.frames(FrameSampler(5.0)))) == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("text.mp4", b"this is not a video", "not a video"),
+        ("empty.mp4", b"", "0 bytes"),
+        ("notes.docx", b"PK", "no known kind"),
+    ],
+)
+def test_unusable_files_are_refused(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=message):
+        open_source(tmp_path / name)
+
+
+def test_missing_files_are_refused(tmp_path: Path) -> None:
+    for name in ("gone.mp4", "gone.jpg", "gone"):
+        with pytest.raises(SourceError, match="does not exist"):
+            list(open_source(tmp_path / name).frames(FrameSampler(5.0)))
+
+
+def test_cut_short_header_is_refused(make_video: MakeVideo, tmp_path: Path) -> None:
+    content = make_video().read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(content[: len(content) // 2])
+    with pytest.raises(SourceError, match="cut short"):
+        open_source(tmp_path / "cut.mp4")
+
+
+def test_cut_short_stream_gives_what_there_is_and_then_an_error(tmp_path: Path) -> None:
+    """An AVI has its header first: the frames before the cut can be used, the rest is missed."""
+    cv2 = pytest.importorskip("cv2")
+    path = tmp_path / "long.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25.0, (64, 48))
+    for frame in moving_square(100):
+        writer.write(frame)
+    writer.release()
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 3])
+    seen = 0
+    with pytest.raises(SourceError, match="should hold 100 frames"):
+        for _ in VideoSource(path).frames(FrameSampler(25.0)):
+            seen += 1
+    assert 20 < seen < 50
+
+
+def test_folders_and_globs(tmp_path: Path, make_video: MakeVideo) -> None:
+    make_video("b.mp4")
+    (tmp_path / "sub").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "sub" / "a.JPG", "JPEG")
+    (tmp_path / "notes.txt").write_text("not media")
+    (tmp_path / ".hidden.jpg").write_text("not shown")
+    both = [str(tmp_path / "b.mp4"), str(tmp_path / "sub" / "a.JPG")]
+    assert expand_sources([str(tmp_path)]) == both
+    assert expand_sources([str(tmp_path / "**" / "*")]) == both
+    assert expand_sources([str(tmp_path / "*.mp4")]) == both[:1]
+
+
+def test_a_file_named_like_a_glob_is_itself(tmp_path: Path, make_video: MakeVideo) -> None:
+    path = shutil.move(make_video(), tmp_path / "clip[1].mp4")
+    assert expand_sources([str(path)]) == [str(path)]
+
+
+@pytest.mark.parametrize("name", ["", "nothing-*.mp4"])
+def test_empty_folders_and_globs_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SourceError, match="no picture and no video"):
+        expand_sources([str(tmp_path / name) if name else str(tmp_path)])
+
+
+def test_missing_camera_names_what_was_found() -> None:
+    with pytest.raises(SourceError, match=r"Camera 97 cannot be opened\. Found"):
+        CameraSource(97)
+
+
+def test_slot_keeps_the_newest_frame_only() -> None:
+    slot = _NewestFrame()
+    pixels = np.zeros((1, 1, 3), np.uint8)
+    for i in range(3):
+        slot.put((i, float(i), pixels))
+    assert slot.take(1.0, "camera:0")[0] == 2
+    slot.close()
+    with pytest.raises(SourceLostError, match="camera:0 stopped"):
+        slot.take(1.0, "camera:0")

@@ -1,0 +1,96 @@
+"""The packages keep to their layers, start light and are all installed."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {
+    "har_edge": ROOT / "edge" / "har_edge",
+    "har_train": ROOT / "train" / "har_train",
+    "har_convert": ROOT / "convert" / "har_convert",
+    "har_benchmarks": ROOT / "benchmarks" / "har_benchmarks",
+}
+# What `har-edge --help` may load beside the standard library.
+LIGHT = {"har_edge", "click", "colorama"}
+HEAVY = {
+    "numpy", "cv2", "PIL", "ai_edge_litert", "tflite_runtime", "tensorflow", "keras", "matplotlib",
+    "sklearn", "pandas", "fastapi", "scipy", "onnx",
+}  # fmt: skip
+
+
+def imports_of(path: Path) -> set[str]:
+    """Top-level names of everything a source file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_depend_on_edge_alone(package: str) -> None:
+    allowed = {package, "har_edge"}
+    for path in PACKAGES[package].glob("**/*.py"):
+        others = imports_of(path) & PACKAGES.keys()
+        assert others <= allowed, f"{path.name} imports {others - allowed}"
+
+
+def loaded_modules(statement: str) -> set[str]:
+    """Top-level third-party modules that a fresh interpreter holds after a statement."""
+    code = (
+        f"import json, sys; before = set(sys.modules); {statement}\n"
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "print(json.dumps(sorted(new)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    names = set(json.loads(result.stdout.splitlines()[-1]))
+    return {n for n in names if n not in sys.stdlib_module_names and not n.startswith("_")}
+
+
+@pytest.mark.parametrize("module", ["har_edge", "har_edge.cli"])
+def test_importing_edge_is_light(module: str) -> None:
+    assert loaded_modules(f"import {module}") <= LIGHT
+
+
+def test_help_is_light() -> None:
+    statement = "from har_edge.cli import cli; cli.main(['run', '--help'], standalone_mode=False)"
+    assert loaded_modules(statement) <= LIGHT
+
+
+def test_running_loads_nothing_that_is_not_needed(tmp_path: Path) -> None:
+    picture = tmp_path / "grey.png"
+    from PIL import Image
+
+    Image.new("RGB", (64, 48), "grey").save(picture)
+    statement = (
+        f"from har_edge.cli import cli; cli.main(['run', {str(picture)!r}], standalone_mode=False)"
+    )
+    loaded = loaded_modules(statement)
+    assert "numpy" in loaded  # the test sees what is loaded
+    assert loaded & HEAVY <= {"numpy", "cv2", "PIL", "ai_edge_litert", "tflite_runtime"}
+
+
+def test_every_package_is_listed_and_typed() -> None:
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert set(config["options"]["packages"].split()) == PACKAGES.keys()
+    for package, folder in PACKAGES.items():
+        assert (
+            f"{package} = {folder.relative_to(ROOT).as_posix()}"
+            in (config["options"]["package_dir"])
+        )
+        assert (folder / "py.typed").is_file()
+        # A folder with its own __init__ would be a package that nobody lists.
+        assert [p.parent for p in folder.glob("**/__init__.py")] == [folder]

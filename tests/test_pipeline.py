@@ -1,0 +1,145 @@
+"""From a folder of clips to actions, with the three commands as a user types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from har_edge.clips import load_frames
+from har_edge.preprocess import import_cv2
+from har_edge.recognizer import Model, load_model
+
+pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.train
+
+FIELDS = {
+    "source", "frame", "timestamp_s", "action", "confidence", "all_predictions", "window_frames",
+    "latency_ms", "decode_ms", "preprocess_ms", "encode_ms", "classify_ms", "age_ms",
+}  # fmt: skip
+SIDES = {"train": 4, "val": 2, "test": 2}
+
+
+def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one of the installed commands; it has to succeed."""
+    script = Path(sys.executable).with_name(arguments[0])
+    if not script.is_file():
+        pytest.skip(f"{arguments[0]} is not installed beside this Python")
+    result = subprocess.run(
+        [script, *arguments[1:]],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        cwd=folder,
+        timeout=400,
+        env={**os.environ, "HAR_CACHE_DIR": str(folder / "cache")},
+    )
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
+    return result
+
+
+def write_square(path: Path, step: int, seed: int) -> None:
+    """Render a square that moves by so many pixels a frame, 2 s at 10 frames a second."""
+    cv2 = import_cv2()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    top, left = np.random.default_rng(seed).integers(0, 32, 2)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10.0, (64, 48))
+    assert writer.isOpened()
+    for i in range(20):
+        frame = np.full((48, 64, 3), 90, np.uint8)
+        x = (left + step * i) % 52
+        frame[top : top + 12, x : x + 12] = (40, 60, 220)
+        writer.write(frame)
+    writer.release()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a model was trained on rendered clips and converted."""
+    folder = tmp_path_factory.mktemp("project")
+    for label, step in (("left", -3), ("right", 3)):
+        for side, count in SIDES.items():
+            for i in range(count):
+                seed = 10 * len(side) + i
+                write_square(folder / "squares" / side / label / f"{i}.mp4", step, seed)
+    command(
+        folder, "har-train", "fit", "squares", "--out", "runs/squares", "--weights", "none",
+        "--size", "32", "--num-frames", "4", "--frame-rate", "5", "--epochs", "2",
+    )  # fmt: skip
+    command(folder, "har-convert", "runs/squares", "--float32", "--int8")
+    return folder
+
+
+def load(project: Path, variant: str) -> Model:
+    return load_model(project / "models" / "squares" / f"squares-{variant}.tflite")
+
+
+def test_files_are_where_they_should_be(project: Path) -> None:
+    models = project / "models" / "squares"
+    assert sorted(p.name for p in models.iterdir()) == [
+        "MODEL_CARD.md",
+        "squares-convert.log",
+        "squares-float32.tflite",
+        "squares-int8.tflite",
+    ]
+    assert [p.name for p in (project / "runs").iterdir()] == ["squares"]
+    sizes = {p.stem: p.stat().st_size for p in models.glob("*.tflite")}
+    assert sizes["squares-int8"] < 0.5 * sizes["squares-float32"]
+
+
+@pytest.mark.parametrize("variant", ["float32", "int8"])
+def test_predictions_are_json_lines(project: Path, variant: str) -> None:
+    clip = "squares/test/right/0.mp4"
+    model = f"models/squares/squares-{variant}.tflite"
+    result = command(project, "har-edge", "run", clip, "--model", model, "--output-format", "jsonl")
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    # 2 s at 5 Hz are 10 frames, of which the fourth fills the first window.
+    assert [r["frame"] for r in records] == [6, 8, 10, 12, 14, 16, 18]
+    loaded = load(project, variant)
+    frames = load_frames(project / clip, loaded.spec.clip)
+    for i, record in enumerate(records):
+        assert record.keys() == FIELDS
+        assert record["source"] == clip
+        assert record["timestamp_s"] == pytest.approx(record["frame"] / 10, abs=0.002)
+        assert record["window_frames"] == 4
+        assert record["encode_ms"] > 0
+        expected = loaded.classify_clip(frames[i : i + 4])
+        found = {p["action"]: p["confidence"] for p in record["all_predictions"]}
+        assert found.keys() == {"left", "right"}
+        assert [found["left"], found["right"]] == pytest.approx(expected.tolist(), abs=1e-4)
+        assert record["confidence"] == max(found.values()) == found[record["action"]]
+
+
+def test_float32_equals_keras(project: Path) -> None:
+    import keras
+
+    keras_model = keras.models.load_model(project / "runs" / "squares" / "model.keras")
+    model = load(project, "float32")
+    for path in sorted((project / "squares").rglob("*.mp4"))[::3]:
+        window = load_frames(path, model.spec.clip)[3:7]
+        pixels = window[np.newaxis].astype(np.float32)
+        expected = keras_model.predict_on_batch(pixels)[0]
+        assert np.abs(model.classify_clip(window) - expected).max() < 1e-4
+        # Features too: those of random weights say little, and the classes come out even.
+        features = keras_model.get_layer("frames").layer.predict_on_batch(pixels[0])
+        found = np.stack([model.encode(frame) for frame in window])
+        assert np.abs(found - features).max() < 1e-3 * np.abs(features).max()
+    metrics = model.spec.metrics
+    assert metrics["max_probability_difference"] < 1e-4
+    assert metrics["verified_on_held_out"] == 1
+
+
+def test_card_says_what_the_files_say(project: Path) -> None:
+    card = (project / "models" / "squares" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for variant in ("float32", "int8"):
+        metrics = load(project, variant).spec.metrics
+        (row,) = [line for line in card.splitlines() if f"`squares-{variant}.tflite`" in line]
+        assert f"| {metrics['max_probability_difference']:.2g} |" in row
+        assert f"| {metrics['verified_accuracy']:.1%} |" in row

@@ -1,0 +1,125 @@
+"""`har-train` as a user types it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from click.testing import CliRunner
+
+from har_train.cli import cli
+from har_train.config import load_config
+
+pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.train
+
+RunCommand = Callable[..., "CompletedProcess[str]"]
+
+
+@pytest.fixture
+def without_keras(tmp_path: Path) -> dict[str, str]:
+    """An environment in which Keras and TensorFlow are not installed."""
+    folder = tmp_path / "blocked"
+    folder.mkdir()
+    for name in ("keras", "tensorflow"):
+        text = f"raise ModuleNotFoundError(\"No module named '{name}'\", name='{name}')\n"
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    return {"PYTHONPATH": str(folder)}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["data", "--epochs", "0"],
+        ["data", "--size", "31"],
+        ["data", "--resize", "squash"],
+        ["data", "--dropout", "1"],
+        ["data", "--learning-rate", "0"],
+        ["data", "--batch-size", "1"],
+        ["data", "--no-such-option"],
+    ],
+)
+def test_usage_errors_exit_2(arguments: list[str]) -> None:
+    assert CliRunner().invoke(cli, ["fit", *arguments]).exit_code == 2
+
+
+def test_missing_data_says_what_to_give() -> None:
+    result = CliRunner().invoke(cli, ["fit"])
+    assert "DATA is missing: give a folder, a manifest or --config." in result.output
+
+
+def test_help_and_version() -> None:
+    assert "har-train fit DATA --out runs/mine" in CliRunner().invoke(cli, ["fit", "-h"]).output
+    assert "0.1.0" in CliRunner().invoke(cli, ["--version"]).output
+
+
+def test_missing_extra_is_explained(
+    har_train: RunCommand, stills: Path, without_keras: dict[str, str]
+) -> None:
+    result = har_train("fit", stills, "--out", "run", **without_keras)
+    assert result.returncode == 1
+    assert 'pip install "har-edge[train]"' in result.stderr
+    assert "'tensorflow'" in result.stderr
+
+
+def test_bad_input_is_refused_before_keras_is_needed(
+    har_train: RunCommand, stills: Path, tmp_path: Path, without_keras: dict[str, str]
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "precious").touch()
+    (tmp_path / "file").touch()
+    (tmp_path / "wrong.toml").write_text("epoch = 1", encoding="utf-8")
+    for arguments, message in (
+        ([stills, "--out", "full"], "full is not empty"),
+        ([stills, "--out", "file/run"], "cannot be made"),
+        (["gone"], "no dataset gone"),
+        (["--config", "gone.toml"], "gone.toml cannot be read"),
+        (["--config", "wrong.toml"], "do not exist: epoch"),
+    ):
+        result = har_train("fit", *arguments, **without_keras)
+        assert result.returncode == 1
+        assert message in result.stderr
+        assert result.stdout == ""
+    assert (tmp_path / "full" / "precious").exists()
+
+
+def test_settings_of_a_run_train_it_again(
+    har_train: RunCommand, run_folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    result = har_train(
+        "fit", "--config", run_folder / "config.toml", "--out", "again", "--cache", cache
+    )
+    assert result.returncode == 0, result.stderr
+    assert [line.split()[0] for line in result.stdout.splitlines()] == [
+        "train", "accuracy", "top_2_accuracy", "top_5_accuracy", "window_accuracy", "clips",
+        "windows",
+    ]  # fmt: skip
+    assert "epoch   3/3" in result.stderr
+    again = tmp_path / "again"
+    for name in ("split.csv", "config.toml", "spec.json", "labels.txt"):
+        assert (again / name).read_bytes() == (run_folder / name).read_bytes()
+    tables = []
+    for folder in (again, run_folder):
+        with (folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
+            tables.append(list(csv.DictReader(file)))
+    for one, two in zip(*tables, strict=True):
+        assert one["path"] == two["path"]
+        assert float(one["left"]) == pytest.approx(float(two["left"]), abs=1e-4)
+
+
+def test_options_win_over_the_file_and_stills_get_one_frame(
+    har_train: RunCommand, stills: Path, cache: Path, tmp_path: Path
+) -> None:
+    text = f'data = "{stills.name}"\nepochs = 9\nsize = 32\nweights = "none"\n'
+    (tmp_path / "c.toml").write_text(text, encoding="utf-8")
+    result = har_train("fit", "--config", "c.toml", "--epochs", "1", "--cache", cache)
+    assert result.returncode == 0, result.stderr
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name.startswith("stills-")
+    saved = load_config(folder / "config.toml")
+    assert (saved["epochs"], saved["num_frames"], saved["size"]) == (1, 1, 32)
+    assert saved["batch_size"] == 32

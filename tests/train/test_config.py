@@ -1,0 +1,67 @@
+"""Settings: the same in memory and on disk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from har_edge.errors import DataError
+from har_train.config import FitConfig, load_config, save_config
+
+pytest.importorskip("tomli_w")
+pytestmark = pytest.mark.train
+
+ODD = FitConfig(
+    data="clips/läuft.csv",
+    root="da ta",
+    num_frames=7,
+    frame_rate_hz=12.5,
+    resize="crop",
+    dense_units=(5, 4, 3),
+    learning_rate=1.5e-5,
+    about={"description": 'Says "hello", 🏃\nand more.', "license": "MIT"},
+)
+
+
+@pytest.mark.parametrize("config", [FitConfig(data="d"), ODD])
+def test_settings_survive_the_file(config: FitConfig, tmp_path: Path) -> None:
+    save_config(config, tmp_path / "config.toml")
+    assert FitConfig(**load_config(tmp_path / "config.toml")) == config
+
+
+def test_part_of_the_settings_is_enough(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("epochs = 3\n", encoding="utf-8")
+    assert load_config(path) == {"epochs": 3}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"epochs 3", "not valid TOML"),
+        (b"epoch = 3\nseeds = 1\n", "do not exist: epoch, seeds.*epochs"),
+        (b'name = "\xff"\n', "not valid TOML"),
+    ],
+)
+def test_wrong_files_are_refused(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        load_config(path)
+
+
+@pytest.mark.parametrize("name", ["gone.toml", "."])
+def test_unreadable_file_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        load_config(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("num_frames", "window_stride", "expected"),
+    [(16, 0, 4), (4, 0, 1), (3, 0, 1), (1, 0, 1), (16, 5, 5)],
+)
+def test_stride(num_frames: int, window_stride: int, expected: int) -> None:
+    config = replace(FitConfig(data="d"), num_frames=num_frames, window_stride=window_stride)
+    assert config.stride == expected

@@ -1,0 +1,179 @@
+"""The feature cache: every frame is encoded once, and never wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from har_edge.clips import load_frames
+from har_edge.errors import HarError
+from har_edge.spec import ClipSpec
+from har_train.data import Sample, load_dataset
+from har_train.features import default_cache, encode_dataset
+
+pytestmark = pytest.mark.train
+
+CLIP = ClipSpec(4, 5.0, 32, 32)
+MakeClip = Callable[..., Path]
+
+
+class MeanColour:
+    """An encoder in three lines: a frame's mean colour times a weight."""
+
+    def __init__(self, weight: float = 1.0) -> None:
+        self.weight = weight
+        self.encoded = 0
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        return [np.array([self.weight])]
+
+    def predict_on_batch(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert len(frames) <= 32
+        assert frames.dtype == np.float32
+        self.encoded += len(frames)
+        return frames.mean(axis=(1, 2)) * np.float32(self.weight)
+
+
+class Unwanted(MeanColour):
+    """An encoder that must not be called."""
+
+    def predict_on_batch(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        raise AssertionError(f"asked to encode {len(frames)} frames")
+
+
+def sample(path: Path) -> Sample:
+    return Sample(path, "a", str(path))
+
+
+def test_features_equal_the_plain_way(clips: Path, tmp_path: Path) -> None:
+    samples = load_dataset(clips)
+    done: list[int] = []
+    encoded = encode_dataset(samples, MeanColour(2.0), CLIP, cache=tmp_path, progress=done.append)
+    assert [e.sample for e in encoded] == samples
+    assert done == [1] * len(samples)
+    for item in encoded:
+        frames = load_frames(item.sample.path, CLIP)
+        assert item.features.dtype == np.float32
+        assert item.features.shape == (len(frames), 3)
+        expected = [2 * frame.astype(float).mean(axis=(0, 1)) for frame in frames]
+        assert np.abs(item.features - np.array(expected)).max() < 1e-3
+
+
+def test_stills_share_batches_and_keep_their_order(stills: Path, tmp_path: Path) -> None:
+    samples = [s for s in load_dataset(stills) for _ in range(6)]  # more than one batch
+    encoder = MeanColour()
+    encoded = encode_dataset(samples, encoder, CLIP, cache=tmp_path)
+    assert encoder.encoded == len(samples) == 48
+    for item in encoded:
+        expected = load_frames(item.sample.path, CLIP).mean(axis=(1, 2))
+        assert np.abs(item.features - expected).max() < 1e-3
+
+
+def test_second_time_nothing_is_encoded(clips: Path, tmp_path: Path) -> None:
+    samples = load_dataset(clips)
+    first = encode_dataset(samples, MeanColour(), CLIP, cache=tmp_path)
+    second = encode_dataset(samples, Unwanted(), CLIP, cache=tmp_path)
+    for one, two in zip(first, second, strict=True):
+        assert one.sample == two.sample
+        assert one.sha256 == two.sha256
+        assert np.array_equal(one.features, two.features)
+
+
+def test_renamed_file_and_other_window_need_no_encoding(stills: Path, tmp_path: Path) -> None:
+    path = stills / "red" / "0.png"
+    encode_dataset([sample(path)], MeanColour(), CLIP, cache=tmp_path)
+    renamed = path.rename(stills / "red" / "other.png")
+    longer = replace(CLIP, num_frames=9)
+    assert len(encode_dataset([sample(renamed)], Unwanted(), longer, cache=tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("encoder", "clip"),
+    [
+        (Unwanted(1.5), CLIP),
+        (Unwanted(), replace(CLIP, height=33)),
+        (Unwanted(), replace(CLIP, resize="crop")),
+        (Unwanted(), replace(CLIP, frame_rate_hz=4.0)),
+    ],
+)
+def test_any_change_that_matters_makes_new_entries(
+    encoder: Unwanted, clip: ClipSpec, stills: Path, tmp_path: Path
+) -> None:
+    one = sample(stills / "red" / "0.png")
+    encode_dataset([one], MeanColour(), CLIP, cache=tmp_path)
+    with pytest.raises(AssertionError, match="asked to encode 1 frames"):
+        encode_dataset([one], encoder, clip, cache=tmp_path)
+
+
+def test_changed_content_makes_a_new_entry(stills: Path, tmp_path: Path) -> None:
+    path = stills / "red" / "0.png"
+    (first,) = encode_dataset([sample(path)], MeanColour(), CLIP, cache=tmp_path)
+    path.write_bytes((stills / "blue" / "0.png").read_bytes())
+    (second,) = encode_dataset([sample(path)], MeanColour(), CLIP, cache=tmp_path)
+    assert first.sha256 != second.sha256
+    assert second.features[0, 2] > first.features[0, 2]
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 5, 100, -1])
+def test_damaged_entry_is_made_again(kept_bytes: int, stills: Path, tmp_path: Path) -> None:
+    one = sample(stills / "red" / "0.png")
+    (first,) = encode_dataset([one], MeanColour(), CLIP, cache=tmp_path)
+    (entry,) = tmp_path.glob("*/*.npy")
+    entry.write_bytes(entry.read_bytes()[:kept_bytes])
+    (again,) = encode_dataset([one], MeanColour(), CLIP, cache=tmp_path)
+    assert np.array_equal(again.features, first.features)
+    encode_dataset([one], Unwanted(), CLIP, cache=tmp_path)
+
+
+def test_unreadable_files_are_skipped_and_named(
+    stills: Path, make_clip: MakeClip, tmp_path: Path
+) -> None:
+    good = make_clip(stills / "red" / "good.mp4")
+    (stills / "red" / "cut.mp4").write_bytes(good.read_bytes()[:300])
+    (stills / "red" / "text.png").write_text("no picture")
+    (stills / "red" / "empty.jpg").touch()
+    messages: list[str] = []
+    names = ["0.png", "cut.mp4", "text.png", "good.mp4", "empty.jpg", "gone.png"]
+    encoded = encode_dataset(
+        [sample(stills / "red" / n) for n in names],
+        MeanColour(),
+        CLIP,
+        cache=tmp_path,
+        skipped=messages.append,
+    )
+    assert [e.sample.path.name for e in encoded] == ["0.png", "good.mp4"]
+    assert len(messages) == 4
+    for name, message in zip(["cut.mp4", "text.png", "empty.jpg", "gone.png"], messages,
+                             strict=True):  # fmt: skip
+        assert name in message
+
+
+def test_cache_holds_nothing_unfinished(clips: Path, tmp_path: Path) -> None:
+    samples = load_dataset(clips)
+    encode_dataset(samples, MeanColour(), CLIP, cache=tmp_path)
+    files = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert {p.suffix for p in files} == {".npy"}
+    assert len(files) == len(samples)
+
+
+def test_cache_that_cannot_be_written(stills: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(HarError, match="file"):
+        encode_dataset(load_dataset(stills), MeanColour(), CLIP, cache=tmp_path / "file" / "cache")
+
+
+def test_default_cache_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HAR_CACHE_DIR", "har")
+    monkeypatch.setenv("XDG_CACHE_HOME", "xdg")
+    assert default_cache() == Path("har/features")
+    monkeypatch.delenv("HAR_CACHE_DIR")
+    assert default_cache() == Path("xdg/har-edge/features")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "home")
+    assert default_cache() == Path("home/.cache/har-edge/features")

@@ -1,0 +1,157 @@
+"""The network against plain NumPy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from har_edge.errors import DataError
+from har_edge.spec import ClipSpec
+from har_train.config import FitConfig
+from har_train.model import (
+    build_classifier,
+    build_encoder,
+    import_keras,
+    join_model,
+    weights_digest,
+)
+
+pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.train
+
+CLIP = ClipSpec(3, 5.0, 32, 32)
+CONFIG = FitConfig(data="d", num_frames=3, lstm_units=5, dense_units=(7, 4))
+
+
+@pytest.fixture(scope="module")
+def encoder(weights: Path) -> Any:
+    return build_encoder(CLIP, str(weights))
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Any:
+    """A head on 6 features whose every weight matters."""
+    head = build_classifier(4, 6, CONFIG)
+    random = np.random.default_rng(0)
+    head.set_weights([random.uniform(0.2, 1.0, w.shape) for w in head.get_weights()])
+    return head
+
+
+def random_pixels(seed: int, *shape: int) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).integers(0, 256, (*shape, 32, 32, 3)).astype(np.float32)
+
+
+def sigmoid(x: NDArray[Any]) -> NDArray[Any]:
+    return 1 / (1 + np.exp(-x))
+
+
+def plain_classify(head: Any, features: NDArray[Any]) -> NDArray[Any]:
+    """LSTM, dense layers and softmax for one window, (T, D) -> (C,)."""
+    kernel, recurrent, bias = head.get_layer("lstm").get_weights()
+    hidden, cell = np.zeros(len(recurrent)), np.zeros(len(recurrent))
+    for vector in features:
+        gates = vector @ kernel + hidden @ recurrent + bias
+        enter, forget, candidate, leave = np.split(gates, 4)
+        cell = sigmoid(forget) * cell + sigmoid(enter) * np.tanh(candidate)
+        hidden = sigmoid(leave) * np.tanh(cell)
+    x = hidden
+    for i in (1, 2):
+        weights, bias = head.get_layer(f"dense_{i}").get_weights()
+        gamma, beta, mean, variance = head.get_layer(f"dense_{i}_bn").get_weights()
+        epsilon = head.get_layer(f"dense_{i}_bn").epsilon
+        x = (x @ weights + bias - mean) / np.sqrt(variance + epsilon) * gamma + beta
+        x = np.maximum(x, 0)
+    weights, bias = head.get_layer("probabilities").get_weights()
+    powers = np.exp(x @ weights + bias - (x @ weights + bias).max())
+    return np.asarray(powers / powers.sum())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_classifier_equals_plain_numpy(classifier: Any, seed: int) -> None:
+    features = np.random.default_rng(seed).normal(0, 2, (5, 3, 6)).astype(np.float32)
+    expected = np.stack([plain_classify(classifier, window) for window in features])
+    assert np.ptp(expected, axis=0).max() > 1e-4  # inputs make a difference
+    assert np.abs(classifier.predict_on_batch(features) - expected).max() < 1e-5
+
+
+def test_classifier_holds_no_loop(classifier: Any) -> None:
+    assert classifier.get_layer("lstm").unroll
+
+
+def test_dropout_is_for_training_alone(classifier: Any) -> None:
+    features = np.random.default_rng(0).normal(0, 2, (8, 3, 6)).astype(np.float32)
+    calm = [np.asarray(classifier(features, training=False)) for _ in range(2)]
+    assert np.array_equal(*calm)
+    noisy = [np.asarray(classifier(features, training=True)) for _ in range(2)]
+    assert not np.array_equal(*noisy)
+
+
+def test_encoder_scales_pixels_and_averages_the_backbone(encoder: Any) -> None:
+    pixels = random_pixels(0, 2)
+    backbone = next(layer for layer in encoder.layers if hasattr(layer, "layers"))
+    maps = np.asarray(backbone(pixels / 127.5 - 1, training=False))
+    features = encoder.predict_on_batch(pixels)
+    assert features.shape == (2, 1280)
+    assert features.std() > 0.01
+    assert np.abs(features - maps.mean(axis=(1, 2))).max() < 1e-4
+
+
+def test_backbone_is_frozen(encoder: Any) -> None:
+    assert encoder.trainable_weights == []
+
+
+def test_joined_model_equals_its_parts(encoder: Any) -> None:
+    head = build_classifier(4, 1280, CONFIG)
+    model = join_model(encoder, head, CLIP)
+    clips = random_pixels(1, 2, 3)
+    features = np.stack([encoder.predict_on_batch(clip) for clip in clips])
+    expected = head.predict_on_batch(features)
+    assert np.abs(model.predict_on_batch(clips) - expected).max() < 1e-5
+    # What conversion asks for.
+    assert model.get_layer("frames").layer.input_shape == (None, 32, 32, 3)
+    assert model.get_layer("classify").input_shape == (None, 3, 1280)
+    assert model.output_shape == (None, 4)
+
+
+def test_one_frame_windows(encoder: Any) -> None:
+    head = build_classifier(2, 1280, replace(CONFIG, num_frames=1))
+    model = join_model(encoder, head, replace(CLIP, num_frames=1))
+    assert model.predict_on_batch(random_pixels(2, 3, 1)).sum(axis=1) == pytest.approx(1)
+
+
+def test_digest_sees_every_weight(encoder: Any, classifier: Any, weights: Path) -> None:
+    first = weights_digest(classifier)
+    assert weights_digest(classifier) == first
+    arrays = classifier.get_weights()
+    arrays[-1] = arrays[-1] + 1e-3
+    classifier.set_weights(arrays)
+    assert weights_digest(classifier) != first
+    assert weights_digest(build_encoder(CLIP, str(weights))) == weights_digest(encoder)
+    import_keras().utils.set_random_seed(5)
+    assert weights_digest(build_encoder(CLIP, "none")) != weights_digest(encoder)
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights"])
+def test_unusable_weights_are_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "w.weights.h5"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"w.weights.h5.*cannot be loaded.*none"):
+        build_encoder(CLIP, str(path))
+
+
+@pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
+def test_weights_of_another_network_are_refused(classifier: Any, tmp_path: Path) -> None:
+    path = tmp_path / "head.weights.h5"
+    classifier.save_weights(path)
+    with pytest.raises(DataError, match=r"head.weights.h5.*cannot be loaded"):
+        build_encoder(CLIP, str(path))
+
+
+def test_missing_weights_are_named() -> None:
+    with pytest.raises(DataError, match=r"no weights file gone.h5.*imagenet or none"):
+        build_encoder(CLIP, "gone.h5")

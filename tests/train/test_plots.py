@@ -1,0 +1,72 @@
+"""Pictures: whole, and of any label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from har_train.plots import plot_confusion, plot_history, plot_per_class
+
+pytest.importorskip("matplotlib")
+pytestmark = [
+    pytest.mark.train,
+    pytest.mark.filterwarnings("ignore:Glyph:UserWarning"),
+]
+
+HISTORY = {
+    "loss": [1.0, 0.5, 0.3],
+    "accuracy": [0.4, 0.6, 0.8],
+    "val_loss": [1.1, 0.7, 0.8],
+    "val_accuracy": [0.3, 0.5, 0.4],
+}
+
+
+def pixels_of(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return np.array(image.convert("RGB"))
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_history(epochs: int, tmp_path: Path) -> None:
+    plot_history({k: v[:epochs] for k, v in HISTORY.items()}, 1, tmp_path / "h.png")
+    pixels = pixels_of(tmp_path / "h.png")
+    assert pixels.shape == (480, 1200, 3)
+    assert pixels.std() > 1
+
+
+def test_history_shows_the_kept_epoch(tmp_path: Path) -> None:
+    plot_history(HISTORY, 1, tmp_path / "1.png")
+    plot_history(HISTORY, 3, tmp_path / "3.png")
+    assert (pixels_of(tmp_path / "1.png") != pixels_of(tmp_path / "3.png")).any()
+
+
+@pytest.mark.parametrize("plot", [plot_confusion, plot_per_class])
+@pytest.mark.parametrize(
+    "labels", [["a", "b"], ["1", "2"], ["walk, fast", "🏃"], ["x" * 40, "_y"], ["$^$", "b"]]
+)
+def test_any_label_can_be_drawn(plot: object, labels: list[str], tmp_path: Path) -> None:
+    assert callable(plot)
+    plot(np.array([[3, 1], [0, 0]]), labels, tmp_path / "p.png")
+    assert pixels_of(tmp_path / "p.png").std() > 1
+
+
+@pytest.mark.parametrize("plot", [plot_confusion, plot_per_class])
+def test_the_figures_show(plot: object, tmp_path: Path) -> None:
+    assert callable(plot)
+    for name, matrix in (("good", [[4, 0], [0, 4]]), ("bad", [[2, 2], [3, 1]])):
+        plot(np.array(matrix), ["a", "b"], tmp_path / f"{name}.png")
+    good, bad = pixels_of(tmp_path / "good.png"), pixels_of(tmp_path / "bad.png")
+    assert good.shape != bad.shape or (good != bad).any()
+
+
+def test_figures_are_closed(tmp_path: Path) -> None:
+    from matplotlib import pyplot
+
+    before = pyplot.get_fignums()
+    plot_history(HISTORY, 2, tmp_path / "h.png")
+    plot_confusion(np.eye(20, dtype=np.int64), [str(i) for i in range(20)], tmp_path / "c.png")
+    assert pyplot.get_fignums() == before

@@ -1,0 +1,56 @@
+"""Turn a trained run into a bundled model: what `har-convert` needs, and nothing else.
+
+    python train/recipes/bundle.py RUN MANIFEST DATA
+
+Copies RUN to `convert/har_convert/bundled/NAME`. The training pictures may not be
+redistributed, so the calibration frames are replaced by frames of the clips in MANIFEST whose
+licences allow it: Surveillance Fight (MIT) and T2V-Bed-Fall (CC BY 4.0).
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from har_edge.spec import ModelSpec
+from har_train.config import FitConfig, load_config, save_config
+from har_train.data import load_dataset
+from har_train.run_folder import representative_set
+
+BUNDLED = Path(__file__).parents[2] / "convert" / "har_convert" / "bundled"
+COPIED = (
+    "model.keras", "spec.json", "labels.txt", "metrics.json", "history.csv", "predictions.csv",
+    "classification_report.txt", "confusion_matrix.csv",
+)  # fmt: skip
+FREE = ("surveillance_fight", "bed_fall")
+
+
+def main() -> None:
+    """Write one bundled run folder."""
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    run, manifest, data = map(Path, sys.argv[1:])
+    spec = ModelSpec.from_json((run / "spec.json").read_bytes())
+    target = BUNDLED / spec.name
+    target.mkdir(parents=True, exist_ok=True)
+    for name in COPIED:
+        shutil.copyfile(run / name, target / name)
+    config = FitConfig(**load_config(run / "config.toml"))
+    weights = Path(config.weights).name
+    save_config(replace(config, data="", root="", weights=weights), target / "config.toml")
+    samples = [
+        s for s in load_dataset(manifest, data)
+        if s.split == "train" and s.path.relative_to(data).parts[0] in FREE
+    ]  # fmt: skip
+    frames, windows = representative_set(samples, spec.clip, seed=0, num_frames=48)
+    np.savez_compressed(target / "representative.npz", frames=frames, windows=windows)
+    print(f"wrote {target.relative_to(BUNDLED.parents[2])}: {len(frames)} frames, "
+          f"{len(windows)} windows")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
