@@ -27,6 +27,7 @@ class FrameSampler:
     def reset(self) -> None:
         """Forget the grid; the next frame starts a new one."""
         self._start_s: float | None = None
+        self._last_s = 0.0
         self._next_instant = 0
         self.taken = 0
         self.missed = 0
@@ -41,6 +42,7 @@ class FrameSampler:
             return False
         self.missed += instant - self._next_instant
         self._next_instant = instant + 1
+        self._last_s = timestamp_s
         self.taken += 1
         return True
 
@@ -51,5 +53,7 @@ class FrameSampler:
 
     @property
     def achieved_hz(self) -> float:
-        """Frames taken per second of the source's own time."""
-        return self.frame_rate_hz * self.taken / max(1, self.taken + self.missed)
+        """Frames taken per second of the source's own time; the rate itself before the second."""
+        if self._start_s is None or self.taken < 2:
+            return self.frame_rate_hz
+        return (self.taken - 1) / (self._last_s - self._start_s)

@@ -108,7 +108,7 @@ def test_settings_of_a_run_train_it_again(
             tables.append(list(csv.DictReader(file)))
     for one, two in zip(*tables, strict=True):
         assert one["path"] == two["path"]
-        assert float(one["left"]) == pytest.approx(float(two["left"]), abs=1e-4)
+        assert float(one["p(left)"]) == pytest.approx(float(two["p(left)"]), abs=1e-4)
 
 
 def test_options_win_over_the_file_and_stills_get_one_frame(

@@ -162,7 +162,7 @@ def test_class_that_is_unreadable_on_one_side(
             number = 1 + SPLITS.index(side)
             shutil.copy(clips / label / f"{number}.mp4", tmp_path / side / label)
     (tmp_path / "val" / "left" / "2.mp4").write_bytes(b"no video")
-    with pytest.raises(DataError, match="'val' misses a class"):
+    with pytest.raises(DataError, match="'val' has no sample of"):
         fit(replace(config, data=str(tmp_path)), cache=cache)
 
 

@@ -84,10 +84,10 @@ def test_predictions_and_confusion(run_folder: Path, trained: FitResult, clips: 
         name = path.relative_to(clips).as_posix()
         own = [row for row in rows if row["path"] == name]
         assert {row["label"] for row in own} == {path.parent.name}
-        means = [np.mean([float(row[c]) for row in own]) for c in ("left", "right")]
+        means = [np.mean([float(row[f"p({c})"]) for row in own]) for c in ("left", "right")]
         counts[("left", "right").index(path.parent.name), int(np.argmax(means))] += 1
         for row in own:
-            values = {c: float(row[c]) for c in ("left", "right")}
+            values = {c: float(row[f"p({c})"]) for c in ("left", "right")}
             assert row["action"] == max(values, key=lambda c: values[c])
     matrix = np.loadtxt(run_folder / "confusion_matrix.csv", delimiter=",", dtype=int)
     assert matrix.tolist() == counts.tolist()
