@@ -100,9 +100,18 @@ class Samples:
         default_factory=lambda: {name: [] for name in (START, *(name for name, _ in STEPS))}
     )
 
+    def ending_ms(self) -> list[float]:
+        """What comes after the first line of each command: the summary and the exit."""
+        pairs = zip(self.first_line_ms, self.exit_ms, strict=True)
+        return [round(exit_ms - first_line_ms, 3) for first_line_ms, exit_ms in pairs]
+
+    def parts_ms(self) -> dict[str, list[float]]:
+        """Everything the command's time is made of, in order: part to its times."""
+        return {**self.steps_ms, "summary and exit": self.ending_ms()}
+
     def rest_ms(self) -> float:
-        """What the steps leave of the command's median: output, summary, exit."""
-        return median(self.exit_ms) - sum(median(times) for times in self.steps_ms.values())
+        """What the parts leave of the command's median: arguments, output."""
+        return median(self.exit_ms) - sum(median(times) for times in self.parts_ms().values())
 
 
 def run_python(*arguments: str) -> tuple[str, float, float]:
@@ -165,7 +174,8 @@ def summarise(samples: Samples) -> dict[str, object]:
         "first_line": {**spread(samples.first_line_ms), "samples_ms": samples.first_line_ms},
         "exit": {**spread(samples.exit_ms), "samples_ms": samples.exit_ms},
         "steps": {
-            name: {**spread(times), "samples_ms": times} for name, times in samples.steps_ms.items()
+            name: {**spread(times), "samples_ms": times}
+            for name, times in samples.parts_ms().items()
         },
         "rest_ms": round(samples.rest_ms(), 3),
     }
@@ -183,8 +193,8 @@ def format_table(samples: Samples) -> str:
         lines.append(f"{name:<34} {p50:>8.1f} {p95:>8.1f}")
     whole_ms = median(samples.exit_ms)
     lines += ["", f"{'its steps':<34} {'p50 ms':>8} {'share':>8}"]
-    steps = [(name, median(times)) for name, times in samples.steps_ms.items()]
-    for name, time_ms in [*steps, ("rest: output, summary, exit", samples.rest_ms())]:
+    steps = [(name, median(times)) for name, times in samples.parts_ms().items()]
+    for name, time_ms in [*steps, ("rest", samples.rest_ms())]:
         lines.append(f"{name:<34} {time_ms:>8.1f} {time_ms / whole_ms:>8.1%}")
     return "\n".join(lines)
 
@@ -202,7 +212,10 @@ def bundled_image() -> Path:
     return found[0]
 
 
-@click.command(help=(__doc__ or "").partition("\n")[0])
+@click.command(
+    help=(__doc__ or "").partition("\n")[0],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option("--image", type=click.Path(path_type=Path), help="[default: a bundled sample]")
 @click.option("-m", "--model", metavar="FILE", default=DEFAULT_MODEL, show_default=True)
 @click.option("--runs", type=click.IntRange(min=1), default=15, show_default=True)

@@ -219,7 +219,10 @@ def load_float_model(path: Path) -> Model:
     return model
 
 
-@click.command(help=(__doc__ or "").partition("\n")[0])
+@click.command(
+    help=(__doc__ or "").partition("\n")[0],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.argument("video", type=click.Path(path_type=Path))
 @click.option("--model", metavar="FILE", help="[default: newest models/*/*-float32.tflite]")
 @click.option("--rounds", type=click.IntRange(min=1), default=7, show_default=True)
