@@ -10,8 +10,8 @@ Both are timed in one process with one runtime thread, in rounds that take turns
 A clip model samples fewer frames than a video holds, and the ones between are decoded too.
 So there are two rows: frames as the model samples them, and every frame.
 
-FFmpeg decodes with as many threads as it likes, here as in the runner. To hold everything to
-one core, put `taskset -c 0` in front.
+The runner decodes ahead on another thread, and so does this script: what the path adds is what
+decoding does not hide. To hold everything to one core, put `taskset -c 0` in front.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from har_edge.output import open_output
 from har_edge.preprocess import Pixels, import_cv2, resize_frame
 from har_edge.recognizer import FloatArray, Model, Recognizer, load_model
 from har_edge.sampling import FrameSampler
-from har_edge.sources import VideoSource
+from har_edge.sources import VideoSource, prefetch
 from har_edge.spec import MAX_FRAME_RATE_HZ
 
 WARMUP_ROUNDS = 2
@@ -113,7 +113,7 @@ def measure_path(model: Model, video: Path, row: Row) -> Samples:
     """Time the same frames as the runner takes them, from the file to the prediction."""
     recognizer = Recognizer(model)
     samples: Samples = {name: [] for name in PATH}
-    frames = VideoSource(video).frames(FrameSampler(row.frame_rate_hz))
+    frames = prefetch(VideoSource(video).frames(FrameSampler(row.frame_rate_hz)))
     with contextlib.closing(frames):
         for number in range(len(row.frames)):
             started = time.perf_counter()

@@ -14,7 +14,7 @@ from har_edge.errors import SourceError, SourceLostError
 from har_edge.output import Writer, format_time
 from har_edge.recognizer import Model, Prediction, Recognizer
 from har_edge.sampling import FrameSampler
-from har_edge.sources import Frame, FrameSource
+from har_edge.sources import Frame, FrameSource, prefetch
 from har_edge.summary import Summary
 
 # A source is judged too slow only after so many frames, past a camera's uneven start.
@@ -106,7 +106,8 @@ class Run:
         prediction = None
         try:
             # Closed here and not when garbage is collected: that frees the camera.
-            with contextlib.closing(source.frames(sampler)) as frames:
+            frames = source.frames(sampler)
+            with contextlib.closing(frames if source.live else prefetch(frames)) as frames:
                 for frame in frames:
                     if self._past_duration(frame):
                         break

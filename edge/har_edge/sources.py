@@ -15,6 +15,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Full, Queue
 from typing import Any, Protocol
 
 from har_edge.errors import SourceError, SourceLostError
@@ -34,6 +35,8 @@ from har_edge.sampling import FrameSampler
 CAMERA_TIMEOUT_S = 10.0
 # Stored frame counts are estimates in some containers; only a clear gap means damage.
 COMPLETE_SHARE = 0.9
+# Decoded frames that may wait for the model: enough to hide a slow one, little memory.
+PREFETCH_FRAMES = 2
 
 
 @dataclass(frozen=True)
@@ -269,6 +272,44 @@ class _NewestFrame:
                 )
             item, self._item = self._item, None
             return item
+
+
+def prefetch(frames: Generator[Frame, None, None]) -> Generator[Frame, None, None]:
+    """Decode on another thread, a few frames ahead of whoever takes them.
+
+    The order and the frames stay the same; an error comes after the last frame before it.
+    Closing this iterator closes `frames`.
+    """
+    queue: Queue[Frame | BaseException | None] = Queue(PREFETCH_FRAMES)
+    stopped = threading.Event()
+
+    def put(item: Frame | BaseException | None) -> None:
+        while not stopped.is_set():
+            with contextlib.suppress(Full):
+                queue.put(item, timeout=0.1)
+                return
+
+    def decode() -> None:
+        try:
+            with contextlib.closing(frames):
+                for frame in frames:
+                    put(frame)
+                    if stopped.is_set():
+                        return
+            put(None)
+        except BaseException as error:  # handed to the taker, whatever it is
+            put(error)
+
+    worker = threading.Thread(target=decode, name="decoder", daemon=True)
+    worker.start()
+    try:
+        while (item := queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        worker.join()
 
 
 def _no_camera(index: int) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import threading
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +18,13 @@ from har_edge.errors import SourceError, SourceLostError
 from har_edge.sampling import FrameSampler
 from har_edge.sources import (
     CameraSource,
+    Frame,
     ImageSource,
     VideoSource,
     _NewestFrame,
     expand_sources,
     open_source,
+    prefetch,
 )
 
 
@@ -155,3 +160,41 @@ def test_slot_keeps_the_newest_frame_only() -> None:
     slot.close()
     with pytest.raises(SourceLostError, match="camera:0 stopped"):
         slot.take(1.0, "camera:0")
+
+
+def test_prefetching_changes_nothing(make_video: MakeVideo) -> None:
+    path = make_video(count=100)
+    plain = list(VideoSource(path).frames(FrameSampler(25.0)))
+    ahead = list(prefetch(VideoSource(path).frames(FrameSampler(25.0))))
+    assert [f.index for f in ahead] == [f.index for f in plain] == list(range(100))
+    assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(ahead, plain, strict=True))
+
+
+def test_prefetching_hands_errors_on_after_the_good_frames() -> None:
+    frame = Frame(np.zeros((1, 1, 3), np.uint8), 0.0, 0, "x", 0.0)
+
+    def broken() -> Generator[Frame, None, None]:
+        yield from [frame] * 5
+        raise SourceError("cut short")
+
+    seen = 0
+    with pytest.raises(SourceError, match="cut short"):
+        for _ in prefetch(broken()):
+            seen += 1
+    assert seen == 5
+
+
+def test_prefetching_can_be_left_early() -> None:
+    closed = threading.Event()
+    frame = Frame(np.zeros((1, 1, 3), np.uint8), 0.0, 0, "x", 0.0)
+
+    def endless() -> Generator[Frame, None, None]:
+        try:
+            while True:
+                yield frame
+        finally:
+            closed.set()
+
+    with contextlib.closing(prefetch(endless())) as frames:
+        next(frames)
+    assert closed.is_set()
