@@ -40,12 +40,14 @@ class RunResult:
     Attributes:
         summary: Figures over all sources.
         failed: Sources that could not be read in full.
+        stopped: Whether the viewer was closed.
         signal: The signal that stopped the run, or None.
         lost: Whether a live source ended for good.
     """
 
     summary: Summary = field(default_factory=Summary)
     failed: list[str] = field(default_factory=list)
+    stopped: bool = False
     signal: int | None = None
     lost: bool = False
 
@@ -93,7 +95,7 @@ class Run:
                     self.note(f"Error: {error}")
                     result.failed.append(name)
                     result.lost = result.lost or isinstance(error, SourceLostError)
-                if result.signal is not None or self._enough(result):
+                if self._ends(result):
                     break
         return result
 
@@ -119,8 +121,8 @@ class Run:
                     if progress:
                         progress.show(frame, prediction)
                     if self.watch and not self.watch(frame, prediction):
-                        result.signal = signal.SIGINT
-                    if result.signal is not None or self._enough(result):
+                        result.stopped = True
+                    if self._ends(result):
                         break
         finally:
             # A file that breaks off still gets the prediction of what could be read.
@@ -135,9 +137,10 @@ class Run:
             result.summary.add(prediction)
             self.writer.write(prediction)
 
-    def _enough(self, result: RunResult) -> bool:
+    def _ends(self, result: RunResult) -> bool:
         limit = self.limits.max_frames
-        return limit is not None and result.summary.frames >= limit
+        enough = limit is not None and result.summary.frames >= limit
+        return enough or result.stopped or result.signal is not None
 
     def _past_duration(self, frame: Frame) -> bool:
         limit = self.limits.duration_s

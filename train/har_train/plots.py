@@ -70,7 +70,7 @@ def plot_confusion(matrix: NDArray[np.int64], labels: Sequence[str], path: Path)
     image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axis.set_xticks(range(count), _plain(labels), rotation=60, ha="right", rotation_mode="anchor")
     axis.set_yticks(range(count), _plain(labels))
-    axis.set(xlabel="Predicted", ylabel="True", title="Confusion matrix (held-out clips)")
+    axis.set(xlabel="Predicted", ylabel="True", title="Confusion matrix (held-out files)")
     for row, column in zip(*np.nonzero(matrix), strict=True):
         colour = "white" if shares[row, column] > 0.5 else "black"
         axis.text(
@@ -88,7 +88,7 @@ def plot_per_class(matrix: NDArray[np.int64], labels: Sequence[str], path: Path)
     bars = axis.barh(_plain([labels[i] for i in order]), recalls[order], color=BLUE)
     axis.bar_label(bars, [f"{recalls[i]:.0%}" for i in order], padding=3)
     overall = matrix.trace() / max(1, matrix.sum())
-    axis.axvline(overall, color=ORANGE, linestyle="--", label=f"all clips: {overall:.1%}")
-    axis.set(xlim=(0, 1.1), xlabel="Share recognised", title="Accuracy by class (held-out clips)")
+    axis.axvline(overall, color=ORANGE, linestyle="--", label=f"all files: {overall:.1%}")
+    axis.set(xlim=(0, 1.1), xlabel="Share recognised", title="Accuracy by class (held-out files)")
     axis.legend(loc="lower right")
     _save(figure, path)
