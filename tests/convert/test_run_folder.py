@@ -137,7 +137,8 @@ def test_windows_of_a_clip_are_kept_together(copied_run: Path, stills: Path) -> 
 @pytest.mark.parametrize("label", ["path", "label", "first_frame", "action"])
 def test_class_named_like_a_column(label: str, copied_run: Path, stills: Path) -> None:
     """The columns of `predictions.csv` end with one a class, whatever its name."""
-    lines = [f"path,label,first_frame,action,{label},red", f"red/0.png,{label},-2,red,0.25,0.75"]
+    columns = f"path,label,first_frame,action,p({label}),p(red)"
+    lines = [columns, f"red/0.png,{label},-2,red,0.25,0.75"]
     (copied_run / "predictions.csv").write_text("\n".join(lines), encoding="utf-8")
     (clip,) = load_run(copied_run, stills).held_out(0)
     assert (clip.label, clip.first_frames) == (label, (-2,))
