@@ -9,7 +9,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from itertools import groupby
 from pathlib import Path
 
@@ -169,7 +168,7 @@ def find_run(name: str | None) -> Path:
 
 def bundled_run(name: str = DEFAULT_MODEL) -> Path:
     """Folder of a bundled Keras model."""
-    return Path(str(resources.files("har_convert"))) / "bundled" / name
+    return Path(__file__).parent / "bundled" / name
 
 
 def load_run(folder: Path, data: str | os.PathLike[str] | None = None) -> Run:

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -175,7 +174,8 @@ def _run(
             viewer.close()
         if stream is not sys.stdout:
             stream.close()
-    note("\n" + result.summary.format().rstrip())
+    if result.summary.frames:
+        note("\n" + result.summary.format().rstrip())
     if result.failed:
         note(f"{len(result.failed)} of {len(todo)} sources could not be read in full.")
     return result.exit_code
@@ -203,7 +203,7 @@ def _sources(
 
 
 def _demo_files() -> list[str]:
-    folder = Path(str(resources.files("har_edge"))) / "samples"
+    folder = Path(__file__).parent / "samples"
     return [os.path.relpath(p) for p in sorted(folder.iterdir()) if p.suffix in (".jpg", ".mp4")]
 
 

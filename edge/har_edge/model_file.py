@@ -11,7 +11,6 @@ import io
 import os
 import zipfile
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from har_edge.errors import ModelFileError
@@ -47,7 +46,7 @@ def resolve_model(model: str | os.PathLike[str] | None) -> Path:
     """
     name = os.fspath(model) if model is not None else DEFAULT_MODEL
     if name in BUNDLED and not Path(name).is_file():
-        path = Path(str(resources.files("har_edge"))) / "models" / f"{name}-int8.tflite"
+        path = Path(__file__).parent / "models" / f"{name}-int8.tflite"
         if path.is_file():
             return path
         raise ModelFileError(
