@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -46,7 +46,7 @@ def _setting(name: str) -> Any:
     metavar="FILE",
     help="Settings as TOML, such as a run folder's config.toml; options win.",
 )
-@click.option("--name", help="Name of the model. [default: the data's]")
+@click.option("--name", help="Name of the model. [default: the run folder's, else the data's]")
 @click.option("--root", metavar="DIR", help="Folder that a manifest's paths start from.")
 @click.option(
     "--num-frames",
@@ -158,8 +158,10 @@ def _fit(config: FitConfig, out: str | None, cache: str | None) -> None:
     from har_train.run_folder import check_free, save_run
 
     _check_installed()
-    name = config.name or default_name(config.data)
-    folder = Path(out or f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    if not config.name:
+        name = Path(out).absolute().name if out else default_name(config.data)
+        config = replace(config, name=name)
+    folder = Path(out or f"runs/{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     if not Path(config.data).exists():
         raise DataError(f"There is no dataset {config.data}. Check the path.")
     check_free(folder)
