@@ -75,11 +75,11 @@ def network() -> Any:
     return residual_network()
 
 
-def _small_encoder(clip: ClipSpec, weights: str) -> Any:
+def _small_encoder(clip: ClipSpec, config: FitConfig) -> Any:
     """In place of `har_train.model.build_encoder`, whose MobileNetV2 takes minutes in all."""
     import keras
 
-    del weights
+    del config
     frame = keras.Input(clip.frame_shape, name="frame")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1)(frame)
     backbone = residual_network(clip.height)

@@ -14,6 +14,9 @@ from har_edge.errors import DataError
 from har_edge.spec import ClipSpec
 from har_train.config import FitConfig
 from har_train.model import (
+    BACKBONES,
+    HEADS,
+    backbone_name,
     build_classifier,
     build_encoder,
     import_keras,
@@ -30,7 +33,7 @@ CONFIG = FitConfig(data="d", num_frames=3, lstm_units=5, dense_units=(7, 4))
 
 @pytest.fixture(scope="module")
 def encoder(weights: Path) -> Any:
-    return build_encoder(CLIP, str(weights))
+    return build_encoder(CLIP, replace(CONFIG, weights=str(weights)))
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +134,11 @@ def test_digest_sees_every_weight(encoder: Any, classifier: Any, weights: Path) 
     arrays[-1] = arrays[-1] + 1e-3
     classifier.set_weights(arrays)
     assert weights_digest(classifier) != first
-    assert weights_digest(build_encoder(CLIP, str(weights))) == weights_digest(encoder)
+    same = build_encoder(CLIP, replace(CONFIG, weights=str(weights)))
+    assert weights_digest(same) == weights_digest(encoder)
     import_keras().utils.set_random_seed(5)
-    assert weights_digest(build_encoder(CLIP, "none")) != weights_digest(encoder)
+    other = build_encoder(CLIP, replace(CONFIG, weights="none"))
+    assert weights_digest(other) != weights_digest(encoder)
 
 
 @pytest.mark.parametrize("content", [b"", b"no weights"])
@@ -141,7 +146,7 @@ def test_unusable_weights_are_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "w.weights.h5"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"w.weights.h5.*cannot be loaded.*none"):
-        build_encoder(CLIP, str(path))
+        build_encoder(CLIP, replace(CONFIG, weights=str(path)))
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
@@ -149,9 +154,53 @@ def test_weights_of_another_network_are_refused(classifier: Any, tmp_path: Path)
     path = tmp_path / "head.weights.h5"
     classifier.save_weights(path)
     with pytest.raises(DataError, match=r"head.weights.h5.*cannot be loaded"):
-        build_encoder(CLIP, str(path))
+        build_encoder(CLIP, replace(CONFIG, weights=str(path)))
 
 
 def test_missing_weights_are_named() -> None:
     with pytest.raises(DataError, match=r"no weights file gone.h5.*imagenet or none"):
-        build_encoder(CLIP, "gone.h5")
+        build_encoder(CLIP, replace(CONFIG, weights="gone.h5"))
+
+
+def test_backbones_take_pixels() -> None:
+    for name, known in BACKBONES.items():
+        config = replace(CONFIG, backbone=name, alpha=(known.alphas or (1.0,))[0], weights="none")
+        encoder = build_encoder(CLIP, config)
+        features = encoder.predict_on_batch(random_pixels(0, 2))
+        assert features.shape == (2, encoder.output_shape[-1])
+        rescaled = [x for x in encoder.layers if type(x).__name__ == "Rescaling"]
+        assert bool(rescaled) == known.rescale
+
+
+def test_backbone_names_and_refusals() -> None:
+    assert backbone_name(CONFIG) == "mobilenet_v2_1.0"
+    assert backbone_name(replace(CONFIG, backbone="efficientnet_v2_b0")) == "efficientnet_v2_b0"
+    for changes, message in (
+        ({"backbone": "alexnet"}, r"backbone should be one of mobilenet_v2.*alexnet"),
+        ({"alpha": 0.4}, r"alpha of mobilenet_v2 should be one of 0.35.*0.4"),
+        ({"backbone": "efficientnet_v2_b0", "alpha": 0.5}, r"should be one of 1.0"),
+    ):
+        with pytest.raises(DataError, match=message):
+            build_encoder(CLIP, replace(CONFIG, **changes))
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_only_the_mean_forgets_the_order(head: str) -> None:
+    import_keras().utils.set_random_seed(0)
+    classifier = build_classifier(4, 6, replace(CONFIG, head=head))
+    windows = np.random.default_rng(0).normal(size=(5, 3, 6)).astype(np.float32)
+    forward = classifier.predict_on_batch(windows)
+    backward = classifier.predict_on_batch(windows[:, ::-1])
+    assert forward.shape == (5, 4)
+    assert (np.abs(forward - backward).max() < 1e-6) == (head == "mean")
+
+
+def test_attention_weighs_the_instants() -> None:
+    keras = import_keras()
+    classifier = build_classifier(4, 6, replace(CONFIG, head="attention"))
+    names = ("lstm", "attention_scores", "attention_flat")
+    probe = keras.Model(classifier.input, [classifier.get_layer(n).output for n in names])
+    windows = np.random.default_rng(1).normal(size=(2, 3, 6)).astype(np.float32)
+    steps, scores, pooled = (np.asarray(a) for a in probe.predict_on_batch(windows))
+    weights = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    assert np.abs(pooled - (weights * steps).sum(axis=1)).max() < 1e-6

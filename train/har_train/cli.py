@@ -9,14 +9,15 @@ import time
 from collections.abc import Callable
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 import click
 
 from har_edge import __version__
 from har_edge.cli import note, run_command
 from har_edge.errors import DataError, MissingExtraError
-from har_train.config import FitConfig, default_name, load_config
+from har_train.config import FitConfig, Head, default_name, load_config
+from har_train.model import BACKBONES
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96})
@@ -71,6 +72,22 @@ def _setting(name: str) -> Any:
     "--resize",
     type=click.Choice(("stretch", "crop")),
     help=f"How a frame is brought to size. [default: {_setting('resize')}]",
+)
+@click.option(
+    "--backbone",
+    type=click.Choice(tuple(BACKBONES)),
+    help=f"Image network. [default: {_setting('backbone')}]",
+)
+@click.option(
+    "--alpha",
+    type=float,
+    metavar="A",
+    help=f"Its width, such as 0.35, 0.5, 0.75, 1.0 or 1.4. [default: {_setting('alpha')}]",
+)
+@click.option(
+    "--head",
+    type=click.Choice(get_args(Head)),
+    help="Temporal head; mean ignores the order of frames. [default: lstm]",
 )
 @click.option(
     "--weights",

@@ -7,10 +7,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from har_edge.errors import DataError, MissingExtraError
 from har_edge.spec import Resize
+
+Head = Literal["lstm", "gru", "bilstm", "attention", "mean"]
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,13 @@ class FitConfig:
         frame_rate_hz: Frames sampled per second of a clip.
         size: Height and width of a frame in pixels.
         resize: `stretch` or `crop`, see `har_edge.spec.ClipSpec`.
-        weights: `imagenet`, `none`, or a weights file for MobileNetV2 without its top.
-        lstm_units: Size of the LSTM.
+        backbone: Image network, a key of `har_train.model.BACKBONES`.
+        alpha: Its width multiplier.
+        weights: `imagenet`, `none`, or a weights file for the backbone without its top.
+        head: Temporal head: `lstm`, `gru`, `bilstm`, `attention` or `mean`.
+        lstm_units: Size of the recurrent layer.
         dense_units: Sizes of the dense layers behind it.
-        feature_dropout: Share of features dropped on their way into the LSTM.
+        feature_dropout: Share of features dropped on their way into the head.
         dropout: Share of units dropped after each dense layer.
         weight_decay: AdamW's.
         epochs: Most passes over the training windows.
@@ -48,7 +53,10 @@ class FitConfig:
     frame_rate_hz: float = 8.0
     size: int = 224
     resize: Resize = "stretch"
+    backbone: str = "mobilenet_v2"
+    alpha: float = 1.0
     weights: str = "imagenet"
+    head: Head = "lstm"
     lstm_units: int = 128
     dense_units: tuple[int, ...] = (256, 128)
     feature_dropout: float = 0.5
@@ -76,6 +84,8 @@ class FitConfig:
                 raise DataError(
                     f"{name} should be above 0 and at most 0.5. Received {getattr(self, name)}."
                 )
+        if self.head not in get_args(Head):
+            raise DataError(f"head should be one of {get_args(Head)}. Received {self.head!r}.")
         if "/" in self.name or "\\" in self.name:
             raise DataError(f"name becomes a file name, without slashes. Received {self.name!r}.")
 

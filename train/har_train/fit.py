@@ -29,7 +29,7 @@ from har_train.data import (
 from har_train.evaluate import SplitPredictions, measure
 from har_train.features import EncodedSample, encode_dataset
 from har_train.model import (
-    BACKBONE,
+    backbone_name,
     build_classifier,
     build_encoder,
     import_keras,
@@ -118,7 +118,7 @@ def fit(
     clip = ClipSpec(
         config.num_frames, config.frame_rate_hz, config.size, config.size, config.resize
     )
-    encoder = build_encoder(clip, config.weights)
+    encoder = build_encoder(clip, config)
     tick = progress(len(samples), len(labels)) if progress else lambda done: None
     encoded = encode_dataset(samples, encoder, clip, cache=cache, progress=tick, skipped=say)
     parts = {s: [e for e in encoded if e.sample.split == s] for s in SPLITS}
@@ -140,7 +140,7 @@ def fit(
         labels=labels,
         clip=clip,
         feature_size=int(encoder.output_shape[-1]),
-        backbone=BACKBONE,
+        backbone=backbone_name(config),
         data_fingerprint=_fingerprint(parts["train"]),
         metrics={f"test_{k}": v for k, v in metrics["test"].items()},
         tool_versions={

@@ -1,4 +1,4 @@
-"""The network: MobileNetV2 on every frame, an LSTM over the T feature vectors.
+"""The network: an image backbone on every frame, a temporal head over the T feature vectors.
 
 Stock Keras layers only, so that a saved model loads anywhere. Two parts keep their names
 in the saved file, and conversion asks for them by these names: the layer `frames` is
@@ -8,6 +8,8 @@ TimeDistributed over the frame encoder, the layer `classify` is the temporal hea
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,31 @@ from har_edge.native_log import native_log_muted
 from har_edge.spec import ClipSpec
 from har_train.config import FitConfig
 
-BACKBONE = "mobilenet_v2_1.0"
+
+@dataclass(frozen=True)
+class Backbone:
+    """A stock Keras application.
+
+    Attributes:
+        function: Its name in `keras.applications`.
+        rescale: Whether it takes -1..1; the others scale pixels of 0..255 themselves.
+        alphas: Width multipliers that ImageNet weights exist for; empty if it has one width.
+        options: Fixed arguments.
+    """
+
+    function: str
+    rescale: bool = False
+    alphas: tuple[float, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+# Those that convert to builtin ops, which the tests check one by one.
+BACKBONES = {
+    "mobilenet_v2": Backbone("MobileNetV2", True, (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)),
+    "mobilenet_v3_small": Backbone("MobileNetV3Small", False, (0.75, 1.0)),
+    "mobilenet_v3_large": Backbone("MobileNetV3Large", False, (0.75, 1.0)),
+    "efficientnet_v2_b0": Backbone("EfficientNetV2B0"),
+}
 
 
 def import_keras() -> Any:
@@ -35,58 +61,81 @@ def import_keras() -> Any:
     return keras
 
 
-def build_encoder(clip: ClipSpec, weights: str) -> Any:
+def backbone_name(config: FitConfig) -> str:
+    """What the spec calls the backbone, such as `mobilenet_v2_1.0`."""
+    has_widths = bool(_backbone(config).alphas)
+    return f"{config.backbone}_{config.alpha}" if has_widths else config.backbone
+
+
+def _backbone(config: FitConfig) -> Backbone:
+    known = BACKBONES.get(config.backbone)
+    if known is None:
+        raise DataError(
+            f"backbone should be one of {', '.join(BACKBONES)}. Received {config.backbone!r}."
+        )
+    if config.alpha not in (known.alphas or (1.0,)):
+        raise DataError(
+            f"alpha of {config.backbone} should be one of "
+            f"{', '.join(map(str, known.alphas or (1.0,)))}. Received {config.alpha}."
+        )
+    return known
+
+
+def build_encoder(clip: ClipSpec, config: FitConfig) -> Any:
     """Build the frame encoder.
 
     Args:
         clip: Gives the frame's size.
-        weights: `imagenet` (Keras downloads them), `none`, or a weights file.
+        config: Gives backbone, width and weights.
 
     Returns:
         Keras model, (N, H, W, 3) pixels in 0..255 -> (N, D) features.
 
     Raises:
-        DataError: if the weights cannot be loaded.
+        DataError: if there is no such backbone or its weights cannot be loaded.
     """
     keras = import_keras()
-    backbone = _load_backbone(keras, clip, weights)
+    known = _backbone(config)
+    backbone = _load_backbone(keras, known, clip, config)
     frame = keras.Input(clip.frame_shape, name="frame")
-    # (N, H, W, 3) 0..255 -> -1..1, the range MobileNetV2 was trained on.
-    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(frame)
+    # (N, H, W, 3) 0..255 -> -1..1, the range that MobileNetV2 was trained on.
+    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1)(frame) if known.rescale else frame
     # Batch norm in inference mode: the moving statistics belong to the weights.
-    x = backbone(x, training=False)  # (N, H/32, W/32, 1280)
+    x = backbone(scaled, training=False)  # (N, H/32, W/32, D)
     features = keras.layers.GlobalAveragePooling2D(name="features")(x)  # (N, D)
     return keras.Model(frame, features, name="encode")
 
 
-def _load_backbone(keras: Any, clip: ClipSpec, weights: str) -> Any:
-    known = weights == "imagenet"
+def _load_backbone(keras: Any, known: Backbone, clip: ClipSpec, config: FitConfig) -> Any:
+    downloaded = config.weights == "imagenet"
+    options = {**known.options, **({"alpha": config.alpha} if known.alphas else {})}
     try:
-        backbone = keras.applications.MobileNetV2(
+        backbone = getattr(keras.applications, known.function)(
             input_shape=clip.frame_shape,
             include_top=False,
-            weights="imagenet" if known else None,
+            weights="imagenet" if downloaded else None,
+            **options,
         )
-        if not known and weights != "none":
-            if not Path(weights).is_file():
+        if not downloaded and config.weights != "none":
+            if not Path(config.weights).is_file():
                 raise DataError(
-                    f"There is no weights file {weights}. Give a file, imagenet or none."
+                    f"There is no weights file {config.weights}. Give a file, imagenet or none."
                 )
-            backbone.load_weights(weights)
+            backbone.load_weights(config.weights)
     except DataError:
         raise
     # Keras raises bare Exception when a download fails, and whatever h5py raises for files.
     except Exception as error:
         raise DataError(
-            f"The weights '{weights}' cannot be loaded into MobileNetV2 1.0 without its top: "
-            f"{error}. Without a network give --weights FILE, or none to start from noise."
+            f"The weights '{config.weights}' cannot be loaded into {backbone_name(config)} without "
+            f"its top: {error}. Without a network give --weights FILE, or none to start from noise."
         ) from error
     backbone.trainable = False
     return backbone
 
 
 def build_classifier(num_classes: int, feature_size: int, config: FitConfig) -> Any:
-    """Build the temporal head: LSTM, dense layers, softmax.
+    """Build the temporal head: see `HEADS`, then dense layers and softmax.
 
     Returns:
         Keras model, (N, T, D) features -> (N, C) probabilities.
@@ -97,8 +146,7 @@ def build_classifier(num_classes: int, feature_size: int, config: FitConfig) -> 
     # Dropping features makes up for few samples and blunts the head to int8's noise too.
     # (A layer of its own: the LSTM's own dropout leaves a seed variable in the converted graph.)
     x = layers.SpatialDropout1D(config.feature_dropout, name="feature_dropout")(features)
-    # Unrolled, so that the converted graph holds builtin ops alone and no loop.
-    x = layers.LSTM(config.lstm_units, unroll=True, name="lstm")(x)  # (N, 128)
+    x = HEADS[config.head](keras, x, config.lstm_units)  # (N, U)
     for i, units in enumerate(config.dense_units, start=1):
         x = layers.Dense(units, name=f"dense_{i}")(x)
         x = layers.BatchNormalization(name=f"dense_{i}_bn")(x)
@@ -106,6 +154,51 @@ def build_classifier(num_classes: int, feature_size: int, config: FitConfig) -> 
         x = layers.Dropout(config.dropout, name=f"dense_{i}_dropout")(x)
     probabilities = layers.Dense(num_classes, activation="softmax", name="probabilities")(x)
     return keras.Model(features, probabilities, name="classify")
+
+
+# The temporal heads, (N, T, D) -> (N, U). All recurrent layers are unrolled, so that the converted
+# graph holds builtin ops alone and no loop.
+
+
+def _lstm(keras: Any, x: Any, units: int) -> Any:
+    return keras.layers.LSTM(units, unroll=True, name="lstm")(x)
+
+
+def _gru(keras: Any, x: Any, units: int) -> Any:
+    return keras.layers.GRU(units, unroll=True, name="gru")(x)
+
+
+def _bilstm(keras: Any, x: Any, units: int) -> Any:
+    layers = keras.layers
+    return layers.Bidirectional(layers.LSTM(units, unroll=True), name="bilstm")(x)  # (N, 2 U)
+
+
+def _attention(keras: Any, x: Any, units: int) -> Any:
+    """Attention pooling: a weight for each instant, learned from the LSTM's output at it.
+
+    Source: Raffel and Ellis, Feed-Forward Networks with Attention (2015), equations 1 and 2.
+    """
+    layers = keras.layers
+    steps = layers.LSTM(units, unroll=True, return_sequences=True, name="lstm")(x)  # (N, T, U)
+    scores = layers.Dense(1, activation="tanh", name="attention_scores")(steps)  # (N, T, 1)
+    weights = layers.Softmax(axis=1, name="attention")(scores)
+    pooled = layers.Dot(axes=1, name="attention_pool")([weights, steps])  # (N, 1, U)
+    return layers.Flatten(name="attention_flat")(pooled)
+
+
+def _mean(keras: Any, x: Any, units: int) -> Any:
+    """Average over time: the baseline that any temporal head has to beat."""
+    del units
+    return keras.layers.GlobalAveragePooling1D(name="mean")(x)  # (N, D)
+
+
+HEADS: Mapping[str, Callable[[Any, Any, int], Any]] = {
+    "lstm": _lstm,
+    "gru": _gru,
+    "bilstm": _bilstm,
+    "attention": _attention,
+    "mean": _mean,
+}
 
 
 def join_model(encoder: Any, classifier: Any, clip: ClipSpec) -> Any:
