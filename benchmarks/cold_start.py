@@ -45,8 +45,8 @@ STEPS = (
     (
         "import the runtime",
         "import importlib\n"
-        "from har_edge.backends import RUNTIMES, load_backend\n"
-        "for module, _ in RUNTIMES.values():\n"
+        "from har_edge.backends import TFLITE_RUNTIMES, load_backend\n"
+        "for module, _ in TFLITE_RUNTIMES.values():\n"
         "    try:\n"
         "        importlib.import_module(module)\n"
         "        break\n"

@@ -17,10 +17,12 @@ Array = NDArray[Any]
 
 # Name -> (module with the class Interpreter, distribution). First is preferred: LiteRT is
 # maintained, and tflite-runtime's x86-64 wheel runs int8 without XNNPACK, 18 times slower.
-RUNTIMES = {
+TFLITE_RUNTIMES = {
     "litert": ("ai_edge_litert.interpreter", "ai-edge-litert"),
     "tflite-runtime": ("tflite_runtime.interpreter", "tflite-runtime"),
 }
+ONNX_RUNTIME = "onnxruntime"
+RUNTIMES = (*TFLITE_RUNTIMES, ONNX_RUNTIME)
 SIGNATURES = {"encode": ("frame", "features"), "classify": ("features", "probabilities")}
 
 
@@ -47,7 +49,7 @@ class TfliteBackend:
         """Load a flatbuffer.
 
         Args:
-            name: A key of `RUNTIMES`.
+            name: A key of `TFLITE_RUNTIMES`.
             flatbuffer: The network.
             num_threads: Threads of the runtime, at least 1.
 
@@ -55,8 +57,8 @@ class TfliteBackend:
             BackendError: if the runtime is missing or refuses the network, or a signature
                 is missing.
         """
-        module_name, distribution = RUNTIMES[name]
-        module = _import_runtime(name, module_name)
+        _, distribution = TFLITE_RUNTIMES[name]
+        module = _import_runtime(name)
         self.name = name
         self.version = importlib.metadata.version(distribution)
         try:
@@ -96,6 +98,54 @@ def _runner(interpreter: Any, signature: str) -> Callable[[Array], Array]:
     return run
 
 
+class OnnxBackend:
+    """onnxruntime with the two networks of an ONNX pair."""
+
+    def __init__(self, networks: tuple[bytes, bytes], *, num_threads: int = 1) -> None:
+        """Load the networks of `encode` and `classify`.
+
+        Raises:
+            BackendError: if the runtime is missing or refuses a network.
+        """
+        module = _import_runtime(ONNX_RUNTIME)
+        self.name = ONNX_RUNTIME
+        self.version = str(module.__version__)
+        options = module.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = num_threads, 1
+        options.log_severity_level = 3  # errors; its warnings are of no use to a user
+        try:
+            self.encode, self.classify = (
+                _onnx_runner(
+                    module.InferenceSession(network, options, providers=["CPUExecutionProvider"]),
+                    *SIGNATURES[signature],
+                )
+                for network, signature in zip(networks, SIGNATURES, strict=True)
+            )
+        # onnxruntime's errors share no base class of their own.
+        except Exception as error:
+            raise BackendError(
+                f"onnxruntime {self.version} refuses this model: {error}. Update the runtime, or "
+                "convert the model again."
+            ) from error
+
+
+def _onnx_runner(session: Any, source: str, target: str) -> Callable[[Array], Array]:
+    """Wrap a session as a function of one array."""
+    (given,) = session.get_inputs()
+    if (given.name, [o.name for o in session.get_outputs()]) != (source, [target]):
+        raise BackendError(
+            f"the network should take {source} and give {target}. Received {given.name}"
+        )
+    dtype = np.uint8 if given.type == "tensor(uint8)" else np.float32
+
+    def run(array: Array) -> Array:
+        if array.dtype != dtype:
+            array = array.astype(dtype)
+        return np.asarray(session.run([target], {source: array})[0])
+
+    return run
+
+
 def _quantizer(tensor: dict[str, Any]) -> Callable[[Array], Array]:
     """Conversion of real values to what an input tensor stores."""
     dtype = np.dtype(tensor["dtype"])
@@ -123,51 +173,68 @@ def _dequantizer(tensor: dict[str, Any]) -> Callable[[Array], Array]:
     return lambda array: (array.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
 
 
-def _import_runtime(name: str, module_name: str) -> Any:
+def _import_runtime(name: str) -> Any:
+    module_name = TFLITE_RUNTIMES.get(name, (name,))[0]
     try:
         return importlib.import_module(module_name)
     except ImportError as error:
         missing = isinstance(error, ModuleNotFoundError)
         problem = "is not installed" if missing else f"does not load ({error})"
-        extra = "" if name == "litert" else "[tflite-runtime]"
+        extra, where = {
+            "litert": ("", "64-bit systems"),
+            "tflite-runtime": ("[tflite-runtime]", "Python 3.11 or older"),
+        }.get(name, ("[onnx]", "64-bit systems"))
         raise BackendError(
-            f'The runtime {name} {problem}. Run: pip install "har-edge{extra}"'
-            + (" (Python 3.11 or older)." if extra else " (64-bit systems).")
+            f'The runtime {name} {problem}. Run: pip install "har-edge{extra}" ({where}).'
         ) from error
 
 
 def available_backends() -> list[str]:
     """Names of the runtimes that load on this machine, preferred first."""
     found = []
-    for name, (module_name, _) in RUNTIMES.items():
+    for name in RUNTIMES:
         try:
-            _import_runtime(name, module_name)
+            _import_runtime(name)
         except BackendError:
             continue
         found.append(name)
     return found
 
 
-def load_backend(flatbuffer: bytes, *, backend: str = "auto", num_threads: int = 1) -> Backend:
+def load_backend(
+    networks: bytes | tuple[bytes, ...], *, backend: str = "auto", num_threads: int = 1
+) -> Backend:
     """Load a network in the runtime asked for, or in the first that is installed.
 
+    Args:
+        networks: A TFLite flatbuffer, alone or in a tuple, or the two networks of an ONNX pair.
+        backend: `auto` or one of `RUNTIMES`.
+        num_threads: Threads of the runtime, at least 1.
+
     Raises:
-        BackendError: if no runtime is installed or it refuses the network.
+        BackendError: if no runtime for it is installed, or the runtime refuses it.
     """
     if num_threads < 1:
         raise BackendError(f"num_threads must be at least 1. Received {num_threads}.")
-    if backend != "auto":
-        if backend not in RUNTIMES:
-            raise BackendError(
-                f"backend must be auto or one of {', '.join(RUNTIMES)}. Received {backend!r}."
-            )
-        return TfliteBackend(backend, flatbuffer, num_threads=num_threads)
+    if backend not in ("auto", *RUNTIMES):
+        raise BackendError(
+            f"backend must be auto or one of {', '.join(RUNTIMES)}. Received {backend!r}."
+        )
+    networks = (networks,) if isinstance(networks, bytes) else networks
+    fitting = (ONNX_RUNTIME,) if len(networks) == 2 else tuple(TFLITE_RUNTIMES)
+    if backend not in ("auto", *fitting):
+        raise BackendError(
+            f"{backend} does not run this kind of model. Use {' or '.join(fitting)}, or auto."
+        )
     reasons = []
-    for name, (module_name, _) in RUNTIMES.items():
+    for name in fitting if backend == "auto" else (backend,):
         try:
-            _import_runtime(name, module_name)
+            _import_runtime(name)
         except BackendError as error:
             reasons.append(str(error))
             continue
-        return TfliteBackend(name, flatbuffer, num_threads=num_threads)
-    raise BackendError("No runtime is installed. " + " ".join(reasons))
+        if name == ONNX_RUNTIME:
+            encode, classify = networks
+            return OnnxBackend((encode, classify), num_threads=num_threads)
+        return TfliteBackend(name, networks[0], num_threads=num_threads)
+    raise BackendError(" ".join(reasons))

@@ -18,7 +18,7 @@ from har_edge.errors import HarError
 if TYPE_CHECKING:
     from har_edge.sources import FrameSource
 
-BACKENDS = ("auto", "litert", "tflite-runtime")
+BACKENDS = ("auto", "litert", "tflite-runtime", "onnxruntime")
 FORMATS = ("text", "jsonl", "csv")
 
 
@@ -72,7 +72,7 @@ def cli() -> None:
     metavar="FILE",
     default="har15",
     show_default=True,
-    help="har15 (15 actions, frame by frame), clips (6 actions, by motion), or a .tflite file.",
+    help="har15 (15 actions, frame by frame), clips (6, by motion), a .tflite or .onnx file.",
 )
 @click.option(
     "--backend",
@@ -224,7 +224,7 @@ def _demo_files() -> list[str]:
     help="A table or one JSON object.",
 )
 def info(model: str, backend: str, output_format: str) -> None:
-    """Print everything that MODEL (har15, clips or a .tflite file) says of itself.
+    """Print everything that MODEL (har15, clips, a .tflite or an .onnx file) says of itself.
 
     \b
     Examples:

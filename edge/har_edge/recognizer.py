@@ -71,8 +71,9 @@ def load_model(
     """Load a model file.
 
     Args:
-        model: `har15`, `clips`, the path of a .tflite file, or None for the default.
-        backend: `auto`, `litert` or `tflite-runtime`.
+        model: `har15`, `clips`, the path of a .tflite file or of one of an ONNX pair, or None
+            for the default.
+        backend: `auto`, `litert`, `tflite-runtime` or `onnxruntime`.
         num_threads: Threads of the runtime.
 
     Raises:
@@ -80,7 +81,7 @@ def load_model(
         BackendError: if no runtime is there or it refuses the model.
     """
     file = read_model_file(resolve_model(model))
-    runtime = load_backend(file.flatbuffer, backend=backend, num_threads=num_threads)
+    runtime = load_backend(file.networks, backend=backend, num_threads=num_threads)
     return Model(file.spec, file.path, file.size_bytes, runtime)
 
 

@@ -17,7 +17,8 @@ from har_edge.errors import SpecError
 SCHEMA_VERSION = 1
 
 Resize = Literal["stretch", "crop"]
-Variant = Literal["keras", "float32", "float16", "dynamic", "int8"]
+# `dynamic` has 8-bit weights alone, `int16` 8-bit weights with 16-bit activations.
+Variant = Literal["keras", "float32", "float16", "dynamic", "int8", "int16", "onnx", "onnx-int8"]
 
 # Frame interval tolerance: timestamps in containers are rounded to their time base.
 MAX_FRAME_RATE_HZ = 1000.0
@@ -83,6 +84,7 @@ class ModelSpec:
         data_fingerprint: SHA-256 over the training files' hashes and labels.
         metrics: Measured figures, fractions in 0..1 unless the name has a unit.
         tool_versions: Package name to version, as used to make the file.
+        float_layers: Layers that a quantized file computes in float, beyond the stem.
         min_runtime: Oldest runtime the file is known to load in, or "".
         description: What the model is for, in a sentence or two.
         license: Terms of the weights and of the data behind them.
@@ -102,6 +104,7 @@ class ModelSpec:
     data_fingerprint: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     tool_versions: Mapping[str, str] = field(default_factory=dict)
+    float_layers: tuple[str, ...] = ()
     min_runtime: str = ""
     description: str = ""
     license: str = ""
@@ -162,7 +165,8 @@ class ModelSpec:
         try:
             values = {key: raw[key] for key in known}
             values["clip"] = ClipSpec(**raw["clip"])
-            values["labels"] = tuple(raw["labels"])
+            for key in ("labels", "float_layers"):
+                values[key] = tuple(raw.get(key, ()))
             return cls(**values)
         except (KeyError, TypeError) as error:
             raise SpecError(f"The spec in {where} is incomplete: {error}.") from error

@@ -10,7 +10,7 @@ from conftest import ASSETS
 from golden_frames import golden_frames
 
 from har_edge.backends import (
-    RUNTIMES,
+    TFLITE_RUNTIMES,
     TfliteBackend,
     _dequantizer,
     _quantizer,
@@ -23,7 +23,7 @@ from har_edge.model_file import read_model_file, resolve_model
 GOLDEN = json.loads((ASSETS / "golden.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture(params=list(RUNTIMES))
+@pytest.fixture(params=list(TFLITE_RUNTIMES))
 def runtime(request: pytest.FixtureRequest) -> str:
     if request.param not in available_backends():
         pytest.skip(f"{request.param} is not installed")
@@ -78,10 +78,10 @@ def test_damaged_network_is_refused(runtime: str) -> None:
 def test_unknown_and_missing_runtimes() -> None:
     content = read_model_file(ASSETS / "tiny-int8.tflite").flatbuffer
     with pytest.raises(BackendError, match="auto or one of litert"):
-        load_backend(content, backend="onnx")
+        load_backend(content, backend="tensorrt")
     with pytest.raises(BackendError, match="num_threads"):
         load_backend(content, num_threads=0)
-    for missing in set(RUNTIMES) - set(available_backends()):
+    for missing in set(TFLITE_RUNTIMES) - set(available_backends()):
         with pytest.raises(BackendError, match="pip install"):
             load_backend(content, backend=missing)
 
