@@ -23,10 +23,10 @@ from statistics import median
 import click
 import numpy as np
 
-from har_benchmarks.machine import machine_facts
 from har_benchmarks.results import file_facts, to_json
 from har_edge.cli import note, run_command
 from har_edge.errors import HarError, SourceError
+from har_edge.machine import machine_facts
 from har_edge.model_file import DEFAULT_MODEL, resolve_model
 from har_edge.output import open_output
 

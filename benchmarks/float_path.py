@@ -26,10 +26,10 @@ from statistics import median
 import click
 import numpy as np
 
-from har_benchmarks.machine import machine_facts
 from har_benchmarks.results import file_facts, to_json
 from har_edge.cli import note, run_command
 from har_edge.errors import ModelFileError, SourceError
+from har_edge.machine import machine_facts
 from har_edge.output import open_output
 from har_edge.preprocess import Pixels, import_cv2, resize_frame
 from har_edge.recognizer import FloatArray, Model, Recognizer, load_model

@@ -23,11 +23,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+Precision = Literal["int8", "float16"]
 FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
 
@@ -45,27 +46,49 @@ ROUNDING_FRAMES = 64
 STEM_STREAMS = 2
 
 
-def prepare(encoder: Any, frames: NDArray[np.uint8]) -> str:
-    """Do all three steps on the network inside a frame encoder, in place.
+def prepare(encoder: Any, frames: NDArray[np.uint8]) -> list[str]:
+    """Do all three steps for int8 on the network inside a frame encoder, in place.
 
     Args:
         encoder: Keras model (N, H, W, 3) -> (N, D) with the backbone as a nested model.
         frames: Calibration frames, (N, H, W, 3), 0..255.
 
     Returns:
-        Name of the layer that ends the stem, or "" if there is none.
+        Names of the stem's layers, in order, which are to stay in float.
     """
+    backbone, inputs = backbone_and_inputs(encoder, frames)
+    equalize(backbone, inputs)
+    stem = stem_of(backbone)
+    round_weights(backbone, _spread(inputs), leave=stem)
+    return stem
+
+
+def prepare_float16(encoder: Any, frames: NDArray[np.uint8]) -> None:
+    """Round the network inside a frame encoder to half precision, in place.
+
+    Depthwise filters that sharpen have large weights of both signs, whose rounding errors do not
+    cancel as the weights do: rounding them plainly moves a probability by up to 0.04.
+    """
+    backbone, inputs = backbone_and_inputs(encoder, frames)
+    round_weights(backbone, _spread(inputs), precision="float16")
+
+
+def backbone_and_inputs(encoder: Any, frames: NDArray[np.uint8]) -> tuple[Any, FloatArray]:
+    """The network inside a frame encoder, and what it is given for some frames."""
     import keras
 
     backbone = next(layer for layer in encoder.layers if hasattr(layer, "layers"))
-    scale = keras.Model(encoder.inputs, backbone._inbound_nodes[-1].input_tensors[0])
-    inputs = np.asarray(scale.predict_on_batch(frames.astype(np.float32)), dtype=np.float32)
-    equalize(backbone, inputs)
-    stem = stem_of(backbone)
-    # Evenly spread, for the frames come ordered by class.
+    given = backbone._inbound_nodes[-1].input_tensors[0]
+    if any(given is tensor for tensor in encoder.inputs):  # it scales pixels by itself
+        return backbone, frames.astype(np.float32)
+    scale = keras.Model(encoder.inputs, given)
+    return backbone, np.asarray(scale.predict_on_batch(frames.astype(np.float32)), np.float32)
+
+
+def _spread(inputs: FloatArray) -> FloatArray:
+    """Some of the inputs, evenly spread, for they come ordered by class."""
     chosen = np.unique(np.linspace(0, len(inputs) - 1, ROUNDING_FRAMES).astype(int))
-    round_weights(backbone, inputs[chosen], leave=stem)
-    return stem[-1] if stem else ""
+    return np.asarray(inputs[chosen])
 
 
 def stem_of(network: Any) -> list[str]:
@@ -180,8 +203,10 @@ def _ranges(
     return merged
 
 
-def round_weights(network: Any, inputs: FloatArray, *, leave: Collection[str] = ()) -> None:
-    """Round the kernels of all convolutions to int8's grid and correct the means, in place.
+def round_weights(
+    network: Any, inputs: FloatArray, *, precision: Precision = "int8", leave: Collection[str] = ()
+) -> None:
+    """Round the kernels of all convolutions to a coarser grid and correct the means, in place.
 
     The network is run once, layer by layer, as it was and as it becomes, side by side: each
     filter sees inputs that carry the errors of the layers before it.
@@ -189,6 +214,7 @@ def round_weights(network: Any, inputs: FloatArray, *, leave: Collection[str] = 
     Args:
         network: Functional Keras network; a convolution is followed by a batch norm.
         inputs: Calibration input, (N, H, W, 3).
+        precision: The grid: int8's steps, one for each filter, or half precision.
         leave: Names of layers that stay as they are.
     """
     exact: dict[int, Any] = {id(network.inputs[0]): inputs}
@@ -201,10 +227,12 @@ def round_weights(network: Any, inputs: FloatArray, *, leave: Collection[str] = 
         exact_out = _call(layer, [exact[id(t)] for t in tensors])
         now = [rounded[id(t)] for t in tensors]
         if _kind(layer) in CONVOLUTIONS and layer.name not in leave:
-            _round_layer(layer, np.asarray(now[0]))
+            _round_layer(layer, np.asarray(now[0]), precision)
         rounded_out = _call(layer, now)
         if _kind(layer) == "BatchNormalization" and layer.center:
             shift = _channel_means(exact_out) - _channel_means(rounded_out)
+            if precision == "float16":
+                shift = _round_bias(layer, shift)
             gamma, beta, mean, variance = layer.get_weights()
             layer.set_weights([gamma, beta + shift, mean, variance])
             rounded_out = rounded_out + shift
@@ -213,6 +241,16 @@ def round_weights(network: Any, inputs: FloatArray, *, leave: Collection[str] = 
             uses[id(tensor)] -= 1
             if not uses[id(tensor)]:
                 del exact[id(tensor)], rounded[id(tensor)]
+
+
+def _round_bias(layer: Any, shift: FloatArray) -> FloatArray:
+    """Change a shift so that the bias which a batch norm folds to lies on half precision's grid.
+
+    What that leaves of the error, the means of the layers behind it make good for.
+    """
+    gamma, beta, mean, variance = (np.asarray(w, np.float64) for w in layer.get_weights())
+    folded = beta + shift - mean * gamma / np.sqrt(variance + layer.epsilon)
+    return np.asarray(shift + folded.astype(np.float16) - folded, np.float32)
 
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")
@@ -237,7 +275,7 @@ def _channel_means(array: Any) -> FloatArray:
     return np.asarray(values.mean(axis=tuple(range(values.ndim - 1)), dtype=np.float64), np.float32)
 
 
-def _round_layer(layer: Any, inputs: FloatArray) -> None:
+def _round_layer(layer: Any, inputs: FloatArray, precision: Precision) -> None:
     """Round one convolution's kernel as the converter will see it, batch norm folded in."""
     depthwise = _kind(layer) == "DepthwiseConv2D"
     kernel, *bias = layer.get_weights()  # (h, w, in, out), depthwise (h, w, in, 1)
@@ -249,11 +287,11 @@ def _round_layer(layer: Any, inputs: FloatArray) -> None:
     if depthwise:  # every channel is a problem of its own: (in, 1, h w)
         rows = folded.reshape(height * width, channels).T[:, np.newaxis]
         samples = patches.reshape(len(patches), height * width, channels).transpose(2, 0, 1)
-        result = _round_rows(rows, samples)[:, 0].T.reshape(kernel.shape)
+        result = _round_rows(rows, samples, precision)[:, 0].T.reshape(kernel.shape)
     else:  # all filters share their inputs: (1, out, h w in)
         rows = folded.reshape(-1, filters).T[np.newaxis]
         samples = patches.reshape(1, len(patches), -1)
-        result = _round_rows(rows, samples)[0].T.reshape(kernel.shape)
+        result = _round_rows(rows, samples, precision)[0].T.reshape(kernel.shape)
     layer.set_weights([(result / per_filter).astype(np.float32), *bias])
 
 
@@ -283,41 +321,62 @@ def _patches(layer: Any, inputs: FloatArray) -> FloatArray:
     return np.asarray(chosen.reshape(-1, *chosen.shape[3:]), dtype=np.float32)
 
 
-def _round_rows(rows: FloatArray, samples: FloatArray) -> DoubleArray:
+def _round_rows(rows: FloatArray, samples: FloatArray, precision: Precision) -> DoubleArray:
     """Round filters so that their outputs change least, up to a constant.
 
     Args:
         rows: G groups of R filters of n weights, (G, R, n).
         samples: Inputs of each group, (G, P, n).
+        precision: The grid.
 
     Returns:
         Rounded weights on each filter's grid, (G, R, n).
     """
-    steps = np.maximum(np.abs(rows).max(axis=-1), 1e-12) / LEVELS  # (G, R)
+    steps = np.maximum(np.abs(rows).max(axis=-1), 1e-12) / LEVELS  # (G, R), of int8
+    order, factor = _order_and_factor(samples)
+    work = np.take_along_axis(rows.astype(np.float64), order[:, np.newaxis, :], axis=2)
+    rounded = np.zeros_like(work)
+    for j in range(rows.shape[-1]):
+        if precision == "int8":
+            levels = np.clip(np.rint(work[..., j] / steps), -LEVELS, LEVELS)
+            rounded[..., j] = levels * steps
+        else:
+            rounded[..., j] = work[..., j].astype(np.float16)
+        error = (work[..., j] - rounded[..., j]) / factor[:, j, j, np.newaxis]
+        work[..., j + 1 :] -= error[..., np.newaxis] * factor[:, np.newaxis, j, j + 1 :]
+    result = np.empty_like(rounded)
+    np.put_along_axis(result, order[:, np.newaxis, :], rounded, axis=2)
+    return _keep_largest(result, rows, steps) if precision == "int8" else result
+
+
+def _order_and_factor(samples: FloatArray) -> tuple[NDArray[np.intp], DoubleArray]:
+    """Order in which to round, and how later weights make good for each one's error.
+
+    Returns:
+        Weight numbers, those that matter most first, (G, n), and the upper factor of the
+        inverse curvature in that order, (G, n, n).
+    """
     centred = samples - samples.mean(axis=1, keepdims=True)
     curvature = (centred.transpose(0, 2, 1) @ centred / samples.shape[1]).astype(np.float64)
-    n = rows.shape[-1]
     diagonal = np.einsum("gnn->gn", curvature)
-    order = np.argsort(-diagonal, axis=-1)  # the weights that matter most are rounded first
+    order = np.argsort(-diagonal, axis=-1)
     damping = DAMPING * diagonal.mean(axis=-1) + 1e-9
-    curvature = curvature + damping[:, np.newaxis, np.newaxis] * np.eye(n)
+    curvature = curvature + damping[:, np.newaxis, np.newaxis] * np.eye(samples.shape[-1])
     curvature = np.take_along_axis(curvature, order[:, :, np.newaxis], axis=1)
     curvature = np.take_along_axis(curvature, order[:, np.newaxis, :], axis=2)
-    work = np.take_along_axis(rows.astype(np.float64), order[:, np.newaxis, :], axis=2)
-    # Upper factor of the inverse: row j says how later weights make good for weight j's error.
-    factor = np.linalg.cholesky(np.linalg.inv(curvature)).transpose(0, 2, 1)
-    levels = np.zeros_like(work)
-    for j in range(n):
-        levels[..., j] = np.clip(np.rint(work[..., j] / steps), -LEVELS, LEVELS)
-        error = (work[..., j] - levels[..., j] * steps) / factor[:, j, j, np.newaxis]
-        work[..., j + 1 :] -= error[..., np.newaxis] * factor[:, np.newaxis, j, j + 1 :]
-    original = np.empty_like(levels)
-    np.put_along_axis(original, order[:, np.newaxis, :], levels, axis=2)
-    # The converter takes a filter's step from its largest weight: that one stays at the end
-    # of the scale, or all others would be rounded a second time on another grid.
+    return order, np.linalg.cholesky(np.linalg.inv(curvature)).transpose(0, 2, 1)
+
+
+def _keep_largest(rounded: DoubleArray, rows: FloatArray, steps: FloatArray) -> DoubleArray:
+    """Put each filter's largest weight back to the end of the scale if rounding moved it.
+
+    The converter takes a filter's step from its largest weight; from another one it would round
+    all the others a second time on another grid.
+    """
+    end = LEVELS * steps[..., np.newaxis]
     largest = np.abs(rows).argmax(axis=-1)[..., np.newaxis]
-    ends = LEVELS * np.sign(np.take_along_axis(rows, largest, axis=-1))
-    kept = np.abs(original).max(axis=-1, keepdims=True) == LEVELS
-    current = np.take_along_axis(original, largest, axis=-1)
-    np.put_along_axis(original, largest, np.where(kept, current, ends), axis=-1)
-    return np.asarray(original * steps[..., np.newaxis])
+    ends = end * np.sign(np.take_along_axis(rows, largest, axis=-1))
+    kept = np.isclose(np.abs(rounded).max(axis=-1, keepdims=True), end)
+    current = np.take_along_axis(rounded, largest, axis=-1)
+    np.put_along_axis(rounded, largest, np.where(kept, current, ends), axis=-1)
+    return rounded

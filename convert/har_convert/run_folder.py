@@ -57,11 +57,15 @@ class Run:
         folder: Where it is.
         spec: The trained model's spec.
         data_root: Folder that its held-out files are looked for in, if known.
+        calibration: Dataset to calibrate on instead of the frames kept in the run.
+        calibration_frames: Frames to calibrate on, about; 0 for all at hand.
     """
 
     folder: Path
     spec: ModelSpec
     data_root: Path | None
+    calibration: Path | None = None
+    calibration_frames: int = 0
 
     @property
     def model_path(self) -> Path:
@@ -69,11 +73,20 @@ class Run:
         return self.folder / "model.keras"
 
     def representative(self) -> LabelledClip:
-        """Read the frames and windows kept for calibration.
+        """Read the frames and windows to calibrate on.
 
         Raises:
-            DataError: if they are missing, damaged or of another size than the model's.
+            DataError: if they are missing, damaged, or do not fit the model.
         """
+        if self.calibration is not None:
+            from har_convert.calibration import load_calibration
+
+            return load_calibration(self.calibration, self.spec, num_frames=self.calibration_frames)
+        clip = self._kept_frames()
+        windows = self.calibration_frames // self.spec.clip.num_frames
+        return thin(clip, max(1, windows)) if self.calibration_frames else clip
+
+    def _kept_frames(self) -> LabelledClip:
         path = self.folder / "representative.npz"
         try:
             with np.load(path, allow_pickle=False) as arrays:
@@ -113,14 +126,32 @@ class Run:
                 f"{display_path(path)} should have the columns path,label,first_frame. Received "
                 f"{','.join(reader.fieldnames or ()) or 'no header'}. Train again."
             )
-        clips = [
-            HeldOut(self.data_root / name, group[0]["label"], _starts(group))
-            for name, group in ((k, list(g)) for k, g in groupby(rows, lambda row: row["path"]))
-        ]
+        try:
+            clips = [
+                HeldOut(self.data_root / name, group[0]["label"], _starts(group))
+                for name, group in ((k, list(g)) for k, g in groupby(rows, lambda row: row["path"]))
+            ]
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"{display_path(path)} is damaged: first_frame should be a whole number ({error}). "
+                "Train again."
+            ) from error
         clips = [clip for clip in clips if clip.path.is_file()]
         if limit and len(clips) > limit:
             clips = [clips[i] for i in np.linspace(0, len(clips) - 1, limit).astype(int)]
         return clips
+
+
+def thin(clip: LabelledClip, windows: int) -> LabelledClip:
+    """Keep some windows, evenly spread, and the frames that they need.
+
+    The kept frames of a run come ordered by class, so that every class keeps its share.
+    """
+    if windows >= len(clip.windows):
+        return clip
+    chosen = clip.windows[np.linspace(0, len(clip.windows) - 1, windows).astype(int)]
+    used, rows = np.unique(chosen, return_inverse=True)
+    return LabelledClip(clip.frames[used], rows.reshape(chosen.shape).astype(np.intp), clip.label)
 
 
 def _starts(rows: list[dict[str, str]]) -> tuple[int, ...]:
@@ -171,12 +202,19 @@ def bundled_run(name: str = DEFAULT_MODEL) -> Path:
     return Path(__file__).parent / "bundled" / name
 
 
-def load_run(folder: Path, data: str | os.PathLike[str] | None = None) -> Run:
+def load_run(
+    folder: Path,
+    data: str | os.PathLike[str] | None = None,
+    calibration: str | os.PathLike[str] | None = None,
+    calibration_frames: int = 0,
+) -> Run:
     """Read a run folder's spec.
 
     Args:
         folder: As `find_run` gives it.
         data: Folder to look for the held-out files in, instead of the one trained from.
+        calibration: Dataset to calibrate on, instead of the run's own frames.
+        calibration_frames: Frames to calibrate on; 0 for all at hand.
 
     Raises:
         DataError: if it cannot be read.
@@ -191,7 +229,8 @@ def load_run(folder: Path, data: str | os.PathLike[str] | None = None) -> Run:
     if data is not None and not Path(data).is_dir():
         raise DataError(f"There is no data folder {display_path(data)}. Check --data.")
     root = Path(data) if data is not None else _recorded_root(folder)
-    return Run(folder, spec, root)
+    kept = Path(calibration) if calibration is not None else None
+    return Run(folder, spec, root, kept, calibration_frames)
 
 
 def read_config(folder: Path) -> dict[str, object]:

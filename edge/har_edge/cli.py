@@ -27,10 +27,12 @@ def note(message: str) -> None:
     click.echo(message, err=True)
 
 
-def run_command(command: click.Command, arguments: Sequence[str] | None = None) -> NoReturn:
+def run_command(
+    command: click.Command, arguments: Sequence[str] | None = None, *, prog_name: str | None = None
+) -> NoReturn:
     """Run a command and exit by the project's exit codes; shared by all our commands."""
     try:
-        code = command.main(arguments, standalone_mode=False)
+        code = command.main(arguments, prog_name=prog_name, standalone_mode=False)
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.ClickException as error:

@@ -172,6 +172,7 @@ def har_convert(tmp_path: Path) -> RunCommand:
 def converted(
     run_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
-    """Both variants of the run: the folder with them and what the command printed."""
+    """All variants of the run: the folder with them and what the command printed."""
     folder = tmp_path_factory.mktemp("converted")
-    yield folder / "models" / "colours", run_har_convert(folder, run_folder, "--float32", "--int8")
+    options = ("--all", "--max-accuracy-drop", "10", "--debug-layers")
+    yield folder / "models" / "colours", run_har_convert(folder, run_folder, *options)

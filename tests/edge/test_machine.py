@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from har_benchmarks.machine import cpu_name, machine_facts, os_name, package_versions
+from har_edge.machine import cpu_name, machine_facts, os_name, package_versions
 
 PI_CPUINFO = """\
 processor\t: 0

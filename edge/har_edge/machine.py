@@ -12,6 +12,7 @@ PACKAGES = (
     "har-edge",
     "ai-edge-litert",
     "tflite-runtime",
+    "onnxruntime",
     "numpy",
     "opencv-python",
     "opencv-python-headless",

@@ -1,0 +1,107 @@
+"""Keras to ONNX: one network each for `encode` and `classify`, in float32 or in int8.
+
+tf2onnx exports; onnxruntime's static quantizer writes int8 as QDQ (quantize and dequantize
+pairs round float ops, which every ONNX runtime knows how to fuse).
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from har_edge.spec import ModelSpec
+
+# Old enough for the runtimes of Raspberry Pi OS, new enough for per-channel QDQ.
+OPSET = 17
+
+FloatArray = NDArray[np.float32]
+
+
+def export_onnx(encoder: Any, classifier: Any, spec: ModelSpec) -> tuple[bytes, bytes]:
+    """Export both parts in float32, batch fixed to 1."""
+    clip = spec.clip
+    return (
+        _export(encoder, "frame", (1, *clip.frame_shape), "features"),
+        _export(classifier, "features", (1, clip.num_frames, spec.feature_size), "probabilities"),
+    )
+
+
+def _export(part: Any, source: str, shape: tuple[int, ...], target: str) -> bytes:
+    import tensorflow as tf
+    import tf2onnx
+
+    signature = [tf.TensorSpec(shape, tf.float32, name=source)]
+    function = tf.function(lambda x: {target: part(x, training=False)}, input_signature=signature)
+    network, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
+    return bytes(network.SerializeToString())
+
+
+def quantize_onnx(
+    network: bytes, source: str, inputs: Iterable[FloatArray], *, float_convolutions: int = 0
+) -> bytes:
+    """Quantize weights (int8, per channel) and activations (uint8) of one network.
+
+    Args:
+        network: In float32.
+        source: Name of its input.
+        inputs: Calibration inputs, batch 1 each.
+        float_convolutions: All nodes up to this convolution, in order, stay in float.
+    """
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._rest = iter(inputs)
+
+        def get_next(self) -> dict[str, FloatArray] | None:
+            array = next(self._rest, None)
+            return None if array is None else {source: array}
+
+    with tempfile.TemporaryDirectory() as folder:
+        raw, folded, result = (Path(folder) / f"{n}.onnx" for n in ("raw", "folded", "result"))
+        raw.write_bytes(network)
+        # Folds what the export left of batch norms into the convolutions.
+        quant_pre_process(raw, folded, skip_symbolic_shape=True)
+        quantization.quantize_static(
+            folded,
+            result,
+            Reader(),
+            quant_format=quantization.QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            nodes_to_exclude=_nodes_until(folded, float_convolutions),
+        )
+        return result.read_bytes()
+
+
+def _nodes_until(path: Path, convolutions: int) -> list[str]:
+    """Names of the nodes up to a convolution, which ONNX keeps in order of execution."""
+    import onnx
+
+    nodes = onnx.load(path).graph.node
+    seen = itertools.accumulate(node.op_type == "Conv" for node in nodes)
+    ends = (n for n, count in enumerate(seen, 1) if count == convolutions)
+    return [node.name for node in nodes[: next(ends, 0)]] if convolutions else []
+
+
+def take_pixels(network: bytes) -> bytes:
+    """Let an `encode` network take uint8 pixels, a quarter of the bytes to hand over."""
+    import onnx
+
+    model = onnx.load_from_string(network)
+    frame = model.graph.input[0]
+    cast = onnx.helper.make_node("Cast", ["frame"], ["frame_float"], to=onnx.TensorProto.FLOAT)
+    for node in model.graph.node:
+        node.input[:] = ["frame_float" if name == "frame" else name for name in node.input]
+    model.graph.node.insert(0, cast)
+    frame.type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())

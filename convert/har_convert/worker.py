@@ -1,0 +1,279 @@
+"""The half of a conversion that needs TensorFlow: `python -m har_convert.worker JOB`.
+
+TensorFlow's converter logs to the terminal from native code and can crash there. In its own
+process both are contained: its noise goes to `convert.log`, a crash becomes a message.
+
+JOB is a folder with `job.json`, see `Job`. The program leaves the files of every recipe there,
+named by its key, `reference.npz` (what the Keras model says of the clips of `iter_clips`) and
+`sensitivity.json`, each if asked for, and prints a line for every step. An error that a user can
+act on stands in `error.txt`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from har_convert.metadata import attach_metadata
+from har_convert.ptq import prepare, prepare_float16
+from har_convert.recipe import CALIBRATED, Recipe
+from har_convert.run_folder import HeldOut, LabelledClip, Run, iter_clips, load_run
+from har_convert.sensitivity import MAX_FRAMES, measure_sensitivity
+from har_convert.to_onnx import export_onnx, quantize_onnx, take_pixels
+from har_convert.to_tflite import Calibration, export, quantize
+from har_edge.errors import DataError, HarError
+
+LOG_NAME = "convert.log"
+ERROR_NAME = "error.txt"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the program is to do; `job.json` holds the fields.
+
+    Attributes:
+        run: Run folder.
+        data: Folder of its held-out files, or "".
+        calibration: Dataset to calibrate on instead of the run's own frames, or "".
+        calibration_frames: Frames to calibrate on; 0 for all at hand.
+        limit: Held-out clips to run the Keras model on; 0 for all.
+        recipes: Files to make.
+        reference: Whether to run the Keras model.
+        sensitivity: Whether to measure what rounding each layer costs.
+    """
+
+    run: str
+    data: str = ""
+    calibration: str = ""
+    calibration_frames: int = 0
+    limit: int = 0
+    recipes: tuple[Recipe, ...] = ()
+    reference: bool = True
+    sensitivity: bool = False
+
+    def save(self, folder: Path) -> None:
+        """Write `job.json`."""
+        (folder / "job.json").write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Job:
+        """Read `job.json`."""
+        values = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+        recipes = tuple(
+            Recipe(r["variant"], tuple(r["float_layers"]), r["float_classify"])
+            for r in values.pop("recipes")
+        )
+        return cls(**values, recipes=recipes)
+
+    def load_run(self) -> Run:
+        """Read the run folder that the job is about."""
+        return load_run(
+            Path(self.run), self.data or None, self.calibration or None, self.calibration_frames
+        )
+
+
+def main() -> None:
+    """Do one job; tracebacks go to the log, what a user can act on to the parent."""
+    folder = Path(sys.argv[1])
+    say = _redirect(folder / LOG_NAME)
+    try:
+        work(Job.load(folder), folder, say)
+    except HarError as error:
+        traceback.print_exc()
+        (folder / ERROR_NAME).write_text(str(error), encoding="utf-8")
+        sys.exit(1)
+
+
+def work(job: Job, folder: Path, say: Callable[[str], object]) -> None:
+    """Do what a job asks for."""
+    run = job.load_run()
+    say("loading the Keras model")
+    maker = Maker(run, *load_parts(run))
+    held_out = run.held_out(job.limit)
+    if job.reference:
+        say("running the Keras model for comparison")
+        clips = (maker.predict(clip) for clip in iter_clips(run, held_out))
+        features, probabilities = zip(*clips, strict=True)
+        np.savez(
+            folder / "reference.npz",
+            features=np.concatenate(features),
+            probabilities=np.concatenate(probabilities),
+        )
+    if job.sensitivity:
+        say("measuring what rounding each layer costs")
+        encoder, stem = maker.prepared
+        frames = _some_frames(run, held_out)
+        rows = measure_sensitivity(encoder, stem, maker.calibration.frames, frames)
+        text = json.dumps([asdict(row) for row in rows])
+        (folder / "sensitivity.json").write_text(text, encoding="utf-8")
+    for recipe in job.recipes:
+        say(f"converting to {recipe}")
+        for suffix, content in zip(recipe.suffixes, maker.make(recipe), strict=True):
+            (folder / f"{recipe.key}{suffix}").write_bytes(content)
+
+
+def _some_frames(run: Run, held_out: list[HeldOut]) -> NDArray[np.uint8]:
+    """The middle frames of some clips to verify on, (N, H, W, 3)."""
+    chosen = held_out[:: max(1, len(held_out) // MAX_FRAMES)]
+    clips = list(iter_clips(run, chosen))
+    if not held_out:
+        return clips[0].frames[:: max(1, len(clips[0].frames) // MAX_FRAMES)]
+    return np.stack([clip.frames[len(clip.frames) // 2] for clip in clips])
+
+
+def _redirect(log: Path) -> Callable[[str], None]:
+    """Send everything that is printed to the log; give a function that reaches the parent."""
+    parent = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+
+    def say(line: str) -> None:
+        parent.write(line + "\n")
+        parent.flush()
+
+    return say
+
+
+def load_parts(run: Run) -> tuple[Any, Any]:
+    """Load the Keras model and take it apart into frame encoder and temporal head.
+
+    Raises:
+        DataError: if it cannot be loaded or is another model than the spec says.
+    """
+    import keras
+
+    try:
+        model = keras.models.load_model(run.model_path, compile=False)
+    # Keras raises whatever zipfile, h5py and its own registry raise.
+    except Exception as error:
+        raise DataError(
+            f"{run.model_path.name} cannot be loaded: {error}. Expected the file that har-train "
+            "fit wrote; copy it again or train again."
+        ) from error
+    names = [layer.name for layer in model.layers]
+    if not {"frames", "classify"} <= set(names):
+        raise DataError(
+            f"{run.model_path.name} is another kind of model. Expected the layers frames and "
+            f"classify, received {', '.join(names[:8])}. Convert what har-train fit wrote."
+        )
+    encoder, classifier = model.get_layer("frames").layer, model.get_layer("classify")
+    clip = run.spec.clip
+    expected = (None, *clip.frame_shape), (None, clip.num_frames, run.spec.feature_size)
+    if (encoder.input_shape, classifier.input_shape) != expected:
+        raise DataError(
+            f"{run.model_path.name} does not fit spec.json. Expected inputs {expected}, received "
+            f"{(encoder.input_shape, classifier.input_shape)}. Copy both from the same run."
+        )
+    return encoder, classifier
+
+
+class Maker:
+    """Makes files of one Keras model; what several recipes need is made once."""
+
+    def __init__(self, run: Run, encoder: Any, classifier: Any) -> None:
+        self.run, self.encoder, self.classifier = run, encoder, classifier
+
+    @cached_property
+    def calibration(self) -> LabelledClip:
+        """Frames and windows to calibrate on."""
+        return self.run.representative()
+
+    @cached_property
+    def prepared(self) -> tuple[Any, list[str]]:
+        """The encoder prepared for int8, and the layers of its stem, which stay in float."""
+        encoder = _copy(self.encoder)
+        return encoder, prepare(encoder, self.calibration.frames)
+
+    @cached_property
+    def halved(self) -> Any:
+        """The encoder with weights of half precision."""
+        encoder = _copy(self.encoder)
+        prepare_float16(encoder, self.calibration.frames)
+        return encoder
+
+    def predict(self, clip: LabelledClip) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Run the Keras model on a clip: features, (N, D), and probabilities, (M, C)."""
+        features = encode(self.encoder, clip.frames)
+        return features, np.asarray(self.classifier.predict_on_batch(features[clip.windows]))
+
+    def make(self, recipe: Recipe) -> tuple[bytes, ...]:
+        """Make the files of a recipe."""
+        encoder, stem = self.encoder, list[str]()
+        if recipe.variant in CALIBRATED or recipe.variant == "dynamic":
+            encoder, stem = self.prepared
+        elif recipe.variant == "float16":
+            encoder = self.halved
+        if recipe.variant.startswith("onnx"):
+            return self._make_onnx(recipe, encoder, stem)
+        with tempfile.TemporaryDirectory() as saved_model:
+            export(encoder, self.classifier, self.run.spec, saved_model)
+            calibration = calibration_inputs(encoder, self.calibration)
+            content = quantize(saved_model, recipe, calibration, stem)
+        return (attach_metadata(content, self.run.spec.with_(variant=recipe.variant)),)
+
+    def _make_onnx(self, recipe: Recipe, encoder: Any, stem: list[str]) -> tuple[bytes, ...]:
+        first, second = export_onnx(encoder, self.classifier, self.run.spec)
+        if recipe.variant == "onnx":
+            return first, second
+        given = list(calibration_inputs(encoder, self.calibration)())
+        frames = [inputs["frame"] for key, inputs in given if key == "encode"]
+        windows = [inputs["features"] for key, inputs in given if key == "classify"]
+        kinds = {layer.name: type(layer).__name__ for layer in backbone_of(encoder).layers}
+        convolutions = sum(kinds[name].endswith("Conv2D") for name in stem)
+        first = quantize_onnx(first, "frame", frames, float_convolutions=convolutions)
+        if not recipe.float_classify:
+            second = quantize_onnx(second, "features", windows)
+        return take_pixels(first), second
+
+
+def backbone_of(encoder: Any) -> Any:
+    """The network inside a frame encoder."""
+    return next(layer for layer in encoder.layers if hasattr(layer, "layers"))
+
+
+def _copy(model: Any) -> Any:
+    import keras
+
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def encode(encoder: Any, frames: NDArray[np.uint8], batch: int = 32) -> NDArray[np.float32]:
+    """Encode frames with Keras, (N, D)."""
+    starts = range(0, len(frames), batch)
+    parts = [encoder.predict_on_batch(frames[i : i + batch].astype(np.float32)) for i in starts]
+    return np.concatenate([np.asarray(part) for part in parts])
+
+
+def calibration_inputs(encoder: Any, clip: LabelledClip) -> Callable[[], Calibration]:
+    """Representative dataset: real frames for `encode`, real feature windows for `classify`."""
+    features = encode(encoder, clip.frames)
+    # One frame reaches black and white, so that the input's range is 0..255 to the digit and
+    # the int8 file takes pixels as they are (scale 1, zero point 0).
+    widest = clip.frames[:1].copy()
+    widest[0, 0, 0], widest[0, 0, 1] = 0, 255
+
+    def representative() -> Calibration:
+        for frame in (*np.split(clip.frames, len(clip.frames)), widest):
+            yield "encode", {"frame": frame.astype(np.float32)}
+        for window in clip.windows:
+            yield "classify", {"features": features[window][np.newaxis]}
+
+    return representative
+
+
+if __name__ == "__main__":
+    main()
