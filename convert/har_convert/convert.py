@@ -28,7 +28,7 @@ from har_convert.verify import (
 )
 from har_convert.worker import ERROR_NAME, LOG_NAME, Job
 from har_edge.backends import ONNX_RUNTIME, TFLITE_RUNTIMES, available_backends
-from har_edge.errors import HarError, MissingExtraError, OutputError
+from har_edge.errors import BackendError, HarError, MissingExtraError, OutputError
 from har_edge.model_file import pack_model_file, pack_onnx_file
 from har_edge.preprocess import display_path
 from har_edge.recognizer import apply_temperature, load_model
@@ -165,9 +165,14 @@ class _Session:
             self._work([], sensitivity=True)
         misses = [miss]
         for candidate in fallbacks(recipe, sensitive_layers(self._layers())):
-            self._work([candidate])
-            (tried,) = self._verify([candidate])
-            miss = self._miss(candidate, tried)
+            try:
+                self._work([candidate])
+                (tried,) = self._verify([candidate])
+                miss = self._miss(candidate, tried)
+            except (BackendError, ConversionError) as error:
+                # One that cannot be made, or that no runtime takes, is no way out either.
+                misses.append(f"{candidate} is unusable ({str(error).splitlines()[0]})")
+                continue
             if not miss:
                 reason = f"{'; '.join(misses)}. Took {candidate} instead"
                 return Conversion(candidate, tried, *self._write(candidate, tried), reason)

@@ -52,10 +52,9 @@ def quantize(
         saved_model: Folder with the signatures `encode` and `classify`.
         recipe: What to make of it.
         calibration: Gives the representative dataset.
-        stem: Layers of the encoder that int8 and int16 leave in float.
+        stem: Layers of the encoder that int8 leaves in float.
     """
     import tensorflow as tf
-    from tensorflow.compiler.mlir.lite import types_pb2
     from tensorflow.lite.python.convert import mlir_quantize
 
     converter = tf.lite.TFLiteConverter.from_saved_model(saved_model, signature_keys=SIGNATURE_KEYS)
@@ -70,18 +69,15 @@ def quantize(
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
         return bytes(converter.convert())
     converter.representative_dataset = calibration
+    if recipe.variant == "int16":
+        wide = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        converter.target_spec.supported_ops = [wide, tf.lite.OpsSet.TFLITE_BUILTINS]
+        return bytes(converter.convert())
     # The converter's public switches know no exceptions by layer; its two halves do.
     converter._experimental_calibrate_only = True
     calibrated = converter.convert()
-    sixteen = recipe.variant == "int16"
-    return bytes(
-        mlir_quantize(
-            calibrated,
-            inference_type=types_pb2.QUANTIZED_INT16 if sixteen else types_pb2.QUANTIZED_INT8,
-            input_data_type=tf.float32 if sixteen else tf.uint8,
-            denylisted_nodes=_float_ops(calibrated, recipe, stem),
-        )
-    )
+    floats = _float_ops(calibrated, recipe, stem)
+    return bytes(mlir_quantize(calibrated, input_data_type=tf.uint8, denylisted_nodes=floats))
 
 
 def _float_ops(content: bytes, recipe: Recipe, stem: Collection[str]) -> list[str]:
