@@ -1,7 +1,8 @@
-"""The pictures of a run folder."""
+"""The pictures of a run folder and of a dataset's report."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Okabe and Ito's palette, told apart by colour-blind readers too.
-BLUE, ORANGE = "#0072B2", "#E69F00"
+BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
+SPLIT_COLOURS = {"train": BLUE, "val": ORANGE, "test": GREEN}
+# Longer labels would leave no room for what they label.
+MAX_LABEL = 36
 
 
 def _new_figure(width: float, height: float) -> tuple[Any, Any]:
@@ -31,7 +35,10 @@ def _plain(labels: Sequence[str]) -> list[str]:
 def _save(figure: Any, path: Path) -> None:
     from matplotlib import pyplot
 
-    figure.savefig(path, dpi=120)
+    with warnings.catch_warnings():
+        # An emoji becomes a box; that is no news to the user.
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
+        figure.savefig(path, dpi=120)
     pyplot.close(figure)
 
 
@@ -92,3 +99,99 @@ def plot_per_class(matrix: NDArray[np.int64], labels: Sequence[str], path: Path)
     axis.set(xlim=(0, 1.1), xlabel="Share recognised", title="Accuracy by class (held-out files)")
     axis.legend(loc="lower right")
     _save(figure, path)
+
+
+def plot_class_distribution(
+    counts: NDArray[np.int64], labels: Sequence[str], splits: Sequence[str], path: Path
+) -> None:
+    """Draw how many samples each class has, most first.
+
+    Args:
+        counts: Samples by class and split, (C, S).
+        labels: Names of the classes.
+        splits: Names of the splits.
+        path: PNG to write.
+    """
+    totals = counts.sum(axis=1)
+    order = np.argsort(totals, kind="stable")
+    figure, axis = _new_figure(8, max(2.4, 0.3 * len(labels) + 1.4))
+    rows, left = np.arange(len(labels)), np.zeros(len(labels), np.int64)
+    for number, split in enumerate(splits):
+        values, colour = counts[order, number], SPLIT_COLOURS.get(split, BLUE)
+        # A white edge parts the splits for those who tell no colours apart.
+        axis.barh(rows, values, 0.72, left, color=colour, label=split, edgecolor="white")
+        left += values
+    for row, total in zip(rows, totals[order], strict=True):
+        axis.annotate(
+            f"{total:,}", (total, row), xytext=(4, 0), textcoords="offset points", va="center"
+        )
+    axis.set_yticks(rows, _plain([_shorten(labels[i]) for i in order]))
+    axis.set(xlabel="Samples", xlim=(0, 1.12 * max(1, totals.max(initial=0))))
+    axis.set_ylim(-0.6, len(labels) - 0.4)
+    _declutter(axis)
+    if len(splits) > 1:
+        figure.legend(loc="outside upper right", ncols=len(splits), frameon=False)
+    figure.suptitle("Samples by class", x=0.01, ha="left")
+    _save(figure, path)
+
+
+def plot_histogram(
+    values: Mapping[str, Sequence[float]], title: str, unit: str, path: Path
+) -> None:
+    """Draw how often values occur; several series are laid over each other.
+
+    Args:
+        values: Series by name.
+        title: What is counted.
+        unit: Of the values, for the axis.
+        path: PNG to write.
+    """
+    figure, axis = _new_figure(5.6, 3.2)
+    edges = np.histogram_bin_edges(np.concatenate([np.asarray(v) for v in values.values()]), 32)
+    for (name, series), colour in zip(values.items(), (BLUE, ORANGE, GREEN), strict=False):
+        axis.hist(series, edges, color=colour, alpha=0.25)
+        axis.hist(series, edges, color=colour, histtype="step", linewidth=1.4, label=name)
+    axis.set(title=title, xlabel=unit, ylabel="Files")
+    _declutter(axis)
+    if len(values) > 1:
+        axis.legend(frameon=False)
+    _save(figure, path)
+
+
+def plot_contact_sheet(tiles: Mapping[str, Sequence[Any]], path: Path) -> None:
+    """Lay out pictures in a row for each label.
+
+    Args:
+        tiles: By label, RGB pixels of one square size, (S, S, 3), uint8.
+        path: JPEG to write.
+    """
+    columns = max((len(row) for row in tiles.values()), default=0)
+    side = next((len(row[0]) for row in tiles.values() if row), 1)
+    gap = max(1, side // 24)
+    step = side + gap
+    canvas = np.full((len(tiles) * step + gap, max(1, columns) * step + gap, 3), 255, np.uint8)
+    for y, row in enumerate(tiles.values()):
+        for x, tile in enumerate(row):
+            top, left = gap + y * step, gap + x * step
+            canvas[top : top + side, left : left + side] = tile
+    # 120 dots an inch, as `_save` writes: a pixel of a tile is a pixel of the sheet.
+    figure, axis = _new_figure(canvas.shape[1] / 120 + 2.4, canvas.shape[0] / 120 + 0.1)
+    axis.imshow(canvas, interpolation="nearest")
+    axis.set_yticks(
+        [gap + side / 2 + y * step for y in range(len(tiles))],
+        _plain([_shorten(label) for label in tiles]),
+    )
+    axis.set_xticks([])
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    _save(figure, path)
+
+
+def _shorten(label: str) -> str:
+    return label if len(label) <= MAX_LABEL else f"{label[: MAX_LABEL - 1]}…"
+
+
+def _declutter(axis: Any) -> None:
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(alpha=0.25)
+    axis.set_axisbelow(True)
