@@ -162,22 +162,30 @@ class VideoSource:
         Raises:
             SourceError: if one cannot be decoded, or the file does not state its length.
         """
-        cv2 = import_cv2()
         count = self.num_frames
         # As in `frames`: stated counts may be a little too high.
-        last = max(0, math.ceil(min(count * COMPLETE_SHARE, count - 5)) - 1)
+        enough = max(0, math.ceil(min(count * COMPLETE_SHARE, count - 5)) - 1)
         found = []
-        with self._open() as capture:
-            for index in (0, min(count // 2, last), last):
-                capture.set(cv2.CAP_PROP_POS_FRAMES, index)
-                decoded, pixels = capture.read()
-                if not decoded or count <= 0:
-                    raise SourceError(
-                        f"{self.name} should hold {count} frames, but number {index} cannot be "
-                        "decoded. It was cut short or is damaged; copy it again."
-                    )
-                found.append(bgr_to_rgb(pixels))
+        for index in (0, count // 2, count - 1):
+            pixels = self._frame_at(index)
+            if pixels is None and index == count - 1:
+                pixels = self._frame_at(enough)
+            if pixels is None:
+                raise SourceError(
+                    f"{self.name} should hold {count} frames, but number {index} cannot be "
+                    "decoded. It was cut short or is damaged; copy it again."
+                )
+            found.append(pixels)
         return found
+
+    def _frame_at(self, index: int) -> Pixels | None:
+        cv2 = import_cv2()
+        with self._open() as capture:
+            # Files of one frame cannot be sought in, not even for their start.
+            if index > 0:
+                capture.set(cv2.CAP_PROP_POS_FRAMES, index)
+            decoded, pixels = capture.read()
+            return bgr_to_rgb(pixels) if decoded else None
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[Any]:

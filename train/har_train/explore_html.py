@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 from har_edge import __version__
 from har_edge.errors import SourceError
-from har_edge.preprocess import display_path
+from har_edge.preprocess import Pixels, display_path
 from har_train.explore import Exploration
 from har_train.findings import KINDS, Finding
-from har_train.scan import middle_frame
+from har_train.scan import small_picture
 
 # Rows a kind, and rows with pictures: the page stays light, findings.csv has them all.
 MAX_ROWS, MAX_PICTURES = 200, 24
-PICTURE_PX = 96
+PAIR_PX = 96
 HISTOGRAMS = (
     ("resolutions.png", "Resolution"),
     ("brightness.png", "Brightness"),
@@ -56,10 +57,13 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; wi
 td.name { white-space: nowrap; }
 td.pair { white-space: nowrap; width: 1px; }
 td.pair img { height: 3.5rem; border-radius: 6px; margin-right: .35rem; vertical-align: middle; }
+.sheet td:first-child { width: 9rem; }
+.sheet img { height: 3.6rem; border-radius: 6px; margin: .15rem .35rem .15rem 0;
+  vertical-align: middle; }
 .bad { color: var(--bad); font-weight: 600; }
 .good { color: var(--good); }
 a { color: inherit; }
-img.wide { display: block; max-width: 100%; height: auto; margin: 0 auto; }
+img.plot { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
 @media (prefers-color-scheme: dark) {
   :root { --page: #111214; --card: #191919; --text: #e8e8e6; --soft: #9a9ea3; --line: #2b2d30;
@@ -70,11 +74,14 @@ footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
 """
 
 
-def render_page(exploration: Exploration, folder: Path) -> str:
+def render_page(
+    exploration: Exploration, pictures: Mapping[str, Sequence[Pixels]], folder: Path
+) -> str:
     """Write the page.
 
     Args:
         exploration: What was found.
+        pictures: Some of each class, (H, W, 3), uint8.
         folder: Where the plots lie that are built into it.
     """
     name = escape(display_path(Path(exploration.config.data).absolute().name))
@@ -83,9 +90,9 @@ def render_page(exploration: Exploration, folder: Path) -> str:
         _overview(exploration),
         *(_section(exploration, kind) for kind, n in exploration.counts.items() if n),
         "<h2>Samples by class</h2>",
-        f'<div class="card">{_image(folder / "class_distribution.png", "plot")}</div>',
+        f'<div class="card">{_image(folder / "class_distribution.png", "Samples by class")}</div>',
         "<h2>Samples <small>the middle frame of clips</small></h2>",
-        f'<div class="card">{_image(folder / "samples.jpg", "sheet")}</div>',
+        f'<div class="card">{_sheet(pictures)}</div>',
         "<h2>Measures</h2>",
         f'<div class="grid">{_histograms(folder)}</div>',
         f"<footer>har-edge {escape(__version__)} · all findings: findings.csv · "
@@ -153,35 +160,41 @@ def _row(exploration: Exploration, finding: Finding, *, pictures: bool) -> str:
 
 
 def _pictures(paths: Iterable[Path]) -> str:
-    from PIL import Image
-
     tags = []
     for path in paths:
-        try:
-            image = Image.fromarray(middle_frame(path))
-        except SourceError:  # it is a folder, or is reported as unreadable itself
-            continue
-        image.thumbnail((2 * PICTURE_PX, PICTURE_PX))
-        file = io.BytesIO()
-        image.save(file, "JPEG", quality=80)
-        tags.append(f'<img src="{_data_uri(file.getvalue(), "jpeg")}" alt="">')
+        # Folders, and files that are reported as unreadable themselves, have no picture.
+        with contextlib.suppress(SourceError):
+            tags.append(_picture(small_picture(path, PAIR_PX)))
     return "".join(tags)
+
+
+def _sheet(pictures: Mapping[str, Sequence[Pixels]]) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(label)}</td><td>{''.join(map(_picture, row))}</td></tr>"
+        for label, row in pictures.items()
+    )
+    return f'<table class="sheet">{rows}</table>'
+
+
+def _picture(pixels: Pixels) -> str:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=80)
+    return f'<img src="{_data_uri(file.getvalue(), "jpeg")}" alt="">'
 
 
 def _histograms(folder: Path) -> str:
     return "".join(
-        f'<div class="card">{_image(folder / name, "plot", title)}</div>'
+        f'<div class="card">{_image(folder / name, title)}</div>'
         for name, title in HISTOGRAMS
         if (folder / name).is_file()
     )
 
 
-def _image(path: Path, kind: str, title: str = "") -> str:
-    if not path.is_file():
-        return '<p class="soft">No file could be read.</p>'
-    suffix = "png" if path.suffix == ".png" else "jpeg"
-    uri = _data_uri(path.read_bytes(), suffix)
-    return f'<img class="wide {kind}" src="{uri}" alt="{escape(title or path.stem)}">'
+def _image(path: Path, title: str) -> str:
+    uri = _data_uri(path.read_bytes(), "png")
+    return f'<img class="plot" src="{uri}" alt="{escape(title)}">'
 
 
 def _data_uri(content: bytes, kind: str) -> str:

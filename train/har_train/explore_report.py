@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from har_edge.errors import OutputError, SourceError
+from har_edge.errors import OutputError
 from har_edge.preprocess import Pixels, display_path
 from har_train.data import count_table
 from har_train.explore import OUTPUT_NAMES, Exploration
 from har_train.explore_html import render_page
 from har_train.findings import KINDS
 from har_train.plots import plot_class_distribution, plot_contact_sheet, plot_histogram
-from har_train.scan import FileFacts, middle_frame
+from har_train.scan import FileFacts, small_picture
 
 # Pictures in a row of the contact sheet, and their side in pixels.
-SHEET_COLUMNS, TILE_PX = 8, 112
+SHEET_COLUMNS, PICTURE_PX = 8, 112
 # JPEG and matplotlib take pictures of up to 65,535 pixels; many classes get smaller tiles.
 MAX_SHEET_PX = 30_000
 
@@ -36,8 +36,12 @@ def save_exploration(exploration: Exploration, folder: Path) -> None:
         summary = summary_text(exploration)
         (folder / "dataset_summary.txt").write_text(summary, encoding="utf-8")
         _write_findings(exploration, folder / "findings.csv")
+        pictures = _choose_pictures(exploration)
+        side = _picture_side(exploration)
+        plot_contact_sheet(pictures, side, folder / "samples.jpg")
         _plot_all(exploration, folder)
-        (folder / "explore.html").write_text(render_page(exploration, folder), encoding="utf-8")
+        page = render_page(exploration, pictures, folder)
+        (folder / "explore.html").write_text(page, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{display_path(folder)} cannot be written: {error.strerror}.") from error
 
@@ -58,7 +62,6 @@ def _plot_all(exploration: Exploration, folder: Path) -> None:
     plot_class_distribution(counts, labels, splits, folder / "class_distribution.png")
     if not facts:
         return
-    plot_contact_sheet(_tiles(exploration), folder / "samples.jpg")
     sizes = {"width": [f.width for f in facts], "height": [f.height for f in facts]}
     plot_histogram(sizes, "Resolution", "Pixels", folder / "resolutions.png")
     brightness = {"": [f.brightness for f in facts]}
@@ -73,28 +76,21 @@ def _plot_all(exploration: Exploration, folder: Path) -> None:
         plot_histogram(rates, "Frame rate", "Frames a second", folder / "frame_rates.png")
 
 
-def _tiles(exploration: Exploration) -> dict[str, list[Pixels]]:
-    """Choose pictures of every class, evenly from its files, and cut them to one size."""
-    side = max(24, min(TILE_PX, MAX_SHEET_PX // len(exploration.labels)))
+def _picture_side(exploration: Exploration) -> int:
+    return max(24, min(PICTURE_PX, MAX_SHEET_PX // len(exploration.labels)))
+
+
+def _choose_pictures(exploration: Exploration) -> dict[str, list[Pixels]]:
+    """Choose pictures of every class, evenly from its files, and make them small."""
+    side = _picture_side(exploration)
     by_label: dict[str, list[FileFacts]] = {label: [] for label in exploration.labels}
     for item in exploration.facts:
         by_label[item.sample.label].append(item)
-    tiles = {}
+    pictures = {}
     for label, items in by_label.items():
         chosen = np.unique(np.linspace(0, len(items) - 1, SHEET_COLUMNS).round().astype(int))
-        tiles[label] = [_square(items[i].sample.path, side) for i in chosen if items]
-    return tiles
-
-
-def _square(path: Path, side: int) -> Pixels:
-    """Fit a file's picture whole into a square on light grey, (side, side, 3)."""
-    from PIL import Image, ImageOps
-
-    try:
-        picture = Image.fromarray(middle_frame(path))
-    except SourceError:
-        picture = Image.new("RGB", (side, side), "#eeeeee")
-    return np.asarray(ImageOps.pad(picture, (side, side), color="#eeeeee"), dtype=np.uint8)
+        pictures[label] = [small_picture(items[i].sample.path, side) for i in chosen if items]
+    return pictures
 
 
 def summary_text(exploration: Exploration) -> str:

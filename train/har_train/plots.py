@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from har_edge.preprocess import Pixels
+
 # Okabe and Ito's palette, told apart by colour-blind readers too.
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 SPLIT_COLOURS = {"train": BLUE, "val": ORANGE, "test": GREEN}
@@ -32,13 +34,13 @@ def _plain(labels: Sequence[str]) -> list[str]:
     return [label.replace("$", r"\$") for label in labels]
 
 
-def _save(figure: Any, path: Path) -> None:
+def _save(figure: Any, path: Path, **options: Any) -> None:
     from matplotlib import pyplot
 
     with warnings.catch_warnings():
         # An emoji becomes a box; that is no news to the user.
         warnings.filterwarnings("ignore", "Glyph", UserWarning)
-        figure.savefig(path, dpi=120)
+        figure.savefig(path, dpi=120, **options)
     pyplot.close(figure)
 
 
@@ -113,7 +115,8 @@ def plot_class_distribution(
         path: PNG to write.
     """
     totals = counts.sum(axis=1)
-    order = np.argsort(totals, kind="stable")
+    # Drawn from below: the largest ends on top, and of equals the first in the alphabet.
+    order = np.argsort(-totals, kind="stable")[::-1]
     figure, axis = _new_figure(8, max(2.4, 0.3 * len(labels) + 1.4))
     rows, left = np.arange(len(labels)), np.zeros(len(labels), np.int64)
     for number, split in enumerate(splits):
@@ -128,7 +131,8 @@ def plot_class_distribution(
     axis.set_yticks(rows, _plain([_shorten(labels[i]) for i in order]))
     axis.set(xlabel="Samples", xlim=(0, 1.12 * max(1, totals.max(initial=0))))
     axis.set_ylim(-0.6, len(labels) - 0.4)
-    _declutter(axis)
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    _declutter(axis, "x")
     if len(splits) > 1:
         figure.legend(loc="outside upper right", ncols=len(splits), frameon=False)
     figure.suptitle("Samples by class", x=0.01, ha="left")
@@ -152,46 +156,48 @@ def plot_histogram(
         axis.hist(series, edges, color=colour, alpha=0.25)
         axis.hist(series, edges, color=colour, histtype="step", linewidth=1.4, label=name)
     axis.set(title=title, xlabel=unit, ylabel="Files")
+    axis.yaxis.get_major_locator().set_params(integer=True)
     _declutter(axis)
     if len(values) > 1:
         axis.legend(frameon=False)
     _save(figure, path)
 
 
-def plot_contact_sheet(tiles: Mapping[str, Sequence[Any]], path: Path) -> None:
+def plot_contact_sheet(pictures: Mapping[str, Sequence[Pixels]], side: int, path: Path) -> None:
     """Lay out pictures in a row for each label.
 
     Args:
-        tiles: By label, RGB pixels of one square size, (S, S, 3), uint8.
+        pictures: By label, RGB pixels, (H, W, 3), uint8, no side above `side`.
+        side: Of the square that each is centred in.
         path: JPEG to write.
     """
-    columns = max((len(row) for row in tiles.values()), default=0)
-    side = next((len(row[0]) for row in tiles.values() if row), 1)
+    columns = max([1, *(len(row) for row in pictures.values())])
     gap = max(1, side // 24)
     step = side + gap
-    canvas = np.full((len(tiles) * step + gap, max(1, columns) * step + gap, 3), 255, np.uint8)
-    for y, row in enumerate(tiles.values()):
-        for x, tile in enumerate(row):
-            top, left = gap + y * step, gap + x * step
-            canvas[top : top + side, left : left + side] = tile
-    # 120 dots an inch, as `_save` writes: a pixel of a tile is a pixel of the sheet.
-    figure, axis = _new_figure(canvas.shape[1] / 120 + 2.4, canvas.shape[0] / 120 + 0.1)
-    axis.imshow(canvas, interpolation="nearest")
-    axis.set_yticks(
-        [gap + side / 2 + y * step for y in range(len(tiles))],
-        _plain([_shorten(label) for label in tiles]),
-    )
+    canvas = np.full((len(pictures) * step, columns * step, 3), 255, np.uint8)
+    for y, row in enumerate(pictures.values()):
+        for x, picture in enumerate(row):
+            height, width = picture.shape[:2]
+            top, left = y * step + (side - height) // 2, x * step + (side - width) // 2
+            canvas[top : top + height, left : left + width] = picture
+    labels = [_shorten(label) for label in pictures]
+    # With room for the labels, `_save`'s 120 dots an inch show the tiles pixel by pixel.
+    room = 0.5 + 0.1 * max(map(len, labels))
+    figure, axis = _new_figure(canvas.shape[1] / 120 + room, canvas.shape[0] / 120 + 0.1)
+    axis.imshow(canvas, interpolation="antialiased")
+    axis.set_anchor("W")
+    axis.set_yticks([side / 2 + y * step for y in range(len(labels))], _plain(labels))
     axis.set_xticks([])
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
-    _save(figure, path)
+    _save(figure, path, bbox_inches="tight")
 
 
 def _shorten(label: str) -> str:
     return label if len(label) <= MAX_LABEL else f"{label[: MAX_LABEL - 1]}…"
 
 
-def _declutter(axis: Any) -> None:
+def _declutter(axis: Any, lines: str = "both") -> None:
     axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(alpha=0.25)
+    axis.grid(axis=lines, alpha=0.25)
     axis.set_axisbelow(True)

@@ -120,19 +120,24 @@ def read_facts(sample: Sample, *, thorough: bool = False) -> FileFacts:
     return _describe(sample, digest, source.look(), source.num_frames, source.frame_rate_hz)
 
 
-def middle_frame(path: Path) -> Pixels:
-    """Give a picture of a file for people: a still itself, a clip's middle.
+def small_picture(path: Path, side: int) -> Pixels:
+    """Give a picture of a file for people: a still itself, a clip's middle frame.
 
     Returns:
-        RGB pixels, (H, W, 3), uint8; a large still is smaller than stored.
+        RGB pixels, (H, W, 3), uint8; the longer side has `side` pixels.
 
     Raises:
         SourceError: if it cannot be decoded.
     """
+    from PIL import Image, ImageOps
+
     if path.suffix.lower() not in VIDEO_SUFFIXES:
-        return load_image(path, smallest=HASHED_PX)
-    source = VideoSource(path)
-    return (_look_in_passing(source)[0] if source.duration_s is None else source.look())[1]
+        frame = load_image(path, smallest=side)
+    else:
+        source = VideoSource(path)
+        looks = source.look() if source.duration_s is not None else _look_in_passing(source)[0]
+        frame = looks[1]
+    return np.asarray(ImageOps.contain(Image.fromarray(frame), (side, side)), dtype=np.uint8)
 
 
 def _look_in_passing(source: VideoSource) -> tuple[list[Pixels], int, float]:
