@@ -397,6 +397,7 @@ def test_exit_codes(command: Command, tmp_path: Path, capsys: pytest.CaptureFixt
     assert "smells" in capsys.readouterr().err
     assert command(tmp_path / "gone") == 1
     assert not Path("five").exists()
+    assert not Path("explore").exists()
 
 
 def test_default_folder_and_second_run(command: Command, tmp_path: Path) -> None:
@@ -480,6 +481,18 @@ def test_any_number_of_classes(count: int, tmp_path: Path) -> None:
     # A row for each class, high enough to be read.
     assert sizes["class_distribution.png"][1] >= count * 30
     assert sizes["samples.jpg"][1] >= count * 100
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    try:
+        data = photos(tmp_path / "data", "l\udce4uft", "fall", count=2)
+    except OSError:
+        pytest.skip("this file system refuses such names")
+    (data / "fall" / "z\udce4.png").write_bytes((data / "fall" / "fall0.png").read_bytes())
+    page = saved(look(data, min_samples=4), tmp_path / "out")
+    assert "l\\udce4uft" in page.text
+    assert "z\\xe4.png" in page.text
+    assert "z\\xe4.png" in (tmp_path / "out" / "findings.csv").read_text(encoding="utf-8")
 
 
 def test_distribution_shows_every_split(tmp_path: Path) -> None:

@@ -153,6 +153,7 @@ def fit(
     DATA/<class>/*                     split for you, whole groups at a time
     DATA/{train,val,test}/<class>/*    split by you
     DATA.csv                           path,label[,group][,split]
+    DATA/Training_set.csv              filename,label of the pictures in DATA/train
 
     Stills: jpg, png, webp, bmp. Clips: mp4, avi, mkv, mov, webm. The backbone is frozen and
     every frame is encoded once, so that a second run on the same data takes seconds.
@@ -281,6 +282,8 @@ def explore(data: str, out: str | None, fail_on: tuple[str, ...], **options: Any
     _check_installed("imagehash", "matplotlib", "tqdm")
     config = ExploreConfig(data, **{k: v for k, v in options.items() if v is not None})
     folder = Path(out or f"explore/{default_name(data)}")
+    if not Path(data).exists():
+        raise DataError(f"There is no dataset {data}. Check the path.")
     library.check_output(folder, config)
     found = library.explore(config, progress=partial(_bar, verb="Reading"))
     save_exploration(found, folder)

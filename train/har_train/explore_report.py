@@ -34,20 +34,25 @@ def save_exploration(exploration: Exploration, folder: Path) -> None:
         for name in OUTPUT_NAMES:
             (folder / name).unlink(missing_ok=True)
         summary = summary_text(exploration)
-        (folder / "dataset_summary.txt").write_text(summary, encoding="utf-8")
+        _write_text(folder / "dataset_summary.txt", summary)
         _write_findings(exploration, folder / "findings.csv")
         pictures = _choose_pictures(exploration)
         side = _picture_side(exploration)
         plot_contact_sheet(pictures, side, folder / "samples.jpg")
         _plot_all(exploration, folder)
         page = render_page(exploration, pictures, folder)
-        (folder / "explore.html").write_text(page, encoding="utf-8")
+        _write_text(folder / "explore.html", page)
     except OSError as error:
         raise OutputError(f"{display_path(folder)} cannot be written: {error.strerror}.") from error
 
 
+def _write_text(path: Path, text: str) -> None:
+    # Names of folders become labels, and need not be valid text.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
 def _write_findings(exploration: Exploration, path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["kind", "split", "path", "other_path", "detail"])
         for f in exploration.findings:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from har_edge.preprocess import Pixels
+from har_edge.preprocess import Pixels, display_path
 
 # Okabe and Ito's palette, told apart by colour-blind readers too.
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
@@ -194,6 +194,7 @@ def plot_contact_sheet(pictures: Mapping[str, Sequence[Pixels]], side: int, path
 
 
 def _shorten(label: str) -> str:
+    label = display_path(label)  # folders may have names that are no text
     return label if len(label) <= MAX_LABEL else f"{label[: MAX_LABEL - 1]}…"
 
 
