@@ -134,6 +134,21 @@ def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
     assert blue < 60
 
 
+@pytest.mark.parametrize(("smallest", "shape"), [(100, (100, 150)), (101, (200, 300))])
+def test_a_jpeg_for_looking_may_be_smaller(
+    smallest: int, shape: tuple[int, int], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (600, 400), (90, 120, 30)).save(path)
+    pixels = load_image(path, smallest=smallest)
+    assert pixels.shape == (*shape, 3)
+    assert np.abs(pixels.mean(axis=(0, 1)) - (90, 120, 30)).max() < 2
+    assert load_image(path).shape == (400, 600, 3)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(SourceError, match="cut short"):
+        load_image(path, smallest=smallest)
+
+
 def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     image = Image.new("RGB", (40, 20), "black")
     exif = image.getexif()

@@ -123,6 +123,39 @@ def test_cut_short_stream_gives_what_there_is_and_then_an_error(tmp_path: Path) 
     assert 20 < seen < 50
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 6, 7, 50])
+def test_a_look_gives_first_middle_and_last(count: int, make_video: MakeVideo) -> None:
+    source = VideoSource(make_video(count=count))
+    frames = [f.pixels for f in source.frames(FrameSampler(1e6))]
+    for looked_at, index in zip(source.look(), (0, count // 2, count - 1), strict=True):
+        assert np.array_equal(looked_at, frames[index])
+
+
+def test_a_look_forgives_what_decoding_forgives(make_video: MakeVideo) -> None:
+    source = VideoSource(make_video(count=50))
+    source.num_frames = 54
+    list(source.frames(FrameSampler(1.0)))
+    assert len(source.look()) == 3
+    source.num_frames = 60
+    for read in (source.look, lambda: list(source.frames(FrameSampler(1.0)))):
+        with pytest.raises(SourceError, match="should hold 60 frames"):
+            read()
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.8])
+def test_a_look_misses_the_end_of_a_cut_file(share: float, tmp_path: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    path = tmp_path / "long.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25.0, (64, 48))
+    for frame in moving_square(100):
+        writer.write(frame)
+    writer.release()
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(SourceError, match="should hold 100 frames, but number"):
+        VideoSource(path).look()
+
+
 def test_folders_and_globs(tmp_path: Path, make_video: MakeVideo) -> None:
     make_video("b.mp4")
     (tmp_path / "sub").mkdir()

@@ -1,4 +1,4 @@
-"""Datasets: three layouts, helpful refusals, splits that never share a group."""
+"""Datasets: four layouts, helpful refusals, splits that never share a group."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from har_train.data import (
     count_table,
     default_num_frames,
     group_of,
+    list_dataset,
     load_dataset,
 )
 
@@ -142,6 +143,62 @@ def test_fewer_than_two_classes_are_refused(names: list[str], tmp_path: Path) ->
         load_dataset(tmp_path)
 
 
+def published(root: Path, train: str = "filename,label\n1.jpg,b\n2.jpg,a\n") -> Path:
+    """The 15-class stills as they are published: tables beside folders of pictures."""
+    touch(root, "train/1.jpg", "train/2.jpg", "test/3.jpg")
+    (root / "Training_set.csv").write_text(train, encoding="utf-8")
+    return root
+
+
+def test_published_tables(tmp_path: Path) -> None:
+    found = [(s.path, s.label, s.split) for s in load_dataset(published(tmp_path))]
+    assert found == [
+        (tmp_path / "train" / "1.jpg", "b", ""),
+        (tmp_path / "train" / "2.jpg", "a", ""),
+    ]
+
+
+@pytest.mark.parametrize("rows", ["filename\n3.jpg\n", "filename,label\n3.jpg,a\n"])
+def test_published_test_table_is_set_aside(rows: str, tmp_path: Path) -> None:
+    (published(tmp_path) / "Testing_set.csv").write_text(rows, encoding="utf-8")
+    assert len(load_dataset(tmp_path)) == 2
+    aside = [(s.path, s.label, s.split) for s in list_dataset(tmp_path).set_aside]
+    assert aside == ([(tmp_path / "test" / "3.jpg", "a", "test")] if "label" in rows else [])
+
+
+def test_class_folders_win_over_a_table_beside_them(tmp_path: Path) -> None:
+    touch(published(tmp_path), "train/walk/1.jpg", "train/fall/2.jpg")
+    assert {s.label for s in load_dataset(tmp_path)} >= {"walk", "fall"}
+    assert {s.split for s in load_dataset(tmp_path)} == {"train"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,label\n1.jpg,a\n", "columns filename,label. Received label,name"),
+        ("filename,label\n1.jpg,a\n9.jpg,b\n", "line 3.*9.jpg"),
+        ("filename,label\n1.jpg,a\n2.jpg,\n", "line 3.*and a label"),
+        ("filename,label\n1.jpg,a\n2.jpg,a\n", "at least 2 classes"),
+    ],
+)
+def test_wrong_published_tables_are_refused(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        load_dataset(published(tmp_path, text))
+
+
+def test_problems_are_listed_beside_what_can_be_used(tmp_path: Path) -> None:
+    touch(tmp_path, "folders/train/walk/1.png", "folders/test/fall/readme.txt")
+    listing = list_dataset(tmp_path / "folders")
+    assert [s.label for s in listing.samples] == ["walk"]
+    assert [(p.kind, p.label, p.split) for p in listing.problems] == [("empty", "fall", "test")]
+    listing = list_dataset(manifest(tmp_path, "path,label\na.png,walk\ngone.png,fall\nb.png,\n"))
+    assert [s.path.name for s in listing.samples] == ["a.png"]
+    assert [(p.kind, p.path.name) for p in listing.problems] == [
+        ("row", "gone.png"),
+        ("row", "b.png"),
+    ]
+
+
 def test_groups_of_ucf101_names() -> None:
     first, second = "v_PushUps_g03_c01.avi", "v_PushUps_g03_c02.avi"
     assert group_of(Path("x", first)) == group_of(Path("y", second)) == "v_PushUps_g03"
@@ -242,3 +299,9 @@ def test_count_table() -> None:
         ["a", "1", "1", "1"],
         ["bb", "1", "1", "1"],
     ]
+
+
+def test_count_table_of_long_labels_and_one_split() -> None:
+    lines = count_table([Sample(Path("a"), "x" * 40, "a", "all")], ["all"]).splitlines()
+    assert [line.split() for line in lines] == [["class", "all"], ["x" * 40, "1"]]
+    assert len(lines[0]) == len(lines[1])

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import MISSING, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
@@ -17,6 +18,8 @@ from har_edge import __version__
 from har_edge.cli import note, run_command
 from har_edge.errors import DataError, MissingExtraError
 from har_train.config import FitConfig, Head, default_name, load_config
+from har_train.explore import ExploreConfig
+from har_train.findings import KINDS
 from har_train.model import BACKBONES
 
 
@@ -27,6 +30,7 @@ def cli() -> None:
 
     \b
     Examples:
+      har-train explore DATA --out report
       har-train fit DATA --out runs/mine
       har-train fit DATA --weights mobilenet_v2.weights.h5 --num-frames 16 --frame-rate 8
     """
@@ -149,6 +153,7 @@ def fit(
     DATA/<class>/*                     split for you, whole groups at a time
     DATA/{train,val,test}/<class>/*    split by you
     DATA.csv                           path,label[,group][,split]
+    DATA/Training_set.csv              filename,label of the pictures in DATA/train
 
     Stills: jpg, png, webp, bmp. Clips: mp4, avi, mkv, mov, webm. The backbone is frozen and
     every frame is encoded once, so that a second run on the same data takes seconds.
@@ -174,7 +179,7 @@ def _fit(config: FitConfig, out: str | None, cache: str | None) -> None:
     from har_train.fit import fit as train
     from har_train.run_folder import check_free, save_run
 
-    _check_installed()
+    _check_installed("keras", "sklearn", "matplotlib", "tqdm", "tomli_w")
     if not config.name:
         name = Path(out).absolute().name if out else default_name(config.data)
         config = replace(config, name=name)
@@ -189,19 +194,19 @@ def _fit(config: FitConfig, out: str | None, cache: str | None) -> None:
     note(f"\nKept epoch {result.best_epoch}. Wrote {folder}. Next: har-convert {folder} --int8")
 
 
-def _check_installed() -> None:
-    """Miss a package now rather than after the training that needs it."""
-    for module in ("keras", "sklearn", "matplotlib", "tqdm", "tomli_w"):
+def _check_installed(*modules: str) -> None:
+    """Miss a package now rather than after the work that leads up to it."""
+    for module in modules:
         if importlib.util.find_spec(module) is None:
             raise MissingExtraError("train", module)
 
 
-def _bar(samples: int, classes: int) -> Callable[[int], object]:
+def _bar(samples: int, classes: int, verb: str = "Encoding") -> Callable[[int], object]:
     from tqdm import tqdm
 
     bar = tqdm(
         total=samples,
-        desc=f"Encoding ({classes} classes)",
+        desc=f"{verb} ({classes} classes)",
         unit="file",
         file=sys.stderr,
         disable=not sys.stderr.isatty(),
@@ -209,6 +214,82 @@ def _bar(samples: int, classes: int) -> Callable[[int], object]:
     )
     update: Callable[[int], object] = bar.update
     return update
+
+
+def _parse_kinds(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
+    """Read `--fail-on`; each kind once, in the order given."""
+    kinds = tuple(dict.fromkeys(k.strip() for k in value.split(",") if k.strip()))
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown:
+        raise click.BadParameter(
+            f"expected some of {', '.join(KINDS)}. Received {', '.join(unknown)}.", context, option
+        )
+    return kinds
+
+
+@cli.command()
+@click.argument("data")
+@click.option("--out", metavar="DIR", help="Folder to write. [default: explore/NAME]")
+@click.option(
+    "--root", default="", metavar="DIR", help="Folder that a manifest's paths start from."
+)
+@click.option(
+    "--fail-on",
+    default="",
+    callback=_parse_kinds,
+    metavar="KIND,...",
+    help="Exit 3 if there is any finding of these kinds.",
+)
+@click.option(
+    "--min-samples",
+    type=click.IntRange(min=0),
+    default=ExploreConfig.min_samples,
+    show_default=True,
+    metavar="N",
+    help="Fewest samples that a class should have.",
+)
+@click.option(
+    "--num-frames",
+    type=click.IntRange(min=1),
+    metavar="T",
+    help="Frames in the model's window. [default: 1 for stills, 16 for clips]",
+)
+@click.option(
+    "--frame-rate",
+    "frame_rate_hz",
+    type=click.FloatRange(min=0, min_open=True),
+    default=ExploreConfig.frame_rate_hz,
+    show_default=True,
+    metavar="HZ",
+    help="Frames sampled a second.",
+)
+@click.option("--thorough", is_flag=True, help="Decode every frame of clips, not just three.")
+def explore(data: str, out: str | None, fail_on: tuple[str, ...], **options: Any) -> None:
+    """Look at DATA before training on it: what it holds, and what is wrong with it.
+
+    \b
+    Finds: unreadable files, duplicates and near-duplicates, leakage between splits, content
+    under two labels, splits of one class, rare classes, short clips, clashing names.
+
+    \b
+    Examples:
+      har-train explore DATA --out report
+      har-train explore DATA --fail-on leakage,conflict,unreadable
+    """
+    from har_train import explore as library
+    from har_train.explore_report import findings_table, save_exploration
+
+    _check_installed("imagehash", "matplotlib", "tqdm")
+    config = ExploreConfig(data, **{k: v for k, v in options.items() if v is not None})
+    folder = Path(out or f"explore/{default_name(data)}")
+    if not Path(data).exists():
+        raise DataError(f"There is no dataset {data}. Check the path.")
+    library.check_output(folder, config)
+    found = library.explore(config, progress=partial(_bar, verb="Reading"))
+    save_exploration(found, folder)
+    click.echo(findings_table(found))
+    note(f"\nWrote {folder / 'explore.html'}")
+    library.check_gate(found, fail_on)
 
 
 def _table(metrics: Any) -> str:

@@ -1,4 +1,4 @@
-"""Datasets: folders of classes or a manifest, split so that no group is on two sides."""
+"""Datasets: folders of classes or a table, split so that no group is on two sides."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from har_edge.sources import is_media
 
 SPLITS = ("train", "val", "test")
 MANIFEST_COLUMNS = {"path", "label", "group", "split"}
+# The 15-class HAR stills are published as two tables beside folders full of pictures.
+PUBLISHED_TRAIN, PUBLISHED_TEST = "Training_set.csv", "Testing_set.csv"
 # UCF101 names its clips v_Class_gNN_cNN: clips of one g come from one video.
 UCF_NAME = re.compile(r"(.+_g\d+)_c\d+$")
 
@@ -40,75 +43,173 @@ class Sample:
     split: str = ""
 
 
+@dataclass(frozen=True)
+class Problem:
+    """Something in a dataset that cannot be used.
+
+    Attributes:
+        kind: `empty` for a class without samples, `row` for a line of a table.
+        path: The folder, or the file that the line names.
+        label: The class, where it is known.
+        split: As in `Sample`.
+        message: For the user.
+    """
+
+    kind: Literal["empty", "row"]
+    path: Path
+    label: str
+    split: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All that a dataset names, whether or not a model can be trained on it.
+
+    Attributes:
+        samples: What can be used, in the dataset's order.
+        problems: What cannot.
+        set_aside: Labelled samples that training leaves alone: a published test table's,
+            whose labels may be dummies.
+    """
+
+    samples: list[Sample] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    set_aside: list[Sample] = field(default_factory=list)
+
+
 def load_dataset(data: str | os.PathLike[str], root: str | os.PathLike[str] = "") -> list[Sample]:
-    """Read a dataset: `DATA/<class>/*`, `DATA/{train,val,test}/<class>/*` or a CSV manifest.
+    """Read a dataset that a model can be trained on.
+
+    Args:
+        data, root: See `list_dataset`.
+
+    Raises:
+        DataError: if there is nothing to train on, or any part of it is wrong.
+    """
+    listing = list_dataset(data, root)
+    if listing.problems:
+        raise DataError(listing.problems[0].message)
+    labels = {s.label for s in listing.samples}
+    if len(labels) < 2:
+        raise DataError(
+            f"{display_path(data)} should hold at least 2 classes with pictures or clips. "
+            f"Received {sorted(labels) or 'none'}. Expected a folder for each class."
+        )
+    return listing.samples
+
+
+def list_dataset(data: str | os.PathLike[str], root: str | os.PathLike[str] = "") -> Listing:
+    """List what a dataset names, with its problems beside it.
+
+    Four layouts are known: `DATA/<class>/*`, `DATA/{train,val,test}/<class>/*`, a CSV
+    manifest, and `DATA/Training_set.csv` (filename, label) beside pictures in `DATA/train`.
 
     Args:
         data: Folder or `.csv` file with the columns path, label and optionally group, split.
         root: Folder that a manifest's paths start from; default is the manifest's own.
 
     Raises:
-        DataError: if there is nothing to train on, or a manifest is wrong.
+        DataError: if there is no such dataset, or a table cannot be read as one.
     """
     path = Path(data)
     if path.is_file():
-        samples = _load_manifest(path, Path(root) if root else path.parent)
-    elif path.is_dir():
-        samples = _load_folders(path)
-    else:
+        return _list_manifest(path, Path(root) if root else path.parent)
+    if not path.is_dir():
         raise DataError(f"There is no dataset {display_path(path)}. Check the path.")
-    labels = {s.label for s in samples}
-    if len(labels) < 2:
-        raise DataError(
-            f"{display_path(path)} should hold at least 2 classes with pictures or clips. "
-            f"Received {sorted(labels) or 'none'}. Expected a folder for each class."
-        )
-    return samples
+    return _list_published(path) if _is_published(path) else _list_folders(path)
 
 
-def _load_folders(root: Path) -> list[Sample]:
+def _list_folders(root: Path) -> Listing:
     splits = [name for name in SPLITS if (root / name).is_dir()]
     parents = [(root / name, name) for name in splits] if "train" in splits else [(root, "")]
-    samples = []
+    listing = Listing()
     for parent, split in parents:
         for folder in sorted(p for p in parent.iterdir() if p.is_dir()):
             files = sorted(p for p in folder.rglob("*") if is_media(p))
             if not files:
-                raise DataError(
+                message = (
                     f"The class folder {display_path(folder)} holds no picture and no clip. "
                     "Fill it or remove it."
                 )
-            samples += [Sample(p, folder.name, group_of(p), split) for p in files]
-    return samples
+                listing.problems.append(Problem("empty", folder, folder.name, split, message))
+            listing.samples.extend(Sample(p, folder.name, group_of(p), split) for p in files)
+    return listing
 
 
-def _load_manifest(path: Path, root: Path) -> list[Sample]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            columns, rows = set(reader.fieldnames or ()), list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"The manifest {display_path(path)} cannot be read: {error}.") from error
+def _list_manifest(path: Path, root: Path) -> Listing:
+    columns, rows = _read_table(path)
     if not {"path", "label"} <= columns <= MANIFEST_COLUMNS:
         raise DataError(
             f"The manifest {display_path(path)} should have the columns path,label and may "
             f"have group,split. Received {','.join(sorted(columns)) or 'no header'}."
         )
-    samples = []
+    listing = Listing()
     for line, row in enumerate(rows, start=2):
         # A row that is too short leaves None in its last cells, one too long a key of None.
         whole = None not in row and all(row[key] for key in ("path", "label"))
         file_path, split = root / (row["path"] or ""), row.get("split") or ""
-        one_line = len((row["label"] or "").splitlines()) == 1
+        label = row["label"] or ""
+        one_line = len(label.splitlines()) == 1
         if not (whole and one_line and split in ("", *SPLITS) and file_path.is_file()):
-            raise DataError(
+            message = (
                 f"{display_path(path)}, line {line}: expected an existing file, a label and a "
                 f"split of {', '.join(SPLITS)} or none. Received {row}, looked in "
                 f"{display_path(root)}."
             )
+            listing.problems.append(Problem("row", file_path, label, split, message))
+            continue
         group = row.get("group") or group_of(file_path)
-        samples.append(Sample(file_path, row["label"], group, split))
-    return samples
+        listing.samples.append(Sample(file_path, label, group, split))
+    return listing
+
+
+def _read_table(path: Path) -> tuple[set[str], list[dict[str, str | None]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            return set(reader.fieldnames or ()), list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"The manifest {display_path(path)} cannot be read: {error}.") from error
+
+
+def _is_published(root: Path) -> bool:
+    """Whether a table beside `train` names the classes, rather than folders in it."""
+    pictures = root / "train"
+    tables = (root / PUBLISHED_TRAIN).is_file() and pictures.is_dir()
+    return tables and not any(p.is_dir() for p in pictures.iterdir())
+
+
+def _list_published(root: Path) -> Listing:
+    listing = _list_published_table(root / PUBLISHED_TRAIN, root / "train", "")
+    table = root / PUBLISHED_TEST
+    # The test table is published without labels; copies that have some may have made them up.
+    if table.is_file() and "label" in _read_table(table)[0]:
+        test = _list_published_table(table, root / "test", "test")
+        listing.set_aside.extend(test.samples)
+    return listing
+
+
+def _list_published_table(path: Path, folder: Path, split: str) -> Listing:
+    columns, rows = _read_table(path)
+    if not {"filename", "label"} <= columns:
+        raise DataError(
+            f"{display_path(path)} should have the columns filename,label. "
+            f"Received {','.join(sorted(columns)) or 'no header'}."
+        )
+    listing = Listing()
+    for line, row in enumerate(rows, start=2):
+        name, label = row["filename"] or "", row["label"] or ""
+        file_path = folder / name
+        if name and len(label.splitlines()) == 1 and (split or file_path.is_file()):
+            listing.samples.append(Sample(file_path, label, group_of(file_path), split))
+            continue
+        message = (
+            f"{display_path(path)}, line {line}: expected the name of a file in "
+            f"{display_path(folder)} and a label. Received {row}. Correct or remove the line."
+        )
+        listing.problems.append(Problem("row", file_path, label, split, message))
+    return listing
 
 
 def group_of(path: Path) -> str:
@@ -194,10 +295,11 @@ def default_num_frames(samples: Iterable[Sample]) -> int:
     return 16 if any(s.path.suffix.lower() in VIDEO_SUFFIXES for s in samples) else 1
 
 
-def count_table(samples: Iterable[Sample]) -> str:
+def count_table(samples: Iterable[Sample], splits: Sequence[str] = SPLITS) -> str:
     """Lay out how many samples each class has on each side."""
     counts = Counter((s.label, s.split) for s in samples)
     labels = sorted({label for label, _ in counts})
-    lines = [f"{'class':<24}" + "".join(f"{split:>8}" for split in SPLITS)]
-    lines += [f"{c:<24}" + "".join(f"{counts[c, s]:>8}" for s in SPLITS) for c in labels]
+    width = max([23, *map(len, labels)]) + 1
+    lines = [f"{'class':<{width}}" + "".join(f"{split:>8}" for split in splits)]
+    lines += [f"{c:<{width}}" + "".join(f"{counts[c, s]:>8}" for s in splits) for c in labels]
     return "\n".join(lines)
