@@ -13,17 +13,18 @@ import numpy as np
 
 from har_edge.recognizer import load_model
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "edge"))
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "edge"))
 from golden_frames import golden_frames
 
-HERE = Path(__file__).parent
-NAMES = ("har15", "clips", "tiny-float32.tflite", "tiny-int8.tflite")
+BUNDLED = ("har15", "clips")
 
 
 def main() -> None:
+    tiny = sorted([*HERE.glob("tiny-*.tflite"), *HERE.glob("tiny-*.encode.onnx")])
     golden = {}
-    for name in NAMES:
-        model = load_model(HERE / name if name.endswith(".tflite") else name, backend="litert")
+    for name in (*BUNDLED, *(path.name for path in tiny)):
+        model = load_model(name if name in BUNDLED else HERE / name)
         clip = model.spec.clip
         frames = golden_frames(clip.height, clip.width, clip.num_frames)
         golden[name] = [round(float(p), 6) for p in model.classify_clip(np.asarray(frames))]

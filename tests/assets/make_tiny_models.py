@@ -1,49 +1,72 @@
-"""Make the two tiny model files beside this script; needs the convert extra.
+"""Make the tiny model files beside this script; needs the convert extra.
 
     python tests/assets/make_tiny_models.py
 
-Untrained, four frames of 32 x 32 pixels, three labels: enough to test everything that is not
-accuracy, in kilobytes.
+Untrained, 32 x 32 pixels, three labels: enough to test everything that is not accuracy, in
+kilobytes. `tiny` takes four frames and comes in every variant; `tiny-still` takes one.
 """
 
-import tempfile
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
 
+from har_convert.audit import read_min_runtime
+from har_convert.recipe import VARIANTS, Recipe
 from har_convert.run_folder import LabelledClip
-from har_convert.to_tflite import _calibration, export, quantize
-from har_edge.model_file import pack_model_file
+from har_convert.to_onnx import OPSET
+from har_convert.worker import Maker
+from har_edge.model_file import pack_model_file, pack_onnx_file
 from har_edge.spec import ClipSpec, ModelSpec
 
+HERE = Path(__file__).parent
 CLIP = ClipSpec(num_frames=4, frame_rate_hz=5.0, height=32, width=32)
 SPEC = ModelSpec("tiny", ("left", "right", "still"), CLIP, feature_size=8, license="MIT")
+STILL_CLIP = ClipSpec(num_frames=1, frame_rate_hz=5.0, height=32, width=32)
 
 
 def main() -> None:
+    make_models(SPEC, VARIANTS)
+    make_models(SPEC.with_(name="tiny-still", clip=STILL_CLIP), ("int8",))
+
+
+def make_models(spec: ModelSpec, variants: tuple[Any, ...]) -> None:
+    """Write one network in several variants, as har-convert would."""
     keras.utils.set_random_seed(7)
-    layers = keras.layers
-    frame = keras.Input(CLIP.frame_shape)
-    x = layers.Rescaling(1 / 127.5, offset=-1)(frame)
-    x = layers.Conv2D(8, 5, strides=3, activation="relu")(x)
-    encoder = keras.Model(frame, layers.GlobalAveragePooling2D()(x))
-    features = keras.Input((4, 8))
-    x = layers.LSTM(6, unroll=True)(features)
-    classifier = keras.Model(features, layers.Dense(3, activation="softmax")(8 * x))
+    num_frames = spec.clip.num_frames
     random = np.random.default_rng(0)
     # Patches of flat colour, for noise alone averages out to the same features everywhere.
     frames = random.integers(0, 256, (16, 4, 4, 3), np.uint8).repeat(8, 1).repeat(8, 2)
-    windows = np.arange(16).reshape(4, 4)
-    run = SimpleNamespace(spec=SPEC, representative=lambda: LabelledClip(frames, windows, ""))
-    for variant in ("float32", "int8"):
-        with tempfile.TemporaryDirectory() as folder:
-            export(encoder, classifier, run, folder)
-            content = quantize(folder, variant, _calibration(encoder, run))
-        spec = SPEC.with_(variant=variant)
-        path = Path(__file__).with_name(f"tiny-{variant}.tflite")
-        path.write_bytes(pack_model_file(content, spec))
+    windows = np.arange(16).reshape(-1, num_frames)
+    run: Any = SimpleNamespace(spec=spec, representative=lambda: LabelledClip(frames, windows, ""))
+    maker = Maker(run, build_encoder(), build_classifier(num_frames))
+    for variant in variants:
+        recipe = Recipe(variant)
+        for suffix, network in zip(recipe.suffixes, maker.make(recipe), strict=True):
+            onnx = variant.startswith("onnx")
+            oldest = f"TensorFlow Lite {read_min_runtime(network)}" if not onnx else ""
+            own = spec.with_(variant=variant, min_runtime=oldest or f"ONNX opset {OPSET}")
+            pack = pack_onnx_file if onnx else pack_model_file
+            (HERE / f"{spec.name}-{variant}{suffix}").write_bytes(pack(network, own))
+
+
+def build_encoder() -> Any:
+    layers = keras.layers
+    pixels = keras.Input((32, 32, 3))
+    x = layers.Conv2D(8, 5, strides=3, activation="relu")(pixels)
+    backbone = keras.Model(pixels, x)
+    frame = keras.Input((32, 32, 3))
+    x = backbone(layers.Rescaling(1 / 127.5, offset=-1)(frame), training=False)
+    return keras.Model(frame, layers.GlobalAveragePooling2D()(x))
+
+
+def build_classifier(num_frames: int) -> Any:
+    layers = keras.layers
+    features = keras.Input((num_frames, 8))
+    x = layers.LSTM(6, unroll=True)(features)
+    return keras.Model(features, layers.Dense(3, activation="softmax")(8 * x))
 
 
 if __name__ == "__main__":
