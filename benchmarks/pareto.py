@@ -25,7 +25,6 @@ BACKBONES = (
     ("mobilenet_v2", 1.4), ("mobilenet_v3_small", 1.0), ("mobilenet_v3_large", 1.0),
     ("efficientnet_v2_b0", 1.0),
 )  # fmt: skip
-VARIANTS = ("float32", "float16", "dynamic", "int8", "onnx", "onnx-int8")
 
 
 def main() -> None:
@@ -37,6 +36,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="128,160,192,224")
     parser.add_argument("--num-frames", default="1")
     parser.add_argument("--untrained", action="store_true")
+    parser.add_argument("--variants", default="float32,float16,dynamic,int8,onnx,onnx-int8")
     parser.add_argument("--verify-clips", default="0")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
@@ -70,10 +70,11 @@ def make(
     if not run.exists():
         call(fit)
     # Nothing is lost here that is worth a gate: the table is to show what is lost.
-    convert = ["har-convert", run, "--all", "--out", models, "--max-accuracy-drop", 100]
+    variants = options.variants.split(",")
+    convert = ["har-convert", run, "--out", models, "--max-accuracy-drop", 100]
     if not models.exists():
-        call([*convert, "--verify-clips", options.verify_clips])
-    paths = [models / f"model-{v}.{'encode.onnx' if 'onnx' in v else 'tflite'}" for v in VARIANTS]
+        call([*convert, *(f"--{v}" for v in variants), "--verify-clips", options.verify_clips])
+    paths = [models / f"model-{v}.{'encode.onnx' if 'onnx' in v else 'tflite'}" for v in variants]
     return [read_model_file(path) for path in paths]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from PIL import Image
 
 from har_convert.run_folder import Run, load_run
 from har_edge.spec import ClipSpec
-from har_train.config import FitConfig
+from har_train.config import FitConfig, Head
 from har_train.fit import fit
 from har_train.run_folder import save_run
 
@@ -103,27 +104,39 @@ def stills(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def run_folder(stills: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder as `har-train fit` writes it, trained on `stills`."""
+def train(stills: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Head], Path]:
+    """Train on `stills` with a temporal head, once each: a run folder as `har-train fit` does."""
     pytest.importorskip("tensorflow")
-    config = FitConfig(
-        data=str(stills),
-        num_frames=3,
-        size=32,
-        weights="none",
-        lstm_units=6,
-        dense_units=(8,),
-        epochs=12,
-        batch_size=4,
-        learning_rate=0.02,
-        about={"description": "Names colours.", "license": "MIT", "limits": "Three colours."},
-    )
-    folder = tmp_path_factory.mktemp("runs") / "colours"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("har_train.fit.build_encoder", _small_encoder)
-        result = fit(config, cache=tmp_path_factory.mktemp("cache"))
-    save_run(result, folder)
-    return folder
+    cache = tmp_path_factory.mktemp("cache")  # its features serve all heads
+
+    @functools.cache
+    def train_head(head: Head) -> Path:
+        config = FitConfig(
+            data=str(stills),
+            num_frames=3,
+            size=32,
+            weights="none",
+            head=head,
+            lstm_units=6,
+            dense_units=(8,),
+            epochs=12,
+            batch_size=4,
+            learning_rate=0.02,
+            about={"description": "Names colours.", "license": "MIT", "limits": "Three colours."},
+        )
+        folder = tmp_path_factory.mktemp(head) / "colours"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("har_train.fit.build_encoder", _small_encoder)
+            save_run(fit(config, cache=cache), folder)
+        return folder
+
+    return train_head
+
+
+@pytest.fixture(scope="session")
+def run_folder(train: Callable[[Head], Path]) -> Path:
+    """The run that most tests convert."""
+    return train("lstm")
 
 
 @pytest.fixture

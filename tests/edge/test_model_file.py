@@ -14,11 +14,13 @@ from har_edge.errors import ModelFileError, SpecError
 from har_edge.model_file import (
     BUNDLED,
     pack_model_file,
+    pack_onnx_file,
     read_model_file,
     resolve_model,
 )
 
 TINY = ASSETS / "tiny-int8.tflite"
+PAIR = ("tiny-onnx.encode.onnx", "tiny-onnx.classify.onnx")
 
 
 def test_pack_and_read_are_inverse(tmp_path: Path) -> None:
@@ -92,3 +94,73 @@ def test_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path)
     shutil.copy(TINY, "har15")
     assert resolve_model("har15") == Path("har15")
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """A copy of an ONNX pair that a test may damage."""
+    encode, classify = (Path(shutil.copy(ASSETS / name, tmp_path / name)) for name in PAIR)
+    return encode, classify
+
+
+@pytest.mark.parametrize("named", [0, 1])
+def test_either_file_of_a_pair_names_both(pair: tuple[Path, Path], named: int) -> None:
+    file = read_model_file(pair[named])
+    assert file.path == pair[0]
+    assert file.spec.labels == ("left", "right", "still")
+    assert file.spec.variant == "onnx"
+    assert file.size_bytes == sum(path.stat().st_size for path in pair)
+    for path, network in zip(pair, file.networks, strict=True):
+        content = path.read_bytes()
+        assert content.startswith(network)
+        # What follows the network is its metadata, packed again byte for byte.
+        assert pack_onnx_file(network, file.spec) == content
+
+
+def test_pair_and_tflite_file_say_the_same(pair: tuple[Path, Path]) -> None:
+    ours = read_model_file(pair[0]).spec
+    tflite = read_model_file(ASSETS / "tiny-float32.tflite").spec
+    same = {"variant": "onnx", "min_runtime": "", "model_bytes": 0, "model_sha256": ""}
+    assert ours.with_(**same) == tflite.with_(**same)
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_pair_without_its_partner_is_refused(pair: tuple[Path, Path], missing: int) -> None:
+    pair[missing].unlink()
+    with pytest.raises(ModelFileError, match=rf"{PAIR[missing]} cannot be read: No such file"):
+        read_model_file(pair[1 - missing])
+
+
+def test_mismatched_pair_is_refused(pair: tuple[Path, Path]) -> None:
+    shutil.copy(ASSETS / "tiny-onnx-int8.classify.onnx", pair[1])
+    with pytest.raises(ModelFileError, match="belong to different models"):
+        read_model_file(pair[0])
+
+
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_changed_byte_in_a_pair_is_noticed(pair: tuple[Path, Path], damaged: int) -> None:
+    content = bytearray(pair[damaged].read_bytes())
+    position = content.index(b"Conv" if damaged == 0 else b"Softmax")
+    content[position] ^= 1
+    pair[damaged].write_bytes(content)
+    with pytest.raises(ModelFileError, match=f"{PAIR[damaged]} was changed or damaged"):
+        read_model_file(pair[0])
+
+
+@pytest.mark.parametrize("damaged", [0, 1])
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.99, 0.9999])
+def test_cut_pairs_are_refused(pair: tuple[Path, Path], damaged: int, share: float) -> None:
+    content = pair[damaged].read_bytes()
+    pair[damaged].write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(ModelFileError, match=f"{PAIR[damaged]} is no ONNX file with a har-edge"):
+        read_model_file(pair[0])
+
+
+def test_foreign_onnx_files_are_refused(pair: tuple[Path, Path]) -> None:
+    foreign = pair[0].rename(pair[0].with_name("foreign.onnx"))
+    with pytest.raises(ModelFileError, match=r"foreign.onnx should be one of a pair.*--onnx"):
+        read_model_file(foreign)
+    for content in (read_model_file(ASSETS / PAIR[0]).networks[0], b"no network"):
+        pair[0].write_bytes(content)
+        with pytest.raises(ModelFileError, match="no ONNX file with a har-edge spec"):
+            read_model_file(pair[1])
