@@ -22,7 +22,7 @@ PACKAGES = {
 LIGHT = {"har_edge", "click", "colorama"}
 HEAVY = {
     "numpy", "cv2", "PIL", "ai_edge_litert", "tflite_runtime", "tensorflow", "keras", "matplotlib",
-    "sklearn", "pandas", "fastapi", "scipy", "onnx",
+    "sklearn", "pandas", "fastapi", "scipy", "onnx", "onnxruntime", "tf2onnx",
 }  # fmt: skip
 
 
@@ -80,6 +80,20 @@ def test_running_loads_nothing_that_is_not_needed(tmp_path: Path) -> None:
     loaded = loaded_modules(statement)
     assert "numpy" in loaded  # the test sees what is loaded
     assert loaded & HEAVY <= {"numpy", "cv2", "PIL", "ai_edge_litert", "tflite_runtime"}
+
+
+def test_audit_needs_no_tensorflow() -> None:
+    """`har-convert audit` works where only har-edge itself is installed."""
+    model = ROOT / "tests" / "assets" / "tiny-int8.tflite"
+    statement = (
+        "from har_convert.cli import audit; "
+        f"audit.main([{str(model)!r}, '--output-format', 'json'], standalone_mode=False)"
+    )
+    loaded = loaded_modules(statement)
+    assert "ai_edge_litert" in loaded
+    # Runtimes are tried, if they are there; what converts is not needed.
+    runtimes = {"ai_edge_litert", "tflite_runtime", "onnxruntime"}
+    assert loaded & HEAVY <= {"numpy", "cv2", "PIL", *runtimes}
 
 
 def test_every_package_is_listed_and_typed() -> None:

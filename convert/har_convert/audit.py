@@ -132,9 +132,17 @@ def audit_flatbuffer(content: bytes, shown: str = "") -> Audit:
     """Take a TFLite flatbuffer apart, without running it in other runtimes.
 
     Raises:
-        ModelFileError: if it is no TFLite model.
+        ModelFileError: if it is no TFLite model, or a damaged one.
     """
-    model, names = _parse(content, shown), _op_names()
+    try:
+        return _take_apart(_parse(content, shown), content, shown)
+    except (IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        # Numbers in it lead nowhere.
+        raise ModelFileError(f"{shown} is damaged: {error}. Copy it again.") from error
+
+
+def _take_apart(model: Any, content: bytes, shown: str) -> Audit:
+    names = _op_names()
     kinds = [_op_name(code, names) for code in model.operatorCodes]
     signatures = {d.subgraphIndex: _text(d.signatureKey) for d in model.signatureDefs or ()}
     separable = not any(kind in CONTROL_FLOW for kind in kinds)

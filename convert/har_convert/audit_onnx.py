@@ -36,6 +36,8 @@ def audit_onnx(path: Path) -> Audit:
     for name, part in pair.items():
         try:
             models[name] = onnx.load(part)
+            if not models[name].opset_import:
+                raise ValueError("it names no set of ops")
         # protobuf's and onnx's errors share no base class.
         except Exception as error:
             raise ModelFileError(f"{display_path(part)} is no ONNX model: {error}.") from error
@@ -104,6 +106,7 @@ def _macs(onnx: Any, model: Any) -> int:
             per_output = math.prod(second[1:])  # (out, in / groups, h, w)
         else:
             transposed = any(a.name == "transB" and a.i for a in node.attribute)
-            per_output = second[-1] if transposed else second[-2]
+            # (in, out) or (out, in); a vector has one dimension alone.
+            per_output = second[-1] if transposed or len(second) == 1 else second[-2]
         total += abs(math.prod(output)) * per_output
     return total

@@ -6,11 +6,12 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from har_convert.run_folder import LabelledClip
 from har_edge.clips import load_frames, window_indices
 from har_edge.errors import DataError
-from har_edge.preprocess import display_path
+from har_edge.preprocess import Pixels, display_path
 from har_edge.sources import is_media
 from har_edge.spec import ModelSpec
 
@@ -40,14 +41,17 @@ def load_calibration(data: Path, spec: ModelSpec, *, num_frames: int = 0) -> Lab
             f"{shown} should hold classes of the model: {', '.join(spec.labels)}. Received "
             f"{', '.join(unknown) or 'none'}. Give --calibration data of the same classes."
         )
-    clip, random = spec.clip, np.random.default_rng(0)
-    wanted = (num_frames or DEFAULT_FRAMES) / clip.num_frames / len(by_label)
-    per_class = max(1, round(wanted))
-    frames, windows, offset = [], [], 0
+    random = np.random.default_rng(0)
+    # In frames, not in windows: a still gives one frame to a window of many.
+    per_class = (num_frames or DEFAULT_FRAMES) / len(by_label)
+    frames, windows, offset = list[Pixels](), list[NDArray[np.intp]](), 0
     for _, files in sorted(by_label.items()):
-        for i in random.permutation(len(files))[:per_class]:
-            pixels = load_frames(files[i], clip)
-            indices = window_indices(len(pixels), clip.num_frames)
+        start = offset
+        for i in random.permutation(len(files)):
+            if offset > start and offset - start >= per_class - 0.5:
+                break
+            pixels = load_frames(files[i], spec.clip)
+            indices = window_indices(len(pixels), spec.clip.num_frames)
             used, rows = np.unique(indices[random.integers(len(indices))], return_inverse=True)
             frames.append(pixels[used])
             windows.append(rows + offset)
@@ -75,6 +79,8 @@ def _list_manifest(path: Path) -> dict[str, list[Path]]:
             rows = list(csv.DictReader(file))
         found: dict[str, list[Path]] = {}
         for row in rows:
+            if not row["label"] or not row["path"]:
+                raise KeyError(f"a path or a label in the row {row}")
             if row.get("split") in (None, "", "train"):
                 found.setdefault(row["label"], []).append(path.parent / row["path"])
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError) as error:

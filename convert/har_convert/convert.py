@@ -300,7 +300,10 @@ class _Session:
         if not log.exists():
             return
         content = log.read_text(encoding="utf-8", errors="replace")
-        (self.out / f"{self.run.spec.name}-{LOG_NAME}").write_text(content, encoding="utf-8")
+        try:
+            (self.out / f"{self.run.spec.name}-{LOG_NAME}").write_text(content, encoding="utf-8")
+        except OSError as error:  # it must not hide what went wrong before
+            self.say(f"note: the converter's log cannot be kept: {error.strerror}")
         if self.options.verbose:
             self.say(content)
 

@@ -63,14 +63,20 @@ def prepare(encoder: Any, frames: NDArray[np.uint8]) -> list[str]:
     return stem
 
 
-def prepare_float16(encoder: Any, frames: NDArray[np.uint8]) -> None:
+def prepare_float16(encoder: Any, frames: NDArray[np.uint8]) -> list[str]:
     """Round the network inside a frame encoder to half precision, in place.
 
     Depthwise filters that sharpen have large weights of both signs, whose rounding errors do not
-    cancel as the weights do: rounding them plainly moves a probability by up to 0.04.
+    cancel as the weights do. They are few, so they stay as they are, and so does the stem.
+
+    Returns:
+        Names of the layers whose weights are to stay in float32.
     """
     backbone, inputs = backbone_and_inputs(encoder, frames)
-    round_weights(backbone, _spread(inputs), precision="float16")
+    kept = {x.name for x in backbone.layers if _kind(x) == "DepthwiseConv2D"}
+    kept |= set(stem_of(backbone))
+    round_weights(backbone, _spread(inputs), precision="float16", leave=kept)
+    return sorted(kept)
 
 
 def backbone_and_inputs(encoder: Any, frames: NDArray[np.uint8]) -> tuple[Any, FloatArray]:
@@ -231,8 +237,6 @@ def round_weights(
         rounded_out = _call(layer, now)
         if _kind(layer) == "BatchNormalization" and layer.center:
             shift = _channel_means(exact_out) - _channel_means(rounded_out)
-            if precision == "float16":
-                shift = _round_bias(layer, shift)
             gamma, beta, mean, variance = layer.get_weights()
             layer.set_weights([gamma, beta + shift, mean, variance])
             rounded_out = rounded_out + shift
@@ -241,16 +245,6 @@ def round_weights(
             uses[id(tensor)] -= 1
             if not uses[id(tensor)]:
                 del exact[id(tensor)], rounded[id(tensor)]
-
-
-def _round_bias(layer: Any, shift: FloatArray) -> FloatArray:
-    """Change a shift so that the bias which a batch norm folds to lies on half precision's grid.
-
-    What that leaves of the error, the means of the layers behind it make good for.
-    """
-    gamma, beta, mean, variance = (np.asarray(w, np.float64) for w in layer.get_weights())
-    folded = beta + shift - mean * gamma / np.sqrt(variance + layer.epsilon)
-    return np.asarray(shift + folded.astype(np.float16) - folded, np.float32)
 
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")

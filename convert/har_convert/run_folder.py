@@ -228,6 +228,10 @@ def load_run(
         raise DataError(f"{display_path(folder)}/spec.json: {error.strerror}.") from error
     if data is not None and not Path(data).is_dir():
         raise DataError(f"There is no data folder {display_path(data)}. Check --data.")
+    if calibration is not None and not Path(calibration).exists():
+        raise DataError(
+            f"There is no calibration data {display_path(calibration)}. Check --calibration."
+        )
     root = Path(data) if data is not None else _recorded_root(folder)
     kept = Path(calibration) if calibration is not None else None
     return Run(folder, spec, root, kept, calibration_frames)

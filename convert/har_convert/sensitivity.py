@@ -109,7 +109,9 @@ def _ranges(
     probe = keras.Model(network.inputs, [network.get_layer(name).output for name in points])
     low, high = np.full(len(points), np.inf), np.full(len(points), -np.inf)
     for i in range(0, len(inputs), MAX_FRAMES):
-        arrays = [np.asarray(a) for a in probe.predict_on_batch(inputs[i : i + MAX_FRAMES])]
+        found = probe.predict_on_batch(inputs[i : i + MAX_FRAMES])
+        # Keras gives a single output bare.
+        arrays = [np.asarray(a) for a in (found if len(points) > 1 else [found])]
         low = np.minimum(low, [a.min() for a in arrays])
         high = np.maximum(high, [a.max() for a in arrays])
     return {n: (float(a), float(b)) for n, a, b in zip(points, low, high, strict=True)}
@@ -140,7 +142,7 @@ def _rerun(
     """Output of the network if one layer gave something else; only what follows it is run."""
     changed = {point: output}
     for layer in network.layers:
-        if layer.name != point and any(name in changed for name in _sources(layer)):
+        if any(name in changed for name in _sources(layer)):
             changed[layer.name] = _call(layer, {**exact, **changed})
     return changed[network.layers[-1].name]
 

@@ -197,11 +197,10 @@ class Maker:
         return encoder, prepare(encoder, self.calibration.frames)
 
     @cached_property
-    def halved(self) -> Any:
-        """The encoder with weights of half precision."""
+    def halved(self) -> tuple[Any, list[str]]:
+        """The encoder with weights of half precision, and the layers that stay in float32."""
         encoder = _copy(self.encoder)
-        prepare_float16(encoder, self.calibration.frames)
-        return encoder
+        return encoder, prepare_float16(encoder, self.calibration.frames)
 
     def predict(self, clip: LabelledClip) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Run the Keras model on a clip: features, (N, D), and probabilities, (M, C)."""
@@ -214,7 +213,7 @@ class Maker:
         if recipe.variant in CALIBRATED or recipe.variant == "dynamic":
             encoder, stem = self.prepared
         elif recipe.variant == "float16":
-            encoder = self.halved
+            encoder, stem = self.halved
         if recipe.variant.startswith("onnx"):
             return self._make_onnx(recipe, encoder, stem)
         with tempfile.TemporaryDirectory() as saved_model:

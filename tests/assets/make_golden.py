@@ -13,10 +13,10 @@ import numpy as np
 
 from har_edge.recognizer import load_model
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "edge"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "edge"))
 from golden_frames import golden_frames
 
+HERE = Path(__file__).parent
 BUNDLED = ("har15", "clips")
 
 

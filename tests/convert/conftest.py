@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 from har_convert.run_folder import Run, load_run
+from har_convert.worker import Job, work
 from har_edge.spec import ClipSpec
 from har_train.config import FitConfig, Head
 from har_train.fit import fit
@@ -189,3 +190,13 @@ def converted(
     folder = tmp_path_factory.mktemp("converted")
     options = ("--all", "--max-accuracy-drop", "10", "--debug-layers")
     yield folder / "models" / "colours", run_har_convert(folder, run_folder, *options)
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `convert` do the worker's part here, where TensorFlow is loaded: seconds saved."""
+
+    def work_here(folder: Path, say: Callable[[str], object]) -> None:
+        work(Job.load(folder), folder, say)
+
+    monkeypatch.setattr("har_convert.convert._run_worker", work_here)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from har_convert.cli import cli, format_table
-from har_convert.convert import Verification
+from har_convert.cli import cli, format_layers, format_table
+from har_convert.convert import Conversion
+from har_convert.recipe import Recipe
+from har_convert.sensitivity import LayerError
+from har_convert.verify import Verification
 from har_edge.cli import run_command
+from har_edge.spec import Variant
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -20,20 +28,59 @@ Converted = tuple[Path, "CompletedProcess[str]"]
 RunCommand = Callable[..., "CompletedProcess[str]"]
 
 
-def test_both_variants(converted: Converted) -> None:
+VARIANTS = ("float32", "float16", "dynamic", "int8", "onnx", "onnx-int8")
+FILES = {
+    variant: [f"colours-{variant}{suffix}" for suffix in Recipe(variant).suffixes]
+    for variant in VARIANTS
+}
+ALL_FILES = [name for names in FILES.values() for name in names]
+
+
+def test_all_variants(converted: Converted) -> None:
     folder, result = converted
     assert result.returncode == 0, result.stderr
-    assert sorted(p.name for p in folder.iterdir()) == [
-        "MODEL_CARD.md",
-        "colours-convert.log",
-        "colours-float32.tflite",
-        "colours-int8.tflite",
-    ]
+    assert sorted(p.name for p in folder.iterdir()) == sorted(
+        [
+            "MODEL_CARD.md",
+            "SHA256SUMS",
+            "colours-convert.log",
+            *ALL_FILES,
+        ]
+    )
     header, *rows = result.stdout.splitlines()
     assert header.split()[0] == "variant"
-    assert [row.split()[0] for row in rows] == ["float32", "int8"]
-    assert "har-edge run --demo --model models/colours/colours-int8.tflite" in result.stderr
-    assert "calibration frames" not in result.stderr
+    assert [row.split()[0] for row in rows] == list(VARIANTS)
+    for variant, row in zip(VARIANTS, rows, strict=True):
+        assert row.endswith(f"models/colours/{FILES[variant][0]}")
+    for variant in VARIANTS:
+        assert f"\n  converting to {variant}\n" in result.stderr
+    assert "har-edge run --demo --model models/colours/colours-" in result.stderr
+    assert "calibration frames, drop" not in result.stderr
+
+
+def test_layers_are_listed_on_request(converted: Converted) -> None:
+    lines = converted[1].stderr.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("layer "))
+    assert lines[start].split() == ["layer", "error", "range", "on", "calibration", "frames",
+                                    "clipped"]  # fmt: skip
+    rows = [line.split() for line in lines[start + 1 : start + 5]]
+    # All convolutions behind the stem, the most sensitive first.
+    assert {row[0] for row in rows} == {"expand", "depthwise", "project_1", "head"}
+    errors = [float(row[1].rstrip("%")) for row in rows]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[0] > 0
+
+
+def test_checksums_hold(converted: Converted) -> None:
+    folder = converted[0]
+    lines = (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    sums = dict(reversed(line.split("  ")) for line in lines)
+    assert sums.keys() == {"MODEL_CARD.md", *ALL_FILES}
+    for name, digest in sums.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    if shutil.which("sha256sum"):
+        command = ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"]
+        assert subprocess.run(command, cwd=folder, check=False).returncode == 0
 
 
 def test_corrupt_model_exits_1_and_keeps_the_log(
@@ -43,7 +90,7 @@ def test_corrupt_model_exits_1_and_keeps_the_log(
     (copied_run / "model.keras").write_bytes(content[: len(content) // 2])
     result = har_convert(copied_run, "--float32", "--out", "out")
     assert result.returncode == 1
-    assert "Error: The conversion failed: " in result.stderr
+    assert "Error: model.keras cannot be loaded: " in result.stderr
     assert result.stdout == ""
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["colours-convert.log"]
 
@@ -77,24 +124,56 @@ def test_bad_input_exits_1(
         assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--float16"], ["a", "b"], ["--verify-clips", "-1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--int4"],
+        ["a", "b"],
+        ["--verify-clips", "-1"],
+        ["--max-accuracy-drop", "-1"],
+        ["--max-accuracy-drop", "much"],
+        ["--calibration-frames", "-1"],
+    ],
+)
 def test_usage_errors_exit_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(cli, arguments).exit_code == 2
 
 
 def test_help_and_version() -> None:
-    assert "har-convert clips --int8" in CliRunner().invoke(cli, ["--help"]).output
+    assert (
+        "har-convert clips --int8 --max-accuracy-drop" in CliRunner().invoke(cli, ["--help"]).output
+    )
     assert "0.1.0" in CliRunner().invoke(cli, ["--version"]).output
 
 
+def conversion(variant: Variant, *paths: str, **values: Any) -> Conversion:
+    """What became of a variant; `values` are those of its verification."""
+    plain = {
+        "variant": variant, "windows": 8, "clips": 8, "agreement": 1.0, "max_difference": 1.2e-6,
+        "feature_cosine": 1.0, "accuracy": None, "keras_accuracy": None, "drop": 0.0,
+        "drop_interval": (0.0, 0.0), "held_out": False, "encode_ms": 1.234,
+    }  # fmt: skip
+    result = Verification(**{**plain, **values})
+    return Conversion(Recipe(variant), result, tuple(map(Path, paths)), 12_340_000)
+
+
 def test_table() -> None:
-    path = Path("out/x-int8.tflite")
     rows = [
-        Verification("float32", path, 12_340_000, 8, 1.0, 1.2e-6, None, None, False),
-        Verification("int8", path, 4_321_000, 8, 0.875, 0.0456, 0.75, 1.0, True),
-    ]
+        conversion("float32", "out/x-float32.tflite"),
+        conversion("int8", agreement=0.875, max_difference=0.0456, accuracy=0.75, drop=2.5,
+                   drop_interval=(-1.25, 6.0)),
+    ]  # fmt: skip
     _, first, second = format_table(rows).splitlines()
-    assert first.split() == ["float32", "12.3", "MB", "100.0%", "of", "8", "1.2e-06", "-",
-                             "out/x-int8.tflite"]  # fmt: skip
-    assert second.split() == ["int8", "4.3", "MB", "87.5%", "of", "8", "0.046", "75.0%",
-                              "out/x-int8.tflite"]  # fmt: skip
+    assert first.split() == ["float32", "12.3", "MB", "100.0%", "1.2e-06", "-", "0.0", "(0.0",
+                             "to", "0.0)", "1.23", "ms", "out/x-float32.tflite"]  # fmt: skip
+    assert second.split() == ["int8", "-", "87.5%", "0.046", "75.0%", "2.5", "(-1.2", "to",
+                              "6.0)", "1.23", "ms", "not", "written:", "missed", "the",
+                              "gate"]  # fmt: skip
+
+
+def test_layers_table_marks_what_a_fallback_leaves_in_float() -> None:
+    layers = [LayerError("small", 0.001, 0.0, 6.0, 0.0), LayerError("large", 0.2, -1.5, 2.0, 0.25)]
+    _, first, second = format_layers(layers).splitlines()
+    assert first.split() == ["large", "20.00%", "-1.50", "to", "2.00", "25.00%", "float", "in",
+                             "a", "fallback"]  # fmt: skip
+    assert second.split() == ["small", "0.10%", "0.00", "to", "6.00", "0.00%"]

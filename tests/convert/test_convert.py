@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import json
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from har_convert.convert import ConversionError, _clip_accuracy, convert
+from har_convert.convert import ConversionError, convert
+from har_convert.recipe import VARIANTS, Recipe
 from har_convert.run_folder import Run, iter_clips, load_run
-from har_convert.to_tflite import load_parts, predict
+from har_convert.worker import Maker, load_parts
 from har_edge.clips import load_frames
 from har_edge.errors import DataError, OutputError
 from har_edge.recognizer import load_model
+from har_edge.spec import Variant
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -25,9 +27,13 @@ Converted = tuple[Path, "CompletedProcess[str]"]
 
 
 def keras_probabilities(run: Run) -> Any:
-    encoder, classifier = load_parts(run)
+    maker = Maker(run, *load_parts(run))
     clips = iter_clips(run, run.held_out(0))
-    return np.concatenate([predict(encoder, classifier, clip) for clip in clips])
+    return np.concatenate([maker.predict(clip)[1] for clip in clips])
+
+
+def path_of(converted: Converted, variant: Variant) -> Path:
+    return converted[0] / f"colours-{variant}{Recipe(variant).suffixes[0]}"
 
 
 def edge_probabilities(run: Run, path: Path) -> Any:
@@ -36,11 +42,15 @@ def edge_probabilities(run: Run, path: Path) -> Any:
     return np.stack([model.classify_clip(frames[[0, 0, 0]]) for frames in clips])
 
 
-@pytest.mark.parametrize(("variant", "tolerance"), [("float32", 1e-4), ("int8", 0.2)])
+@pytest.mark.parametrize(
+    ("variant", "tolerance"),
+    [("float32", 1e-4), ("float16", 1e-2), ("dynamic", 0.1), ("int8", 0.2), ("onnx", 1e-4),
+     ("onnx-int8", 0.2)],
+)  # fmt: skip
 def test_files_say_what_keras_says(
-    variant: str, tolerance: float, run: Run, converted: Converted
+    variant: Variant, tolerance: float, run: Run, converted: Converted
 ) -> None:
-    path = converted[0] / f"colours-{variant}.tflite"
+    path = path_of(converted, variant)
     expected, found = keras_probabilities(run), edge_probabilities(run, path)
     assert np.ptp(expected, axis=0).min() > 0.2  # the classes are told apart
     assert np.abs(found - expected).max() < tolerance
@@ -51,42 +61,63 @@ def test_files_say_what_keras_says(
     agreement = (found.argmax(axis=1) == expected.argmax(axis=1)).mean()
     assert metrics["top_1_agreement_with_keras"] == pytest.approx(agreement)
     assert agreement >= 0.9
-    assert metrics["verified_windows"] == len(expected)
+    assert metrics["verified_windows"] == metrics["verified_clips"] == len(expected)
     assert metrics["verified_on_held_out"] == 1
     truth = [run.spec.labels.index(item.label) for item in run.held_out(0)]
-    assert metrics["verified_accuracy"] == pytest.approx((found.argmax(axis=1) == truth).mean())
+    accuracy = (found.argmax(axis=1) == truth).mean()
+    keras_accuracy = (expected.argmax(axis=1) == truth).mean()
+    assert metrics["verified_accuracy"] == pytest.approx(accuracy)
+    assert metrics["verified_keras_accuracy"] == pytest.approx(keras_accuracy)
+    assert metrics["accuracy_drop_points"] == pytest.approx(100 * (keras_accuracy - accuracy))
+    assert metrics["accuracy_drop_low"] <= metrics["accuracy_drop_points"]
+    assert metrics["accuracy_drop_points"] <= metrics["accuracy_drop_high"]
+    assert metrics["feature_cosine"] > 0.99
+    assert metrics["encode_ms"] > 0 < metrics["classify_ms"]
 
 
-@pytest.mark.parametrize("variant", ["float32", "int8"])
-def test_files_carry_the_spec(variant: str, run: Run, converted: Converted) -> None:
-    spec = load_model(converted[0] / f"colours-{variant}.tflite").spec
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_files_carry_the_spec(variant: Variant, run: Run, converted: Converted) -> None:
+    spec = load_model(path_of(converted, variant)).spec
     assert spec.variant == variant
     assert (spec.labels, spec.clip, spec.name) == (run.spec.labels, run.spec.clip, "colours")
     assert (spec.description, spec.license) == ("Names colours.", "MIT")
     assert spec.metrics.items() >= run.spec.metrics.items()
 
 
-def test_calibration_frames_stand_in_for_held_out_files(run_folder: Path, tmp_path: Path) -> None:
+def test_calibration_frames_stand_in_for_held_out_files(
+    run_folder: Path, in_process: None, tmp_path: Path
+) -> None:
     empty = tmp_path / "no-data"
     empty.mkdir()
     run = load_run(run_folder, empty)
     lines: list[str] = []
-    (result,) = convert(run, ["float32"], tmp_path / "out", say=lines.append)
-    assert not result.held_out
-    assert result.accuracy is None
-    assert result.windows == len(run.representative().windows)
-    assert result.max_difference < 1e-4
-    assert result.size_bytes == result.path.stat().st_size
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "colours-convert.log",
-        "colours-float32.tflite",
-    ]
+    (made,) = convert(run, ["float32"], tmp_path / "out", say=lines.append).conversions
+    assert not made.result.held_out
+    assert made.result.accuracy is None
+    assert made.result.windows == made.result.clips == len(run.representative().windows)
+    assert made.result.max_difference < 1e-4
+    assert [p.name for p in made.paths] == ["colours-float32.tflite"]
+    assert made.size_bytes == made.paths[0].stat().st_size
+    assert made.passed
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["colours-float32.tflite"]
     assert "converting to float32" in lines
+    assert "verified_accuracy" not in load_model(made.paths[0]).spec.metrics
+
+
+def test_temperature_is_applied_to_both_sides(
+    copied_run: Path, in_process: None, tmp_path: Path
+) -> None:
+    spec = json.loads((copied_run / "spec.json").read_text(encoding="utf-8"))
+    spec["temperature"] = 3.0
+    (copied_run / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+    (made,) = convert(load_run(copied_run), ["float32"], tmp_path).conversions
+    assert made.result.max_difference < 1e-4
+    assert load_model(made.paths[0]).spec.temperature == 3.0
 
 
 def test_broken_model_leaves_only_the_log(copied_run: Path, tmp_path: Path) -> None:
     (copied_run / "model.keras").write_bytes(b"no model")
-    with pytest.raises(ConversionError, match=r"The conversion failed: .*model.keras"):
+    with pytest.raises(ConversionError, match=r"model.keras cannot be loaded"):
         convert(load_run(copied_run), ["float32", "int8"], tmp_path / "out")
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["colours-convert.log"]
     log = (tmp_path / "out" / "colours-convert.log").read_text(encoding="utf-8")
@@ -100,26 +131,6 @@ def test_out_that_cannot_be_written_is_refused_first(out: str, run: Run, tmp_pat
     with pytest.raises(OutputError, match=r"cannot be written.*--out"):
         convert(run, ["float32"], tmp_path / out, say=lines.append)
     assert lines == []
-
-
-def plain_accuracy(rows: Any, clip_of: Sequence[int], labels: list[str], known: str) -> float:
-    hits = 0
-    for clip, label in enumerate(labels):
-        own = [row for row, of in zip(rows, clip_of, strict=True) if of == clip]
-        means = [sum(column) / len(own) for column in zip(*own, strict=True)]
-        hits += known[means.index(max(means))] == label
-    return hits / len(labels)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_accuracy_per_clip(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    clip_of = np.repeat(np.arange(8), random.integers(1, 5, 8))
-    rows = random.dirichlet(np.ones(3), len(clip_of)).astype(np.float32)
-    labels = [str(c) for c in random.choice(list("abc"), 8)]
-    expected = plain_accuracy(rows, clip_of.tolist(), labels, "abc")
-    assert _clip_accuracy(rows, clip_of, labels, "abc") == pytest.approx(expected)
-    assert _clip_accuracy(rows, clip_of, [*labels[:-1], ""], "abc") is None
 
 
 def test_damaged_table_of_predictions_is_refused(copied_run: Path, tmp_path: Path) -> None:

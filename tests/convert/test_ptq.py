@@ -12,15 +12,19 @@ from har_convert.ptq import (
     LEVELS,
     _patches,
     _round_rows,
+    backbone_and_inputs,
     equalize,
     linear_streams,
     prepare,
+    prepare_float16,
     round_weights,
     stem_of,
 )
 
 keras = pytest.importorskip("keras")
 pytestmark = pytest.mark.train
+
+CONVOLUTIONS_OF_NETWORK = ("stem", "project_0", "expand", "depthwise", "project_1", "head")
 
 
 def random_inputs(seed: int, count: int = 12) -> NDArray[np.float32]:
@@ -110,7 +114,7 @@ def output_error(rows: NDArray[Any], rounded: NDArray[Any], samples: NDArray[Any
 @pytest.mark.parametrize("seed", range(3))
 def test_rounding_stays_on_the_grid(groups: int, size: int, seed: int) -> None:
     rows, samples = correlated(seed, groups, size)
-    rounded = _round_rows(rows, samples)
+    rounded = _round_rows(rows, samples, "int8")
     steps = np.abs(rows).max(axis=-1, keepdims=True) / LEVELS
     levels = rounded / steps
     assert np.abs(levels - np.rint(levels)).max() < 1e-3
@@ -123,7 +127,7 @@ def test_rounding_beats_nearest_on_correlated_inputs(seed: int) -> None:
     rows, samples = correlated(seed, 2, 40)
     steps = np.abs(rows).max(axis=-1, keepdims=True) / LEVELS
     nearest = np.rint(rows / steps) * steps
-    best = output_error(rows, _round_rows(rows, samples), samples)
+    best = output_error(rows, _round_rows(rows, samples, "int8"), samples)
     assert best < 0.5 * output_error(rows, nearest, samples)
 
 
@@ -132,15 +136,25 @@ def test_rounding_of_uncorrelated_inputs_is_nearest() -> None:
     samples = np.concatenate([np.eye(8), -np.eye(8)])[np.newaxis].astype(np.float32)
     rows = np.random.default_rng(0).normal(size=(1, 4, 8)).astype(np.float32)
     steps = np.abs(rows).max(axis=-1, keepdims=True) / LEVELS
-    assert np.abs(_round_rows(rows, samples) - np.rint(rows / steps) * steps).max() < 1e-6
+    assert np.abs(_round_rows(rows, samples, "int8") - np.rint(rows / steps) * steps).max() < 1e-6
 
 
 def test_rounding_of_silent_filters_and_inputs() -> None:
     rows = np.zeros((1, 2, 4), np.float32)
     rows[0, 1] = 1, -0.5, 0.25, 0
-    rounded = _round_rows(rows, np.zeros((1, 10, 4), np.float32))
+    rounded = _round_rows(rows, np.zeros((1, 10, 4), np.float32), "int8")
     assert np.isfinite(rounded).all()
     assert np.abs(rounded - rows).max() < 1 / LEVELS
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_half_precision_stays_on_its_grid_and_beats_nearest(seed: int) -> None:
+    rows, samples = correlated(seed, 2, 40)
+    rounded = _round_rows(rows, samples, "float16")
+    assert np.array_equal(rounded, rounded.astype(np.float16).astype(np.float64))
+    nearest = rows.astype(np.float16).astype(np.float64)
+    assert np.array_equal(rounded, nearest) is False
+    assert output_error(rows, rounded, samples) < 0.5 * output_error(rows, nearest, samples)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -159,12 +173,8 @@ def test_rounded_network_is_on_the_grid_keeps_its_means_and_beats_nearest(networ
     inputs = random_inputs(2)
     before = network.predict_on_batch(inputs)
     weights = network.get_weights()
-    convolutions = {
-        "stem": "stem_bn", "project_0": "project_0_bn", "expand": "expand_bn",
-        "depthwise": "depthwise_bn", "project_1": "project_1_bn", "head": "head_bn",
-    }  # fmt: skip
-    for name, norm in convolutions.items():
-        network.get_layer(name).set_weights([nearest_folded(network, name, norm)])
+    for name in CONVOLUTIONS_OF_NETWORK:
+        network.get_layer(name).set_weights([nearest_folded(network, name)])
     plain = np.abs(network.predict_on_batch(inputs) - before).mean()
     network.set_weights(weights)
     probe = keras.Model(network.inputs, network.get_layer("head_bn").output)
@@ -172,9 +182,9 @@ def test_rounded_network_is_on_the_grid_keeps_its_means_and_beats_nearest(networ
 
     round_weights(network, inputs)
 
-    for name, norm in convolutions.items():
+    for name in CONVOLUTIONS_OF_NETWORK:
         kernel = network.get_layer(name).get_weights()[0]
-        assert np.abs(nearest_folded(network, name, norm) - kernel).max() < 1e-5
+        assert np.abs(nearest_folded(network, name) - kernel).max() < 1e-5
     assert np.abs(probe.predict_on_batch(inputs).mean(axis=(0, 1, 2)) - means).max() < 1e-3
     assert np.abs(network.predict_on_batch(inputs) - before).mean() < plain
 
@@ -188,10 +198,10 @@ def test_stem_is_found_and_left_alone(network: Any) -> None:
     assert same == {"stem": True, "project_0": True, "head": False}
 
 
-def nearest_folded(network: Any, name: str, norm: str) -> NDArray[np.float32]:
+def nearest_folded(network: Any, name: str) -> NDArray[np.float32]:
     """A kernel rounded filter by filter as the converter does, batch norm folded in."""
     (kernel,) = network.get_layer(name).get_weights()
-    layer = network.get_layer(norm)
+    layer = network.get_layer(f"{name}_bn")
     gamma, _, _, variance = layer.get_weights()
     scale = gamma / np.sqrt(variance + layer.epsilon)
     folded = kernel * (scale[:, np.newaxis] if name == "depthwise" else scale)
@@ -201,14 +211,53 @@ def nearest_folded(network: Any, name: str, norm: str) -> NDArray[np.float32]:
     return np.asarray(rounded / (scale[:, np.newaxis] if name == "depthwise" else scale))
 
 
-def test_prepare_finds_the_network_inside_an_encoder(network: Any) -> None:
+@pytest.fixture
+def encoder(network: Any) -> Any:
+    """The residual network as a frame encoder."""
     frame = keras.Input((32, 32, 3))
     x = network(keras.layers.Rescaling(1 / 127.5, offset=-1)(frame), training=False)
-    encoder = keras.Model(frame, keras.layers.GlobalAveragePooling2D()(x))
+    return keras.Model(frame, keras.layers.GlobalAveragePooling2D()(x))
+
+
+def test_prepare_finds_the_network_inside_an_encoder(network: Any, encoder: Any) -> None:
     frames = np.rint((random_inputs(3) + 1) * 127.5).astype(np.uint8)
     before = encoder.predict_on_batch(frames.astype(np.float32))
     weights = network.get_weights()
-    prepare(encoder, frames)
+    assert prepare(encoder, frames) == stem_of(network)
     after = encoder.predict_on_batch(frames.astype(np.float32))
     assert any((a != b).any() for a, b in zip(weights, network.get_weights(), strict=True))
     assert np.abs(after - before).max() < 0.05 * before.std()
+
+
+def test_pixels_are_scaled_as_the_encoder_does(network: Any, encoder: Any) -> None:
+    frames = np.rint((random_inputs(3) + 1) * 127.5).astype(np.uint8)
+    backbone, inputs = backbone_and_inputs(encoder, frames)
+    assert backbone is network
+    assert np.abs(inputs - (frames / 127.5 - 1)).max() < 1e-6
+
+
+def test_backbone_that_scales_by_itself_is_given_pixels(network: Any) -> None:
+    frame = keras.Input((32, 32, 3))
+    encoder = keras.Model(frame, keras.layers.GlobalAveragePooling2D()(network(frame)))
+    frames = np.rint((random_inputs(3) + 1) * 127.5).astype(np.uint8)
+    backbone, inputs = backbone_and_inputs(encoder, frames)
+    assert backbone is network
+    assert np.array_equal(inputs, frames.astype(np.float32))
+
+
+def test_half_precision_encoder(network: Any, encoder: Any) -> None:
+    """What the converter rounds is on the grid already: kernel and bias, batch norm folded in."""
+    frames = np.rint((random_inputs(3) + 1) * 127.5).astype(np.uint8)
+    before = encoder.predict_on_batch(frames.astype(np.float32))
+    prepare_float16(encoder, frames)
+    for name in CONVOLUTIONS_OF_NETWORK:
+        (kernel,) = network.get_layer(name).get_weights()
+        norm = network.get_layer(f"{name}_bn")
+        gamma, beta, mean, variance = (w.astype(np.float64) for w in norm.get_weights())
+        scale = gamma / np.sqrt(variance + norm.epsilon)
+        folded = kernel * (scale[:, np.newaxis] if name == "depthwise" else scale)
+        assert np.abs(folded - folded.astype(np.float16)).max() < 1e-5 * np.abs(folded).max()
+        bias = beta - mean * scale
+        assert np.abs(bias - bias.astype(np.float16)).max() < 1e-5
+    after = encoder.predict_on_batch(frames.astype(np.float32))
+    assert 0 < np.abs(after - before).max() < 2e-3 * np.abs(before).max()

@@ -9,7 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from har_convert.run_folder import Run, bundled_run, find_run, iter_clips, load_run, read_config
+from har_convert.run_folder import (
+    LabelledClip,
+    Run,
+    bundled_run,
+    find_run,
+    iter_clips,
+    load_run,
+    read_config,
+    thin,
+)
 from har_edge.clips import load_frames
 from har_edge.errors import DataError, SpecError
 
@@ -153,6 +162,38 @@ def test_clips_to_verify_on(run: Run) -> None:
     (calibration,) = iter_clips(run, [])
     assert np.array_equal(calibration.frames, run.representative().frames)
     assert calibration.label == ""
+
+
+@pytest.mark.parametrize(("windows", "kept"), [(1, [0]), (2, [0, 5]), (3, [0, 2, 5]), (9, None)])
+def test_thinning_keeps_windows_evenly_spread(windows: int, kept: list[int] | None) -> None:
+    random = np.random.default_rng(0)
+    frames = np.arange(20, dtype=np.uint8).reshape(20, 1, 1, 1).repeat(3, axis=3)
+    clip = LabelledClip(frames, random.integers(0, 20, (6, 4)), "red")
+    found = thin(clip, windows)
+    assert found.label == "red"
+    expected = clip.frames[clip.windows[kept if kept is not None else slice(None)]]
+    assert np.array_equal(found.frames[found.windows], expected)
+    if kept is not None:  # and no frame that nobody needs
+        assert sorted(set(found.windows.ravel())) == list(range(len(found.frames)))
+
+
+def test_calibration_frames_may_be_fewer(run_folder: Path) -> None:
+    everything = load_run(run_folder).representative()
+    few = load_run(run_folder, calibration_frames=7).representative()
+    assert len(few.windows) == 2  # of three frames each
+    first = everything.frames[everything.windows[0]]
+    assert np.array_equal(few.frames[few.windows[0]], first)
+    more = load_run(run_folder, calibration_frames=100_000).representative()
+    assert np.array_equal(more.windows, everything.windows)
+
+
+def test_calibration_data_takes_the_place_of_the_kept_frames(
+    copied_run: Path, stills: Path
+) -> None:
+    (copied_run / "representative.npz").write_bytes(b"")
+    clip = load_run(copied_run, calibration=stills).representative()
+    assert clip.frames.shape == (30, 32, 32, 3)
+    assert clip.windows.tolist() == [[i] * 3 for i in range(30)]
 
 
 FRAMES = np.zeros((4, 32, 32, 3), np.uint8)

@@ -73,8 +73,11 @@ def test_every_asset_is_golden() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(GOLDEN))
-def test_golden_clip(any_runtime: str, name: str) -> None:
+def test_golden_clip(any_runtime: str, name: str, request: pytest.FixtureRequest) -> None:
     """Fixed pixels give fixed probabilities, on every machine and runtime."""
+    if (any_runtime, name) == ("tflite-runtime", "tiny-float16.tflite"):
+        reason = "XNNPACK in tflite-runtime 2.14 computes float16 recurrent layers wrongly"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     if name.endswith(".onnx") != (any_runtime == ONNX_RUNTIME):
         pytest.skip(f"{any_runtime} does not run this kind of file")
     model = load_model(FILES[name], backend=any_runtime)
@@ -100,9 +103,9 @@ def test_auto_finds_the_runtime_for_a_file(any_runtime: str) -> None:
 
 
 def test_runtime_for_another_kind_of_file_is_refused() -> None:
-    with pytest.raises(BackendError, match="onnxruntime does not run this kind.*litert"):
+    with pytest.raises(BackendError, match=r"onnxruntime does not run this kind.*litert"):
         load_backend(networks("tiny-int8.tflite"), backend=ONNX_RUNTIME)
-    with pytest.raises(BackendError, match="litert does not run this kind.*onnxruntime"):
+    with pytest.raises(BackendError, match=r"litert does not run this kind.*onnxruntime"):
         load_backend(networks("tiny-onnx.encode.onnx"), backend="litert")
 
 

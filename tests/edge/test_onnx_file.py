@@ -9,7 +9,13 @@ from conftest import ASSETS
 from har_edge.onnx_file import append_metadata, read_metadata
 
 TINY = ASSETS / "tiny-onnx.encode.onnx"
-ENTRIES = {"name": "tiny", "empty": "", "labels.txt": "links\nüben\n動作\n", "long": "x" * 70_000}
+ENTRIES = {
+    "name": "tiny",
+    "empty": "",
+    "labels.txt": "links\nüben\n動作\n",
+    "long": "x" * 70_000,
+    "two digits": "x" * 128,
+}
 
 
 def plain_varint(value: int) -> bytes:
