@@ -256,9 +256,6 @@ def test_disk_that_is_really_full(
     assert not list(tiny_disk.glob(".*"))
 
 
-@pytest.mark.xfail(
-    strict=True, raises=OSError, reason="a log that cannot be written ends in a traceback"
-)
 def test_log_that_cannot_be_kept_hides_no_error(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

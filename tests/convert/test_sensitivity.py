@@ -112,9 +112,6 @@ def test_range_on_the_grid_costs_nothing() -> None:
         assert row.error > 0.1
 
 
-@pytest.mark.xfail(
-    strict=True, raises=ValueError, reason="Keras gives one output bare and not in a list"
-)
 def test_network_of_one_convolution() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), np.uint8)
     (row,) = measure_sensitivity(copying_encoder(1), [], frames, frames)

@@ -73,11 +73,8 @@ def test_every_asset_is_golden() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(GOLDEN))
-def test_golden_clip(any_runtime: str, name: str, request: pytest.FixtureRequest) -> None:
+def test_golden_clip(any_runtime: str, name: str) -> None:
     """Fixed pixels give fixed probabilities, on every machine and runtime."""
-    if (any_runtime, name) == ("tflite-runtime", "tiny-float16.tflite"):
-        reason = "XNNPACK in tflite-runtime 2.14 computes float16 recurrent layers wrongly"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     if name.endswith(".onnx") != (any_runtime == ONNX_RUNTIME):
         pytest.skip(f"{any_runtime} does not run this kind of file")
     model = load_model(FILES[name], backend=any_runtime)
