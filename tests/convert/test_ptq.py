@@ -246,18 +246,20 @@ def test_backbone_that_scales_by_itself_is_given_pixels(network: Any) -> None:
 
 
 def test_half_precision_encoder(network: Any, encoder: Any) -> None:
-    """What the converter rounds is on the grid already: kernel and bias, batch norm folded in."""
+    """Kernels that are to be halved are on the grid already, batch norm folded in."""
     frames = np.rint((random_inputs(3) + 1) * 127.5).astype(np.uint8)
     before = encoder.predict_on_batch(frames.astype(np.float32))
-    prepare_float16(encoder, frames)
-    for name in CONVOLUTIONS_OF_NETWORK:
+    kernels = {name: network.get_layer(name).get_weights()[0] for name in CONVOLUTIONS_OF_NETWORK}
+    kept = prepare_float16(encoder, frames)
+    assert "depthwise" in kept
+    assert set(kernels) - set(kept)
+    for name, was in kernels.items():
         (kernel,) = network.get_layer(name).get_weights()
-        norm = network.get_layer(f"{name}_bn")
-        gamma, beta, mean, variance = (w.astype(np.float64) for w in norm.get_weights())
-        scale = gamma / np.sqrt(variance + norm.epsilon)
-        folded = kernel * (scale[:, np.newaxis] if name == "depthwise" else scale)
+        if name in kept:
+            assert np.array_equal(kernel, was)
+            continue
+        gamma, _, _, variance = network.get_layer(f"{name}_bn").get_weights()
+        folded = kernel * gamma / np.sqrt(variance + network.get_layer(f"{name}_bn").epsilon)
         assert np.abs(folded - folded.astype(np.float16)).max() < 1e-5 * np.abs(folded).max()
-        bias = beta - mean * scale
-        assert np.abs(bias - bias.astype(np.float16)).max() < 1e-5
     after = encoder.predict_on_batch(frames.astype(np.float32))
     assert 0 < np.abs(after - before).max() < 2e-3 * np.abs(before).max()

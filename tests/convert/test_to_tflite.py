@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from har_convert.audit import Signature, audit_flatbuffer, read_min_runtime
-from har_convert.to_tflite import _is_of
+from har_convert.to_tflite import _is_of, halve
+from har_edge.backends import load_backend
 from har_edge.model_file import read_model_file
 
 pytest.importorskip("tensorflow")
@@ -109,3 +110,22 @@ def test_dense_layers_keep_to_a_version_that_old_runtimes_know(
     """tflite-runtime 2.14 knows FULLY_CONNECTED up to version 11."""
     ops = {op.name: op for op in signatures_of(converted, variant)["classify"].ops}
     assert ops["FULLY_CONNECTED"].version <= 11
+
+
+def test_half_precision_is_stored_and_widened(converted: Converted) -> None:
+    """Weights of products are float16, all that computes is float32, `keep` is left alone."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    wide = read_model_file(converted[0] / "colours-float32.tflite").flatbuffer
+    all_halved, stem_kept = halve(wide), halve(wide, keep=["stem"])
+    assert len(all_halved) < len(wide)
+
+    def halved_tensors(content: bytes) -> list[str]:
+        model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
+        half = schema.TensorType.FLOAT16
+        return [t.name.decode() for g in model.subgraphs for t in g.tensors if t.type == half]
+
+    assert len(halved_tensors(all_halved)) == len(halved_tensors(stem_kept)) + 1
+    frame = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3)).astype(np.float32)
+    exact, close = (load_backend(c).encode(frame) for c in (wide, all_halved))
+    assert 0 < np.abs(exact - close).max() < 0.01 * np.abs(exact).max()
