@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from har_convert.audit import read_min_runtime
 from har_convert.metadata import pack_model
 from har_convert.recipe import Recipe
 from har_edge.spec import ModelSpec
 
 SIGNATURE_KEYS = ["encode", "classify"]
+# The first runtime that widens float16. Source: TensorFlow, runtime_version.cc
+HALF_RUNTIME = "1.15.0"
 
 # Pairs of a signature and its inputs, batch 1.
 Calibration = Iterator[tuple[str, dict[str, NDArray[np.float32]]]]
@@ -107,7 +110,16 @@ def halve(content: bytes, *, keep: Collection[str] = ()) -> bytes:
         }
         widening = [_store_half(schema, model, graph, i) for i in sorted(chosen)]
         graph.operators = [op for op in widening if op is not None] + graph.operators
+    for entry in model.metadata or ():
+        if entry.name == b"min_runtime_version":
+            oldest = max(read_min_runtime(content), HALF_RUNTIME, key=_version)
+            padded = oldest.encode().ljust(16, b"\0")
+            model.buffers[entry.buffer].data = np.frombuffer(padded, np.uint8)
     return pack_model(model)
+
+
+def _version(text: str) -> list[int]:
+    return [int(part) for part in text.split(".") if part.isdigit()]
 
 
 def _store_half(schema: Any, model: Any, graph: Any, index: int) -> Any:

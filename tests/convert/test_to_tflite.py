@@ -119,6 +119,7 @@ def test_half_precision_is_stored_and_widened(converted: Converted) -> None:
     wide = read_model_file(converted[0] / "colours-float32.tflite").flatbuffer
     all_halved, stem_kept = halve(wide), halve(wide, keep=["stem"])
     assert len(all_halved) < len(wide)
+    assert read_min_runtime(all_halved) == "1.15.0"
 
     def halved_tensors(content: bytes) -> list[str]:
         model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
