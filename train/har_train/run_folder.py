@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,8 @@ from har_train.plots import plot_confusion, plot_history, plot_per_class
 
 # Enough for stable int8 ranges; the file stays at some 25 MB for 224 x 224.
 REPRESENTATIVE_FRAMES = 192
+SPAN_COLUMNS = ("start_s", "end_s")
+WHOLE_FILE = (0.0, math.inf)
 
 
 def check_free(folder: Path) -> None:
@@ -99,10 +102,23 @@ def _write_samples(samples: Sequence[Sample], config: FitConfig, path: Path) -> 
     """Write the split as a manifest that `har-train fit --root` takes again."""
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["path", "label", "group", "split"])
+        spans = has_spans([(s.start_s, s.end_s) for s in samples])
+        rows.writerow(["path", "label", "group", "split", *(SPAN_COLUMNS if spans else ())])
         base = data_root(config)
-        for s in sorted(samples, key=lambda s: (SPLITS.index(s.split), s.label, s.path)):
-            rows.writerow([_relative(s.path, base), s.label, _relative(s.group, base), s.split])
+        for s in sorted(samples, key=lambda s: (SPLITS.index(s.split), s.label, s.path, s.start_s)):
+            row = [_relative(s.path, base), s.label, _relative(s.group, base), s.split]
+            rows.writerow(row + (_span_cells((s.start_s, s.end_s)) if spans else []))
+
+
+def has_spans(spans: Sequence[tuple[float, float]]) -> bool:
+    """Whether any clip is only a part of its file."""
+    return any(span != WHOLE_FILE for span in spans)
+
+
+def _span_cells(span: tuple[float, float]) -> list[str]:
+    """Spell a span as a manifest does: empty cells for the file's own start and end."""
+    pairs = zip(span, WHOLE_FILE, strict=True)
+    return ["" if value == whole else f"{value:g}" for value, whole in pairs]
 
 
 def _write_predictions(
@@ -113,7 +129,8 @@ def _write_predictions(
         rows = csv.writer(file, lineterminator="\n")
         # Labels in brackets, for one may be called like a column.
         names = [f"p({label})" for label in labels]
-        rows.writerow(["path", "label", "first_frame", "action", *names])
+        spans = SPAN_COLUMNS if has_spans(predictions.spans) else ()
+        rows.writerow(["path", "label", "first_frame", "action", *names, *spans])
         for clip, first, row in zip(
             predictions.clip_of,
             predictions.first_frames,
@@ -123,7 +140,8 @@ def _write_predictions(
             name = _relative(predictions.paths[clip], data_root(config))
             label = labels[predictions.targets[clip]]
             values = [f"{p:.6f}" for p in row]
-            rows.writerow([name, label, int(first), labels[int(row.argmax())], *values])
+            span = _span_cells(predictions.spans[clip]) if spans else []
+            rows.writerow([name, label, int(first), labels[int(row.argmax())], *values, *span])
 
 
 def data_root(config: FitConfig) -> Path:
@@ -163,7 +181,9 @@ def representative_set(
     frames, windows, offset = [], [], 0
     for members in by_label.values():
         for i in random.permutation(len(members))[:per_class]:
-            clip_frames = load_frames(members[i].path, clip)
+            clip_frames = load_frames(
+                members[i].path, clip, start_s=members[i].start_s, end_s=members[i].end_s
+            )
             indices = window_indices(len(clip_frames), clip.num_frames)
             window = indices[random.integers(len(indices))]
             used, rows = np.unique(window, return_inverse=True)
