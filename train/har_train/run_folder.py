@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.clips import load_frames, window_indices
-from har_edge.errors import OutputError
+from har_edge.errors import DataError, OutputError
 from har_edge.preprocess import Pixels, display_path
 from har_edge.spec import ClipSpec
-from har_train.config import FitConfig, save_config
+from har_train.config import FitConfig, load_config, save_config
 from har_train.data import SPLITS, Sample
 from har_train.evaluate import SplitPredictions, classification_report, confusion
 from har_train.fit import FitResult
@@ -55,17 +55,75 @@ def save_run(result: FitResult, folder: Path) -> None:
     Raises:
         OutputError: if it cannot be written.
     """
-    folder = folder.absolute()  # '.' has no name of its own
-    partial = folder.with_name(f"{folder.name}.partial")
+    folder = folder.absolute()  # '.' cannot be renamed to
+    partial = partial_folder(folder)
+    whole = partial / "run"
+    written = False
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        _write(result, partial)
-        partial.replace(folder)  # nothing there, or an empty folder, as `check_free` found
+        shutil.rmtree(whole, ignore_errors=True)
+        whole.mkdir(parents=True)
+        _write(result, whole)
+        whole.replace(folder)  # nothing there, or an empty folder, as `check_free` found
+        written = True
     except OSError as error:
-        raise OutputError(f"{display_path(folder)} cannot be written: {error.strerror}.") from error
+        raise OutputError(
+            f"{display_path(folder)} cannot be written: {error.strerror}. Make room, or check the "
+            "folder's permissions."
+        ) from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(whole, ignore_errors=True)
+        # Otherwise checkpoints stay: the training need not be done again.
+        if written or not checkpoint_folder(folder).is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def partial_folder(folder: Path) -> Path:
+    """Where a run is put together before it gets its name."""
+    folder = folder.absolute()  # '.' has no name of its own
+    return folder.with_name(f"{folder.name}.partial")
+
+
+def checkpoint_folder(folder: Path) -> Path:
+    """Where the checkpoints of a training lie until its run folder is written."""
+    return partial_folder(folder) / "checkpoints"
+
+
+def start_checkpoints(config: FitConfig, folder: Path) -> Path:
+    """Make the folder of checkpoints and leave the settings in it for `resume_config`.
+
+    Raises:
+        OutputError: if another training's checkpoints lie there, or it cannot be made.
+    """
+    checkpoints = checkpoint_folder(folder)
+    if any(checkpoints.glob("*.npz")):
+        raise OutputError(
+            f"{display_path(partial_folder(folder))} holds an unfinished training. Go on with "
+            f"--resume {display_path(folder)}, give another --out, or remove it."
+        )
+    try:
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        save_config(config, checkpoints / "config.toml.partial")
+        (checkpoints / "config.toml.partial").replace(checkpoints / "config.toml")
+    except OSError as error:
+        raise OutputError(
+            f"{display_path(checkpoints)} cannot be written: {error.strerror}. Give another --out."
+        ) from error
+    return checkpoints
+
+
+def resume_config(folder: Path) -> FitConfig:
+    """Read the settings of an interrupted training.
+
+    Raises:
+        DataError: if there is none.
+    """
+    path = checkpoint_folder(folder) / "config.toml"
+    if not path.is_file():
+        raise DataError(
+            f"There is no unfinished training of {display_path(folder)}: {display_path(path)} is "
+            "missing. Train from the start, without --resume."
+        )
+    return FitConfig(**load_config(path))
 
 
 def _write(result: FitResult, folder: Path) -> None:
