@@ -120,6 +120,15 @@ def test_checkpoints_of_another_training_are_not_overwritten(
     assert (folder / "head.npz").read_bytes() == b"precious"
 
 
+def test_refused_training_leaves_nothing(
+    har_train: RunCommand, stills: Path, tmp_path: Path
+) -> None:
+    result = har_train("fit", stills, "--out", "run", "--weights", "gone.h5", "--size", "32")
+    assert result.returncode == 1
+    assert "There is no weights file gone.h5" in result.stderr
+    assert not list(tmp_path.glob("run*"))
+
+
 def test_settings_of_a_run_train_it_again(
     har_train: RunCommand, run_folder: Path, cache: Path, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ import click
 
 from har_edge import __version__
 from har_edge.cli import note, run_command
-from har_edge.errors import DataError, MissingExtraError
+from har_edge.errors import DataError, HarError, MissingExtraError
 from har_train.config import Balance, FitConfig, Head, default_name, load_config
 from har_train.model import BACKBONES
 
@@ -260,6 +260,7 @@ def _fit(
     from har_train.run_folder import (
         check_free,
         checkpoint_folder,
+        discard_start,
         resume_config,
         save_run,
         start_checkpoints,
@@ -274,15 +275,19 @@ def _fit(
     if not Path(config.data).exists():
         raise DataError(f"There is no dataset {config.data}. Check the path.")
     check_free(folder)
-    result = train(
-        config,
-        cache=Path(cache) if cache else default_cache(),
-        checkpoints=checkpoint_folder(folder) if resumed else start_checkpoints(config, folder),
-        log_folder=Path(tensorboard) if tensorboard else None,
-        say=_say,
-        progress=_bar,
-        epoch_progress=_epoch_bar,
-    )
+    try:
+        result = train(
+            config,
+            cache=Path(cache) if cache else default_cache(),
+            checkpoints=checkpoint_folder(folder) if resumed else start_checkpoints(config, folder),
+            log_folder=Path(tensorboard) if tensorboard else None,
+            say=_say,
+            progress=_bar,
+            epoch_progress=_epoch_bar,
+        )
+    except HarError:
+        discard_start(folder)
+        raise
     save_run(result, folder)
     note("")
     click.echo(_table(result.metrics))

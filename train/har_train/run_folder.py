@@ -111,6 +111,12 @@ def start_checkpoints(config: FitConfig, folder: Path) -> Path:
     return checkpoints
 
 
+def discard_start(folder: Path) -> None:
+    """Remove what `start_checkpoints` made, unless an epoch was done since."""
+    if not any(checkpoint_folder(folder).glob("*.npz")):
+        shutil.rmtree(partial_folder(folder), ignore_errors=True)
+
+
 def resume_config(folder: Path) -> FitConfig:
     """Read the settings of an interrupted training.
 
