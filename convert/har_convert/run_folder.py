@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import sys
 import zipfile
@@ -42,11 +43,13 @@ class LabelledClip:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A clip of the run's held-out part: its file and where its windows start."""
+    """A clip of the run's held-out part: its file, where its windows start, its span in s."""
 
     path: Path
     label: str
     first_frames: tuple[int, ...]
+    start_s: float = 0.0
+    end_s: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -128,13 +131,15 @@ class Run:
             )
         try:
             clips = [
-                HeldOut(self.data_root / name, group[0]["label"], _starts(group))
-                for name, group in ((k, list(g)) for k, g in groupby(rows, lambda row: row["path"]))
+                HeldOut(self.data_root / name, group[0]["label"], _starts(group), start_s, end_s)
+                for (name, start_s, end_s), group in (
+                    (k, list(g)) for k, g in groupby(rows, _file_and_span)
+                )
             ]
         except (TypeError, ValueError) as error:
             raise DataError(
-                f"{display_path(path)} is damaged: first_frame should be a whole number ({error}). "
-                "Train again."
+                f"{display_path(path)} is damaged: first_frame, start_s and end_s should be "
+                f"numbers ({error}). Train again."
             ) from error
         clips = [clip for clip in clips if clip.path.is_file()]
         if limit and len(clips) > limit:
@@ -154,6 +159,12 @@ def thin(clip: LabelledClip, windows: int) -> LabelledClip:
     return LabelledClip(clip.frames[used], rows.reshape(chosen.shape).astype(np.intp), clip.label)
 
 
+def _file_and_span(row: dict[str, str]) -> tuple[str, float, float]:
+    """Tell clips apart: runs on spans of longer videos name the span, empty for open ends."""
+    start, end = row.get("start_s"), row.get("end_s")
+    return row["path"], float(start or 0), float(end or math.inf)
+
+
 def _starts(rows: list[dict[str, str]]) -> tuple[int, ...]:
     return tuple(int(row["first_frame"]) for row in rows)
 
@@ -164,7 +175,7 @@ def iter_clips(run: Run, held_out: list[HeldOut]) -> Iterator[LabelledClip]:
     Both the Keras model and the converted one are run on what this yields.
     """
     for item in held_out:
-        frames = load_frames(item.path, run.spec.clip)
+        frames = load_frames(item.path, run.spec.clip, start_s=item.start_s, end_s=item.end_s)
         steps = np.arange(run.spec.clip.num_frames)
         windows = np.maximum(0, np.array(item.first_frames)[:, np.newaxis] + steps)
         yield LabelledClip(frames, windows, item.label)

@@ -6,28 +6,71 @@ instants, same resize.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from har_edge.preprocess import Pixels, resize_frame
-from har_edge.sampling import FrameSampler
+from har_edge.errors import SourceError
+from har_edge.preprocess import Pixels, display_path, resize_frame
+from har_edge.sampling import TOLERANCE_S, FrameSampler
 from har_edge.sources import open_source
 from har_edge.spec import ClipSpec
 
 
-def load_frames(path: str | os.PathLike[str], clip: ClipSpec) -> Pixels:
-    """Decode, sample and resize a still or a video.
+class _SpanSampler(FrameSampler):
+    """Samples a span of a video on a grid that starts with the span's first frame.
+
+    The first frame at or after the end is taken too: it tells the reader to stop decoding.
+    """
+
+    def __init__(self, frame_rate_hz: float, start_s: float, end_s: float) -> None:
+        super().__init__(frame_rate_hz)
+        self._span_s = (start_s - TOLERANCE_S, end_s - TOLERANCE_S)
+        self.ended = False
+
+    def takes(self, timestamp_s: float) -> bool:
+        start_s, end_s = self._span_s
+        self.ended = timestamp_s >= end_s
+        return self.ended or (timestamp_s >= start_s and super().takes(timestamp_s))
+
+
+def load_frames(
+    path: str | os.PathLike[str],
+    clip: ClipSpec,
+    *,
+    start_s: float = 0.0,
+    end_s: float = math.inf,
+) -> Pixels:
+    """Decode, sample and resize a still, a video or a span of one.
+
+    Args:
+        path: The file.
+        clip: Rate, size and resize rule.
+        start_s, end_s: Span in seconds from the video's first frame; the end is not in it.
 
     Returns:
         All sampled frames, (N, H, W, 3), uint8; N is 1 for a still.
 
     Raises:
-        SourceError: if the file cannot be decoded in full.
+        SourceError: if the file cannot be decoded in full or has no frame in the span.
     """
-    frames = open_source(path).frames(FrameSampler(clip.frame_rate_hz))
-    return np.stack([resize_frame(frame.pixels, clip) for frame in frames])
+    sampler = _SpanSampler(clip.frame_rate_hz, start_s, end_s)
+    sampled = []
+    with contextlib.closing(open_source(path).frames(sampler)) as frames:
+        for frame in frames:
+            if sampler.ended:
+                break
+            sampled.append(resize_frame(frame.pixels, clip))
+    if not sampled:
+        raise SourceError(
+            f"{display_path(Path(path))} should have frames from {start_s:g} s to {end_s:g} s. "
+            "Received none: it is shorter. Correct the span."
+        )
+    return np.stack(sampled)
 
 
 def window_indices(count: int, num_frames: int, stride: int = 1) -> NDArray[np.intp]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -85,6 +86,47 @@ def test_bad_input_is_refused_before_keras_is_needed(
         assert message in result.stderr
         assert result.stdout == ""
     assert (tmp_path / "full" / "precious").exists()
+
+
+def test_resume_takes_no_other_setting() -> None:
+    result = CliRunner().invoke(cli, ["fit", "--resume", "run", "--seed", "1"])
+    assert result.exit_code == 2
+    assert "leave the others out" in result.output
+
+
+def test_nothing_to_resume_is_explained(har_train: RunCommand) -> None:
+    result = har_train("fit", "--resume", "runs/gone")
+    assert result.returncode == 1
+    assert "There is no unfinished training of runs/gone" in result.stderr
+
+
+def test_tensorboard_that_is_missing_is_explained(har_train: RunCommand, stills: Path) -> None:
+    if importlib.util.find_spec("tensorboard"):
+        pytest.skip("TensorBoard is installed")
+    result = har_train("fit", stills, "--tensorboard", "logs")
+    assert result.returncode == 1
+    assert 'pip install "har-edge[tensorboard]"' in result.stderr
+
+
+def test_checkpoints_of_another_training_are_not_overwritten(
+    har_train: RunCommand, stills: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run.partial" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / "head.npz").write_bytes(b"precious")
+    result = har_train("fit", stills, "--out", "run", "--weights", "none", "--size", "32")
+    assert result.returncode == 1
+    assert "run.partial holds an unfinished training. Go on with --resume run" in result.stderr
+    assert (folder / "head.npz").read_bytes() == b"precious"
+
+
+def test_refused_training_leaves_nothing(
+    har_train: RunCommand, stills: Path, tmp_path: Path
+) -> None:
+    result = har_train("fit", stills, "--out", "run", "--weights", "gone.h5", "--size", "32")
+    assert result.returncode == 1
+    assert "There is no weights file gone.h5" in result.stderr
+    assert not list(tmp_path.glob("run*"))
 
 
 def test_settings_of_a_run_train_it_again(

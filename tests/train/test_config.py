@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,13 @@ ODD = FitConfig(
     resize="crop",
     dense_units=(5, 4, 3),
     learning_rate=1.5e-5,
+    views=3,
+    augment_flip=False,
+    augment_erase=0.25,
+    mixup=0.2,
+    balance="sampling",
+    fine_tune_blocks=2,
+    ema=0.99,
     about={"description": 'Says "hello", 🏃\nand more.', "license": "MIT"},
 )
 
@@ -50,6 +58,22 @@ def test_wrong_files_are_refused(content: bytes, message: str, tmp_path: Path) -
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
         load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("views", -1, "views should be 0 or more. Received -1"),
+        ("mixup", -0.1, "mixup should be 0 or more"),
+        ("ema", 1.0, "ema should be at least 0 and below 1. Received 1.0"),
+        ("label_smoothing", -0.1, "label_smoothing should be"),
+        ("balance", "some", "balance should be one of.*weights.*Received 'some'"),
+        ("augment_flip", 1, "augment_flip should be of type bool. Received 1"),
+    ],
+)
+def test_settings_out_of_range_are_refused(setting: str, value: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        FitConfig(**{"data": "d", setting: value})
 
 
 @pytest.mark.parametrize("name", ["gone.toml", "."])

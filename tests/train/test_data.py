@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -77,6 +78,31 @@ def test_manifest_with_all_columns(tmp_path: Path) -> None:
         Sample(tmp_path / "b.png", "fall", str(tmp_path / "b.png"), ""),
         Sample(tmp_path / "c.mp4", "fall", "g", "val"),
     ]
+
+
+def test_manifest_with_spans(tmp_path: Path) -> None:
+    text = "path,label,start_s,end_s\nc.mp4,walk,1.5,4\nc.mp4,fall,4,\na.png,fall,,\n"
+    found = load_dataset(manifest(tmp_path, text))
+    assert [(s.start_s, s.end_s) for s in found] == [(1.5, 4.0), (4.0, math.inf), (0.0, math.inf)]
+    assert found[0].group == found[1].group
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("c.mp4,walk,-1,2", "Received -1, 2"),
+        ("c.mp4,walk,3,3", "Received 3, 3"),
+        ("c.mp4,walk,a,3", "Received a, 3"),
+        ("c.mp4,walk,nan,3", "Received nan, 3"),
+        ("c.mp4,walk,inf,", "Received inf, inf"),
+        ("c.mp4,walk,,nan", "Received 0, nan"),
+        ("a.png,walk,1,2", r"only a video has a span.*a\.png"),
+    ],
+)
+def test_wrong_spans_are_refused(row: str, message: str, tmp_path: Path) -> None:
+    text = f"path,label,start_s,end_s\nb.png,fall,,\n{row}\n"
+    with pytest.raises(DataError, match=f"line 3.*{message}"):
+        load_dataset(manifest(tmp_path, text))
 
 
 def test_manifest_from_another_root(tmp_path: Path) -> None:

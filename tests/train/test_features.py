@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from har_edge.clips import load_frames
-from har_edge.errors import HarError
+from har_edge.errors import HarError, OutputError
 from har_edge.spec import ClipSpec
+from har_train.augment import Augmentation
 from har_train.data import Sample, load_dataset
-from har_train.features import default_cache, encode_dataset
+from har_train.features import View, cache_dataset, default_cache, encode_dataset
 
 pytestmark = pytest.mark.train
 
@@ -166,6 +168,83 @@ def test_cache_that_cannot_be_written(stills: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HarError, match="file"):
         encode_dataset(load_dataset(stills), MeanColour(), CLIP, cache=tmp_path / "file" / "cache")
+
+
+def test_span_is_the_plain_slice_and_has_its_own_entry(make_clip: MakeClip, tmp_path: Path) -> None:
+    whole = sample(make_clip(tmp_path / "a.mp4", count=20))
+    spans = [(0.4, 1.0), (1.2, np.inf), (0.0, 0.6)]
+    cut = [replace(whole, start_s=a, end_s=b) for a, b in spans]
+    encoded = encode_dataset([whole, *cut], MeanColour(), CLIP, cache=tmp_path / "cache")
+    full = encoded[0].features
+    assert len(full) == 10
+    for item, expected in zip(encoded[1:], (full[2:5], full[6:], full[:3]), strict=True):
+        assert np.array_equal(item.features, expected)
+    assert len({item.sha256 for item in encoded}) == 4
+    again = encode_dataset(cut, Unwanted(), CLIP, cache=tmp_path / "cache")
+    assert [len(item.features) for item in again] == [3, 4, 3]
+
+
+def test_span_behind_the_end_is_skipped_and_named(make_clip: MakeClip, tmp_path: Path) -> None:
+    late = replace(sample(make_clip(tmp_path / "a.mp4", count=20)), start_s=7.0)
+    lines: list[str] = []
+    assert not encode_dataset(
+        [late], MeanColour(), CLIP, cache=tmp_path / "cache", skipped=lines.append
+    )
+    assert "from 7 s to inf s" in lines[0]
+
+
+def test_views_are_encoded_once_and_apart(clips: Path, stills: Path, tmp_path: Path) -> None:
+    samples = load_dataset(clips)[:2] + load_dataset(stills)[:1]
+    views = [View(), View(1), View(2), View(1, Augmentation(seed=1)), View(1, Augmentation(0.5))]
+
+    def encode(encoder: MeanColour, view: View) -> list[NDArray[np.float32]]:
+        encoded = encode_dataset(samples, encoder, CLIP, cache=tmp_path / "cache", view=view)
+        return [item.features for item in encoded]
+
+    first = [encode(MeanColour(), view) for view in views]
+    for i in range(len(samples)):
+        assert len({features[i].tobytes() for features in first}) == len(views)
+    for view, expected in zip(views, first, strict=True):
+        found = encode(Unwanted(), view)
+        assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_still_becomes_a_clip_and_clips_stay(clips: Path, stills: Path, tmp_path: Path) -> None:
+    still, clip = load_dataset(stills)[0], load_dataset(clips)[0]
+    paths = View(path_frames=4)
+    encoded = encode_dataset([still, clip], MeanColour(), CLIP, cache=tmp_path, view=paths)
+    plain = encode_dataset([still, clip], MeanColour(), CLIP, cache=tmp_path)
+    assert [len(e.features) for e in encoded] == [4, len(plain[1].features)]
+    assert len(plain[0].features) == 1
+    # A clip needs no second entry, a still has one for each length of path.
+    encode_dataset([clip], Unwanted(), CLIP, cache=tmp_path, view=paths)
+    with pytest.raises(AssertionError, match="asked to encode 5 frames"):
+        encode_dataset([still], Unwanted(), CLIP, cache=tmp_path, view=View(path_frames=5))
+
+
+def test_half_precision_entries_are_mapped_from_disk(clips: Path, tmp_path: Path) -> None:
+    samples = load_dataset(clips)[:2]
+    plain = encode_dataset(samples, MeanColour(), CLIP, cache=tmp_path)
+    half = cache_dataset(samples, MeanColour(), CLIP, cache=tmp_path, half=True)
+    for one, two in zip(plain, half, strict=True):
+        maps = two.load()
+        assert isinstance(maps, np.memmap)
+        assert maps.dtype == np.float16
+        assert two.count == len(one.features)
+        assert np.array_equal(maps, one.features.astype(np.float16))
+
+
+def test_full_disk_leaves_no_entry(
+    stills: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save(file: BinaryIO, array: NDArray[np.float32]) -> None:
+        file.write(array.tobytes()[:5])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", save)
+    with pytest.raises(OutputError, match=r"No space left on device.*another --cache"):
+        encode_dataset(load_dataset(stills), MeanColour(), CLIP, cache=tmp_path / "cache")
+    assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
 
 
 def test_default_cache_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from har_edge.clips import load_frames
 from har_edge.errors import DataError
 from har_train.config import FitConfig
 from har_train.data import SPLITS, Sample, assign_splits, load_dataset
 from har_train.features import EncodedSample
-from har_train.fit import FitResult, _windows, fit, tool_versions
+from har_train.fit import FitResult, fit, tool_versions
 from har_train.model import weights_digest
+from har_train.windows import FeatureBank, Windows, build_windows
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -29,10 +31,19 @@ def encoded(count: int, label: str = "a") -> EncodedSample:
     return EncodedSample(Sample(Path(f"{label}{count}"), label, "g"), features, "0")
 
 
+def build(part: list[EncodedSample], labels: tuple[str, ...]) -> Windows:
+    return build_windows([part], labels, CONFIG)
+
+
+def features_of(windows: Windows) -> NDArray[np.float32]:
+    assert isinstance(windows.bank, FeatureBank)
+    return windows.bank.features[0]
+
+
 def test_windows_equal_plain_slices() -> None:
     part = [encoded(9), encoded(4, "b"), encoded(6, "b")]
-    windows = _windows(part, ("a", "b"), CONFIG)
-    found = windows.features[windows.rows]
+    windows = build(part, ("a", "b"))
+    found = features_of(windows)[windows.rows]
     starts = [(0, 0), (0, 2), (0, 4), (0, 5), (1, 0), (2, 0), (2, 2)]
     expected = [part[clip].features[start : start + 4] for clip, start in starts]
     assert np.array_equal(found, np.stack(expected))
@@ -44,17 +55,17 @@ def test_windows_equal_plain_slices() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_short_clip_repeats_its_first_frame_at_the_front(count: int) -> None:
     part = [encoded(7), encoded(count, "b")]
-    windows = _windows(part, ("a", "b"), CONFIG)
+    windows = build(part, ("a", "b"))
     features = part[1].features
     expected = np.stack([features[0]] * (4 - count) + list(features))
-    assert np.array_equal(windows.features[windows.rows[-1]], expected)
+    assert np.array_equal(features_of(windows)[windows.rows[-1]], expected)
     assert windows.first_frames[-1] == count - 4
     assert windows.clip_of.tolist().count(1) == 1
 
 
 def test_every_clip_weighs_the_same() -> None:
     part = [encoded(30), encoded(4, "b"), encoded(2, "b"), encoded(11)]
-    windows = _windows(part, ("a", "b"), CONFIG)
+    windows = build(part, ("a", "b"))
     sums = [windows.weights[windows.clip_of == clip].sum() for clip in range(4)]
     assert np.ptp(sums) < 1e-5
     assert windows.weights.mean() == pytest.approx(1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,18 @@ from har_edge.sources import open_source
 from har_edge.spec import ClipSpec, ModelSpec
 from har_train.config import FitConfig, load_config
 from har_train.data import Sample, load_dataset
+from har_train.evaluate import SplitPredictions
 from har_train.fit import FitResult
-from har_train.run_folder import check_free, data_root, representative_set, save_run
+from har_train.run_folder import (
+    _write_predictions,
+    _write_samples,
+    check_free,
+    data_root,
+    representative_set,
+    resume_config,
+    save_run,
+    start_checkpoints,
+)
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -195,6 +207,56 @@ def test_out_below_a_file_is_refused(tmp_path: Path, trained: FitResult) -> None
         check_free(tmp_path / "file" / "out")
     with pytest.raises(OutputError, match="cannot be written"):
         save_run(trained, tmp_path / "file" / "out")
+
+
+def test_tables_name_spans_as_a_manifest_does(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).touch()
+    spans = [(0.0, 2.5), (2.5, math.inf)]
+    samples = [
+        Sample(tmp_path / "a.mp4", label, "g", "train", *span)
+        for label, span in zip("xy", spans, strict=True)
+    ]
+    config = FitConfig(data=str(tmp_path / "split.csv"))
+    _write_samples([*samples, Sample(tmp_path / "b.mp4", "x", "h", "test")], config,
+                   tmp_path / "split.csv")  # fmt: skip
+    found = load_dataset(tmp_path / "split.csv")
+    assert found[:2] == samples
+    assert (found[2].start_s, found[2].end_s) == (0.0, math.inf)
+    predictions = SplitPredictions(
+        paths=[s.path for s in samples],
+        targets=np.array([0, 1]),
+        probabilities=np.eye(2, dtype=np.float32),
+        clip_of=np.array([0, 1]),
+        first_frames=np.array([0, 0]),
+        spans=spans,
+    )
+    _write_predictions(predictions, ("x", "y"), config, tmp_path / "predictions.csv")
+    rows = rows_of(tmp_path / "predictions.csv")
+    assert [(r["start_s"], r["end_s"]) for r in rows] == [("", "2.5"), ("2.5", "")]
+
+
+def test_checkpoints_outlive_a_failure_to_write(
+    trained: FitResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk at the end costs no training, and leaves no half-written run."""
+    checkpoints = start_checkpoints(trained.config, tmp_path / "out")
+    (checkpoints / "head.npz").touch()
+
+    def savez(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez_compressed", savez)
+        with pytest.raises(OutputError, match=r"No space left on device.*Make room"):
+            save_run(trained, tmp_path / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["out.partial"]
+    assert [p.name for p in checkpoints.parent.iterdir()] == ["checkpoints"]
+    assert resume_config(tmp_path / "out") == trained.config
+    with pytest.raises(OutputError, match="unfinished training"):
+        start_checkpoints(trained.config, tmp_path / "out")
+    save_run(trained, tmp_path / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
 def test_leftovers_of_a_killed_run_are_replaced(trained: FitResult, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ import click
 
 from har_edge import __version__
 from har_edge.cli import note, run_command
-from har_edge.errors import DataError, MissingExtraError
-from har_train.config import FitConfig, Head, default_name, load_config
+from har_edge.errors import DataError, HarError, MissingExtraError
+from har_train.config import Balance, FitConfig, Head, default_name, load_config
 from har_train.explore import ExploreConfig
 from har_train.findings import KINDS
 from har_train.model import BACKBONES
@@ -141,57 +141,168 @@ def _setting(name: str) -> Any:
     help=f"Dropout after each dense layer. [default: {_setting('dropout')}]",
 )
 @click.option(
+    "--views",
+    type=click.IntRange(min=0),
+    metavar="K",
+    help=f"Augmented views of each training sample. [default: {_setting('views')}]",
+)
+@click.option(
+    "--augment-strength",
+    type=click.FloatRange(min=0),
+    metavar="S",
+    help="Factor on the views' shift, zoom and colour. "
+    f"[default: {_setting('augment_strength'):g}]",
+)
+@click.option(
+    "--augment-flip/--no-augment-flip",
+    default=None,
+    help="Whether views may swap left and right. [default: they may]",
+)
+@click.option(
+    "--augment-erase",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    metavar="P",
+    help=f"Share of views with a grey patch. [default: {_setting('augment_erase'):g}]",
+)
+@click.option(
+    "--mixup",
+    type=click.FloatRange(min=0),
+    metavar="A",
+    help=f"Mix windows by Beta(A, A); 0 for off. [default: {_setting('mixup'):g}]",
+)
+@click.option(
+    "--label-smoothing",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    metavar="E",
+    help=f"Share of a target spread over all classes. [default: {_setting('label_smoothing'):g}]",
+)
+@click.option(
+    "--balance",
+    type=click.Choice(get_args(Balance)),
+    help=f"What evens out rare classes. [default: {_setting('balance')}]",
+)
+@click.option(
+    "--fine-tune-blocks",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Top blocks of the backbone to train after the head. "
+    f"[default: {_setting('fine_tune_blocks')}]",
+)
+@click.option(
+    "--fine-tune-epochs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"Most epochs of that. [default: {_setting('fine_tune_epochs')}]",
+)
+@click.option(
+    "--fine-tune-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="R",
+    help=f"Its highest learning rate. [default: {_setting('fine_tune_rate')}]",
+)
+@click.option(
+    "--ema",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    metavar="M",
+    help="Momentum of the average of weights kept while fine-tuning, such as 0.99; 0 for off. "
+    f"[default: {_setting('ema'):g}]",
+)
+@click.option(
     "--seed", type=int, metavar="N", help=f"Of all random choices. [default: {_setting('seed')}]"
 )
 @click.option("--cache", metavar="DIR", help="Feature cache. [default: ~/.cache/har-edge/features]")
+@click.option("--resume", metavar="RUN", help="Go on with the interrupted training of RUN.")
+@click.option("--tensorboard", metavar="DIR", help="Also log the epochs for TensorBoard.")
 def fit(
-    data: str | None, out: str | None, config_file: str | None, cache: str | None, **options: Any
+    data: str | None,
+    out: str | None,
+    config_file: str | None,
+    cache: str | None,
+    resume: str | None,
+    tensorboard: str | None,
+    **options: Any,
 ) -> None:
     """Train on DATA: a folder of classes, of train/val/test, or a CSV manifest.
 
     \b
     DATA/<class>/*                     split for you, whole groups at a time
     DATA/{train,val,test}/<class>/*    split by you
-    DATA.csv                           path,label[,group][,split]
+    DATA.csv                           path,label[,group][,split][,start_s,end_s]
     DATA/Training_set.csv              filename,label of the pictures in DATA/train
 
-    Stills: jpg, png, webp, bmp. Clips: mp4, avi, mkv, mov, webm. The backbone is frozen and
-    every frame is encoded once, so that a second run on the same data takes seconds.
+    Stills: jpg, png, webp, bmp. Clips: mp4, avi, mkv, mov, webm. Every frame is encoded once by
+    the frozen backbone, so that a second run on the same data takes seconds; with
+    --fine-tune-blocks its top is trained too. A training that was killed goes on with --resume.
 
     \b
     Examples:
       har-train fit DATA --out runs/mine
       har-train fit --config runs/mine/config.toml --seed 1 --out runs/mine-1
+      har-train fit --resume runs/mine
     """
+    if resume:
+        if data or out or config_file or any(v is not None for v in options.values()):
+            raise click.UsageError("--resume takes all settings from RUN; leave the others out.")
+        _fit(None, resume, cache, tensorboard)
+        return
     settings = load_config(config_file) if config_file else {}
     settings.update({k: v for k, v in options.items() if v is not None})
     if data:
         settings["data"] = data
     if not settings.get("data"):
         raise click.UsageError("DATA is missing: give a folder, a manifest or --config.")
-    _fit(FitConfig(**settings), out, cache)
+    _fit(FitConfig(**settings), out, cache, tensorboard)
 
 
-def _fit(config: FitConfig, out: str | None, cache: str | None) -> None:
+def _fit(
+    config: FitConfig | None, out: str | None, cache: str | None, tensorboard: str | None
+) -> None:
+    """Train by settings; without settings go on with the training of `out`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its sums differ from run to run
     from har_train.features import default_cache
     from har_train.fit import fit as train
-    from har_train.run_folder import check_free, save_run
+    from har_train.run_folder import (
+        check_free,
+        checkpoint_folder,
+        discard_start,
+        resume_config,
+        save_run,
+        start_checkpoints,
+    )
 
     _check_installed("keras", "sklearn", "matplotlib", "tqdm", "tomli_w")
-    if not config.name:
-        name = Path(out).absolute().name if out else default_name(config.data)
-        config = replace(config, name=name)
+    if tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise MissingExtraError("tensorboard", "tensorboard")
+    resumed = config is None
+    config = _named(resume_config(Path(out or "")) if config is None else config, out)
     folder = Path(out or f"runs/{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     if not Path(config.data).exists():
         raise DataError(f"There is no dataset {config.data}. Check the path.")
     check_free(folder)
-    result = train(config, cache=Path(cache) if cache else default_cache(), say=note, progress=_bar)
+    try:
+        result = train(
+            config,
+            cache=Path(cache) if cache else default_cache(),
+            checkpoints=checkpoint_folder(folder) if resumed else start_checkpoints(config, folder),
+            log_folder=Path(tensorboard) if tensorboard else None,
+            say=_say,
+            progress=_bar,
+            epoch_progress=_epoch_bar,
+        )
+    except HarError:
+        discard_start(folder)
+        raise
     save_run(result, folder)
     note("")
     click.echo(_table(result.metrics))
     note(f"\nKept epoch {result.best_epoch}. Wrote {folder}. Next: har-convert {folder} --int8")
+
+
+def _named(config: FitConfig, out: str | None) -> FitConfig:
+    """Name a model after its run folder, else after its data."""
+    name = Path(out).absolute().name if out else default_name(config.data)
+    return config if config.name else replace(config, name=name)
 
 
 def _check_installed(*modules: str) -> None:
@@ -201,13 +312,29 @@ def _check_installed(*modules: str) -> None:
             raise MissingExtraError("train", module)
 
 
+def _say(line: str) -> None:
+    """Tell the user, above a progress bar if there is one."""
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode(file=sys.stderr):
+        note(line)
+
+
 def _bar(samples: int, classes: int, verb: str = "Encoding") -> Callable[[int], object]:
+    return _open_bar(samples, f"{verb} ({classes} classes)", "file")
+
+
+def _epoch_bar(epochs: int) -> Callable[[int], object]:
+    return _open_bar(epochs, "Training", "epoch")
+
+
+def _open_bar(total: int, title: str, unit: str) -> Callable[[int], object]:
     from tqdm import tqdm
 
     bar = tqdm(
-        total=samples,
-        desc=f"{verb} ({classes} classes)",
-        unit="file",
+        total=total,
+        desc=title,
+        unit=unit,
         file=sys.stderr,
         disable=not sys.stderr.isatty(),
         leave=False,

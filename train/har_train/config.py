@@ -13,6 +13,7 @@ from har_edge.errors import DataError, MissingExtraError
 from har_edge.spec import Resize
 
 Head = Literal["lstm", "gru", "bilstm", "attention", "mean"]
+Balance = Literal["none", "weights", "sampling"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,17 @@ class FitConfig:
         learning_rate: AdamW's.
         patience: Epochs without a better validation loss before training stops.
         window_stride: Frames between the starts of two windows of a clip; 0 for T / 4.
+        views: Augmented views of each training sample, encoded once; 0 for none.
+        augment_strength: Factor on the ranges of shift, zoom, brightness, contrast, saturation.
+        augment_flip: Whether views may swap left and right.
+        augment_erase: Share of views with a grey rectangle over them.
+        mixup: A of the Beta(A, A) that two windows are mixed by; 0 for none.
+        label_smoothing: Share of each target that is spread over all classes.
+        balance: What evens out rare classes: `none`, loss `weights` or `sampling`.
+        fine_tune_blocks: Top blocks of the backbone that stage 2 trains; 0 for no stage 2.
+        fine_tune_epochs: Most epochs of stage 2.
+        fine_tune_rate: Its highest learning rate; a cosine schedule with warm-up leads to 0.
+        ema: Momentum of the average of weights that stage 2 keeps, such as 0.99; 0 for none.
         val_fraction, test_fraction: Shares held out where the data names no split.
         seed: Of all random choices.
         about: Texts for the spec and the model card: description, license, data, limits.
@@ -67,6 +79,17 @@ class FitConfig:
     learning_rate: float = 5e-4
     patience: int = 8
     window_stride: int = 0
+    views: int = 0
+    augment_strength: float = 1.0
+    augment_flip: bool = True
+    augment_erase: float = 0.0
+    mixup: float = 0.0
+    label_smoothing: float = 0.0
+    balance: Balance = "none"
+    fine_tune_blocks: int = 0
+    fine_tune_epochs: int = 10
+    fine_tune_rate: float = 1e-4
+    ema: float = 0.0
     val_fraction: float = 0.15
     test_fraction: float = 0.15
     seed: int = 0
@@ -75,7 +98,7 @@ class FitConfig:
     def __post_init__(self) -> None:
         for f in fields(self):
             value, kind = getattr(self, f.name), type(f.default)
-            if kind in (str, int, float) and not isinstance(
+            if kind in (str, bool, int, float) and not isinstance(
                 value, (int, float) if kind is float else kind
             ):
                 raise DataError(f"{f.name} should be of type {kind.__name__}. Received {value!r}.")
@@ -86,6 +109,18 @@ class FitConfig:
                 )
         if self.head not in get_args(Head):
             raise DataError(f"head should be one of {get_args(Head)}. Received {self.head!r}.")
+        if self.balance not in get_args(Balance):
+            raise DataError(
+                f"balance should be one of {get_args(Balance)}. Received {self.balance!r}."
+            )
+        for name in ("views", "augment_strength", "mixup", "fine_tune_blocks"):
+            if getattr(self, name) < 0:
+                raise DataError(f"{name} should be 0 or more. Received {getattr(self, name)}.")
+        for name in ("augment_erase", "label_smoothing", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise DataError(
+                    f"{name} should be at least 0 and below 1. Received {getattr(self, name)}."
+                )
         if "/" in self.name or "\\" in self.name:
             raise DataError(f"name becomes a file name, without slashes. Received {self.name!r}.")
 

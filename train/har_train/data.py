@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,7 @@ from har_edge.preprocess import VIDEO_SUFFIXES, display_path
 from har_edge.sources import is_media
 
 SPLITS = ("train", "val", "test")
-MANIFEST_COLUMNS = {"path", "label", "group", "split"}
+MANIFEST_COLUMNS = {"path", "label", "group", "split", "start_s", "end_s"}
 # The 15-class HAR stills are published as two tables beside folders full of pictures.
 PUBLISHED_TRAIN, PUBLISHED_TEST = "Training_set.csv", "Testing_set.csv"
 # UCF101 names its clips v_Class_gNN_cNN: clips of one g come from one video.
@@ -35,12 +36,20 @@ class Sample:
         label: Its class.
         group: Samples of one group (subject, source video) stay on one side of a split.
         split: `train`, `val`, `test`, or "" while undecided.
+        start_s, end_s: The labelled span of a longer video, in seconds from its first frame.
     """
 
     path: Path
     label: str
     group: str
     split: str = ""
+    start_s: float = 0.0
+    end_s: float = math.inf
+
+    @property
+    def is_still(self) -> bool:
+        """Whether it is a picture."""
+        return self.path.suffix.lower() not in VIDEO_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,8 @@ def list_dataset(data: str | os.PathLike[str], root: str | os.PathLike[str] = ""
     manifest, and `DATA/Training_set.csv` (filename, label) beside pictures in `DATA/train`.
 
     Args:
-        data: Folder or `.csv` file with the columns path, label and optionally group, split.
+        data: Folder or `.csv` file with the columns path, label and optionally group, split,
+            start_s, end_s.
         root: Folder that a manifest's paths start from; default is the manifest's own.
 
     Raises:
@@ -142,7 +152,7 @@ def _list_manifest(path: Path, root: Path) -> Listing:
     if not {"path", "label"} <= columns <= MANIFEST_COLUMNS:
         raise DataError(
             f"The manifest {display_path(path)} should have the columns path,label and may "
-            f"have group,split. Received {','.join(sorted(columns)) or 'no header'}."
+            f"have group,split,start_s,end_s. Received {','.join(sorted(columns)) or 'no header'}."
         )
     listing = Listing()
     for line, row in enumerate(rows, start=2):
@@ -160,7 +170,12 @@ def _list_manifest(path: Path, root: Path) -> Listing:
             listing.problems.append(Problem("row", file_path, label, split, message))
             continue
         group = row.get("group") or group_of(file_path)
-        listing.samples.append(Sample(file_path, label, group, split))
+        try:
+            span = _span(row, file_path, f"{display_path(path)}, line {line}")
+        except DataError as error:
+            listing.problems.append(Problem("row", file_path, label, split, str(error)))
+            continue
+        listing.samples.append(Sample(file_path, label, group, split, *span))
     return listing
 
 
@@ -210,6 +225,27 @@ def _list_published_table(path: Path, folder: Path, split: str) -> Listing:
         )
         listing.problems.append(Problem("row", file_path, label, split, message))
     return listing
+
+
+def _span(row: Mapping[str, str | None], file_path: Path, where: str) -> tuple[float, float]:
+    """Read a row's span; an empty cell means the video's own start or end."""
+    texts = (row.get("start_s") or "0", row.get("end_s") or "inf")
+    try:
+        start_s, end_s = (float(text) for text in texts)
+    except ValueError:
+        start_s, end_s = math.nan, math.nan
+    whole = (start_s, end_s) == (0.0, math.inf)
+    if not 0 <= start_s < end_s or start_s == math.inf:
+        raise DataError(
+            f"{where}: start_s and end_s should be seconds, 0 <= start_s < end_s, or empty. "
+            f"Received {', '.join(texts)}. Correct the row."
+        )
+    if file_path.suffix.lower() not in VIDEO_SUFFIXES and not whole:
+        raise DataError(
+            f"{where}: only a video has a span. Received start_s {texts[0]}, end_s {texts[1]} for "
+            f"the picture {display_path(file_path)}. Leave both cells empty."
+        )
+    return start_s, end_s
 
 
 def group_of(path: Path) -> str:
@@ -292,7 +328,7 @@ def _check_splits(samples: Sequence[Sample]) -> None:
 
 def default_num_frames(samples: Iterable[Sample]) -> int:
     """16 where there is any clip, 1 for stills alone."""
-    return 16 if any(s.path.suffix.lower() in VIDEO_SUFFIXES for s in samples) else 1
+    return 1 if all(s.is_still for s in samples) else 16
 
 
 def count_table(samples: Iterable[Sample], splits: Sequence[str] = SPLITS) -> str:

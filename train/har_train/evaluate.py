@@ -21,6 +21,7 @@ class SplitPredictions:
         clip_of: Clip of each window, (M,), rising.
         first_frames: Sampled frame with which each window starts, (M,); below 0 where
             the clip is shorter than a window.
+        spans: Start and end of each clip in its file in seconds, (N,); empty for whole files.
     """
 
     paths: Sequence[Path]
@@ -28,6 +29,7 @@ class SplitPredictions:
     probabilities: NDArray[np.float32]
     clip_of: NDArray[np.intp]
     first_frames: NDArray[np.intp]
+    spans: Sequence[tuple[float, float]] = ()
 
     def per_clip(self) -> NDArray[np.float32]:
         """Mean of each clip's windows, (N, C)."""

@@ -1,8 +1,8 @@
 """Backbone features of whole datasets: each frame is encoded once, ever.
 
-The cache holds one small file a sample, keyed by the file's content, the preprocessing and
-the encoder's weights: renaming files, changing splits or training another head costs
-nothing, and any other change makes new entries.
+The cache holds one small file a sample, keyed by the file's content, the span, the
+preprocessing, the view and the encoder's weights: renaming files, changing splits or training
+another head costs nothing, and any other change makes new entries.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,60 @@ from har_edge.clips import load_frames
 from har_edge.errors import OutputError, SourceError
 from har_edge.preprocess import Pixels, display_path
 from har_edge.spec import ClipSpec
+from har_train.augment import Augmentation, Augmenter, path_draws
 from har_train.data import Sample
 from har_train.model import weights_digest
+from har_train.stills import load_still_as_clip
 
 BATCH_FRAMES = 32
 # Decoded clips that may wait for the encoder; bounds memory, whatever the dataset's size.
 LOOK_AHEAD = 16
+
+
+@dataclass(frozen=True)
+class View:
+    """Which rendering of the samples is encoded.
+
+    Attributes:
+        number: 0 for the samples as they are, from 1 for augmented ones.
+        augmentation: What happens to views from 1.
+        path_frames: Frames of the crop path that a still becomes; 0 leaves it one frame.
+    """
+
+    number: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    path_frames: int = 0
+
+    def settings(self, *, still: bool) -> dict[str, Any]:
+        """Everything that this view does to a sample; empty if nothing."""
+        found: dict[str, Any] = {}
+        if self.number:
+            found = {"view": self.number, **asdict(self.augmentation)}
+        if still and self.path_frames:
+            seed = self.augmentation.seed
+            found |= {"view": self.number, "path_frames": self.path_frames, "seed": seed}
+        return found
+
+
+@dataclass(frozen=True)
+class CachedSample:
+    """A sample whose encoding lies in the cache.
+
+    Attributes:
+        sample: The sample.
+        sha256: Hash of its file's content, with the span where it has one.
+        path: Cache entry, (N, ...).
+        count: Frames in it, N.
+    """
+
+    sample: Sample
+    sha256: str
+    path: Path
+    count: int
+
+    def load(self) -> NDArray[Any]:
+        """Map the entry, (N, ...); nothing is read before it is asked for."""
+        return np.load(self.path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -54,91 +103,179 @@ def encode_dataset(
     clip: ClipSpec,
     *,
     cache: Path,
+    view: View = View(),
     progress: Callable[[int], object] = lambda done: None,
     skipped: Callable[[str], object] = lambda message: None,
 ) -> list[EncodedSample]:
-    """Encode all samples, from the cache where it has them.
+    """Encode all samples into memory, from the cache where it has them.
 
     Args:
         samples: What to encode.
         encoder: Keras model, (N, H, W, 3) -> (N, D).
         clip: Preprocessing.
         cache: Folder of the cache.
+        view: Rendering of the samples.
         progress: Called with 1 for every sample that is done.
         skipped: Called with a message for every file that cannot be decoded.
 
     Returns:
         The samples that could be decoded, in the order given.
+
+    Raises:
+        OutputError: if the cache cannot be written.
     """
-    folder = cache / _cache_key(encoder, clip)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"The feature cache {display_path(folder)} cannot be made: {error.strerror}. "
-            "Give another --cache."
-        ) from error
-    results: dict[int, EncodedSample] = {}
-    waiting: list[tuple[int, str, Pixels]] = []
+    cached = cache_dataset(
+        samples, encoder, clip, cache=cache, view=view, progress=progress, skipped=skipped
+    )
+    return [EncodedSample(c.sample, np.load(c.path, allow_pickle=False), c.sha256) for c in cached]
+
+
+def cache_dataset(
+    samples: Sequence[Sample],
+    encoder: Any,
+    clip: ClipSpec,
+    *,
+    cache: Path,
+    view: View = View(),
+    half: bool = False,
+    progress: Callable[[int], object] = lambda done: None,
+    skipped: Callable[[str], object] = lambda message: None,
+) -> list[CachedSample]:
+    """Encode all samples into the cache; memory does not grow with their number.
+
+    Args:
+        samples, encoder, clip, cache, view, progress, skipped: As in `encode_dataset`, but the
+            encoder may give maps, (N, h, w, d).
+        half: Whether entries are float16 instead of float32.
+
+    Returns:
+        The samples that could be decoded, in the order given.
+
+    Raises:
+        OutputError: if the cache cannot be written.
+    """
+    store = _Store(cache / _cache_key(encoder, clip, half=half), clip, view)
+    store.make()
+    results: dict[int, CachedSample] = {}
+    waiting: list[tuple[int, Entry, Pixels]] = []
 
     def encode_waiting() -> None:
         if not waiting:
             return
-        features = _encode(encoder, np.concatenate([frames for *_, frames in waiting]))
+        encoded = _encode(encoder, np.concatenate([frames for *_, frames in waiting]))
         ends = np.cumsum([len(frames) for *_, frames in waiting])[:-1]
-        for (i, digest, _), part in zip(waiting, np.split(features, ends), strict=True):
-            _save(folder / f"{digest}.npy", part)
-            results[i] = EncodedSample(samples[i], part, digest)
+        for (i, entry, _), part in zip(waiting, np.split(encoded, ends), strict=True):
+            store.save(entry.path, part.astype(np.float16) if half else part)
+            results[i] = CachedSample(samples[i], entry.digest, entry.path, len(part))
         waiting.clear()
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for i, loading in enumerate(_ahead(pool, samples, folder, clip)):
+        for i, loading in enumerate(_ahead(pool, samples, store)):
             progress(1)
             try:
-                digest, features, frames = loading.result()
+                entry, frames = loading.result()
             except SourceError as error:
                 skipped(str(error))
                 continue
-            if features is not None:
-                results[i] = EncodedSample(samples[i], features, digest)
-            elif frames is not None:
-                waiting.append((i, digest, frames))
-                # Stills fill a batch together; a clip is one or more batches by itself.
-                if sum(len(frames) for *_, frames in waiting) >= BATCH_FRAMES:
-                    encode_waiting()
+            if frames is None:
+                results[i] = CachedSample(samples[i], entry.digest, entry.path, entry.count)
+                continue
+            waiting.append((i, entry, store.draw(frames, entry.digest)))
+            # Stills fill a batch together; a clip is one or more batches by itself.
+            if sum(len(frames) for *_, frames in waiting) >= BATCH_FRAMES:
+                encode_waiting()
     encode_waiting()
     return [results[i] for i in sorted(results)]
 
 
-Loaded = tuple[str, "NDArray[np.float32] | None", "Pixels | None"]
+@dataclass(frozen=True)
+class Entry:
+    """Where a sample's encoding belongs, and how many frames lie there already."""
+
+    digest: str
+    path: Path
+    count: int = 0
+
+
+class _Store:
+    """One folder of the cache, and how the samples of one view come into it."""
+
+    def __init__(self, folder: Path, clip: ClipSpec, view: View) -> None:
+        self._folder, self._clip, self._view = folder, clip, view
+        self._augmenter = Augmenter(view.augmentation) if view.number else None
+
+    def make(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _not_written(self._folder, error) from error
+
+    def load(self, sample: Sample) -> Loaded:
+        """Find a sample's entry, or else decode its frames."""
+        try:
+            digest = hashlib.sha256(sample.path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise SourceError(f"{sample.path} cannot be read: {error.strerror}.") from error
+        if (sample.start_s, sample.end_s) != (0.0, math.inf):
+            digest += f"-{sample.start_s:g}-{sample.end_s:g}"
+        settings = self._view.settings(still=sample.is_still)
+        suffix = f"-{_short_hash(settings)}" if settings else ""
+        path = self._folder / f"{digest}{suffix}.npy"
+        try:
+            found = len(np.load(path, mmap_mode="r", allow_pickle=False))
+            return Entry(digest, path, found), None
+        except (OSError, ValueError, EOFError):  # not there yet, or cut short: made again
+            return Entry(digest, path), self._decode(sample, digest)
+
+    def _decode(self, sample: Sample, digest: str) -> Pixels:
+        view = self._view
+        if sample.is_still and view.path_frames:
+            clip = replace(self._clip, num_frames=view.path_frames)
+            draws = path_draws(view.augmentation.seed, digest, view.number)
+            return load_still_as_clip(sample.path, clip, draws)
+        return load_frames(sample.path, self._clip, start_s=sample.start_s, end_s=sample.end_s)
+
+    def draw(self, frames: Pixels, digest: str) -> Pixels:
+        """Augment decoded frames, if this view is augmented."""
+        if self._augmenter is None:
+            return frames
+        return self._augmenter(frames, digest, self._view.number)
+
+    def save(self, path: Path, encoded: NDArray[Any]) -> None:
+        """Write an entry so that no reader ever sees half of it."""
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        try:
+            with partial.open("wb") as file:
+                np.save(file, encoded)
+            partial.replace(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise _not_written(self._folder, error) from error
+
+
+Loaded = tuple[Entry, "Pixels | None"]
+
+
+def _not_written(folder: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"The feature cache {display_path(folder)} cannot be written: {error.strerror}. "
+        "Make room, or give another --cache."
+    )
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, samples: Sequence[Sample], folder: Path, clip: ClipSpec
+    pool: ThreadPoolExecutor, samples: Sequence[Sample], store: _Store
 ) -> Iterator[Future[Loaded]]:
     """Load samples in order on other threads, a few ahead of the encoder."""
-    jobs = (pool.submit(_load, sample.path, folder, clip) for sample in samples)
+    jobs = (pool.submit(store.load, sample) for sample in samples)
     pending = deque(itertools.islice(jobs, LOOK_AHEAD))
     while pending:
         yield pending.popleft()
         pending.extend(itertools.islice(jobs, 1))
 
 
-def _load(path: Path, folder: Path, clip: ClipSpec) -> Loaded:
-    """Give a sample's hash with its cached features, or else with its frames."""
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
-    try:
-        features: NDArray[np.float32] = np.load(folder / f"{digest}.npy", allow_pickle=False)
-        return digest, features, None
-    except (OSError, ValueError, EOFError):  # not there yet, or cut short: made again
-        return digest, None, load_frames(path, clip)
-
-
 def _encode(encoder: Any, frames: Pixels) -> NDArray[np.float32]:
-    """Encode frames, (N, H, W, 3) uint8, in batches: (N, D) float32."""
+    """Encode frames, (N, H, W, 3) uint8, in batches: (N, D) or (N, h, w, d) float32."""
     batches = range(0, len(frames), BATCH_FRAMES)
     parts = [
         encoder.predict_on_batch(frames[i : i + BATCH_FRAMES].astype(np.float32)) for i in batches
@@ -146,15 +283,14 @@ def _encode(encoder: Any, frames: Pixels) -> NDArray[np.float32]:
     return np.concatenate([np.asarray(part, dtype=np.float32) for part in parts])
 
 
-def _save(path: Path, features: NDArray[np.float32]) -> None:
-    """Write a cache entry so that no reader ever sees half of it."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        np.save(file, features)
-    partial.replace(path)
-
-
-def _cache_key(encoder: Any, clip: ClipSpec) -> str:
+def _cache_key(encoder: Any, clip: ClipSpec, *, half: bool) -> str:
     preprocessing = {k: v for k, v in asdict(clip).items() if k != "num_frames"}
-    text = json.dumps([preprocessing, weights_digest(encoder)], sort_keys=True)
+    settings: list[Any] = [preprocessing, weights_digest(encoder)]
+    if half:  # maps: the same weights can be cut out of the backbone in one way only
+        settings.append("float16")
+    return _short_hash(settings)
+
+
+def _short_hash(settings: Any) -> str:
+    text = json.dumps(settings, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]

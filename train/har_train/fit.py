@@ -1,22 +1,21 @@
-"""Stage 1: train the temporal head on cached features of a frozen backbone."""
+"""Training: the temporal head on cached features, then, if asked for, the backbone's top too."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import math
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from har_edge import __version__
-from har_edge.clips import window_indices
 from har_edge.errors import DataError
 from har_edge.spec import ClipSpec, ModelSpec
+from har_train.augment import Augmentation
 from har_train.config import FitConfig, default_name
 from har_train.data import (
     SPLITS,
@@ -27,7 +26,9 @@ from har_train.data import (
     load_dataset,
 )
 from har_train.evaluate import SplitPredictions, measure
-from har_train.features import EncodedSample, encode_dataset
+from har_train.features import EncodedSample, View, encode_dataset
+from har_train.finetune import fine_tune
+from har_train.loop import History, LoopSettings, run_epochs
 from har_train.model import (
     backbone_name,
     build_classifier,
@@ -35,8 +36,12 @@ from har_train.model import (
     import_keras,
     join_model,
 )
+from har_train.windows import Windows, build_windows, held_out_epoch, training_epoch
 
 Say = Callable[[str], object]
+Tick = Callable[[int], object]
+# Of the settings, those that say where things are and not what is trained.
+PLACES = {"data", "root", "name", "about"}
 
 
 @dataclass(frozen=True)
@@ -67,41 +72,32 @@ class FitResult:
         return int(np.argmin(self.history["val_loss"])) + 1
 
 
-@dataclass(frozen=True)
-class _Windows:
-    """The windows of one split: index rows into one matrix of all its frames' features."""
-
-    features: NDArray[np.float32]  # (frames, D)
-    rows: NDArray[np.intp]  # (M, T)
-    targets: NDArray[np.intp]  # (M,)
-    clip_of: NDArray[np.intp]  # (M,)
-    first_frames: NDArray[np.intp]  # (M,)
-
-    @property
-    def weights(self) -> NDArray[np.float32]:
-        """Weight of each window, (M,), mean 1: a long clip counts no more than a short one."""
-        weights = 1 / np.bincount(self.clip_of)[self.clip_of]
-        return np.asarray(weights / weights.mean(), dtype=np.float32)
-
-
 def fit(
     config: FitConfig,
     *,
     cache: Path,
+    checkpoints: Path | None = None,
+    log_folder: Path | None = None,
     say: Say = lambda line: None,
-    progress: Callable[[int, int], Callable[[int], object]] | None = None,
+    progress: Callable[[int, int], Tick] | None = None,
+    epoch_progress: Callable[[int], Tick] | None = None,
 ) -> FitResult:
     """Train a model.
 
     Args:
         config: What and how.
         cache: Folder of the feature cache.
+        checkpoints: Folder to write checkpoints to, and to go on from; None for neither.
+        log_folder: Folder for TensorBoard's logs, or None.
         say: Takes lines for the user.
         progress: Given the numbers of samples and classes, returns a function that is called
             with 1 for every encoded sample.
+        epoch_progress: Given the most epochs of a stage, returns a function that is called with
+            1 after each.
 
     Raises:
-        DataError: if the dataset or the weights cannot be used.
+        DataError: if the dataset, the weights or a checkpoint cannot be used.
+        OutputError: if the cache or a checkpoint cannot be written.
     """
     keras = import_keras()
     keras.utils.set_random_seed(config.seed)
@@ -112,50 +108,83 @@ def fit(
         test_fraction=config.test_fraction,
         seed=config.seed,
     )
-    labels = tuple(sorted({s.label for s in samples}))
     config = _complete(config, samples)
     say(count_table(samples))
-    clip = ClipSpec(
-        config.num_frames, config.frame_rate_hz, config.size, config.size, config.resize
-    )
-    encoder = build_encoder(clip, config)
-    tick = progress(len(samples), len(labels)) if progress else lambda done: None
-    encoded = encode_dataset(samples, encoder, clip, cache=cache, progress=tick, skipped=say)
-    parts = {s: [e for e in encoded if e.sample.split == s] for s in SPLITS}
-    for split, part in parts.items():
-        missing = sorted(set(labels) - {e.sample.label for e in part})
-        if missing:
-            raise DataError(
-                f"Without the unreadable files, '{split}' has no sample of {', '.join(missing)}. "
-                "Replace these files and start again."
-            )
-    windows = {s: _windows(part, labels, config) for s, part in parts.items()}
+    stage = _Stage(config, cache, checkpoints, log_folder, say, epoch_progress)
+    encoder = build_encoder(stage.clip, config)
+    encoded = _encode(samples, encoder, stage, progress)
+    classifier = build_classifier(len(encoded.labels), encoder.output_shape[-1], config)
+    windows = {s: build_windows(encoded.views(s), encoded.labels, config) for s in SPLITS}
+    history = _train_head(keras, classifier, windows["train"], windows["val"], stage, encoded)
+    if config.fine_tune_blocks:
+        tuned = _fine_tune(encoder, classifier, encoded, stage, min(history["val_loss"]))
+        history = {key: [*values, *tuned[key]] for key, values in history.items()}
+        # Once more through the whole network: what is recorded is what the saved model says.
+        encoded = _encode(samples, encoder, replace(stage, say=_silent), None, views=0)
+        windows = {s: build_windows(encoded.views(s), encoded.labels, config) for s in SPLITS}
+    predictions = {s: _predict(classifier, windows[s], encoded.parts[s][0]) for s in SPLITS}
+    return _result(config, stage.clip, encoder, classifier, encoded, history, predictions)
 
-    classifier = build_classifier(len(labels), encoder.output_shape[-1], config)
-    history = _train_head(keras, classifier, windows["train"], windows["val"], config, say)
-    predictions = {s: _predict(classifier, windows[s], parts[s]) for s in SPLITS}
-    metrics = {s: measure(p) for s, p in predictions.items()}
-    spec = ModelSpec(
-        name=config.name,
-        labels=labels,
-        clip=clip,
-        feature_size=int(encoder.output_shape[-1]),
-        backbone=backbone_name(config),
-        data_fingerprint=_fingerprint(parts["train"]),
-        metrics={f"test_{k}": v for k, v in metrics["test"].items()},
-        tool_versions={
-            **tool_versions("keras", "tensorflow", "numpy"),
-            "har-edge": __version__,
-        },
-        description=config.about.get("description", ""),
-        license=config.about.get("license", ""),
-    )
-    # A fresh copy of the head, so that no optimizer state is saved with it.
-    head = build_classifier(len(labels), spec.feature_size, config)
-    head.set_weights(classifier.get_weights())
-    model = join_model(encoder, head, clip)
-    readable = [item.sample for item in encoded]
-    return FitResult(config, spec, model, history, readable, predictions, metrics)
+
+@dataclass(frozen=True)
+class _Stage:
+    """What both stages of training share."""
+
+    config: FitConfig
+    cache: Path
+    checkpoints: Path | None
+    log_folder: Path | None
+    say: Say
+    epoch_progress: Callable[[int], Tick] | None
+
+    @property
+    def clip(self) -> ClipSpec:
+        c = self.config
+        return ClipSpec(c.num_frames, c.frame_rate_hz, c.size, c.size, c.resize)
+
+    def loop(self, name: str, epochs: int, fingerprint: str) -> LoopSettings:
+        """Settings of the training loop of one stage."""
+        settings = {k: v for k, v in asdict(self.config).items() if k not in PLACES}
+        text = json.dumps([fingerprint, settings], sort_keys=True)
+        return LoopSettings(
+            epochs=epochs,
+            patience=self.config.patience,
+            seed=self.config.seed,
+            checkpoint=self.checkpoints / f"{name}.npz" if self.checkpoints else None,
+            fingerprint=hashlib.sha256(text.encode()).hexdigest(),
+            log_folder=self.log_folder / name if self.log_folder else None,
+        )
+
+    def reporter(self, epochs: int) -> Callable[[int, Mapping[str, float]], object]:
+        """Tell the user of each epoch."""
+        tick = self.epoch_progress(epochs) if self.epoch_progress else lambda done: None
+
+        def report(epoch: int, logs: Mapping[str, float]) -> None:
+            tick(1)
+            self.say(
+                f"epoch {epoch + 1:>3}/{epochs}  loss {logs['loss']:.4f}  accuracy "
+                f"{logs['accuracy']:.1%}  val_loss {logs['val_loss']:.4f}  val_accuracy "
+                f"{logs['val_accuracy']:.1%}"
+            )
+
+        return report
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """All readable samples with their features, by split and view."""
+
+    labels: tuple[str, ...]
+    samples: Sequence[Sample]
+    parts: Mapping[str, Sequence[Sequence[EncodedSample]]]
+
+    def views(self, split: str) -> Sequence[Sequence[EncodedSample]]:
+        return self.parts[split]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the content and labels of everything that training sees."""
+        return _fingerprint([e for split in ("train", "val") for e in self.parts[split][0]])
 
 
 def _complete(config: FitConfig, samples: Sequence[Sample]) -> FitConfig:
@@ -167,87 +196,139 @@ def _complete(config: FitConfig, samples: Sequence[Sample]) -> FitConfig:
     )
 
 
-def _windows(part: Sequence[EncodedSample], labels: Sequence[str], config: FitConfig) -> _Windows:
-    rows, targets, clip_of, first_frames, offset = [], [], [], [], 0
-    for number, item in enumerate(part):
-        count = len(item.features)
-        indices = window_indices(count, config.num_frames, config.stride)
-        rows.append(indices + offset)
-        targets += [labels.index(item.sample.label)] * len(indices)
-        clip_of += [number] * len(indices)
-        # A short clip's window starts before its first frame, see `window_indices`.
-        first_frames += list(indices[:, -1] - config.num_frames + 1)
-        offset += count
-    return _Windows(
-        features=np.concatenate([item.features for item in part]),
-        rows=np.concatenate(rows),
-        targets=np.array(targets, dtype=np.intp),
-        clip_of=np.array(clip_of, dtype=np.intp),
-        first_frames=np.array(first_frames, dtype=np.intp),
+def training_views(config: FitConfig, views: int) -> list[View]:
+    """List the views of training samples: the original, then the augmented ones.
+
+    A still among clips is a crop path in training. Held out it is one frame that the window
+    repeats, for so the runner sees it.
+    """
+    augmentation = Augmentation(
+        strength=config.augment_strength,
+        flip=config.augment_flip,
+        erase=config.augment_erase,
+        seed=config.seed,
     )
+    path_frames = config.num_frames if config.num_frames > 1 else 0
+    return [View(number, augmentation, path_frames) for number in range(views + 1)]
 
 
-def _make_dataset(keras: Any, windows: _Windows, batch_size: int, seed: int) -> Any:
-    """Build a Keras dataset that gathers windows batch by batch, reshuffled every epoch."""
+def _encode(
+    samples: Sequence[Sample],
+    encoder: Any,
+    stage: _Stage,
+    progress: Callable[[int, int], Tick] | None,
+    views: int | None = None,
+) -> _Encoded:
+    """Encode all samples, training samples in all views; name the unreadable ones."""
+    config = stage.config
+    labels = tuple(sorted({s.label for s in samples}))
+    renderings = training_views(config, config.views if views is None else views)
+    by_split = {split: [s for s in samples if s.split == split] for split in SPLITS}
+    total = len(samples) + len(by_split["train"]) * (len(renderings) - 1)
+    tick = progress(total, len(labels)) if progress else lambda done: None
+    parts: dict[str, list[list[EncodedSample]]] = {}
+    for split in SPLITS:
+        parts[split] = []
+        for view in renderings if split == "train" else [View()]:
+            members = [e.sample for e in parts[split][0]] if view.number else by_split[split]
+            found = encode_dataset(
+                members, encoder, stage.clip, cache=stage.cache, view=view, progress=tick,
+                skipped=stage.say,
+            )  # fmt: skip
+            parts[split].append(found)
+        missing = sorted(set(labels) - {item.sample.label for item in parts[split][0]})
+        if missing:
+            raise DataError(
+                f"Without the unreadable files, '{split}' has no sample of {', '.join(missing)}. "
+                "Replace these files and start again."
+            )
+    readable = {item.sample for part in parts.values() for item in part[0]}
+    return _Encoded(labels, [s for s in samples if s in readable], parts)
 
-    weights = windows.weights
 
-    class WindowDataset(keras.utils.PyDataset):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__(workers=1)
-            self._random = np.random.default_rng(seed)
-            self._order = self._random.permutation(len(windows.rows))
-
-        def __len__(self) -> int:
-            return math.ceil(len(self._order) / batch_size)
-
-        def __getitem__(self, index: int) -> tuple[NDArray[Any], ...]:
-            chosen = self._order[index * batch_size : (index + 1) * batch_size]
-            inputs = windows.features[windows.rows[chosen]]
-            return inputs, windows.targets[chosen], weights[chosen]
-
-        def on_epoch_end(self) -> None:
-            self._random.shuffle(self._order)
-
-    return WindowDataset()
+def _silent(line: str) -> None:
+    """Say nothing: the unreadable files were named before."""
 
 
 def _train_head(
-    keras: Any, classifier: Any, train: _Windows, val: _Windows, config: FitConfig, say: Say
-) -> dict[str, list[float]]:
+    keras: Any, classifier: Any, train: Windows, val: Windows, stage: _Stage, encoded: _Encoded
+) -> History:
     """Train until the validation loss stops falling; the best weights stay."""
-
-    def report(epoch: int, logs: Mapping[str, float]) -> None:
-        say(
-            f"epoch {epoch + 1:>3}/{config.epochs}  loss {logs['loss']:.4f}  accuracy "
-            f"{logs['accuracy']:.1%}  val_loss {logs['val_loss']:.4f}  val_accuracy "
-            f"{logs['val_accuracy']:.1%}"
-        )
-
+    config = stage.config
     classifier.compile(
         optimizer=keras.optimizers.AdamW(config.learning_rate, config.weight_decay),
-        loss="sparse_categorical_crossentropy",
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
         weighted_metrics=["accuracy"],
     )
-    history = classifier.fit(
-        _make_dataset(keras, train, config.batch_size, config.seed),
-        validation_data=_make_dataset(keras, val, 256, config.seed),
-        epochs=config.epochs,
-        verbose=0,
-        shuffle=False,  # the dataset does it, seeded
-        callbacks=[
-            keras.callbacks.EarlyStopping(
-                "val_loss", patience=config.patience, restore_best_weights=True
-            ),
-            keras.callbacks.LambdaCallback(on_epoch_end=report),
-        ],
+    return run_epochs(
+        classifier,
+        lambda epoch: training_epoch(train, config, epoch),
+        held_out_epoch(val, 256),
+        stage.loop("head", config.epochs, encoded.fingerprint),
+        report=stage.reporter(config.epochs),
     )
-    return {key: [float(v) for v in values] for key, values in history.history.items()}
 
 
-def _predict(classifier: Any, windows: _Windows, part: Sequence[EncodedSample]) -> SplitPredictions:
+def _fine_tune(
+    encoder: Any, classifier: Any, encoded: _Encoded, stage: _Stage, start_loss: float
+) -> History:
+    """Train the top of the backbone and the head on cached maps of the bottom."""
+    config = stage.config
+    samples = {s: [item.sample for item in encoded.parts[s][0]] for s in ("train", "val")}
+    stage.say(f"\nFine-tuning the top {config.fine_tune_blocks} blocks of {config.backbone}")
+    return fine_tune(
+        encoder,
+        classifier,
+        samples["train"],
+        samples["val"],
+        encoded.labels,
+        config,
+        clip=stage.clip,
+        views=training_views(config, config.views),
+        cache=stage.cache,
+        loop=stage.loop("fine_tune", config.fine_tune_epochs, encoded.fingerprint),
+        start_loss=start_loss,
+        report=stage.reporter(config.fine_tune_epochs),
+    )
+
+
+def _result(
+    config: FitConfig,
+    clip: ClipSpec,
+    encoder: Any,
+    classifier: Any,
+    encoded: _Encoded,
+    history: History,
+    predictions: Mapping[str, SplitPredictions],
+) -> FitResult:
+    """Measure the model, describe it and join its parts."""
+    metrics = {s: measure(p) for s, p in predictions.items()}
+    spec = ModelSpec(
+        name=config.name,
+        labels=encoded.labels,
+        clip=clip,
+        feature_size=int(encoder.output_shape[-1]),
+        backbone=backbone_name(config),
+        data_fingerprint=_fingerprint(encoded.parts["train"][0]),
+        metrics={f"test_{k}": v for k, v in metrics["test"].items()},
+        tool_versions={
+            **tool_versions("keras", "tensorflow", "numpy"),
+            "har-edge": __version__,
+        },
+        description=config.about.get("description", ""),
+        license=config.about.get("license", ""),
+    )
+    # A fresh copy of the head, so that no optimizer state is saved with it.
+    head = build_classifier(len(encoded.labels), spec.feature_size, config)
+    head.set_weights(classifier.get_weights())
+    model = join_model(encoder, head, clip)
+    return FitResult(config, spec, model, history, encoded.samples, predictions, metrics)
+
+
+def _predict(classifier: Any, windows: Windows, part: Sequence[EncodedSample]) -> SplitPredictions:
     batches = np.array_split(windows.rows, max(1, len(windows.rows) // 256))
-    outputs = [np.asarray(classifier.predict_on_batch(windows.features[b])) for b in batches]
+    inputs = (windows.bank.gather(np.zeros(len(b), dtype=np.intp), b) for b in batches)
+    outputs = [np.asarray(classifier.predict_on_batch(batch)) for batch in inputs]
     targets = np.zeros(len(part), dtype=np.intp)
     targets[windows.clip_of] = windows.targets
     return SplitPredictions(
@@ -256,6 +337,7 @@ def _predict(classifier: Any, windows: _Windows, part: Sequence[EncodedSample]) 
         probabilities=np.concatenate(outputs).astype(np.float32),
         clip_of=windows.clip_of,
         first_frames=windows.first_frames,
+        spans=[(item.sample.start_s, item.sample.end_s) for item in part],
     )
 
 

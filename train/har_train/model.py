@@ -30,19 +30,23 @@ class Backbone:
         rescale: Whether it takes -1..1; the others scale pixels of 0..255 themselves.
         alphas: Width multipliers that ImageNet weights exist for; empty if it has one width.
         options: Fixed arguments.
+        block: Start of the names of one block's layers, as a regular expression.
     """
 
     function: str
     rescale: bool = False
     alphas: tuple[float, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    block: str = r"block_?\d+[a-z]?_"
 
+
+V3_BLOCK = r"expanded_conv_(\d+_)?"
 
 # Those that convert to builtin ops, which the tests check one by one.
 BACKBONES = {
     "mobilenet_v2": Backbone("MobileNetV2", True, (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)),
-    "mobilenet_v3_small": Backbone("MobileNetV3Small", False, (0.75, 1.0)),
-    "mobilenet_v3_large": Backbone("MobileNetV3Large", False, (0.75, 1.0)),
+    "mobilenet_v3_small": Backbone("MobileNetV3Small", False, (0.75, 1.0), block=V3_BLOCK),
+    "mobilenet_v3_large": Backbone("MobileNetV3Large", False, (0.75, 1.0), block=V3_BLOCK),
     "efficientnet_v2_b0": Backbone("EfficientNetV2B0"),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -13,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.clips import load_frames, window_indices
-from har_edge.errors import OutputError
+from har_edge.errors import DataError, OutputError
 from har_edge.preprocess import Pixels, display_path
 from har_edge.spec import ClipSpec
-from har_train.config import FitConfig, save_config
+from har_train.config import FitConfig, load_config, save_config
 from har_train.data import SPLITS, Sample
 from har_train.evaluate import SplitPredictions, classification_report, confusion
 from har_train.fit import FitResult
@@ -24,6 +25,8 @@ from har_train.plots import plot_confusion, plot_history, plot_per_class
 
 # Enough for stable int8 ranges; the file stays at some 25 MB for 224 x 224.
 REPRESENTATIVE_FRAMES = 192
+SPAN_COLUMNS = ("start_s", "end_s")
+WHOLE_FILE = (0.0, math.inf)
 
 
 def check_free(folder: Path) -> None:
@@ -52,17 +55,81 @@ def save_run(result: FitResult, folder: Path) -> None:
     Raises:
         OutputError: if it cannot be written.
     """
-    folder = folder.absolute()  # '.' has no name of its own
-    partial = folder.with_name(f"{folder.name}.partial")
+    folder = folder.absolute()  # '.' cannot be renamed to
+    partial = partial_folder(folder)
+    whole = partial / "run"
+    written = False
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        _write(result, partial)
-        partial.replace(folder)  # nothing there, or an empty folder, as `check_free` found
+        shutil.rmtree(whole, ignore_errors=True)
+        whole.mkdir(parents=True)
+        _write(result, whole)
+        whole.replace(folder)  # nothing there, or an empty folder, as `check_free` found
+        written = True
     except OSError as error:
-        raise OutputError(f"{display_path(folder)} cannot be written: {error.strerror}.") from error
+        raise OutputError(
+            f"{display_path(folder)} cannot be written: {error.strerror}. Make room, or check the "
+            "folder's permissions."
+        ) from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(whole, ignore_errors=True)
+        # Otherwise checkpoints stay: the training need not be done again.
+        if written or not checkpoint_folder(folder).is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def partial_folder(folder: Path) -> Path:
+    """Where a run is put together before it gets its name."""
+    folder = folder.absolute()  # '.' has no name of its own
+    return folder.with_name(f"{folder.name}.partial")
+
+
+def checkpoint_folder(folder: Path) -> Path:
+    """Where the checkpoints of a training lie until its run folder is written."""
+    return partial_folder(folder) / "checkpoints"
+
+
+def start_checkpoints(config: FitConfig, folder: Path) -> Path:
+    """Make the folder of checkpoints and leave the settings in it for `resume_config`.
+
+    Raises:
+        OutputError: if another training's checkpoints lie there, or it cannot be made.
+    """
+    checkpoints = checkpoint_folder(folder)
+    if any(checkpoints.glob("*.npz")):
+        raise OutputError(
+            f"{display_path(partial_folder(folder))} holds an unfinished training. Go on with "
+            f"--resume {display_path(folder)}, give another --out, or remove it."
+        )
+    try:
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        save_config(config, checkpoints / "config.toml.partial")
+        (checkpoints / "config.toml.partial").replace(checkpoints / "config.toml")
+    except OSError as error:
+        raise OutputError(
+            f"{display_path(checkpoints)} cannot be written: {error.strerror}. Give another --out."
+        ) from error
+    return checkpoints
+
+
+def discard_start(folder: Path) -> None:
+    """Remove what `start_checkpoints` made, unless an epoch was done since."""
+    if not any(checkpoint_folder(folder).glob("*.npz")):
+        shutil.rmtree(partial_folder(folder), ignore_errors=True)
+
+
+def resume_config(folder: Path) -> FitConfig:
+    """Read the settings of an interrupted training.
+
+    Raises:
+        DataError: if there is none.
+    """
+    path = checkpoint_folder(folder) / "config.toml"
+    if not path.is_file():
+        raise DataError(
+            f"There is no unfinished training of {display_path(folder)}: {display_path(path)} is "
+            "missing. Train from the start, without --resume."
+        )
+    return FitConfig(**load_config(path))
 
 
 def _write(result: FitResult, folder: Path) -> None:
@@ -99,10 +166,23 @@ def _write_samples(samples: Sequence[Sample], config: FitConfig, path: Path) -> 
     """Write the split as a manifest that `har-train fit --root` takes again."""
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["path", "label", "group", "split"])
+        spans = has_spans([(s.start_s, s.end_s) for s in samples])
+        rows.writerow(["path", "label", "group", "split", *(SPAN_COLUMNS if spans else ())])
         base = data_root(config)
-        for s in sorted(samples, key=lambda s: (SPLITS.index(s.split), s.label, s.path)):
-            rows.writerow([_relative(s.path, base), s.label, _relative(s.group, base), s.split])
+        for s in sorted(samples, key=lambda s: (SPLITS.index(s.split), s.label, s.path, s.start_s)):
+            row = [_relative(s.path, base), s.label, _relative(s.group, base), s.split]
+            rows.writerow(row + (_span_cells((s.start_s, s.end_s)) if spans else []))
+
+
+def has_spans(spans: Sequence[tuple[float, float]]) -> bool:
+    """Whether any clip is only a part of its file."""
+    return any(span != WHOLE_FILE for span in spans)
+
+
+def _span_cells(span: tuple[float, float]) -> list[str]:
+    """Spell a span as a manifest does: empty cells for the file's own start and end."""
+    pairs = zip(span, WHOLE_FILE, strict=True)
+    return ["" if value == whole else f"{value:g}" for value, whole in pairs]
 
 
 def _write_predictions(
@@ -113,7 +193,8 @@ def _write_predictions(
         rows = csv.writer(file, lineterminator="\n")
         # Labels in brackets, for one may be called like a column.
         names = [f"p({label})" for label in labels]
-        rows.writerow(["path", "label", "first_frame", "action", *names])
+        spans = SPAN_COLUMNS if has_spans(predictions.spans) else ()
+        rows.writerow(["path", "label", "first_frame", "action", *names, *spans])
         for clip, first, row in zip(
             predictions.clip_of,
             predictions.first_frames,
@@ -123,7 +204,8 @@ def _write_predictions(
             name = _relative(predictions.paths[clip], data_root(config))
             label = labels[predictions.targets[clip]]
             values = [f"{p:.6f}" for p in row]
-            rows.writerow([name, label, int(first), labels[int(row.argmax())], *values])
+            span = _span_cells(predictions.spans[clip]) if spans else []
+            rows.writerow([name, label, int(first), labels[int(row.argmax())], *values, *span])
 
 
 def data_root(config: FitConfig) -> Path:
@@ -163,7 +245,9 @@ def representative_set(
     frames, windows, offset = [], [], 0
     for members in by_label.values():
         for i in random.permutation(len(members))[:per_class]:
-            clip_frames = load_frames(members[i].path, clip)
+            clip_frames = load_frames(
+                members[i].path, clip, start_s=members[i].start_s, end_s=members[i].end_s
+            )
             indices = window_indices(len(clip_frames), clip.num_frames)
             window = indices[random.integers(len(indices))]
             used, rows = np.unique(window, return_inverse=True)

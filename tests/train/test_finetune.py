@@ -1,0 +1,136 @@
+"""Stage 2: the backbone is cut and joined without a trace, and its top learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from har_edge.clips import load_frames
+from har_edge.errors import DataError
+from har_edge.spec import ClipSpec
+from har_train.config import FitConfig
+from har_train.data import SPLITS
+from har_train.finetune import first_layer_of_top, split_encoder
+from har_train.fit import FitResult, fit
+from har_train.model import BACKBONES, build_encoder, weights_digest
+
+pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.train
+
+CLIP = ClipSpec(1, 8.0, 32, 32)
+FRAMES = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
+
+
+def small(backbone: str, blocks: int) -> FitConfig:
+    alphas = BACKBONES[backbone].alphas or (1.0,)
+    return FitConfig(
+        data="d", backbone=backbone, alpha=alphas[0], weights="none", fine_tune_blocks=blocks
+    )
+
+
+@pytest.fixture(scope="module")
+def encoders() -> dict[str, Any]:
+    """One encoder of each kind."""
+    return {name: build_encoder(CLIP, small(name, 1)) for name in BACKBONES}
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_both_parts_make_the_whole(backbone: str, blocks: int, encoders: dict[str, Any]) -> None:
+    encoder = encoders[backbone]
+    bottom, top = split_encoder(encoder, small(backbone, blocks))
+    maps = bottom.predict_on_batch(FRAMES)
+    assert maps.ndim == 4
+    joined = top.predict_on_batch(maps)
+    assert np.abs(joined - encoder.predict_on_batch(FRAMES)).max() < 1e-5
+    assert 0 < top.count_params() < encoder.count_params()
+    assert top.count_params() + bottom.count_params() == encoder.count_params()
+
+
+@pytest.mark.parametrize(
+    ("backbone", "layer", "most"),
+    [
+        ("mobilenet_v2", "block_15_expand", 16),
+        ("mobilenet_v3_small", "expanded_conv_9_expand", 11),
+        ("mobilenet_v3_large", "expanded_conv_13_expand", 15),
+    ],
+)
+def test_blocks_are_counted_from_the_top(
+    backbone: str, layer: str, most: int, encoders: dict[str, Any]
+) -> None:
+    network = encoders[backbone].layers[-2]
+    assert first_layer_of_top(network, small(backbone, 2)).name == layer
+    assert first_layer_of_top(network, small(backbone, most)) is not None
+    with pytest.raises(DataError, match=f"at most {most}.*Received {most + 1}"):
+        first_layer_of_top(network, small(backbone, most + 1))
+
+
+@pytest.fixture(scope="module")
+def tuned_config(config: FitConfig) -> FitConfig:
+    """The small run with views and a second stage."""
+    return replace(
+        config, epochs=2, views=1, mixup=0.2, fine_tune_blocks=1, fine_tune_epochs=3, patience=9,
+        fine_tune_rate=1e-3, ema=0.5, name="tuned",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tuned(tuned_config: FitConfig, cache: Path) -> FitResult:
+    return fit(tuned_config, cache=cache)
+
+
+def encoder_of(result: FitResult) -> Any:
+    return result.model.get_layer("frames").layer
+
+
+def test_only_the_top_has_changed(tuned: FitResult, tuned_config: FitConfig) -> None:
+    before = build_encoder(tuned.spec.clip, tuned_config)
+    parts = split_encoder(before, tuned_config), split_encoder(encoder_of(tuned), tuned_config)
+    (old_bottom, old_top), (bottom, top) = parts
+    assert weights_digest(bottom) == weights_digest(old_bottom)
+    assert weights_digest(top) != weights_digest(old_top)
+    assert not encoder_of(tuned).layers[-2].trainable_variables
+    norms = [layer for layer in top.layers[1].layers if "_BN" in layer.name]
+    kept = [layer for layer in old_top.layers[1].layers if "_BN" in layer.name]
+    assert norms
+    for one, two in zip(norms, kept, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(),
+                                                        strict=True))  # fmt: skip
+
+
+def test_rejoined_model_is_the_trained_one(tuned: FitResult, tmp_path: Path) -> None:
+    """Saved, loaded and run on pixels it says what was recorded."""
+    import keras
+
+    tuned.model.save(tmp_path / "model.keras")
+    model = keras.models.load_model(tmp_path / "model.keras")
+    kinds = {type(layer).__name__ for layer in encoder_of(tuned).layers[-2].layers}
+    assert not any("Random" in kind for kind in kinds)
+    steps = np.arange(tuned.spec.clip.num_frames)
+    for side in SPLITS:
+        predictions = tuned.predictions[side]
+        clips = [load_frames(path, tuned.spec.clip) for path in predictions.paths]
+        windows = np.stack(
+            [
+                clips[clip][np.maximum(0, first + steps)]
+                for clip, first in zip(predictions.clip_of, predictions.first_frames, strict=True)
+            ]
+        )
+        again = model.predict_on_batch(windows.astype(np.float32))
+        assert np.abs(again - predictions.probabilities).max() < 1e-5
+
+
+def test_history_goes_on_and_the_best_epoch_is_kept(tuned: FitResult) -> None:
+    losses = tuned.history["val_loss"]
+    assert len(losses) == 2 + 3
+    assert losses[tuned.best_epoch - 1] == min(losses)
+    assert min(losses[2:]) < min(losses[:2])
+    val = tuned.predictions["val"]
+    chosen = val.probabilities[np.arange(len(val.clip_of)), val.targets[val.clip_of]]
+    share = 1 / np.bincount(val.clip_of)[val.clip_of]
+    # Maps are float16 on disk, hence the tolerance.
+    assert (-np.log(chosen) * share).sum() / share.sum() == pytest.approx(min(losses), rel=0.02)
