@@ -18,7 +18,7 @@ from har_convert.to_tflite import LOG_NAME
 from har_edge.errors import HarError, MissingExtraError, ModelFileError, OutputError
 from har_edge.model_file import pack_model_file
 from har_edge.preprocess import display_path
-from har_edge.recognizer import load_model
+from har_edge.recognizer import apply_temperature, load_model
 from har_edge.spec import Variant
 
 VARIANTS: tuple[Variant, ...] = ("float32", "int8")
@@ -172,6 +172,8 @@ def _finish(
     spec = run.spec.with_(
         variant=variant, min_runtime=f"TensorFlow Lite {min_runtime}" if min_runtime else ""
     )
+    # The file's probabilities are tempered by the edge, Keras's are not.
+    reference = apply_temperature(reference, spec.temperature)
     partial = target.with_name(f".{target.name}.partial")
     try:
         partial.write_bytes(pack_model_file(flatbuffer, spec))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from har_convert.convert import ConversionError, _clip_accuracy, convert
+from har_convert.convert import ConversionError, _clip_accuracy, _finish, convert
 from har_convert.run_folder import Run, iter_clips, load_run
 from har_convert.to_tflite import load_parts, predict
 from har_edge.clips import load_frames
@@ -55,6 +55,24 @@ def test_files_say_what_keras_says(
     assert metrics["verified_on_held_out"] == 1
     truth = [run.spec.labels.index(item.label) for item in run.held_out(0)]
     assert metrics["verified_accuracy"] == pytest.approx((found.argmax(axis=1) == truth).mean())
+
+
+def test_tempered_files_are_compared_with_tempered_keras(
+    run: Run, converted: Converted, tmp_path: Path
+) -> None:
+    tempered = Run(run.folder, run.spec.with_(temperature=3.0), run.data_root)
+    content = (converted[0] / "colours-float32.tflite").read_bytes()
+    result = _finish(
+        tempered,
+        "float32",
+        content,
+        "",
+        tmp_path / "warm.tflite",
+        run.held_out(0),
+        keras_probabilities(run),
+    )
+    assert result.max_difference < 1e-4
+    assert load_model(tmp_path / "warm.tflite").spec.temperature == 3.0
 
 
 @pytest.mark.parametrize("variant", ["float32", "int8"])

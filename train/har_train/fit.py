@@ -26,7 +26,13 @@ from har_train.data import (
     default_num_frames,
     load_dataset,
 )
-from har_train.evaluate import SplitPredictions, measure
+from har_train.evaluate import (
+    SplitPredictions,
+    choose_reject_threshold,
+    fit_temperature,
+    measure,
+    tempered,
+)
 from har_train.features import EncodedSample, encode_dataset
 from har_train.model import (
     backbone_name,
@@ -49,7 +55,7 @@ class FitResult:
         model: Keras model, (N, T, H, W, 3) -> (N, C).
         history: Keras's history by epoch.
         samples: All readable samples with their splits.
-        predictions: By split.
+        predictions: By split, tempered by `spec.temperature` as the edge gives them.
         metrics: By split, see `evaluate.measure`.
     """
 
@@ -133,14 +139,18 @@ def fit(
 
     classifier = build_classifier(len(labels), encoder.output_shape[-1], config)
     history = _train_head(keras, classifier, windows["train"], windows["val"], config, say)
-    predictions = {s: _predict(classifier, windows[s], parts[s]) for s in SPLITS}
-    metrics = {s: measure(p) for s, p in predictions.items()}
+    raw = {s: _predict(classifier, windows[s], parts[s]) for s in SPLITS}
+    temperature = fit_temperature(raw["val"])
+    predictions = {s: tempered(p, temperature) for s, p in raw.items()}
+    metrics = {s: _measure(raw[s], predictions[s], parts[s]) for s in SPLITS}
     spec = ModelSpec(
         name=config.name,
         labels=labels,
         clip=clip,
         feature_size=int(encoder.output_shape[-1]),
         backbone=backbone_name(config),
+        temperature=temperature,
+        reject_threshold=choose_reject_threshold(predictions["val"]),
         data_fingerprint=_fingerprint(parts["train"]),
         metrics={f"test_{k}": v for k, v in metrics["test"].items()},
         tool_versions={
@@ -257,6 +267,15 @@ def _predict(classifier: Any, windows: _Windows, part: Sequence[EncodedSample]) 
         clip_of=windows.clip_of,
         first_frames=windows.first_frames,
     )
+
+
+def _measure(
+    raw: SplitPredictions, final: SplitPredictions, part: Sequence[EncodedSample]
+) -> dict[str, float]:
+    """Figures of the tempered predictions, with the calibration before tempering."""
+    groups = [item.sample.group for item in part]
+    before = measure(raw)["window_calibration_error"]
+    return {**measure(final, groups), "window_calibration_error_untempered": before}
 
 
 def _enable_determinism() -> None:
