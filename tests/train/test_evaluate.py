@@ -9,9 +9,15 @@ import pytest
 
 from har_train.evaluate import (
     SplitPredictions,
+    bootstrap_interval,
+    calibration_error,
+    choose_reject_threshold,
     classification_report,
     confusion,
+    fit_temperature,
     measure,
+    risk_coverage,
+    tempered,
     top_k_accuracy,
 )
 
@@ -98,3 +104,95 @@ def test_report_names_every_class_even_absent_ones() -> None:
         assert float(recall) == pytest.approx(matrix[i, i] / max(1, matrix[i].sum()), abs=5e-4)
         column = matrix[:, i].sum()
         assert float(precision) == pytest.approx(matrix[i, i] / max(1, column), abs=5e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_calibration_error_and_risk_against_loops(seed: int) -> None:
+    predictions = random_predictions(seed, clips=200)
+    rows, targets = predictions.per_clip(), predictions.targets
+    pairs = [(float(max(r)), int(r.argmax()) == t) for r, t in zip(rows, targets, strict=True)]
+    expected = 0.0
+    for i in range(15):
+        own = [pair for pair in pairs if i / 15 < pair[0] <= (i + 1) / 15]
+        if own:
+            gap = sum(hit for _, hit in own) / len(own) - sum(c for c, _ in own) / len(own)
+            expected += abs(gap) * len(own) / len(pairs)
+    assert calibration_error(rows, targets) == pytest.approx(expected)
+    coverage, risk = risk_coverage(rows, targets)
+    wrong = 0
+    for i, (_, hit) in enumerate(sorted(pairs, key=lambda p: -p[0])):
+        wrong += not hit
+        assert (coverage[i], risk[i]) == pytest.approx(((i + 1) / 200, wrong / (i + 1)))
+
+
+def drawn_predictions(temperature: float, clips: int = 4000) -> SplitPredictions:
+    """Predictions whose true temperature is known: classes are drawn from the tempered rows."""
+    random = np.random.default_rng(3)
+    rows = random.dirichlet(np.ones(5), clips).astype(np.float32)
+    order = np.arange(clips)
+    raw = SplitPredictions([Path("x")] * clips, order, rows, order, np.zeros(clips, np.intp))
+    true = np.cumsum(tempered(raw, temperature).probabilities, axis=1)
+    targets = np.minimum((true < random.random((clips, 1))).sum(axis=1), 4)
+    return SplitPredictions(raw.paths, targets, rows, order, raw.first_frames)
+
+
+@pytest.mark.parametrize("temperature", [0.6, 1.0, 2.5])
+def test_temperature_is_found_again(temperature: float) -> None:
+    raw = drawn_predictions(temperature)
+    found = fit_temperature(raw)
+    assert found == pytest.approx(temperature, rel=0.1)
+    losses = []
+    for candidate in np.linspace(0.3, 4, 75):
+        rows = tempered(raw, float(candidate)).probabilities
+        losses.append(-np.log(rows[np.arange(len(rows)), raw.targets]).mean())
+    assert found == pytest.approx(np.linspace(0.3, 4, 75)[np.argmin(losses)], abs=0.06)
+    assert calibration_error(tempered(raw, found).probabilities, raw.targets) < 0.03
+
+
+def test_reject_threshold_has_the_largest_j() -> None:
+    raw = drawn_predictions(1.0, clips=300)
+    confidence = raw.probabilities.max(axis=1)
+    right = raw.probabilities.argmax(axis=1) == raw.targets
+
+    def j(threshold: float) -> float:
+        kept = confidence >= threshold
+        return float(kept[right].mean() - kept[~right].mean())
+
+    assert j(choose_reject_threshold(raw)) == pytest.approx(max(j(float(c)) for c in confidence))
+
+
+def test_perfect_and_constant_predictors() -> None:
+    order = np.arange(6)
+    perfect = np.full((6, 3), 0.1, np.float32)
+    targets = order % 3
+    perfect[order, targets] = 0.8
+    for rows, accuracy in [(perfect, 1), (np.full((6, 3), 1 / 3, np.float32), 1 / 3)]:
+        predictions = SplitPredictions([Path("x")] * 6, targets, rows, order, order * 0)
+        figures = measure(predictions)
+        assert figures["accuracy"] == pytest.approx(accuracy)
+        assert np.isfinite(list(figures.values())).all()
+        assert np.isfinite(fit_temperature(predictions))
+        assert 0 <= choose_reject_threshold(predictions) <= 1
+
+
+def test_interval_holds_the_true_share_as_often_as_it_says() -> None:
+    random = np.random.default_rng(0)
+    held = 0
+    for seed in range(400):
+        low, high = bootstrap_interval(random.random(200) < 0.7, seed=seed)
+        held += low <= 0.7 <= high
+    assert 0.91 <= held / 400 <= 0.985
+
+
+def test_clips_of_one_group_are_drawn_together() -> None:
+    hits = np.random.default_rng(1).random(40) < 0.6
+    groups = [f"g{i // 10}" for i in range(400)]
+    alike = np.repeat(hits, 10)
+    random, means = np.random.default_rng(2), []
+    for _ in range(4000):
+        chosen = random.integers(40, size=40)
+        means.append(np.mean(hits[chosen]))
+    expected = np.quantile(means, [0.025, 0.975])
+    assert bootstrap_interval(alike, groups) == pytest.approx(tuple(expected), abs=0.03)
+    narrow = bootstrap_interval(alike)
+    assert narrow[1] - narrow[0] < (expected[1] - expected[0]) / 2

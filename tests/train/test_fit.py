@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from har_edge.clips import load_frames
 from har_edge.errors import DataError
+from har_edge.recognizer import apply_temperature
 from har_train.config import FitConfig
 from har_train.data import SPLITS, Sample, assign_splits, load_dataset
 from har_train.features import EncodedSample
@@ -109,7 +110,8 @@ def test_model_gives_the_recorded_predictions(trained: FitResult) -> None:
                 for clip, first in zip(predictions.clip_of, predictions.first_frames, strict=True)
             ]
         )
-        again = trained.model.predict_on_batch(windows.astype(np.float32))
+        raw = trained.model.predict_on_batch(windows.astype(np.float32))
+        again = apply_temperature(np.asarray(raw), trained.spec.temperature)
         assert np.abs(again - predictions.probabilities).max() < 1e-4
     spread = np.concatenate([p.probabilities for p in trained.predictions.values()])
     assert np.ptp(spread[:, 0]) > 0.01

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from har_edge.recognizer import apply_temperature
+
+CALIBRATION_BINS = 15
+TEMPERATURES = (0.05, 20.0)
+SMALLEST = 1e-30  # a probability of 0 has no logarithm
 
 
 @dataclass(frozen=True)
@@ -53,14 +59,164 @@ def top_k_accuracy(
     return float((best == targets[:, np.newaxis]).any(axis=1).mean())
 
 
-def measure(predictions: SplitPredictions) -> dict[str, float]:
-    """Accuracies of one part: per clip (top 1, 2, 5) and per window."""
+def tempered(predictions: SplitPredictions, temperature: float) -> SplitPredictions:
+    """The same predictions as the edge gives them, every window's probabilities tempered."""
+    rows = apply_temperature(predictions.probabilities, temperature)
+    return replace(predictions, probabilities=rows.astype(np.float32))
+
+
+def calibration_error(
+    probabilities: NDArray[np.float32], targets: NDArray[np.intp], bins: int = CALIBRATION_BINS
+) -> float:
+    """Expected calibration error: mean gap between confidence and accuracy, 0..1.
+
+    Args:
+        probabilities: (N, C).
+        targets: (N,).
+        bins: Number of equal-width bins of confidence, each closed on its right.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks (ICML 2017), section 2.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == targets
+    number = np.clip(np.ceil(confidence * bins).astype(np.intp) - 1, 0, bins - 1)
+    # |sum of right - sum of confidence| of a bin is its gap times its count.
+    gaps = np.bincount(number, right - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(targets))
+
+
+def risk_coverage(
+    probabilities: NDArray[np.float32], targets: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Share of wrong answers among the most confident ones.
+
+    Args:
+        probabilities: (N, C).
+        targets: (N,).
+
+    Returns:
+        Coverage, (N,), rising to 1, and the risk at each, (N,). The mean of the risks is
+        the area under the curve.
+
+    Source: Geifman and El-Yaniv, Selective Classification for Deep Neural Networks
+    (NeurIPS 2017), section 2.
+    """
+    order = np.argsort(-probabilities.max(axis=1), kind="stable")
+    wrong = (probabilities.argmax(axis=1) != targets)[order]
+    answered = np.arange(1, len(targets) + 1)
+    return answered / len(targets), np.cumsum(wrong) / answered
+
+
+def bootstrap_interval(
+    hits: NDArray[np.bool_],
+    groups: Sequence[str] | None = None,
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile interval of a share, clips or groups of them resampled with replacement.
+
+    Args:
+        hits: Whether each clip was right, (N,).
+        groups: Group of each clip, (N,): its clips are drawn together, for they are alike.
+        resamples: Number of bootstrap samples.
+        level: Share of intervals that hold the true value, 0..1.
+        seed: Of the resampling.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    """
+    random = np.random.default_rng(seed)
+    if groups is None or len(set(groups)) == len(hits):
+        # The hits in a resample of N clips are binomial: no need to draw the clips themselves.
+        drawn = random.binomial(len(hits), hits.mean(), resamples) / len(hits)
+    else:
+        _, number = np.unique(list(groups), return_inverse=True)
+        sizes = np.bincount(number)
+        times = random.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), resamples)
+        drawn = times @ np.bincount(number, hits) / (times @ sizes)
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def fit_temperature(predictions: SplitPredictions) -> float:
+    """Temperature with the smallest negative log-likelihood, 0.05..20.
+
+    Each clip weighs the same however many windows it has, as in training. The temperature
+    acts on windows, which is where the edge applies it. Where every window is right the
+    likelihood grows without end as the temperature falls: nothing can be learnt, 1 is kept.
+
+    Args:
+        predictions: Of the validation part, untempered.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks (ICML 2017), section 4.2.
+    """
+    from scipy.optimize import minimize_scalar
+
+    rows = np.log(np.maximum(predictions.probabilities.astype(np.float64), SMALLEST))
+    targets = predictions.targets[predictions.clip_of]
+    if (rows.argmax(axis=1) == targets).all():
+        return 1.0
+    weights = 1 / np.bincount(predictions.clip_of)[predictions.clip_of]
+
+    def loss(log_temperature: float) -> float:
+        logits = rows / np.exp(log_temperature)
+        top = logits.max(axis=1)
+        norm = top + np.log(np.exp(logits - top[:, np.newaxis]).sum(axis=1))
+        return float((weights * (norm - logits[np.arange(len(targets)), targets])).sum())
+
+    bounds = np.log(TEMPERATURES)
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+
+
+def choose_reject_threshold(predictions: SplitPredictions) -> float:
+    """Confidence below which wrong answers outweigh right ones best: Youden's J.
+
+    A target accuracy cannot be met by every model and would then reject everything; J, the
+    share of right answers kept less the share of wrong ones kept, always has a maximum. 0
+    (reject none) where no threshold separates right from wrong.
+
+    Args:
+        predictions: Of the validation part, tempered; judged per window, as the edge does.
+
+    Source: Youden, Index for Rating Diagnostic Tests, Cancer 3 (1950).
+    """
+    rows = predictions.probabilities
+    right = rows.argmax(axis=1) == predictions.targets[predictions.clip_of]
+    if right.all() or not right.any():
+        return 0.0
+    confidence = rows.max(axis=1).astype(np.float64)
+    thresholds = np.unique(confidence)
+    kept_right = 1 - np.searchsorted(np.sort(confidence[right]), thresholds) / right.sum()
+    kept_wrong = 1 - np.searchsorted(np.sort(confidence[~right]), thresholds) / (~right).sum()
+    best = int(np.argmax(kept_right - kept_wrong))
+    return float(thresholds[best]) if best else 0.0
+
+
+def measure(predictions: SplitPredictions, groups: Sequence[str] | None = None) -> dict[str, float]:
+    """Figures of one part, per clip unless named otherwise, with accuracy's 95 % interval."""
+    from sklearn.metrics import precision_recall_fscore_support
+
     clips, targets = predictions.per_clip(), predictions.targets
+    chosen, of_windows = clips.argmax(axis=1), targets[predictions.clip_of]
+    # A class that the part lacks has no recall: it stays out of the means.
+    macro = precision_recall_fscore_support(
+        targets, chosen, labels=np.unique(targets), average="macro", zero_division=0
+    )
+    low, high = bootstrap_interval(chosen == targets, groups)
     return {
         "accuracy": top_k_accuracy(clips, targets),
         "top_2_accuracy": top_k_accuracy(clips, targets, 2),
         "top_5_accuracy": top_k_accuracy(clips, targets, 5),
-        "window_accuracy": top_k_accuracy(predictions.probabilities, targets[predictions.clip_of]),
+        "window_accuracy": top_k_accuracy(predictions.probabilities, of_windows),
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "macro_precision": float(macro[0]),
+        "macro_recall": float(macro[1]),
+        "macro_f1": float(macro[2]),
+        "calibration_error": calibration_error(clips, targets),
+        "window_calibration_error": calibration_error(predictions.probabilities, of_windows),
+        "risk_coverage_area": float(risk_coverage(clips, targets)[1].mean()),
         "clips": len(targets),
         "windows": len(predictions.probabilities),
     }

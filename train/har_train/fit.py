@@ -25,7 +25,13 @@ from har_train.data import (
     default_num_frames,
     load_dataset,
 )
-from har_train.evaluate import SplitPredictions, measure
+from har_train.evaluate import (
+    SplitPredictions,
+    choose_reject_threshold,
+    fit_temperature,
+    measure,
+    tempered,
+)
 from har_train.features import EncodedSample, View, encode_dataset
 from har_train.finetune import fine_tune
 from har_train.loop import History, LoopSettings, run_epochs
@@ -54,7 +60,7 @@ class FitResult:
         model: Keras model, (N, T, H, W, 3) -> (N, C).
         history: Keras's history by epoch.
         samples: All readable samples with their splits.
-        predictions: By split.
+        predictions: By split, tempered by `spec.temperature` as the edge gives them.
         metrics: By split, see `evaluate.measure`.
     """
 
@@ -299,16 +305,20 @@ def _result(
     classifier: Any,
     encoded: _Encoded,
     history: History,
-    predictions: Mapping[str, SplitPredictions],
+    raw: Mapping[str, SplitPredictions],
 ) -> FitResult:
-    """Measure the model, describe it and join its parts."""
-    metrics = {s: measure(p) for s, p in predictions.items()}
+    """Calibrate and measure the model, describe it and join its parts."""
+    temperature = fit_temperature(raw["val"])
+    predictions = {s: tempered(p, temperature) for s, p in raw.items()}
+    metrics = {s: _measure(raw[s], predictions[s], encoded.parts[s][0]) for s in SPLITS}
     spec = ModelSpec(
         name=config.name,
         labels=encoded.labels,
         clip=clip,
         feature_size=int(encoder.output_shape[-1]),
         backbone=backbone_name(config),
+        temperature=temperature,
+        reject_threshold=choose_reject_threshold(predictions["val"]),
         data_fingerprint=_fingerprint(encoded.parts["train"][0]),
         metrics={f"test_{k}": v for k, v in metrics["test"].items()},
         tool_versions={
@@ -339,6 +349,15 @@ def _predict(classifier: Any, windows: Windows, part: Sequence[EncodedSample]) -
         first_frames=windows.first_frames,
         spans=[(item.sample.start_s, item.sample.end_s) for item in part],
     )
+
+
+def _measure(
+    raw: SplitPredictions, final: SplitPredictions, part: Sequence[EncodedSample]
+) -> dict[str, float]:
+    """Figures of the tempered predictions, with the calibration before tempering."""
+    groups = [item.sample.group for item in part]
+    before = measure(raw)["window_calibration_error"]
+    return {**measure(final, groups), "window_calibration_error_untempered": before}
 
 
 def _enable_determinism() -> None:
