@@ -11,6 +11,7 @@ import pytest
 
 from har_edge.clips import load_frames
 from har_edge.errors import DataError
+from har_edge.recognizer import apply_temperature
 from har_edge.spec import ClipSpec
 from har_train.config import FitConfig
 from har_train.data import SPLITS
@@ -120,7 +121,8 @@ def test_rejoined_model_is_the_trained_one(tuned: FitResult, tmp_path: Path) -> 
                 for clip, first in zip(predictions.clip_of, predictions.first_frames, strict=True)
             ]
         )
-        again = model.predict_on_batch(windows.astype(np.float32))
+        again = np.asarray(model.predict_on_batch(windows.astype(np.float32)))
+        again = apply_temperature(again, tuned.spec.temperature)
         assert np.abs(again - predictions.probabilities).max() < 1e-5
 
 
