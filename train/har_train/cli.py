@@ -421,11 +421,13 @@ def explore(data: str, out: str | None, fail_on: tuple[str, ...], **options: Any
 
 def _table(metrics: Any) -> str:
     """Lay the three splits out side by side."""
-    rows = [f"{'':<18}" + "".join(f"{split:>10}" for split in metrics)]
-    for key in next(iter(metrics.values())):
+    keys = next(iter(metrics.values()))
+    width = max(map(len, keys)) + 2
+    rows = [" " * width + "".join(f"{split:>10}" for split in metrics)]
+    for key in keys:
         values = (m[key] for m in metrics.values())
-        shown = (f"{v:>10.1%}" if "accuracy" in key else f"{v:>10}" for v in values)
-        rows.append(f"{key:<18}" + "".join(shown))
+        shown = (f"{v:>10.1%}" if isinstance(v, float) else f"{v:>10}" for v in values)
+        rows.append(f"{key:<{width}}" + "".join(shown))
     return "\n".join(rows)
 
 
