@@ -12,7 +12,7 @@ from har_convert.audit import audit
 from har_convert.convert import convert
 from har_convert.run_folder import iter_clips, load_run
 from har_convert.worker import Maker, load_parts
-from har_edge.recognizer import load_model
+from har_edge.recognizer import apply_temperature, load_model
 from har_train.config import Head
 
 pytest.importorskip("tensorflow")
@@ -54,7 +54,8 @@ def test_int8_file_of_a_head(
     features, _ = maker.predict(clip)
     random = np.random.default_rng(0)
     windows = features[random.integers(0, len(features), (40, 3))]
-    expected = maker.classifier.predict_on_batch(windows)
+    raw = np.asarray(maker.classifier.predict_on_batch(windows))
+    expected = apply_temperature(raw, run.spec.temperature)
     given = np.stack([model.classify(window) for window in windows])
     assert np.abs(given - expected).mean() < 0.05
     assert (given.argmax(axis=1) == expected.argmax(axis=1)).mean() >= 0.85
