@@ -124,8 +124,8 @@ def audit(path: str | os.PathLike[str]) -> Audit:
     except OSError as error:
         raise ModelFileError(f"{display_path(path)} cannot be read: {error.strerror}.") from error
     found = audit_flatbuffer(content, display_path(path))
-    names = [name for name in available_backends() if name in TFLITE_RUNTIMES]
-    return Audit(**{**vars(found), "runtimes": {n: try_runtime(n, [path]) for n in names}})
+    answers = {name: try_runtime(name, [path]) for name in runtimes_for(path)}
+    return Audit(**{**vars(found), "runtimes": answers})
 
 
 def audit_flatbuffer(content: bytes, shown: str = "") -> Audit:
@@ -421,6 +421,7 @@ def pair_of(path: Path) -> dict[str, Path]:
     return {"graph": path}
 
 
-def runtimes_for_onnx() -> list[str]:
-    """The runtimes for ONNX files that are installed."""
-    return [name for name in available_backends() if name == ONNX_RUNTIME]
+def runtimes_for(path: Path) -> list[str]:
+    """The installed runtimes that run a file's format, preferred first."""
+    fitting = (ONNX_RUNTIME,) if path.suffix == ".onnx" else tuple(TFLITE_RUNTIMES)
+    return [name for name in available_backends() if name in fitting]

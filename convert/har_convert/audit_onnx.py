@@ -14,7 +14,7 @@ from har_convert.audit import (
     Tensor,
     import_onnx,
     pair_of,
-    runtimes_for_onnx,
+    runtimes_for,
     try_runtime,
 )
 from har_edge.errors import ModelFileError
@@ -60,7 +60,7 @@ def audit_onnx(path: Path) -> Audit:
         metadata=bool(keys),
         attached=tuple(sorted(keys)),
         signatures=tuple(_signature(onnx, model, name) for name, model in models.items()),
-        runtimes={name: try_runtime(name, list(pair.values())) for name in runtimes_for_onnx()},
+        runtimes={name: try_runtime(name, list(pair.values())) for name in runtimes_for(path)},
     )
 
 

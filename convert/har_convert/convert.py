@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from har_convert.audit import audit_flatbuffer, try_runtime
+from har_convert.audit import audit_flatbuffer, runtimes_for, try_runtime
 from har_convert.recipe import Recipe, fallbacks
 from har_convert.run_folder import HeldOut, Run
 from har_convert.sensitivity import LayerError, sensitive_layers
@@ -27,7 +27,6 @@ from har_convert.verify import (
     with_latency,
 )
 from har_convert.worker import ERROR_NAME, LOG_NAME, Job
-from har_edge.backends import ONNX_RUNTIME, TFLITE_RUNTIMES, available_backends
 from har_edge.errors import BackendError, HarError, MissingExtraError, OutputError
 from har_edge.model_file import pack_model_file, pack_onnx_file
 from har_edge.preprocess import display_path
@@ -146,6 +145,7 @@ class _Session:
         self.run, self.options, self.folder, self.out, self.say = run, options, folder, out, say
         self.progress = progress
         self.held_out: list[HeldOut] = run.held_out(options.limit)
+        self.specs: dict[str, ModelSpec] = {}  # by recipe; finding one takes an audit
 
     def convert(self, recipes: Sequence[Recipe]) -> Report:
         """Make and verify all recipes, then what replaces those that miss the gate."""
@@ -215,7 +215,8 @@ class _Session:
         for recipe in recipes:
             place = self.folder / recipe.key
             place.mkdir(exist_ok=True)
-            models[recipe.key] = self._pack(recipe, place, self._spec(recipe))[0]
+            self.specs[recipe.key] = self._spec(recipe)
+            models[recipe.key] = self._pack(recipe, place, self.specs[recipe.key])[0]
         tick = self.progress(max(1, len(self.held_out))) if self.progress else lambda done: None
         threads = min(4, os.cpu_count() or 1)
         outputs, clips = run_models(
@@ -276,7 +277,7 @@ class _Session:
 
     def _write(self, recipe: Recipe, result: Verification) -> tuple[tuple[Path, ...], int]:
         """Write verified files with what was measured of them under their final names."""
-        spec = self._spec(recipe)
+        spec = self.specs[recipe.key]
         spec = spec.with_(metrics={**spec.metrics, **_metrics(result)})
         made = self._pack(recipe, self.folder / recipe.key, spec)
         load_model(made[0])
@@ -288,8 +289,7 @@ class _Session:
 
     def _try_other_runtimes(self, paths: Sequence[Path]) -> None:
         """Load the files in all other runtimes that are installed, and say what they refuse."""
-        fitting = (ONNX_RUNTIME,) if paths[0].suffix == ".onnx" else tuple(TFLITE_RUNTIMES)
-        for name in [n for n in available_backends() if n in fitting][1:]:
+        for name in runtimes_for(paths[0])[1:]:
             answer = try_runtime(name, paths)
             if answer != "loads and runs":
                 self.say(f"note: {name} {answer}")

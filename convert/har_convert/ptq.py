@@ -79,11 +79,16 @@ def prepare_float16(encoder: Any, frames: NDArray[np.uint8]) -> list[str]:
     return sorted(kept)
 
 
+def backbone_of(encoder: Any) -> Any:
+    """The network inside a frame encoder."""
+    return next(layer for layer in encoder.layers if hasattr(layer, "layers"))
+
+
 def backbone_and_inputs(encoder: Any, frames: NDArray[np.uint8]) -> tuple[Any, FloatArray]:
     """The network inside a frame encoder, and what it is given for some frames."""
     import keras
 
-    backbone = next(layer for layer in encoder.layers if hasattr(layer, "layers"))
+    backbone = backbone_of(encoder)
     given = backbone._inbound_nodes[-1].input_tensors[0]
     if any(given is tensor for tensor in encoder.inputs):  # it scales pixels by itself
         return backbone, frames.astype(np.float32)

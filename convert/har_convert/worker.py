@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_convert.metadata import attach_metadata
-from har_convert.ptq import prepare, prepare_float16
+from har_convert.ptq import backbone_of, prepare, prepare_float16
 from har_convert.recipe import CALIBRATED, Recipe
 from har_convert.run_folder import HeldOut, LabelledClip, Run, iter_clips, load_run
 from har_convert.sensitivity import MAX_FRAMES, measure_sensitivity
@@ -235,11 +235,6 @@ class Maker:
         if not recipe.float_classify:
             second = quantize_onnx(second, "features", windows)
         return take_pixels(first), second
-
-
-def backbone_of(encoder: Any) -> Any:
-    """The network inside a frame encoder."""
-    return next(layer for layer in encoder.layers if hasattr(layer, "layers"))
 
 
 def _copy(model: Any) -> Any:
