@@ -171,6 +171,19 @@ def _setting(name: str) -> Any:
     help=f"Mix windows by Beta(A, A); 0 for off. [default: {_setting('mixup'):g}]",
 )
 @click.option(
+    "--cutmix",
+    type=click.FloatRange(min=0),
+    metavar="A",
+    help="Paste boxes of other windows, of area Beta(A, A), with --fresh-views; 0 for off. "
+    f"[default: {_setting('cutmix'):g}]",
+)
+@click.option(
+    "--mix-share",
+    type=click.FloatRange(min=0, max=1),
+    metavar="P",
+    help=f"Share of batches that these two mix. [default: {_setting('mix_share'):g}]",
+)
+@click.option(
     "--label-smoothing",
     type=click.FloatRange(min=0, max=1, max_open=True),
     metavar="E",
@@ -201,6 +214,22 @@ def _setting(name: str) -> Any:
     help=f"Its highest learning rate. [default: {_setting('fine_tune_rate')}]",
 )
 @click.option(
+    "--fresh-views/--cached-views",
+    default=None,
+    help="Whether it draws new views of the pixels in every epoch. [default: cached views]",
+)
+@click.option(
+    "--fine-tune-size",
+    type=click.IntRange(min=32),
+    metavar="PX",
+    help="Size of frames that it learns from with --fresh-views. [default: --size]",
+)
+@click.option(
+    "--mixed-precision/--full-precision",
+    default=None,
+    help="Whether it computes in bfloat16, for machines made for that. [default: float32]",
+)
+@click.option(
     "--ema",
     type=click.FloatRange(min=0, max=1, max_open=True),
     metavar="M",
@@ -209,6 +238,12 @@ def _setting(name: str) -> Any:
 )
 @click.option(
     "--seed", type=int, metavar="N", help=f"Of all random choices. [default: {_setting('seed')}]"
+)
+@click.option(
+    "--deterministic/--no-deterministic",
+    default=None,
+    help="Same weights from the same run; without, fine-tuning on a CPU takes half of the time. "
+    "[default: deterministic]",
 )
 @click.option("--cache", metavar="DIR", help="Feature cache. [default: ~/.cache/har-edge/features]")
 @click.option("--resume", metavar="RUN", help="Go on with the interrupted training of RUN.")
@@ -259,7 +294,6 @@ def _fit(
 ) -> None:
     """Train by settings; without settings go on with the training of `out`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its sums differ from run to run
     from har_train.features import default_cache
     from har_train.fit import fit as train
     from har_train.run_folder import (
@@ -276,6 +310,8 @@ def _fit(
         raise MissingExtraError("tensorboard", "tensorboard")
     resumed = config is None
     config = _named(resume_config(Path(out or "")) if config is None else config, out)
+    if config.deterministic:
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its sums differ from run to run
     folder = Path(out or f"runs/{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     if not Path(config.data).exists():
         raise DataError(f"There is no dataset {config.data}. Check the path.")
