@@ -96,7 +96,8 @@ def _setting(name: str) -> Any:
 @click.option(
     "--weights",
     metavar="imagenet|none|PATH",
-    help="Backbone weights; imagenet downloads them. [default: imagenet]",
+    help="Backbone weights: a file of them, or another run's model.keras; imagenet downloads them. "
+    "[default: imagenet]",
 )
 @click.option(
     "--epochs",

@@ -54,7 +54,8 @@ class FitConfig:
         resize: `stretch` or `crop`, see `har_edge.spec.ClipSpec`.
         backbone: Image network, a key of `har_train.model.BACKBONES`.
         alpha: Its width multiplier.
-        weights: `imagenet`, `none`, or a weights file for the backbone without its top.
+        weights: `imagenet`, `none`, a weights file for the backbone without its top, or the
+            `model.keras` of a run whose backbone is taken over.
         head: Temporal head: `lstm`, `gru`, `bilstm`, `attention` or `mean`.
         lstm_units: Size of the recurrent layer.
         dense_units: Sizes of the dense layers behind it.

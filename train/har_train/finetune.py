@@ -28,7 +28,7 @@ from har_train.config import FitConfig
 from har_train.data import Sample
 from har_train.features import CachedSample, View, cache_dataset
 from har_train.loop import History, LoopSettings, run_epochs
-from har_train.model import BACKBONES, import_keras
+from har_train.model import BACKBONES, backbone_of, import_keras
 from har_train.windows import (
     Windows,
     build_fresh_windows,
@@ -82,7 +82,7 @@ def fine_tune(
         DataError: if the backbone has no such number of blocks.
         OutputError: if the cache or a checkpoint cannot be written.
     """
-    first = first_layer_of_top(_backbone_of(import_keras(), encoder), config)
+    first = first_layer_of_top(backbone_of(encoder), config)
     prepare = _from_pixels if config.fresh_views else _from_maps
     parts = prepare(encoder, classifier, (train, val), labels, config, clip, views, cache)
     with _learning(encoder, first, classifier, config):
@@ -177,7 +177,7 @@ def resized_encoder(encoder: Any, size: int) -> Any:
         Keras model, (N, size, size, 3) pixels -> (N, D) features.
     """
     keras = import_keras()
-    backbone = _backbone_of(keras, encoder)
+    backbone = backbone_of(encoder)
     pixels = keras.Input((size, size, 3), name="frame")
     scaled = _before_backbone(encoder, backbone, pixels)
     over = keras.Input(scaled.shape[1:], name="scaled")
@@ -227,7 +227,7 @@ def split_encoder(encoder: Any, config: FitConfig) -> tuple[Any, Any]:
         DataError: if the backbone has no such number of blocks.
     """
     keras = import_keras()
-    backbone = _backbone_of(keras, encoder)
+    backbone = backbone_of(encoder)
     first = first_layer_of_top(backbone, config)
     pixels = keras.Input(encoder.input_shape[1:], name="frame")
     x = _before_backbone(encoder, backbone, pixels)
@@ -237,10 +237,6 @@ def split_encoder(encoder: Any, config: FitConfig) -> tuple[Any, Any]:
     maps = keras.Input(first.input.shape[1:], name="maps")
     features = encoder.layers[-1](_with_fixed_statistics(above, maps).output)
     return bottom, keras.Model(maps, features, name="encode_top")
-
-
-def _backbone_of(keras: Any, encoder: Any) -> Any:
-    return next(layer for layer in encoder.layers if isinstance(layer, keras.Model))
 
 
 def first_layer_of_top(backbone: Any, config: FitConfig) -> Any:
@@ -283,7 +279,7 @@ def _learning(encoder: Any, first: Any, classifier: Any, config: FitConfig) -> I
 
     Batch norm learns its scale and shift.
     """
-    backbone = _backbone_of(import_keras(), encoder)
+    backbone = backbone_of(encoder)
     top = backbone.layers[backbone.layers.index(first) :]
     policies = {layer: layer.dtype_policy for layer in [*backbone.layers, *classifier.layers]}
     try:
