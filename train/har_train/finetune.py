@@ -87,8 +87,13 @@ def fine_tune(
     parts = prepare(encoder, classifier, (train, val), labels, config, clip, views, cache)
     with _learning(encoder, first, classifier, config):
         steps = epoch_length(parts.train, once_per_clip=config.fresh_views) / config.batch_size
-        _compile(parts.judge, config)
-        _compile(parts.model, config, _optimizer(config, math.ceil(steps)))
+        parts.model.compile(
+            optimizer=_optimizer(config, math.ceil(steps)),
+            loss=import_keras().losses.CategoricalCrossentropy(
+                label_smoothing=config.label_smoothing
+            ),
+            weighted_metrics=["accuracy"],
+        )
         return run_epochs(
             parts.model,
             lambda epoch: training_epoch(
@@ -108,7 +113,8 @@ class _Parts:
 
     Attributes:
         model: Network over the training windows.
-        judge: Network over the validation windows, of the same layers.
+        judge: Network of the same layers over the validation windows, where they are of
+            another size.
         train, val: The windows.
     """
 
@@ -135,10 +141,9 @@ def _from_maps(
         return cache_dataset(samples, bottom, clip, cache=cache, view=view, half=True)
 
     train, val = samples
-    model = _join(top, classifier, config)
     return _Parts(
-        model=model,
-        judge=model,
+        model=_join(top, classifier, config),
+        judge=None,
         train=build_map_windows([maps(train, view) for view in views], labels, config),
         val=build_map_windows([maps(val, View())], labels, config),
     )
@@ -296,15 +301,6 @@ def _learning(encoder: Any, first: Any, classifier: Any, config: FitConfig) -> I
             layer.dtype_policy = policy
         for layer in top:
             layer.trainable = False
-
-
-def _compile(model: Any, config: FitConfig, optimizer: Any = None) -> None:
-    """Compile for training, or for validation alone."""
-    model.compile(
-        optimizer=optimizer,
-        loss=import_keras().losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
-        weighted_metrics=["accuracy"],
-    )
 
 
 def _optimizer(config: FitConfig, steps: int) -> Any:

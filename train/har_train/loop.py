@@ -83,7 +83,7 @@ def run_epochs(
             nothing else.
         val: Validation dataset.
         settings: See there.
-        judge: Compiled model of the same weights that validation runs on, if not `model`.
+        judge: Model of the same layers that validation runs on, where its input is another.
         start_loss: Validation loss of the weights that the model comes with; they stay if no
             epoch is better.
         report: Called after each epoch with its number and figures.
@@ -96,6 +96,9 @@ def run_epochs(
         OutputError: if it cannot be written.
     """
     keras = import_keras()
+    # Whatever the training loss adds (smoothing above all) must not decide which epoch is best.
+    judge = judge or keras.Model(model.inputs, model.outputs)
+    judge.compile(loss="categorical_crossentropy", weighted_metrics=["accuracy"])
     model.optimizer.build(model.trainable_variables)
     state = _State(best_loss=start_loss, best=_weights(model))
     if settings.checkpoint is not None and settings.checkpoint.is_file():
@@ -106,7 +109,7 @@ def run_epochs(
             break
         epoch = state.epoch
         logs = _run_epoch(
-            keras, model, make_epoch(epoch), (judge or model, val), epoch, settings, logger, state
+            keras, model, make_epoch(epoch), (judge, val), epoch, settings, logger, state
         )
         for key, value in logs.items():
             state.history.setdefault(key, []).append(value)
