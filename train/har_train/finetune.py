@@ -171,7 +171,8 @@ def _from_pixels(
         model=_join(resized_encoder(encoder, size), classifier, config, augmentation),
         judge=_join(encoder, classifier, config),
         train=build_fresh_windows(train, labels, config, clip=small, augmentation=augmentation),
-        val=build_map_windows([val], labels, config),
+        # Side by side: overlapping windows would run the same frames through again.
+        val=build_map_windows([val], labels, replace(config, window_stride=config.num_frames)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Write the manifests that the two bundled models were trained from.
+"""Write the manifests of the two bundled models and of the two public comparisons.
 
     python train/recipes/make_manifests.py DATA manifests
 
@@ -105,6 +105,22 @@ def fights(folder: Path) -> list[Sample]:
     ]
 
 
+def fight_folds(folder: Path, folds: int = 5) -> list[list[Sample]]:
+    """Surveillance clips with each fifth of the source videos as the test part in turn."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    samples = fights(folder)
+    parts = StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(
+        samples, [s.label for s in samples], [s.group for s in samples]
+    )
+    found = []
+    for _, test in parts:
+        held_out = {samples[i].path for i in test}
+        marked = [replace(s, split="test" if s.path in held_out else "") for s in samples]
+        found.append(assign_splits(marked, val_fraction=0.15, test_fraction=0.2, seed=0))
+    return found
+
+
 def falls(folder: Path) -> list[Sample]:
     """Generated clips of people who leave a bed, falling or not."""
     labels = {"fall": "falling", "non_fall": OTHER}
@@ -149,12 +165,16 @@ def write(samples: Iterable[Sample], data: Path, path: Path) -> None:
 
 
 def main() -> None:
-    """Write both manifests."""
+    """Write all manifests."""
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     data, out = map(Path, sys.argv[1:])
     write(without_leakage(har15(data)), data, out / "har15.csv")
     write(without_leakage(clips(data)), data, out / "clips.csv")
+    ucf = assign_splits(ucf101(data / "ucf101"), val_fraction=0.15, test_fraction=0.2, seed=0)
+    write(ucf, data, out / "ucf101.csv")
+    for number, fold in enumerate(fight_folds(data / "surveillance_fight"), start=1):
+        write(fold, data, out / f"fights-{number}.csv")
 
 
 if __name__ == "__main__":
