@@ -1,0 +1,115 @@
+"""Does a model file say the same in every runtime? Its answers on held-out data, compared.
+
+    python benchmarks/across_runtimes.py run FILE MANIFEST DATA OUT.npz [--backend NAME]
+    python benchmarks/across_runtimes.py compare FIRST.npz SECOND.npz [...] [--out JSON]
+
+The runtimes do not fit into one environment (tflite-runtime needs numpy 1), so each writes what
+it says of the manifest's test part, in an environment of its own, and the answers meet as files.
+The light installation is enough. Windows of clips follow each other by a quarter of a window.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from har_benchmarks.results import to_json
+from har_edge.cli import note, run_command
+from har_edge.clips import load_frames, window_indices
+from har_edge.errors import DataError
+from har_edge.machine import machine_facts
+from har_edge.recognizer import Model, load_model
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Run a model file in several runtimes and compare its answers."""
+
+
+@cli.command()
+@click.argument("file")
+@click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--backend", default="auto", show_default=True, help="Runtime, as har-edge names it.")
+@click.option("--every", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+              help="Take each N-th test file.")  # fmt: skip
+def run(file: str, manifest: Path, data: Path, out: Path, backend: str, every: int) -> None:
+    """Write what FILE says of the test part of MANIFEST, whose paths start from DATA."""
+    model = load_model(file, backend=backend)
+    with manifest.open(encoding="utf-8", newline="") as table:
+        rows = [row for row in csv.DictReader(table) if row["split"] == "test"][::every]
+    answers = [_answers(model, data / row["path"]) for row in rows]
+    about = {
+        "sha256": hashlib.sha256(Path(model.path).read_bytes()).hexdigest(),
+        "file": Path(model.path).name,
+        "runtime": model.backend.name,
+        "manifest": manifest.name,
+        "files": len(rows),
+        "every": every,
+    }
+    features, probabilities = (np.concatenate(part) for part in zip(*answers, strict=True))
+    np.savez(out, about=json.dumps(about), features=features, probabilities=probabilities)
+    note(f"{about['runtime']}: {len(features)} frames and {len(probabilities)} windows to {out}")
+
+
+def _answers(model: Model, path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Features of all frames, (F, D), and probabilities of all windows, (M, C)."""
+    size = model.spec.clip.num_frames
+    features = np.stack([model.encode(frame) for frame in load_frames(path, model.spec.clip)])
+    windows = window_indices(len(features), size, max(1, size // 4))
+    return features, np.stack([model.classify(features[window]) for window in windows])
+
+
+@cli.command()
+@click.argument("answers", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
+def compare(answers: tuple[Path, ...], out: Path | None) -> None:
+    """Compare the first of ANSWERS with each of the others."""
+    first, *others = map(_load, answers)
+    rows = [_compare(first, other) for other in others]
+    for row in rows:
+        click.echo(
+            f"{row['first']} / {row['second']}: same top-1 on {row['same_top_1']:.2%} of "
+            f"{row['windows']} windows, probabilities within {row['largest_difference']:.2g}, "
+            f"cosine of features {row['feature_cosine']:.5f}"
+        )
+    if out:
+        facts = {"about": first["about"], "comparisons": rows, "machine": machine_facts()}
+        out.write_text(to_json(facts), encoding="utf-8")
+
+
+def _load(path: Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as file:
+        return {**file, "about": json.loads(str(file["about"]))}
+
+
+def _compare(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    ours, theirs = first["about"], second["about"]
+    for key in ("sha256", "manifest", "every"):
+        if ours[key] != theirs[key]:
+            raise DataError(
+                f"Both answers should be of the same {key}. Received {ours[key]} and {theirs[key]}."
+            )
+    a, b = first["probabilities"], second["probabilities"]
+    f, g = first["features"].astype(np.float64), second["features"].astype(np.float64)
+    norms = np.linalg.norm(f, axis=1) * np.linalg.norm(g, axis=1)
+    return {
+        "first": ours["runtime"],
+        "second": theirs["runtime"],
+        "windows": len(a),
+        "same_top_1": float((a.argmax(axis=1) == b.argmax(axis=1)).mean()),
+        "largest_difference": float(np.abs(a - b).max()),
+        "feature_cosine": float(((f * g).sum(axis=1) / np.maximum(norms, 1e-12)).mean()),
+    }
+
+
+if __name__ == "__main__":
+    run_command(cli)
