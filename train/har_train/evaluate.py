@@ -103,8 +103,8 @@ def reliability(
     number = np.clip(np.ceil(confidence * bins).astype(np.intp) - 1, 0, bins - 1)
     return Reliability(
         counts=np.bincount(number, minlength=bins),
-        confidence=np.bincount(number, confidence, minlength=bins),
-        right=np.bincount(number, right, minlength=bins),
+        confidence=np.asarray(np.bincount(number, confidence, minlength=bins), np.float64),
+        right=np.asarray(np.bincount(number, right, minlength=bins), np.float64),
     )
 
 

@@ -14,7 +14,7 @@ from har_edge.preprocess import Pixels, display_path
 from har_train.evaluate import Reliability
 
 # Okabe and Ito's palette, told apart by colour-blind readers too.
-BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
+BLUE, ORANGE, GREEN, SKY = "#0072B2", "#E69F00", "#009E73", "#56B4E9"
 SPLIT_COLOURS = {"train": BLUE, "val": ORANGE, "test": GREEN}
 # Longer labels would leave no room for what they label.
 MAX_LABEL = 36
@@ -22,14 +22,15 @@ MAX_LABEL = 36
 MANY_CLASSES = 20
 
 
-def _new_figure(width: float, height: float) -> tuple[Any, Any]:
+def _new_figure(width: float, height: float, *grid: int, **options: Any) -> tuple[Any, Any]:
+    """Open a figure of so many inches with one axis, or a grid of rows and columns of them."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axis = pyplot.subplots(figsize=(width, height), layout="constrained")
-    return figure, axis
+    figure, axes = pyplot.subplots(*grid, figsize=(width, height), layout="constrained", **options)
+    return figure, axes
 
 
 def _plain(labels: Sequence[str]) -> list[str]:
@@ -55,21 +56,23 @@ def plot_history(history: Mapping[str, Sequence[float]], best_epoch: int, path: 
         best_epoch: Epoch, from 1, whose weights were kept.
         path: PNG to write.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, axes = _new_figure(10, 4, 1, 2)
     epochs = range(1, len(history["loss"]) + 1)
+    marker = "o" if len(epochs) < 10 else None  # a line of one point would not be seen
     for axis, key, title in zip(axes, ("loss", "accuracy"), ("Loss", "Accuracy"), strict=True):
-        axis.plot(epochs, history[key], color=BLUE, label="training")
-        axis.plot(epochs, history[f"val_{key}"], color=ORANGE, linestyle="--", label="validation")
+        axis.plot(epochs, history[key], color=BLUE, marker=marker, label="training")
+        axis.plot(epochs, history[f"val_{key}"], color=ORANGE, marker=marker, linestyle="--",
+                  label="validation")  # fmt: skip
         axis.axvline(best_epoch, color="0.6", linewidth=1, label=f"kept: epoch {best_epoch}")
-        axis.set(title=title, xlabel="Epoch", ylabel=title)
-        axis.grid(alpha=0.3)
+        axis.set(title=title, xlabel="Epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        _declutter(axis)
         axis.legend()
+    axes[0].set_ylim(bottom=0)
+    axes[0].set_ylabel("Cross-entropy (nats)")
     axes[1].set_ylim(0, 1.02)
+    axes[1].yaxis.set_major_formatter(_percent())
+    axes[1].set_ylabel("Share of windows recognised")
     _save(figure, path)
 
 
@@ -94,7 +97,7 @@ def plot_confusion(
     axis.set_xticks(range(count), names, rotation=60, ha="right", rotation_mode="anchor")
     axis.set_yticks(range(count), names)
     axis.set(xlabel="Predicted class", ylabel="True class", title=f"Confusion matrix ({files})")
-    size = 8 if count <= MANY_CLASSES else 7
+    size = 9 if count <= MANY_CLASSES else 7
     for row, column in zip(*np.nonzero(matrix), strict=True):
         colour = "white" if shares[row, column] > 0.5 else "black"
         axis.text(
@@ -104,7 +107,7 @@ def plot_confusion(
         image, ax=axis, label="Share of the true class", shrink=0.8, format=_percent()
     )
     bar.outline.set_visible(False)
-    _save(figure, path)
+    _save(figure, path, bbox_inches="tight")
 
 
 def plot_per_class(
@@ -118,11 +121,12 @@ def plot_per_class(
     figure, axis = _new_figure(8, max(2.6, 0.3 * len(labels) + 1.5))
     rows = np.arange(len(labels))
     bars = axis.barh(rows, recalls[order], 0.72, color=BLUE)
-    texts = [f"{recalls[i]:.0%} of {support[i]:,}" if support[i] else "no files" for i in order]
-    axis.bar_label(bars, texts, padding=4)
-    axis.set_yticks(rows, _plain([shorten(labels[i]) for i in order]))
     overall = matrix.trace() / max(1, matrix.sum())
-    axis.axvline(overall, color=ORANGE, linestyle="--", label=f"all classes: {overall:.1%}")
+    axis.axvline(overall, color=ORANGE, linestyle="--", label=f"all files: {overall:.1%}")
+    texts = [f"{recalls[i]:.0%} of {support[i]:,}" if support[i] else "no files" for i in order]
+    backing = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    axis.bar_label(bars, texts, padding=5, bbox=backing)
+    axis.set_yticks(rows, _plain([shorten(labels[i]) for i in order]))
     axis.set(xlim=(0, 1.2), xlabel="Share of the class's files recognised")
     axis.set_ylim(-0.6, len(labels) - 0.4)
     axis.set_xticks(np.linspace(0, 1, 6))
@@ -133,52 +137,40 @@ def plot_per_class(
     _save(figure, path)
 
 
-def plot_reliability(
-    found: Reliability, path: Path, *, files: str = "held-out files", unit: str = "Windows"
-) -> None:
+def plot_reliability(found: Reliability, path: Path, *, files: str = "held-out files") -> None:
     """Draw how often answers are right at each confidence, and how many have it.
 
     Args:
-        found: Answers by confidence.
+        found: The answers to windows by confidence.
         path: PNG to write.
         files: What was classified, for the title.
-        unit: What an answer is about.
 
     Source: Guo et al., On Calibration of Modern Neural Networks (ICML 2017), figure 1.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, (top, bottom) = pyplot.subplots(
-        2, 1, figsize=(6, 6.4), layout="constrained", sharex=True, height_ratios=(3, 1)
-    )
+    figure, (top, bottom) = _new_figure(6, 6.8, 2, 1, sharex=True, height_ratios=(3, 1))
     bins = len(found.counts)
     edges, held = np.arange(bins) / bins, found.counts > 0
     share = found.right[held] / found.counts[held]
     mean = found.confidence[held] / found.counts[held]
-    top.bar(edges[held], share, 1 / bins, align="edge", color=BLUE, edgecolor="white",
-            label="right answers")  # fmt: skip
+    top.bar(edges[held], share, 1 / bins, align="edge", color=SKY, edgecolor="white",
+            label="share of right answers")  # fmt: skip
     top.plot((0, 1), (0, 1), color="0.35", linestyle="--", linewidth=1.2, label="calibrated")
     top.plot(mean, share, "o", color=ORANGE, markeredgecolor="black", markersize=5,
              label="mean confidence of the bin")  # fmt: skip
-    top.set(ylabel=f"Right answers (share of the bin's {unit.lower()})", ylim=(0, 1.02))
-    top.set_title(f"Reliability ({files})", loc="left")
+    top.set(ylabel="Right answers (share of the bin's windows)", ylim=(0, 1.02))
+    error = found.calibration_error
+    top.set_title(f"Reliability ({files}); calibration error (ECE) {error:.1%}", loc="left")
     top.yaxis.set_major_formatter(_percent())
-    top.legend(
-        loc="upper left", frameon=False, title=f"ECE {found.calibration_error:.1%}",
-        alignment="left",
-    )  # fmt: skip
     bottom.bar(edges, found.counts, 1 / bins, align="edge", color="0.55", edgecolor="white")
     for x, count in zip(edges[held], found.counts[held], strict=True):
         bottom.annotate(f"{count:,}", (x + 0.5 / bins, count), xytext=(0, 2), fontsize=7,
                         textcoords="offset points", ha="center")  # fmt: skip
-    bottom.set(xlabel="Confidence of the answer", ylabel=unit, xlim=(0, 1))
+    bottom.set(xlabel="Confidence of the answer", ylabel="Windows", xlim=(0, 1))
     bottom.set_ylim(0, 1.2 * max(1, found.counts.max()))
     bottom.xaxis.set_major_formatter(_percent())
     for axis in (top, bottom):
         _declutter(axis)
+    figure.legend(loc="outside lower center", frameon=False, ncols=3, fontsize=9)
     _save(figure, path)
 
 
@@ -190,7 +182,6 @@ def plot_risk_coverage(
     path: Path,
     *,
     files: str = "held-out files",
-    unit: str = "windows",
 ) -> None:
     """Draw what rejecting the least confident answers buys.
 
@@ -200,7 +191,6 @@ def plot_risk_coverage(
         threshold: That confidence, 0..1.
         path: PNG to write.
         files: What was classified, for the title.
-        unit: What an answer is about.
     """
     figure, axis = _new_figure(6.4, 4.2)
     axis.step(coverage, risk, where="post", color=BLUE, label="most confident answers first")
@@ -210,7 +200,7 @@ def plot_risk_coverage(
         x, y = coverage[kept - 1], risk[kept - 1]
         text = f"reject threshold {threshold:.2f}:\n{x:.1%} answered, {y:.1%} of them wrong"
         axis.plot(x, y, "D", color=ORANGE, markeredgecolor="black", markersize=8, label=text)
-    axis.set(xlabel=f"Coverage: share of {unit} answered", xlim=(0, 1.02))
+    axis.set(xlabel="Coverage: share of windows answered", xlim=(0, 1.02))
     axis.set(ylabel="Risk: share of the answers that are wrong")
     axis.set_ylim(0, 1.15 * max(float(risk.max()), 0.02))
     axis.xaxis.set_major_formatter(_percent())
@@ -233,21 +223,14 @@ def plot_picture_grid(
         path: PNG to write.
         columns: Most pictures in a row.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     columns = max(1, min(columns, len(pictures)))
     rows = max(1, -(-len(pictures) // columns))
     shape = pictures[0].shape if pictures else (1, 4)
     lines = 1 + max((c.count("\n") for c in captions), default=0)
     width = 2.3
     height = width * shape[0] / shape[1] + 0.17 * lines
-    figure, axes = pyplot.subplots(
-        rows, columns, layout="constrained", squeeze=False,
-        figsize=(max(4.6, columns * width), rows * height + 0.5),
-    )  # fmt: skip
+    size = max(4.6, columns * width), rows * height + 0.5
+    figure, axes = _new_figure(*size, rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, picture, caption in zip(axes.flat, pictures, _plain(captions), strict=False):
