@@ -106,7 +106,8 @@ def class_table(part: SplitPredictions, labels: Sequence[str]) -> str:
 
 def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
     """Lay out the figures of `evaluate.measure`, the parts side by side."""
-    keys = [key for key in next(iter(metrics.values())) if key != "accuracy_high"]
+    first = ("accuracy", "accuracy_low")
+    keys = [*first, *(k for k in next(iter(metrics.values())) if not k.startswith("accuracy"))]
     titles = {"accuracy_low": "accuracy_95%_interval"}
     width = max(len(titles.get(key, key)) for key in keys) + 2
     rows = [" " * width + "".join(f"{part:>14}" for part in metrics)]
