@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from har_edge.preprocess import Pixels, display_path
+from har_edge.preprocess import Pixels, display_path, import_cv2
 from har_train.evaluate import Reliability
 
 # Okabe and Ito's palette, told apart by colour-blind readers too.
 BLUE, ORANGE, GREEN, SKY = "#0072B2", "#E69F00", "#009E73", "#56B4E9"
 SPLIT_COLOURS = {"train": BLUE, "val": ORANGE, "test": GREEN}
+# Even steps of lightness, which colour-blind readers see too; and how much the hottest hides.
+HEAT_COLOURS, MOST_COVER = "inferno", 0.7
 # Longer labels would leave no room for what they label.
 MAX_LABEL = 36
 # More classes get smaller cells, which still hold a count of three digits.
@@ -212,7 +214,13 @@ def plot_risk_coverage(
 
 
 def plot_picture_grid(
-    pictures: Sequence[Pixels], captions: Sequence[str], title: str, path: Path, *, columns: int = 5
+    pictures: Sequence[Pixels],
+    captions: Sequence[str],
+    title: str,
+    path: Path,
+    *,
+    columns: int = 5,
+    heat_scale: str = "",
 ) -> None:
     """Lay out pictures, each with a caption above it.
 
@@ -222,6 +230,7 @@ def plot_picture_grid(
         title: Above all; says all where there are no pictures.
         path: PNG to write.
         columns: Most pictures in a row.
+        heat_scale: What the colours of `overlay_heat` mean, for pictures that have them.
     """
     columns = max(1, min(columns, len(pictures)))
     rows = max(1, -(-len(pictures) // columns))
@@ -229,15 +238,38 @@ def plot_picture_grid(
     lines = 1 + max((c.count("\n") for c in captions), default=0)
     width = 2.3
     height = width * shape[0] / shape[1] + 0.17 * lines
-    size = max(4.6, columns * width), rows * height + 0.5
+    room = 0.5 + (0.6 if heat_scale else 0)
+    size = max(4.6, columns * width), rows * height + room
     figure, axes = _new_figure(*size, rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, picture, caption in zip(axes.flat, pictures, _plain(captions), strict=False):
         axis.imshow(picture, interpolation="antialiased")
         axis.set_title(caption, fontsize=8, loc="left", pad=3)
+    if heat_scale:
+        from matplotlib.cm import ScalarMappable
+
+        figure.colorbar(ScalarMappable(cmap=HEAT_COLOURS), ax=axes, label=heat_scale,
+                        location="bottom", aspect=50, shrink=0.8)  # fmt: skip
     figure.suptitle(*_plain([title]), x=0.01, ha="left")
     _save(figure, path)
+
+
+def overlay_heat(picture: Pixels, heat: NDArray[np.float32]) -> Pixels:
+    """Lay a heat map over a picture; where it is cold the picture stays as it is.
+
+    Args:
+        picture: RGB pixels, (H, W, 3), uint8.
+        heat: 0..1, of any size.
+    """
+    import matplotlib
+
+    cv2 = import_cv2()
+    size = (picture.shape[1], picture.shape[0])
+    heat = cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR)[..., np.newaxis]  # (H, W, 1)
+    colours = 255 * matplotlib.colormaps[HEAT_COLOURS](heat[..., 0])[..., :3]
+    cover = MOST_COVER * np.clip(heat, 0, 1)
+    return np.asarray((1 - cover) * picture + cover * colours + 0.5, dtype=np.uint8)
 
 
 def plot_class_distribution(
