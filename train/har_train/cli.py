@@ -484,13 +484,13 @@ def evaluate(
     _check_installed("keras", "sklearn", "matplotlib", "tqdm")
     folder = Path(out) if out else library.default_folder(model, data)
     library.check_output(folder)
-    test_data = library.load_test_data(model, data, root=root, splits=splits)
+    judged = library.load_data(model, data, root=root, splits=splits)
     predictor = load_predictor(
-        model, cache=Path(cache) if cache else default_cache(), stride=test_data.stride, **runtime
+        model, cache=Path(cache) if cache else default_cache(), stride=judged.stride, **runtime
     )
-    library.check_labels(predictor.spec.labels, test_data, allow_missing=allow_missing)
+    library.check_labels(predictor.spec.labels, judged, allow_missing=allow_missing)
     bar = partial(_bar, verb="Evaluating")
-    found = library.evaluate(model, predictor, test_data, progress=bar, say=_say)
+    found = library.evaluate(model, predictor, judged, progress=bar, say=_say)
     library.save_evaluation(found, folder)
     name = judged_part(found.parts)
     click.echo(metrics_table(found.metrics))
@@ -535,7 +535,8 @@ def explain(
             _say(f"Error: {found}")
         else:
             click.echo(f"{found.path}: {found.action} {found.probability:.1%}")
-    note(f"\nWrote {folder}")
+    if failed < len(files):
+        note(f"\nWrote {folder}")
     ctx.exit(1 if failed else 0)
 
 

@@ -24,7 +24,7 @@ OUTPUT_NAMES = {"metrics.json", "predictions.csv", *REPORT_NAMES}
 
 
 @dataclass(frozen=True)
-class TestData:
+class LabelledData:
     """What a model is judged on.
 
     Attributes:
@@ -59,14 +59,14 @@ class Evaluation:
 
     model: str
     spec: ModelSpec
-    data: TestData
+    data: LabelledData
     parts: Mapping[str, SplitPredictions]
     metrics: Mapping[str, Mapping[str, float]]
 
 
-def load_test_data(
+def load_data(
     model: str, data: str | None, *, root: str = "", splits: Sequence[str] = ()
-) -> TestData:
+) -> LabelledData:
     """Find the samples to judge a model on.
 
     Args:
@@ -91,11 +91,11 @@ def load_test_data(
     else:
         table = folder.is_file()
         base = Path(root) if root and table else folder.parent if table else folder
-        found = TestData(data, base, _by_part(_list(data, root)))
+        found = LabelledData(data, base, _by_part(_list(data, root)))
     return _choose(found, splits) if splits else found
 
 
-def _run_data(folder: Path, root: str) -> TestData:
+def _run_data(folder: Path, root: str) -> LabelledData:
     """The data of a run folder, split as it was for training."""
     config = load_settings(folder)
     base = Path(root) if root else data_root(config)
@@ -105,7 +105,7 @@ def _run_data(folder: Path, root: str) -> TestData:
             "not there. Give the folder that the paths in its split.csv start from as --root."
         )
     samples = _list(folder / "split.csv", base)
-    return TestData(os.fspath(folder), base, _by_part(samples), config.stride)
+    return LabelledData(os.fspath(folder), base, _by_part(samples), config.stride)
 
 
 def _list(data: str | Path, root: str | Path) -> list[Sample]:
@@ -128,7 +128,7 @@ def _by_part(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
     return {split: part for split, part in parts.items() if part}
 
 
-def _choose(data: TestData, splits: Sequence[str]) -> TestData:
+def _choose(data: LabelledData, splits: Sequence[str]) -> LabelledData:
     missing = [split for split in splits if split not in data.parts]
     if missing:
         raise DataError(
@@ -136,10 +136,10 @@ def _choose(data: TestData, splits: Sequence[str]) -> TestData:
             f"{', '.join(data.parts)}. Leave --split out, or name the splits in a manifest."
         )
     parts = {name: part for name, part in data.parts.items() if name in splits}
-    return TestData(data.name, data.base, parts, data.stride)
+    return LabelledData(data.name, data.base, parts, data.stride)
 
 
-def check_labels(labels: Sequence[str], data: TestData, *, allow_missing: bool = False) -> None:
+def check_labels(labels: Sequence[str], data: LabelledData, *, allow_missing: bool = False) -> None:
     """Compare the classes of the data with the model's.
 
     Args:
@@ -167,7 +167,7 @@ def check_labels(labels: Sequence[str], data: TestData, *, allow_missing: bool =
 def evaluate(
     model: str,
     predictor: Predictor,
-    data: TestData,
+    data: LabelledData,
     *,
     progress: Callable[[int, int], Tick] | None = None,
     say: Say = lambda line: None,

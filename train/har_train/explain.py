@@ -157,7 +157,8 @@ class Explainer:
         def gradient(i: int) -> FloatArray:
             def score(x: Any) -> Any:
                 logits = ops.matmul(self._body(x, training=False), self._last.kernel)
-                return ops.sum((logits + self._last.bias) * chosen[i : i + BATCH])
+                logits = ops.add(logits, self._last.bias)  # (M, C)
+                return ops.sum(ops.multiply(logits, chosen[i : i + BATCH]))
 
             return self._gradient(score, features[i : i + BATCH])
 
