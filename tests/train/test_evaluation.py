@@ -303,6 +303,9 @@ def test_command(
     result = har_train("evaluate", TINY, tiny_clips, "--out", "report", "--num-threads", "1")
     assert result.returncode == 0, result.stderr
     assert result.stdout.split()[0] == "all"
+    result = har_train("evaluate", "runs/typo")
+    assert result.returncode == 1
+    assert "There is no model runs/typo" in result.stderr
     result = har_train("evaluate", TINY)
     assert result.returncode == 1
     assert "does not say what data it was trained on. Give DATA" in result.stderr

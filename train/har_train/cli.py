@@ -478,10 +478,10 @@ def evaluate(
     _quiet_tensorflow()
     from har_train import evaluation as library
     from har_train.features import default_cache
-    from har_train.predict import load_predictor
+    from har_train.predict import is_run, load_predictor
     from har_train.report import PART_NAMES, class_table, judged_part, metrics_table
 
-    _check_installed("keras", "sklearn", "matplotlib", "tqdm")
+    _check_installed(*(["keras"] if is_run(model) else []), "sklearn", "matplotlib", "tqdm")
     folder = Path(out) if out else library.default_folder(model, data)
     library.check_output(folder)
     judged = library.load_data(model, data, root=root, splits=splits)

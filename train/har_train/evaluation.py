@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from har_edge.errors import DataError
-from har_edge.model_file import ONNX_SUFFIXES
+from har_edge.model_file import ONNX_SUFFIXES, resolve_model
 from har_edge.preprocess import display_path
 from har_edge.spec import ModelSpec
 from har_train.config import default_name
@@ -78,8 +78,10 @@ def load_data(
 
     Raises:
         DataError: if there are none.
+        ModelFileError: if `data` is None and there is no such model.
     """
     if data is None and not is_run(model):
+        resolve_model(model)
         raise DataError(
             f"{display_path(model)} does not say what data it was trained on. Give DATA: a folder "
             "of classes, a manifest, or the run folder that the file was converted from."

@@ -41,18 +41,21 @@ class Explanation:
 
     Attributes:
         path: The file.
-        action: Class that the evidence speaks for.
+        action: Class that the evidence in `heat` speaks for.
+        asked: Whether that class was asked for.
         labels: The model's labels, (C,).
         probabilities: Of each window, (M, C), tempered; windows start at every frame.
         window: Number of the window that speaks most for `action`.
         frames: Numbers of that window's frames in the clip, rising, at most T.
         heat: Evidence in these frames, (len(frames), H, W), 0..1; 1 is the most in the window.
-        running_heat: Evidence in each frame for the action of the first window that it ends
-            (for `action` if it was asked for), (N, H, W), 0..1; 1 is the most in the clip.
+        running_heat: Evidence in each frame of the clip, (N, H, W), 0..1; 1 is the most in the
+            clip. It speaks for what the window says that ends with the frame (the first window
+            for frames before its end), or for `action` where that was asked for.
     """
 
     path: Path
     action: str
+    asked: bool
     labels: tuple[str, ...]
     probabilities: FloatArray
     window: int
@@ -129,6 +132,7 @@ class Explainer:
         return Explanation(
             path=path,
             action=labels[classes[best]],
+            asked=action is not None,
             labels=labels,
             probabilities=probabilities,
             window=best,
@@ -366,7 +370,11 @@ def _write_clip(found: Explanation, frames: Pixels, clip: ClipSpec, path: Path) 
         for number, frame in enumerate(frames):
             window = max(0, min(number - clip.num_frames + 1, len(found.probabilities) - 1))
             picture = overlay_heat(frame, found.running_heat[number])
-            said = _text(found.probabilities[window], found.labels)
+            row = found.probabilities[window]
+            said = _text(row, found.labels)
+            if found.asked:
+                chance = row[found.labels.index(found.action)]
+                said += f" (coloured: {shorten(found.action)} {chance:.0%})"
             line = _text_line(f"{number / clip.frame_rate_hz:.2f} s  {said}", width)
             writer.write(np.concatenate([line, picture])[..., ::-1])
     finally:
