@@ -115,13 +115,13 @@ class Explainer:
             )
         maps, features = self._encode(load_frames(path, spec.clip))
         windows = window_indices(len(maps), spec.clip.num_frames)
-        rows = self._batched(self._classify, features[windows])
+        rows = self._classify(features, windows)
         probabilities = apply_temperature(rows, spec.temperature)
         classes = probabilities.argmax(axis=1)
         if action is not None:
             classes[:] = labels.index(action)
         best = int(probabilities[np.arange(len(windows)), classes].argmax())
-        gradients = self._gradients(features[windows], classes)
+        gradients = self._gradients(features, windows, classes)
         shown = np.unique(windows[best])
         heat = _heat(maps, gradients, windows, shown, np.full(len(shown), best))
         # Until the first window is full, its frames show what it will say of them.
@@ -147,10 +147,15 @@ class Explainer:
         maps, features = (np.concatenate([np.asarray(p[i], "f4") for p in parts]) for i in (0, 1))
         return maps, features
 
-    def _classify(self, features: FloatArray) -> FloatArray:
-        return np.asarray(self._run.classifier.predict_on_batch(features), dtype=np.float32)
+    def _classify(self, features: FloatArray, windows: NDArray[np.intp]) -> FloatArray:
+        """Probabilities of windows, (M, C), untempered."""
+        predict = self._run.classifier.predict_on_batch
+        parts = [predict(features[windows[i : i + BATCH]]) for i in range(0, len(windows), BATCH)]
+        return np.concatenate([np.asarray(part, dtype=np.float32) for part in parts])
 
-    def _gradients(self, features: FloatArray, classes: NDArray[np.intp]) -> FloatArray:
+    def _gradients(
+        self, features: FloatArray, windows: NDArray[np.intp], classes: NDArray[np.intp]
+    ) -> FloatArray:
         """Gradient of each window's class score by its features, (M, T, D).
 
         The score is the one before softmax, as the source has it.
@@ -158,19 +163,16 @@ class Explainer:
         ops = import_keras().ops
         chosen = np.eye(len(self._run.spec.labels), dtype=np.float32)[classes]
 
-        def gradient(i: int) -> FloatArray:
+        def gradient(part: slice) -> FloatArray:
             def score(x: Any) -> Any:
                 logits = ops.matmul(self._body(x, training=False), self._last.kernel)
                 logits = ops.add(logits, self._last.bias)  # (M, C)
-                return ops.sum(ops.multiply(logits, chosen[i : i + BATCH]))
+                return ops.sum(ops.multiply(logits, chosen[part]))
 
-            return self._gradient(score, features[i : i + BATCH])
+            return self._gradient(score, features[windows[part]])
 
-        return np.concatenate([gradient(i) for i in range(0, len(features), BATCH)])
-
-    @staticmethod
-    def _batched(function: Callable[[FloatArray], FloatArray], rows: FloatArray) -> FloatArray:
-        return np.concatenate([function(rows[i : i + BATCH]) for i in range(0, len(rows), BATCH)])
+        starts = range(0, len(windows), BATCH)
+        return np.concatenate([gradient(slice(i, i + BATCH)) for i in starts])
 
 
 def _gradient_function(keras: Any) -> Callable[[Callable[[Any], Any], FloatArray], FloatArray]:
