@@ -9,7 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from har_edge.errors import DataError
-from har_train.augment import Augmentation, Augmenter, path_draws
+from har_edge.preprocess import resize_frame
+from har_edge.spec import ClipSpec
+from har_train.augment import Augmentation, Augmenter, augment_colour, path_draws, random_box
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -88,3 +90,56 @@ def test_crop_paths_differ_by_sample_and_view() -> None:
     draws = [path_draws(*a).random() for a in ((0, "a", 0), (0, "a", 1), (0, "b", 0), (1, "a", 0))]
     assert len(set(draws)) == 4
     assert path_draws(0, "a", 0).random() == draws[0]
+
+
+SMALL = ClipSpec(1, 8.0, 24, 24)
+
+
+def test_box_is_the_same_part_of_every_frame() -> None:
+    clip = np.stack([picture(0), picture(1), picture(0)])
+    for view in range(8):
+        frames = random_box(clip, SMALL, ALL, "key", view)
+        assert frames.shape == (3, 24, 24, 3)
+        assert np.array_equal(frames[0], frames[2])
+        assert not np.array_equal(frames[0], frames[1])
+        assert np.array_equal(frames, random_box(clip, SMALL, ALL, "key", view))
+
+
+def test_box_without_strength_is_the_frame_as_the_edge_sees_it() -> None:
+    clip = np.stack([picture(0)])
+    still = replace(ALL, strength=0.0, flip=False)
+    expected = resize_frame(clip[0], SMALL)
+    assert np.array_equal(random_box(clip, SMALL, still, "key", 1)[0], expected)
+    mirrored = {
+        random_box(clip, SMALL, replace(still, flip=True), "key", v).tobytes() for v in range(12)
+    }
+    assert mirrored == {expected.tobytes(), resize_frame(clip[0][:, ::-1].copy(), SMALL).tobytes()}
+
+
+def test_boxes_keep_a_third_of_the_picture_and_reach_its_edges() -> None:
+    """A picture whose pixels say where they are: corners of the boxes can be read off."""
+    rows, columns = np.mgrid[0:250, 0:250].astype(np.uint8)
+    clip = np.stack([np.dstack([rows, columns, rows])])
+    plain = replace(ALL, flip=False)
+    boxes = [random_box(clip, SMALL, plain, "key", v)[0].astype(int) for v in range(200)]
+    top, left = (np.array([b[0, 0, i] for b in boxes]) for i in (0, 1))
+    height, width = (np.array([b[-1, -1, i] for b in boxes]) - s for i, s in ((0, top), (1, left)))
+    shares = (height + 10) * (width + 10) / 250**2
+    assert 0.3 < shares.min() < 0.45
+    assert shares.max() > 0.9
+    assert min(top.min(), left.min()) < 10
+    assert max((top + height).max(), (left + width).max()) > 235
+
+
+@pytest.mark.parametrize("erase", [0.0, 0.9])
+def test_colour_layers_draw_once_a_clip_and_only_in_training(erase: float) -> None:
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(0)
+    clips = keras.Input((3, 36, 48, 3))
+    network = keras.Model(clips, augment_colour(clips, replace(ALL, erase=erase)))
+    batch = np.stack([np.stack([picture(0)] * 3)] * 4).astype(np.float32)
+    assert np.array_equal(network(batch, training=False), batch)
+    drawn = np.asarray(network(batch, training=True))
+    assert np.abs(drawn - drawn[:, :1]).max() < 1e-3
+    assert np.abs(drawn - batch).mean(axis=(1, 2, 3, 4)).min() > 1
+    assert len({clip.tobytes() for clip in drawn}) == 4

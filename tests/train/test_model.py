@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from har_edge.errors import DataError
 from har_edge.spec import ClipSpec
 from har_train.config import FitConfig
+from har_train.fit import FitResult
 from har_train.model import (
     BACKBONES,
     HEADS,
@@ -204,3 +205,12 @@ def test_attention_weighs_the_instants() -> None:
     steps, scores, pooled = (np.asarray(a) for a in probe.predict_on_batch(windows))
     weights = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     assert np.abs(pooled - (weights * steps).sum(axis=1)).max() < 1e-6
+
+
+def test_backbone_of_a_run_is_taken_over(run_folder: Path, trained: FitResult) -> None:
+    config = replace(CONFIG, weights=str(run_folder / "model.keras"))
+    found = build_encoder(CLIP, config)
+    assert weights_digest(found) == weights_digest(trained.model.get_layer("frames").layer)
+    other = replace(config, backbone="mobilenet_v3_small", alpha=0.75)
+    with pytest.raises(DataError, match=r"cannot be loaded into mobilenet_v3_small_0\.75"):
+        build_encoder(CLIP, other)

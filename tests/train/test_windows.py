@@ -12,13 +12,17 @@ import pytest
 from numpy.typing import NDArray
 
 from har_edge.clips import window_indices
+from har_edge.spec import ClipSpec
+from har_train.augment import Augmentation
 from har_train.config import FitConfig
 from har_train.data import Sample
 from har_train.features import CachedSample, EncodedSample
 from har_train.windows import (
     Windows,
+    build_fresh_windows,
     build_map_windows,
     build_windows,
+    epoch_length,
     held_out_epoch,
     training_epoch,
 )
@@ -110,6 +114,39 @@ def test_mixup_mixes_inputs_and_targets_alike() -> None:
     assert ((targets > 0.01).sum(axis=1) == 2).any()
 
 
+def test_share_of_batches_is_mixed() -> None:
+    config = replace(CONFIG, mixup=1.0, mix_share=0.5)
+    windows, mixed = uneven(), []
+    for epoch in range(12):
+        dataset = training_epoch(windows, config, epoch)
+        mixed += [(dataset[i][0] % 1 > 0).any() for i in range(len(dataset))]
+    assert 0.4 < np.mean(mixed) < 0.6
+
+
+def test_cutmix_pastes_one_box_and_shares_the_target(tmp_path: Path) -> None:
+    """Clips of one grey each: pixels say which clip they are of."""
+    clips = []
+    for number, label in enumerate(LABELS):
+        path = tmp_path / f"{label}.npy"
+        np.save(path, np.full((3, 32, 32, 3), 100 * number, np.uint8))
+        clips.append(CachedSample(Sample(path, label, "g"), label, path, 3))
+    config = replace(CONFIG, fresh_views=True, cutmix=1.0, batch_size=3)
+    windows = build_fresh_windows(
+        clips, LABELS, config, clip=ClipSpec(3, 8.0, 32, 32), augmentation=Augmentation()
+    )
+    shares = []
+    for epoch in range(30):
+        inputs, targets, _ = batches_of(training_epoch(windows, config, epoch))
+        assert targets.sum(axis=1) == pytest.approx(np.ones(3))
+        for window, target in zip(inputs, targets, strict=True):
+            greys = [(window == 100 * number).mean() for number in range(3)]
+            assert greys == pytest.approx(target, abs=1e-5)
+            assert (window == window[0]).all()  # the same box in all frames
+        shares.append(targets.max(axis=1).min())
+    assert min(shares) < 0.6
+    assert max(shares) > 0.9
+
+
 def test_maps_on_disk_equal_features_in_memory(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     counts = (5, 2, 9)
@@ -133,3 +170,45 @@ def test_maps_on_disk_equal_features_in_memory(tmp_path: Path) -> None:
         found = windows.bank.gather(chosen, windows.rows)
         assert found.dtype == np.float32
         assert np.array_equal(found, np.stack(plain))
+
+
+def on_disk(folder: Path, label: str, count: int, seed: int) -> CachedSample:
+    """Frames of a clip in the cache."""
+    path = folder / f"{seed}.npy"
+    frames = np.random.default_rng(seed).integers(0, 256, (count, 40, 48, 3), dtype=np.uint8)
+    np.save(path, frames)
+    return CachedSample(Sample(path, label, "g"), f"{seed}", path, count)
+
+
+def test_fresh_windows_are_drawn_anew_in_every_epoch(tmp_path: Path) -> None:
+    clips = [on_disk(tmp_path, "a", 5, 0), on_disk(tmp_path, "b", 3, 1)]
+    small, drawing = ClipSpec(3, 8.0, 16, 16), Augmentation(seed=2)
+    windows = build_fresh_windows(clips, LABELS, CONFIG, clip=small, augmentation=drawing)
+
+    def epoch(number: int) -> NDArray[Any]:
+        return batches_of(training_epoch(windows, CONFIG, number, once_per_clip=True))[0]
+
+    assert epoch(0).shape == (2, 3, 16, 16, 3)
+    assert not np.array_equal(epoch(0), epoch(1))
+    assert np.array_equal(epoch(1), epoch(1))
+
+
+@pytest.mark.parametrize("balance", ["none", "weights", "sampling"])
+def test_once_per_clip(balance: Any) -> None:
+    windows, config = uneven(), replace(CONFIG, balance=balance)
+    assert epoch_length(windows, once_per_clip=True) == 12
+    inputs, targets, weights = batches_of(training_epoch(windows, config, 0, once_per_clip=True))
+    assert len(inputs) == 12
+    counts = targets.sum(axis=0)
+    if balance == "none":
+        assert list(counts) == [9, 2, 1]
+        assert (weights == 1).all()
+    if balance == "weights":
+        assert list(counts) == [9, 2, 1]
+        assert weights @ targets == pytest.approx([4, 4, 4])
+    if balance == "sampling":
+        drawn = [
+            batches_of(training_epoch(windows, config, e, once_per_clip=True))[1]
+            for e in range(200)
+        ]
+        assert np.mean(drawn, axis=(0, 1)) == pytest.approx([1 / 3] * 3, abs=0.04)

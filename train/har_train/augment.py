@@ -16,13 +16,17 @@ from typing import Any
 import numpy as np
 
 from har_edge.errors import DataError
-from har_edge.preprocess import Pixels
+from har_edge.preprocess import Pixels, resize_frame
+from har_edge.spec import ClipSpec
 from har_train.model import import_keras
 
 # At strength 1: shares of height and width, and of the range of values.
 SHIFT, ZOOM, BRIGHTNESS, CONTRAST, SATURATION = 0.1, 0.15, 0.2, 0.25, 0.15
 ERASED_AREA = (0.02, 0.15)
 GREY = 128.0
+# At strength 1, of boxes: share of the picture's area that is cut away at most, and the
+# logarithm of the aspect ratio in units of the picture's own.
+CUT_AREA, ASPECT = 0.65, 0.29
 
 
 @dataclass(frozen=True)
@@ -98,11 +102,15 @@ def _geometry_layers(a: Augmentation) -> list[tuple[str, dict[str, Any]]]:
             ("RandomTranslation", {"height_factor": shift, "width_factor": shift, **edges})
         )
         layers.append(("RandomZoom", {"height_factor": (-zoom, zoom), **edges}))
-    if a.erase > 0:
-        # One number would be the upper end of a range that the probability is drawn from.
-        options = {"factor": (a.erase, a.erase), "scale": ERASED_AREA, "fill_value": GREY}
-        layers.append(("RandomErasing", options))
-    return layers
+    return layers + _erasing_layers(a)
+
+
+def _erasing_layers(a: Augmentation) -> list[tuple[str, dict[str, Any]]]:
+    if a.erase <= 0:
+        return []
+    # One number would be the upper end of a range that the probability is drawn from.
+    options = {"factor": (a.erase, a.erase), "scale": ERASED_AREA, "fill_value": GREY}
+    return [("RandomErasing", options)]
 
 
 def _colour_layers(a: Augmentation) -> list[tuple[str, dict[str, Any]]]:
@@ -126,6 +134,59 @@ def _layer(name: str, options: dict[str, Any]) -> Any:
             f"{keras.__version__}. Update it with pip install -U keras, or train with views = 0."
         )
     return found(seed=0, **options)
+
+
+def random_box(
+    frames: Pixels, clip: ClipSpec, augmentation: Augmentation, key: str, view: int
+) -> Pixels:
+    """Cut one random box out of all frames of a clip, maybe mirrored.
+
+    Args:
+        frames: (T, H, W, 3), uint8.
+        clip: Size to bring the box to, by the resize rule of the edge.
+        augmentation, key, view: As `Augmenter` takes them; they alone decide on the draw.
+
+    Returns:
+        (T, h, w, 3), uint8.
+
+    Source: the boxes are those of Szegedy et al., Going Deeper with Convolutions (CVPR 2015),
+    section 6.
+    """
+    draws = np.random.default_rng(_seed(f"box {augmentation.seed} {key} {view}"))
+    height, width = frames.shape[1:3]
+    area = 1 - min(0.9, CUT_AREA * augmentation.strength) * draws.random()
+    aspect = np.exp(ASPECT * augmentation.strength * draws.uniform(-1, 1))
+    rows = min(height, max(1, round(height * np.sqrt(area / aspect))))
+    columns = min(width, max(1, round(width * np.sqrt(area * aspect))))
+    top, left = draws.integers(0, height - rows + 1), draws.integers(0, width - columns + 1)
+    boxes = frames[:, top : top + rows, left : left + columns]
+    if augmentation.flip and draws.random() < 0.5:
+        boxes = boxes[:, :, ::-1]
+    return np.stack([resize_frame(np.ascontiguousarray(box), clip) for box in boxes])
+
+
+def augment_colour(clips: Any, augmentation: Augmentation) -> Any:
+    """Add layers to a network that change colours and erase patches, while it is trained.
+
+    Args:
+        clips: Keras tensor, (N, T, h, w, 3), pixels in 0..255.
+        augmentation: Strength and erasing.
+
+    Returns:
+        Keras tensor of the same shape; one draw for all frames of a clip.
+    """
+    from keras import ops
+
+    count, height, width = clips.shape[1:4]
+    x = ops.reshape(clips, (-1, count * height, width, 3))  # frames below each other
+    for name, options in _colour_layers(augmentation):
+        x = _layer(name, options)(x)
+    x = ops.reshape(x, (-1, count, height, width, 3))
+    for name, options in _erasing_layers(augmentation):
+        x = ops.reshape(ops.transpose(x, (0, 2, 3, 1, 4)), (-1, height, width, 3 * count))
+        x = ops.reshape(_layer(name, options)(x), (-1, height, width, count, 3))
+        x = ops.transpose(x, (0, 3, 1, 2, 4))
+    return x
 
 
 def _seed(text: str) -> int:

@@ -99,7 +99,8 @@ def _setting(name: str) -> Any:
 @click.option(
     "--weights",
     metavar="imagenet|none|PATH",
-    help="Backbone weights; imagenet downloads them. [default: imagenet]",
+    help="Backbone weights: a file of them, or another run's model.keras; imagenet downloads them. "
+    "[default: imagenet]",
 )
 @click.option(
     "--epochs",
@@ -174,6 +175,19 @@ def _setting(name: str) -> Any:
     help=f"Mix windows by Beta(A, A); 0 for off. [default: {_setting('mixup'):g}]",
 )
 @click.option(
+    "--cutmix",
+    type=click.FloatRange(min=0),
+    metavar="A",
+    help="Paste boxes of other windows, of area Beta(A, A), with --fresh-views; 0 for off. "
+    f"[default: {_setting('cutmix'):g}]",
+)
+@click.option(
+    "--mix-share",
+    type=click.FloatRange(min=0, max=1),
+    metavar="P",
+    help=f"Share of batches that these two mix. [default: {_setting('mix_share'):g}]",
+)
+@click.option(
     "--label-smoothing",
     type=click.FloatRange(min=0, max=1, max_open=True),
     metavar="E",
@@ -204,6 +218,22 @@ def _setting(name: str) -> Any:
     help=f"Its highest learning rate. [default: {_setting('fine_tune_rate')}]",
 )
 @click.option(
+    "--fresh-views/--cached-views",
+    default=None,
+    help="Whether it draws new views of the pixels in every epoch. [default: cached views]",
+)
+@click.option(
+    "--fine-tune-size",
+    type=click.IntRange(min=32),
+    metavar="PX",
+    help="Size of frames that it learns from with --fresh-views. [default: --size]",
+)
+@click.option(
+    "--mixed-precision/--full-precision",
+    default=None,
+    help="Whether it computes in bfloat16, for machines made for that. [default: float32]",
+)
+@click.option(
     "--ema",
     type=click.FloatRange(min=0, max=1, max_open=True),
     metavar="M",
@@ -212,6 +242,12 @@ def _setting(name: str) -> Any:
 )
 @click.option(
     "--seed", type=int, metavar="N", help=f"Of all random choices. [default: {_setting('seed')}]"
+)
+@click.option(
+    "--deterministic/--no-deterministic",
+    default=None,
+    help="Same weights from the same run; without, fine-tuning on a CPU takes half of the time. "
+    "[default: deterministic]",
 )
 @click.option("--cache", metavar="DIR", help="Feature cache. [default: ~/.cache/har-edge/features]")
 @click.option("--resume", metavar="RUN", help="Go on with the interrupted training of RUN.")
@@ -261,7 +297,7 @@ def _fit(
     config: FitConfig | None, out: str | None, cache: str | None, tensorboard: str | None
 ) -> None:
     """Train by settings; without settings go on with the training of `out`."""
-    _quiet_tensorflow()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from har_train.features import default_cache
     from har_train.fit import fit as train
     from har_train.report import metrics_table
@@ -279,6 +315,8 @@ def _fit(
         raise MissingExtraError("tensorboard", "tensorboard")
     resumed = config is None
     config = _named(resume_config(Path(out or "")) if config is None else config, out)
+    if config.deterministic:
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its sums differ from run to run
     folder = Path(out or f"runs/{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     if not Path(config.data).exists():
         raise DataError(f"There is no dataset {config.data}. Check the path.")
@@ -475,7 +513,7 @@ def evaluate(
       har-train evaluate runs/mine NEW_DATA --out report
       har-train evaluate mine-int8.tflite runs/mine --split test
     """
-    _quiet_tensorflow()
+    _prepare_tensorflow()
     from har_train import evaluation as library
     from har_train.features import default_cache
     from har_train.predict import is_run, load_predictor
@@ -520,7 +558,7 @@ def explain(
       har-train explain runs/mine clip.mp4 photo.jpg
       har-train explain runs/mine clip.mp4 --action falling --out why
     """
-    _quiet_tensorflow()
+    _prepare_tensorflow()
     from har_train.explain import explain_files, load_explainer
 
     _check_installed("keras", "matplotlib", "tqdm")
@@ -540,8 +578,8 @@ def explain(
     ctx.exit(1 if failed else 0)
 
 
-def _quiet_tensorflow() -> None:
-    """Set what TensorFlow reads when it is first imported."""
+def _prepare_tensorflow() -> None:
+    """Set what TensorFlow reads when it is first imported: silence, and figures that repeat."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its sums differ from run to run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,6 +14,30 @@ from har_edge.spec import Resize
 
 Head = Literal["lstm", "gru", "bilstm", "attention", "mean"]
 Balance = Literal["none", "weights", "sampling"]
+
+
+Range = tuple[Callable[[Any], bool], str]
+
+NOT_NEGATIVE: Range = (lambda value: value >= 0, "0 or more")
+SHARE: Range = (lambda value: 0 <= value <= 1, "from 0 to 1")
+BELOW_1: Range = (lambda value: 0 <= value < 1, "at least 0 and below 1")
+HELD_OUT: Range = (lambda value: 0 < value <= 0.5, "above 0 and at most 0.5")
+RANGES: Mapping[str, Range] = {
+    "val_fraction": HELD_OUT,
+    "test_fraction": HELD_OUT,
+    "head": (lambda value: value in get_args(Head), f"one of {get_args(Head)}"),
+    "balance": (lambda value: value in get_args(Balance), f"one of {get_args(Balance)}"),
+    "views": NOT_NEGATIVE,
+    "augment_strength": NOT_NEGATIVE,
+    "augment_erase": BELOW_1,
+    "mixup": NOT_NEGATIVE,
+    "cutmix": NOT_NEGATIVE,
+    "mix_share": SHARE,
+    "label_smoothing": BELOW_1,
+    "fine_tune_blocks": NOT_NEGATIVE,
+    "fine_tune_size": NOT_NEGATIVE,
+    "ema": BELOW_1,
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +54,8 @@ class FitConfig:
         resize: `stretch` or `crop`, see `har_edge.spec.ClipSpec`.
         backbone: Image network, a key of `har_train.model.BACKBONES`.
         alpha: Its width multiplier.
-        weights: `imagenet`, `none`, or a weights file for the backbone without its top.
+        weights: `imagenet`, `none`, a weights file for the backbone without its top, or the
+            `model.keras` of a run whose backbone is taken over.
         head: Temporal head: `lstm`, `gru`, `bilstm`, `attention` or `mean`.
         lstm_units: Size of the recurrent layer.
         dense_units: Sizes of the dense layers behind it.
@@ -47,14 +72,24 @@ class FitConfig:
         augment_flip: Whether views may swap left and right.
         augment_erase: Share of views with a grey rectangle over them.
         mixup: A of the Beta(A, A) that two windows are mixed by; 0 for none.
+        cutmix: A of the Beta(A, A) of the area of another window that stage 2 pastes into each
+            frame, with `fresh_views`; 0 for none.
+        mix_share: Share of batches that are mixed; a batch gets one of the two.
         label_smoothing: Share of each target that is spread over all classes.
         balance: What evens out rare classes: `none`, loss `weights` or `sampling`.
         fine_tune_blocks: Top blocks of the backbone that stage 2 trains; 0 for no stage 2.
         fine_tune_epochs: Most epochs of stage 2.
         fine_tune_rate: Its highest learning rate; a cosine schedule with warm-up leads to 0.
+        fresh_views: Whether stage 2 draws every frame anew in every epoch, from pixels, instead
+            of reading cached views: slower, and better where the data is small.
+        fine_tune_size: Height and width of frames that stage 2 learns from with `fresh_views`; 0
+            for `size`. What is learnt at 160 pixels holds at 224, for half of the time.
+        mixed_precision: Whether stage 2 computes in bfloat16; for machines with units for it.
         ema: Momentum of the average of weights that stage 2 keeps, such as 0.99; 0 for none.
         val_fraction, test_fraction: Shares held out where the data names no split.
         seed: Of all random choices.
+        deterministic: Whether the same run gives the same weights on the same machine; without,
+            TensorFlow adds in any order, nearly twice as fast.
         about: Texts for the spec and the model card: description, license, data, limits.
     """
 
@@ -84,15 +119,21 @@ class FitConfig:
     augment_flip: bool = True
     augment_erase: float = 0.0
     mixup: float = 0.0
+    cutmix: float = 0.0
+    mix_share: float = 1.0
     label_smoothing: float = 0.0
     balance: Balance = "none"
     fine_tune_blocks: int = 0
     fine_tune_epochs: int = 10
     fine_tune_rate: float = 1e-4
+    fresh_views: bool = False
+    fine_tune_size: int = 0
+    mixed_precision: bool = False
     ema: float = 0.0
     val_fraction: float = 0.15
     test_fraction: float = 0.15
     seed: int = 0
+    deterministic: bool = True
     about: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -102,25 +143,14 @@ class FitConfig:
                 value, (int, float) if kind is float else kind
             ):
                 raise DataError(f"{f.name} should be of type {kind.__name__}. Received {value!r}.")
-        for name in ("val_fraction", "test_fraction"):
-            if not 0 < getattr(self, name) <= 0.5:
-                raise DataError(
-                    f"{name} should be above 0 and at most 0.5. Received {getattr(self, name)}."
-                )
-        if self.head not in get_args(Head):
-            raise DataError(f"head should be one of {get_args(Head)}. Received {self.head!r}.")
-        if self.balance not in get_args(Balance):
+        for name, (fits, words) in RANGES.items():
+            if not fits(getattr(self, name)):
+                raise DataError(f"{name} should be {words}. Received {getattr(self, name)!r}.")
+        if (self.fine_tune_size or self.cutmix) and not self.fresh_views:
             raise DataError(
-                f"balance should be one of {get_args(Balance)}. Received {self.balance!r}."
+                "fine_tune_size and cutmix need fresh_views: cached maps have no pixels. "
+                f"Received {self.fine_tune_size} and {self.cutmix}."
             )
-        for name in ("views", "augment_strength", "mixup", "fine_tune_blocks"):
-            if getattr(self, name) < 0:
-                raise DataError(f"{name} should be 0 or more. Received {getattr(self, name)}.")
-        for name in ("augment_erase", "label_smoothing", "ema"):
-            if not 0 <= getattr(self, name) < 1:
-                raise DataError(
-                    f"{name} should be at least 0 and below 1. Received {getattr(self, name)}."
-                )
         if "/" in self.name or "\\" in self.name:
             raise DataError(f"name becomes a file name, without slashes. Received {self.name!r}.")
 

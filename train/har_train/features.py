@@ -145,7 +145,7 @@ def cache_dataset(
 
     Args:
         samples, encoder, clip, cache, view, progress, skipped: As in `encode_dataset`, but the
-            encoder may give maps, (N, h, w, d).
+            encoder may give maps, (N, h, w, d), or be None: then the frames themselves are kept.
         half: Whether entries are float16 instead of float32.
 
     Returns:
@@ -274,8 +274,10 @@ def _ahead(
         pending.extend(itertools.islice(jobs, 1))
 
 
-def _encode(encoder: Any, frames: Pixels) -> NDArray[np.float32]:
+def _encode(encoder: Any, frames: Pixels) -> NDArray[Any]:
     """Encode frames, (N, H, W, 3) uint8, in batches: (N, D) or (N, h, w, d) float32."""
+    if encoder is None:
+        return frames
     batches = range(0, len(frames), BATCH_FRAMES)
     parts = [
         encoder.predict_on_batch(frames[i : i + BATCH_FRAMES].astype(np.float32)) for i in batches
@@ -285,7 +287,7 @@ def _encode(encoder: Any, frames: Pixels) -> NDArray[np.float32]:
 
 def _cache_key(encoder: Any, clip: ClipSpec, *, half: bool) -> str:
     preprocessing = {k: v for k, v in asdict(clip).items() if k != "num_frames"}
-    settings: list[Any] = [preprocessing, weights_digest(encoder)]
+    settings: list[Any] = [preprocessing, weights_digest(encoder) if encoder else "frames"]
     if half:  # maps: the same weights can be cut out of the backbone in one way only
         settings.append("float16")
     return _short_hash(settings)

@@ -1,30 +1,48 @@
-"""Stage 2: train the top blocks of the backbone together with the head.
+"""Stage 2: train the top blocks of the backbone together with the head, in one of two ways.
 
-The backbone is cut below its top blocks. The bottom never changes, so every view of every
-frame goes through it once; its maps lie in the cache as float16 and are read from disk batch
-by batch. Only the top runs in every epoch. Both parts share their layers with the backbone
-they were cut from: what the top learns, the backbone has learned.
+From maps: the backbone is cut below its top blocks. The bottom never changes, so every view of
+every frame goes through it once; its maps lie in the cache as float16 and are read from disk
+batch by batch. Only the top runs in every epoch.
+
+From pixels: every epoch draws new views of the frames, at the size of the model or below, and
+runs the whole backbone. Slower, and better where the data is small.
+
+All parts share their layers with the backbone that they were made from: what they learn, it
+has learned.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from har_edge.errors import DataError
 from har_edge.spec import ClipSpec
+from har_train.augment import Augmentation, augment_colour
 from har_train.config import FitConfig
 from har_train.data import Sample
-from har_train.features import View, cache_dataset
+from har_train.features import CachedSample, View, cache_dataset
 from har_train.loop import History, LoopSettings, run_epochs
-from har_train.model import BACKBONES, import_keras
-from har_train.windows import build_map_windows, held_out_epoch, training_epoch
+from har_train.model import BACKBONES, backbone_of, import_keras
+from har_train.windows import (
+    Windows,
+    build_fresh_windows,
+    build_map_windows,
+    epoch_length,
+    held_out_epoch,
+    training_epoch,
+)
 
 # Share of all steps in which the learning rate rises.
 WARM_UP = 0.1
+# Some thousand steps are few: squares of gradients are averaged over 50 of them, not 1,000.
+BETA_2 = 0.98
+GRADIENT_NORM = 1.0
 
 
 def fine_tune(
@@ -64,29 +82,145 @@ def fine_tune(
         DataError: if the backbone has no such number of blocks.
         OutputError: if the cache or a checkpoint cannot be written.
     """
-    bottom, top = split_encoder(encoder, config)
-
-    def maps(samples: Sequence[Sample], view: View) -> Any:
-        return cache_dataset(samples, bottom, clip, cache=cache, view=view, half=True)
-
-    train_windows = build_map_windows([maps(train, view) for view in views], labels, config)
-    val_windows = build_map_windows([maps(val, View())], labels, config)
-    model = _join_top(top, classifier, config)
-    steps = math.ceil(len(train_windows.rows) / config.batch_size)
-    frozen = _set_trainable(top)
-    _compile(model, config, steps)
-    try:
+    first = first_layer_of_top(backbone_of(encoder), config)
+    prepare = _from_pixels if config.fresh_views else _from_maps
+    parts = prepare(encoder, classifier, (train, val), labels, config, clip, views, cache)
+    with _learning(encoder, first, classifier, config):
+        steps = epoch_length(parts.train, once_per_clip=config.fresh_views) / config.batch_size
+        parts.model.compile(
+            optimizer=_optimizer(config, math.ceil(steps)),
+            loss=import_keras().losses.CategoricalCrossentropy(
+                label_smoothing=config.label_smoothing
+            ),
+            weighted_metrics=["accuracy"],
+        )
         return run_epochs(
-            model,
-            lambda epoch: training_epoch(train_windows, config, epoch),
-            held_out_epoch(val_windows, config.batch_size),
+            parts.model,
+            lambda epoch: training_epoch(
+                parts.train, config, epoch, once_per_clip=config.fresh_views
+            ),
+            held_out_epoch(parts.val, config.batch_size),
             loop,
+            judge=parts.judge,
             start_loss=start_loss,
             report=report,
         )
-    finally:
-        for layer in frozen:
-            layer.trainable = False
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What stage 2 trains and on what.
+
+    Attributes:
+        model: Network over the training windows.
+        judge: Network of the same layers over the validation windows, where they are of
+            another size.
+        train, val: The windows.
+    """
+
+    model: Any
+    judge: Any
+    train: Windows
+    val: Windows
+
+
+def _from_maps(
+    encoder: Any,
+    classifier: Any,
+    samples: tuple[Sequence[Sample], Sequence[Sample]],
+    labels: Sequence[str],
+    config: FitConfig,
+    clip: ClipSpec,
+    views: Sequence[View],
+    cache: Path,
+) -> _Parts:
+    """Train the top on cached maps of the bottom."""
+    bottom, top = split_encoder(encoder, config)
+
+    def maps(samples: Sequence[Sample], view: View) -> list[CachedSample]:
+        return cache_dataset(samples, bottom, clip, cache=cache, view=view, half=True)
+
+    train, val = samples
+    return _Parts(
+        model=_join(top, classifier, config),
+        judge=None,
+        train=build_map_windows([maps(train, view) for view in views], labels, config),
+        val=build_map_windows([maps(val, View())], labels, config),
+    )
+
+
+def _from_pixels(
+    encoder: Any,
+    classifier: Any,
+    samples: tuple[Sequence[Sample], Sequence[Sample]],
+    labels: Sequence[str],
+    config: FitConfig,
+    clip: ClipSpec,
+    views: Sequence[View],
+    cache: Path,
+) -> _Parts:
+    """Train the whole network on frames that every epoch draws anew."""
+    train, val = (
+        cache_dataset(part, None, clip, cache=cache, view=view)
+        for part, view in zip(samples, (views[0], View()), strict=True)
+    )
+    size = config.fine_tune_size or config.size
+    augmentation = views[0].augmentation
+    small = replace(clip, height=size, width=size)
+    return _Parts(
+        model=_join(resized_encoder(encoder, size), classifier, config, augmentation),
+        judge=_join(encoder, classifier, config),
+        train=build_fresh_windows(train, labels, config, clip=small, augmentation=augmentation),
+        # Side by side: overlapping windows would run the same frames through again.
+        val=build_map_windows([val], labels, replace(config, window_stride=config.num_frames)),
+    )
+
+
+def resized_encoder(encoder: Any, size: int) -> Any:
+    """Lay the layers of an encoder over frames of another size; all weights are shared.
+
+    Returns:
+        Keras model, (N, size, size, 3) pixels -> (N, D) features.
+    """
+    keras = import_keras()
+    backbone = backbone_of(encoder)
+    pixels = keras.Input((size, size, 3), name="frame")
+    scaled = _before_backbone(encoder, backbone, pixels)
+    over = keras.Input(scaled.shape[1:], name="scaled")
+    network = _with_fixed_statistics(backbone, over)
+    return keras.Model(pixels, encoder.layers[-1](network(scaled)))
+
+
+def _with_fixed_statistics(network: Any, inputs: Any) -> Any:
+    """Lay a network's layers over other inputs, with batch norm in inference mode for good.
+
+    Keras lets `training=True` of a whole model win over `training=False` of a part, so that the
+    statistics of ImageNet would be lost to those of small batches.
+    """
+    keras = import_keras()
+
+    class FixedStatistics(import_keras().layers.Layer):  # type: ignore[misc]
+        def __init__(self, norm: Any) -> None:
+            super().__init__(name=norm.name)
+            self.norm = norm
+
+        def call(self, x: Any, mask: Any = None) -> Any:
+            return self.norm(x, training=False, mask=mask)
+
+    def shared(layer: Any) -> Any:
+        is_norm = isinstance(layer, keras.layers.BatchNormalization)
+        return FixedStatistics(layer) if is_norm else layer
+
+    return keras.models.clone_model(network, input_tensors=inputs, clone_function=shared)
+
+
+def _before_backbone(encoder: Any, backbone: Any, pixels: Any) -> Any:
+    """Apply what the encoder does to pixels first: rescaling, where the backbone asks for it."""
+    for layer in encoder.layers[1:]:
+        if layer is backbone:
+            break
+        pixels = layer(pixels)
+    return pixels
 
 
 def split_encoder(encoder: Any, config: FitConfig) -> tuple[Any, Any]:
@@ -99,25 +233,16 @@ def split_encoder(encoder: Any, config: FitConfig) -> tuple[Any, Any]:
         DataError: if the backbone has no such number of blocks.
     """
     keras = import_keras()
-    backbone = _backbone_of(keras, encoder)
+    backbone = backbone_of(encoder)
     first = first_layer_of_top(backbone, config)
     pixels = keras.Input(encoder.input_shape[1:], name="frame")
-    x = pixels
-    for layer in encoder.layers[1:]:
-        if layer is backbone:
-            break
-        x = layer(x)  # rescaling, where the backbone asks for it
+    x = _before_backbone(encoder, backbone, pixels)
     below = keras.Model(backbone.input, first.input, name="bottom")
-    above = keras.Model(first.input, backbone.output, name="top")
+    above = keras.Model(first.input, backbone.output)
     bottom = keras.Model(pixels, below(x, training=False), name="encode_bottom")
     maps = keras.Input(first.input.shape[1:], name="maps")
-    # Batch norm in inference mode, as in the whole encoder.
-    features = encoder.layers[-1](above(maps, training=False))
+    features = encoder.layers[-1](_with_fixed_statistics(above, maps).output)
     return bottom, keras.Model(maps, features, name="encode_top")
-
-
-def _backbone_of(keras: Any, encoder: Any) -> Any:
-    return next(layer for layer in encoder.layers if isinstance(layer, keras.Model))
 
 
 def first_layer_of_top(backbone: Any, config: FitConfig) -> Any:
@@ -140,32 +265,52 @@ def first_layer_of_top(backbone: Any, config: FitConfig) -> Any:
     return list(first_of.values())[-config.fine_tune_blocks]
 
 
-def _join_top(top: Any, classifier: Any, config: FitConfig) -> Any:
-    """Join top and head for training: (N, T, h, w, d) maps -> (N, C)."""
+def _join(
+    encoder: Any, classifier: Any, config: FitConfig, augmentation: Augmentation | None = None
+) -> Any:
+    """Join an encoder, or its top, and the head: (N, T, h, w, d) pixels or maps -> (N, C)."""
     keras = import_keras()
-    shape = top.input_shape[1:]
-    maps = keras.Input((config.num_frames, *shape), name="maps")
+    shape = encoder.input_shape[1:]
+    clips = keras.Input((config.num_frames, *shape), name="clips")
+    x = augment_colour(clips, augmentation) if augmentation else clips
     # All frames of all clips at once, which is faster than one instant after another.
-    frames = keras.ops.reshape(maps, (-1, *shape))  # (N T, h, w, d)
-    features = keras.ops.reshape(top(frames), (-1, config.num_frames, top.output_shape[-1]))
-    return keras.Model(maps, classifier(features), name="fine_tune")
+    frames = keras.ops.reshape(x, (-1, *shape))  # (N T, h, w, d)
+    features = keras.ops.reshape(encoder(frames), (-1, config.num_frames, encoder.output_shape[-1]))
+    return keras.Model(clips, classifier(features), name="fine_tune")
 
 
-def _set_trainable(top: Any) -> list[Any]:
-    """Let the top's layers learn, batch norm excepted; return them."""
-    keras = import_keras()
-    above = _backbone_of(keras, top)
-    layers = [
-        layer
-        for layer in above.layers
-        if layer.weights and not isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    for layer in layers:
-        layer.trainable = True
-    return layers
+@contextlib.contextmanager
+def _learning(encoder: Any, first: Any, classifier: Any, config: FitConfig) -> Iterator[None]:
+    """Let the backbone's layers from `first` on learn, and all compute as the config says.
+
+    Batch norm learns its scale and shift.
+    """
+    backbone = backbone_of(encoder)
+    top = backbone.layers[backbone.layers.index(first) :]
+    policies = {layer: layer.dtype_policy for layer in [*backbone.layers, *classifier.layers]}
+    try:
+        for layer in top:
+            layer.trainable = True
+        if config.mixed_precision:
+            for layer in policies:
+                # Probabilities stay float32: their logarithm is taken.
+                if layer is not classifier.layers[-1]:
+                    layer.dtype_policy = "mixed_bfloat16"
+        yield
+    finally:
+        for layer, policy in policies.items():
+            layer.dtype_policy = policy
+        for layer in top:
+            layer.trainable = False
 
 
-def _compile(model: Any, config: FitConfig, steps: int) -> None:
+def _optimizer(config: FitConfig, steps: int) -> Any:
+    """Make stage 2's optimizer: a cosine schedule with warm-up, and AdamW for short runs.
+
+    Args:
+        config: Epochs, highest rate, decay and average.
+        steps: Of one epoch.
+    """
     keras = import_keras()
     total = steps * config.fine_tune_epochs
     warm_up = max(1, round(total * WARM_UP))
@@ -176,8 +321,9 @@ def _compile(model: Any, config: FitConfig, steps: int) -> None:
         warmup_steps=warm_up,
     )
     average = {"use_ema": True, "ema_momentum": config.ema} if config.ema else {}
-    model.compile(
-        optimizer=keras.optimizers.AdamW(rate, config.weight_decay, **average),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
-        weighted_metrics=["accuracy"],
+    optimizer = keras.optimizers.AdamW(
+        rate, config.weight_decay, beta_2=BETA_2, global_clipnorm=GRADIENT_NORM, **average
     )
+    # Only kernels decay: pulling shifts and scales of batch norm to 0 would undo ImageNet's.
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    return optimizer

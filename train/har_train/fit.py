@@ -106,7 +106,8 @@ def fit(
     """
     keras = import_keras()
     keras.utils.set_random_seed(config.seed)
-    _enable_determinism()
+    if config.deterministic:
+        _enable_determinism()
     samples = assign_splits(
         load_dataset(config.data, config.root),
         val_fraction=config.val_fraction,

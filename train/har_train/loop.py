@@ -70,6 +70,7 @@ def run_epochs(
     val: Any,
     settings: LoopSettings,
     *,
+    judge: Any = None,
     start_loss: float = np.inf,
     report: Callable[[int, Mapping[str, float]], object] = lambda epoch, logs: None,
 ) -> History:
@@ -82,6 +83,7 @@ def run_epochs(
             nothing else.
         val: Validation dataset.
         settings: See there.
+        judge: Model of the same layers that validation runs on, where its input is another.
         start_loss: Validation loss of the weights that the model comes with; they stay if no
             epoch is better.
         report: Called after each epoch with its number and figures.
@@ -94,6 +96,9 @@ def run_epochs(
         OutputError: if it cannot be written.
     """
     keras = import_keras()
+    # Whatever the training loss adds (smoothing above all) must not decide which epoch is best.
+    judge = judge or keras.Model(model.inputs, model.outputs)
+    judge.compile(loss="categorical_crossentropy", weighted_metrics=["accuracy"])
     model.optimizer.build(model.trainable_variables)
     state = _State(best_loss=start_loss, best=_weights(model))
     if settings.checkpoint is not None and settings.checkpoint.is_file():
@@ -103,7 +108,9 @@ def run_epochs(
         if state.epoch - state.best_epoch > settings.patience:
             break
         epoch = state.epoch
-        logs = _run_epoch(keras, model, make_epoch(epoch), val, epoch, settings, logger, state)
+        logs = _run_epoch(
+            keras, model, make_epoch(epoch), (judge, val), epoch, settings, logger, state
+        )
         for key, value in logs.items():
             state.history.setdefault(key, []).append(value)
         if settings.checkpoint is not None:
@@ -117,7 +124,7 @@ def _run_epoch(
     keras: Any,
     model: Any,
     train: Any,
-    val: Any,
+    held_out: tuple[Any, Any],
     epoch: int,
     settings: LoopSettings,
     logger: Sequence[Any],
@@ -141,7 +148,8 @@ def _run_epoch(
         callbacks=callbacks,
     )
     logs = {key: float(values[-1]) for key, values in done.history.items()}
-    found = model.evaluate(val, verbose=0, return_dict=True)
+    judge, val = held_out
+    found = judge.evaluate(val, verbose=0, return_dict=True)
     logs |= {f"val_{key}": float(value) for key, value in found.items()}
     if logs["val_loss"] < state.best_loss:
         state.best_loss, state.best_epoch, state.best = logs["val_loss"], epoch, _weights(model)

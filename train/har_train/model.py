@@ -121,11 +121,7 @@ def _load_backbone(keras: Any, known: Backbone, clip: ClipSpec, config: FitConfi
             **options,
         )
         if not downloaded and config.weights != "none":
-            if not Path(config.weights).is_file():
-                raise DataError(
-                    f"There is no weights file {config.weights}. Give a file, imagenet or none."
-                )
-            backbone.load_weights(config.weights)
+            _load_weights(backbone, Path(config.weights))
     except DataError:
         raise
     # Keras raises bare Exception when a download fails, and whatever h5py raises for files.
@@ -136,6 +132,26 @@ def _load_backbone(keras: Any, known: Backbone, clip: ClipSpec, config: FitConfi
         ) from error
     backbone.trainable = False
     return backbone
+
+
+def _load_weights(backbone: Any, path: Path) -> None:
+    """Load a weights file, or take over the backbone of a trained model."""
+    if not path.is_file():
+        raise DataError(
+            f"There is no weights file {path}. Give a file, the model.keras of a run, imagenet or "
+            "none."
+        )
+    if path.suffix == ".keras":
+        trained = import_keras().models.load_model(path).get_layer("frames").layer
+        backbone.set_weights(backbone_of(trained).get_weights())
+    else:
+        backbone.load_weights(path)
+
+
+def backbone_of(encoder: Any) -> Any:
+    """Give the image network inside a frame encoder."""
+    keras = import_keras()
+    return next(layer for layer in encoder.layers if isinstance(layer, keras.Model))
 
 
 def build_classifier(num_classes: int, feature_size: int, config: FitConfig) -> Any:

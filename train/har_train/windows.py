@@ -14,10 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.clips import window_indices
+from har_edge.preprocess import Pixels
+from har_edge.spec import ClipSpec
+from har_train.augment import Augmentation, random_box
 from har_train.config import FitConfig
 from har_train.data import Sample
 from har_train.features import CachedSample, EncodedSample
 from har_train.model import import_keras
+
+Floats = NDArray[np.float32]
 
 
 class Bank(Protocol):
@@ -47,7 +52,7 @@ class FeatureBank:
 
 
 class MapBank:
-    """Feature maps on disk: only the frames asked for are read."""
+    """Feature maps, or pixels, on disk: only the frames asked for are read."""
 
     def __init__(self, views: Sequence[Sequence[CachedSample]]) -> None:
         self.num_views = len(views)
@@ -56,12 +61,36 @@ class MapBank:
 
     def gather(self, views: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Read windows, (B, T, h, w, d)."""
-        clips = np.searchsorted(self._ends, rows[:, 0], side="right")
-        windows = []
-        for view, clip, numbers in zip(views, clips, rows, strict=True):
-            item = self._views[view][clip]
-            windows.append(item.load()[numbers - (self._ends[clip] - item.count)])
+        windows = [self.read(v, r)[1] for v, r in zip(views, rows, strict=True)]
         return np.stack(windows).astype(np.float32)
+
+    def read(self, view: int, rows: NDArray[np.intp]) -> tuple[CachedSample, NDArray[Any]]:
+        """Read one window, (T, h, w, d), as it is stored; say of which sample."""
+        clip = int(np.searchsorted(self._ends, rows[0], side="right"))
+        item = self._views[view][clip]
+        return item, item.load()[rows - (self._ends[clip] - item.count)]
+
+
+class FreshBank:
+    """Frames on disk, of which a new box is drawn every time: each epoch has its own views."""
+
+    num_views = 2**31
+
+    def __init__(
+        self, frames: Sequence[CachedSample], clip: ClipSpec, augmentation: Augmentation
+    ) -> None:
+        self._frames = MapBank([frames])
+        self._clip, self._augmentation = clip, augmentation
+
+    def gather(self, views: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Read and draw windows, (B, T, h, w, 3)."""
+        return np.stack([self._draw(int(v), r) for v, r in zip(views, rows, strict=True)]).astype(
+            np.float32
+        )
+
+    def _draw(self, view: int, rows: NDArray[np.intp]) -> Pixels:
+        item, frames = self._frames.read(0, rows)
+        return random_box(frames, self._clip, self._augmentation, item.sha256, view)
 
 
 @dataclass(frozen=True)
@@ -121,6 +150,27 @@ def build_map_windows(
     return _cut(samples, MapBank(views), labels, config)
 
 
+def build_fresh_windows(
+    frames: Sequence[CachedSample],
+    labels: Sequence[str],
+    config: FitConfig,
+    *,
+    clip: ClipSpec,
+    augmentation: Augmentation,
+) -> Windows:
+    """Cut one split's clips into windows of pixels that are drawn anew in every epoch.
+
+    Args:
+        frames: The samples' frames in the cache.
+        labels: Classes in order.
+        config: Gives T and stride.
+        clip: Gives the size of the frames that are drawn.
+        augmentation: How they are drawn.
+    """
+    samples = [(item.sample, item.count) for item in frames]
+    return _cut(samples, FreshBank(frames, clip, augmentation), labels, config)
+
+
 def _cut(
     samples: Sequence[tuple[Sample, int]], bank: Bank, labels: Sequence[str], config: FitConfig
 ) -> Windows:
@@ -144,30 +194,102 @@ def _cut(
 
 
 @dataclass(frozen=True)
+class Mix:
+    """How the windows of a batch are mixed with each other.
+
+    Attributes:
+        mixup: A of Beta(A, A), by which pixels or features of two windows are blended.
+        cutmix: A of Beta(A, A), the area of another window's box; 0 for features.
+        share: Share of batches that are mixed.
+        seed: With the number of the batch it decides on every draw.
+
+    Source: Zhang et al., mixup: Beyond Empirical Risk Minimization (ICLR 2018); Yun et al., CutMix
+    (ICCV 2019).
+    """
+
+    mixup: float
+    cutmix: float
+    share: float
+    seed: tuple[int, ...]
+
+    def __call__(
+        self, index: int, inputs: Floats, targets: Floats, weights: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        """Mix batch `index`: inputs (B, T, ...), targets (B, C), weights (B,)."""
+        random = np.random.default_rng((*self.seed, index))
+        kinds = [k for k, a in ((self._blend, self.mixup), (self._paste, self.cutmix)) if a > 0]
+        if not kinds or random.random() >= self.share:
+            return inputs, targets, weights
+        other = random.permutation(len(inputs))
+        kept, inputs = kinds[random.integers(len(kinds))](random, inputs, inputs[other])
+        targets = kept * targets + (1 - kept) * targets[other]
+        return inputs, targets, kept * weights + (1 - kept) * weights[other]
+
+    def _blend(
+        self, random: np.random.Generator, inputs: Floats, others: Floats
+    ) -> tuple[np.float32, Floats]:
+        kept = np.float32(random.beta(self.mixup, self.mixup))
+        return kept, kept * inputs + (1 - kept) * others
+
+    def _paste(
+        self, random: np.random.Generator, inputs: Floats, others: Floats
+    ) -> tuple[np.float32, Floats]:
+        height, width = inputs.shape[2:4]
+        side = math.sqrt(random.beta(self.cutmix, self.cutmix))
+        centre = random.random(2) * (height, width)
+        first = np.maximum(0, centre - side * np.array([height, width]) / 2).astype(int)
+        last = np.minimum((height, width), centre + side * np.array([height, width]) / 2)
+        box = (slice(None), slice(None), *map(slice, first, last.astype(int)))
+        mixed = inputs.copy()
+        mixed[box] = others[box]
+        covered = mixed[box].shape[2] * mixed[box].shape[3] / (height * width)
+        return np.float32(1 - covered), mixed
+
+
+@dataclass(frozen=True)
 class _Plan:
-    """One epoch: windows in order with their views and weights, (M,) each."""
+    """One epoch: windows in order with their views, (E,) each; weights of all windows, (M,)."""
 
     order: NDArray[np.intp]
     views: NDArray[np.intp]
     weights: NDArray[np.float32]
-    mixup: float = 0.0
-    seed: tuple[int, ...] = ()
+    mix: Mix | None = None
 
 
-def training_epoch(windows: Windows, config: FitConfig, epoch: int) -> Any:
-    """Build the Keras dataset of one training epoch; it depends on (seed, epoch) alone."""
+def training_epoch(
+    windows: Windows, config: FitConfig, epoch: int, *, once_per_clip: bool = False
+) -> Any:
+    """Build the Keras dataset of one training epoch; it depends on (seed, epoch) alone.
+
+    Args:
+        windows: What to learn from.
+        config: Batch size, balance, mixup and seed.
+        epoch: Number of the epoch.
+        once_per_clip: Whether an epoch sees one window of each clip instead of all.
+    """
     random = np.random.default_rng((config.seed, epoch))
     count, weights = len(windows.rows), windows.weights
     order = random.permutation(count)
-    if config.balance == "weights":
-        weights = np.asarray(weights * windows.class_weights, dtype=np.float32)
     if config.balance == "sampling":
         share = windows.class_weights * weights
-        order = random.choice(count, count, p=share / share.sum())
+        number = epoch_length(windows, once_per_clip=once_per_clip)
+        order = random.choice(count, number, p=share / share.sum())
         weights = np.ones_like(weights)  # rarer windows are drawn less often instead
-    views = random.integers(0, windows.bank.num_views, count)
-    plan = _Plan(order, views, weights, config.mixup, (config.seed, epoch))
+    elif once_per_clip:
+        _, first = np.unique(windows.clip_of[order], return_index=True)
+        order, weights = order[np.sort(first)], np.ones_like(weights)
+    if config.balance == "weights":
+        weights = np.asarray(weights * windows.class_weights, dtype=np.float32)
+    views = random.integers(0, windows.bank.num_views, len(order))
+    cutmix = config.cutmix if isinstance(windows.bank, FreshBank) else 0.0
+    mix = Mix(config.mixup, cutmix, config.mix_share, (config.seed, epoch))
+    plan = _Plan(order, views, weights, mix)
     return _make_dataset(windows, plan, config.batch_size)
+
+
+def epoch_length(windows: Windows, *, once_per_clip: bool = False) -> int:
+    """Windows in a training epoch, see `training_epoch`."""
+    return len(np.unique(windows.clip_of)) if once_per_clip else len(windows.rows)
 
 
 def held_out_epoch(windows: Windows, batch_size: int) -> Any:
@@ -198,11 +320,4 @@ def _batch(windows: Windows, plan: _Plan, part: slice, index: int) -> tuple[NDAr
     inputs = windows.bank.gather(plan.views[part], windows.rows[chosen])
     targets = np.eye(windows.num_classes, dtype=np.float32)[windows.targets[chosen]]
     weights = plan.weights[chosen]
-    if plan.mixup > 0:
-        random = np.random.default_rng((*plan.seed, index))
-        share = np.float32(random.beta(plan.mixup, plan.mixup))
-        other = random.permutation(len(chosen))
-        inputs, targets, weights = (
-            share * a + (1 - share) * a[other] for a in (inputs, targets, weights)
-        )
-    return inputs, targets, weights
+    return plan.mix(index, inputs, targets, weights) if plan.mix else (inputs, targets, weights)
