@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,12 @@ from har_train.evaluate import (
     calibration_error,
     choose_reject_threshold,
     classification_report,
+    confident_errors,
     confusion,
     fit_temperature,
     measure,
+    per_class,
+    reliability,
     risk_coverage,
     tempered,
     top_k_accuracy,
@@ -90,6 +94,59 @@ def test_confusion() -> None:
     for row, target in zip(plain_per_clip(predictions), predictions.targets, strict=True):
         expected[target, row.index(max(row))] += 1
     assert confusion(predictions).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_per_class_against_counts(seed: int) -> None:
+    predictions = random_predictions(seed, clips=12)  # some classes are missing
+    matrix = confusion(predictions)
+    for i, (precision, recall, f1, support) in enumerate(per_class(predictions)):
+        right, said, true = matrix[i, i], matrix[:, i].sum(), matrix[i].sum()
+        assert support == true
+        assert precision == pytest.approx(right / said if said else 0)
+        assert recall == pytest.approx(right / true if true else 0)
+        assert f1 == pytest.approx(2 * right / (said + true) if said + true else 0)
+
+
+def test_reliability_against_loops() -> None:
+    predictions = random_predictions(1, clips=100)
+    rows, targets = predictions.per_clip(), predictions.targets
+    found = reliability(rows, targets, 10)
+    for i in range(10):
+        own = [
+            (r, t) for r, t in zip(rows, targets, strict=True) if i / 10 < r.max() <= (i + 1) / 10
+        ]
+        assert found.counts[i] == len(own)
+        assert found.confidence[i] == pytest.approx(sum(float(r.max()) for r, _ in own))
+        assert found.right[i] == sum(int(r.argmax()) == t for r, t in own)
+
+
+def test_ties_in_confidence_count_the_same_in_any_order() -> None:
+    rows = np.array([[0.8, 0.2]] * 3 + [[0.6, 0.4]], np.float32)
+    areas = {
+        tuple(risk_coverage(rows, np.array(targets))[1])
+        for targets in ([0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0])
+    }
+    assert areas == {(1, 1 / 2, 1 / 3, 1 / 4)}
+
+
+def test_confident_errors_are_the_worst_first() -> None:
+    predictions = random_predictions(4)
+    found = confident_errors(predictions, 5)
+    means = plain_per_clip(predictions)
+    wrong = [
+        (max(row), i)
+        for i, (row, t) in enumerate(zip(means, predictions.targets, strict=True))
+        if row.index(max(row)) != t
+    ]
+    expected = sorted(wrong, reverse=True)[:5]
+    assert [e.clip for e in found] == [i for _, i in expected]
+    assert [e.confidence for e in found] == pytest.approx([c for c, _ in expected])
+    numbered = replace(predictions, first_frames=np.arange(len(predictions.probabilities)))
+    for error in confident_errors(numbered, 5):
+        own = numbered.probabilities[numbered.clip_of == error.clip, error.chosen]
+        assert numbered.probabilities[error.first_frame, error.chosen] == own.max()
+        assert numbered.clip_of[error.first_frame] == error.clip
 
 
 def test_report_names_every_class_even_absent_ones() -> None:

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from har_train.plots import plot_confusion, plot_history, plot_per_class
+from har_train.evaluate import reliability, risk_coverage
+from har_train.plots import (
+    plot_confusion,
+    plot_history,
+    plot_per_class,
+    plot_picture_grid,
+    plot_reliability,
+    plot_risk_coverage,
+)
 
 pytest.importorskip("matplotlib")
 pytestmark = [
@@ -61,6 +69,37 @@ def test_the_figures_show(plot: object, tmp_path: Path) -> None:
         plot(np.array(matrix), ["a", "b"], tmp_path / f"{name}.png")
     good, bad = pixels_of(tmp_path / "good.png"), pixels_of(tmp_path / "bad.png")
     assert good.shape != bad.shape or (good != bad).any()
+
+
+@pytest.mark.parametrize("count", [2, 40])
+def test_many_classes_fit_on_a_screen_or_two(count: int, tmp_path: Path) -> None:
+    labels = [f"some_long_name_of_an_action_{i}" for i in range(count)]
+    for plot in (plot_confusion, plot_per_class):
+        plot(np.eye(count, dtype=np.int64) * 100, labels, tmp_path / "p.png")
+        height, width, _ = pixels_of(tmp_path / "p.png").shape
+        assert 400 < width < 2200
+        assert 200 < height < 2200
+
+
+@pytest.mark.parametrize("right", ["none", "some", "all"])
+def test_calibration_plots_of_any_model(right: str, tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).dirichlet(np.ones(3), 50).astype(np.float32)
+    chosen = rows.argmax(axis=1)
+    shift = {"none": np.ones(50, int), "some": np.arange(50) % 2, "all": np.zeros(50, int)}[right]
+    targets = (chosen + shift) % 3
+    plot_reliability(reliability(rows, targets), tmp_path / "a.png")
+    for kept in (0, 20, 50):
+        plot_risk_coverage(*risk_coverage(rows, targets), kept, 0.5, tmp_path / "b.png")
+    assert pixels_of(tmp_path / "a.png").shape == (816, 720, 3)
+    assert pixels_of(tmp_path / "b.png").shape == (504, 768, 3)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_picture_grid_shows_every_picture(count: int, tmp_path: Path) -> None:
+    pictures = [np.full((40, 60, 3), (200, 10 * i, 0), np.uint8) for i in range(count)]
+    plot_picture_grid(pictures, ["$^$ 🏃"] * count, "Title", tmp_path / "p.png")
+    shown = {tuple(p) for p in pixels_of(tmp_path / "p.png").reshape(-1, 3)}
+    assert {(200, 10 * i, 0) for i in range(count)} <= shown
 
 
 def test_figures_are_closed(tmp_path: Path) -> None:

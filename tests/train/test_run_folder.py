@@ -25,8 +25,8 @@ from har_train.config import FitConfig, load_config
 from har_train.data import Sample, load_dataset
 from har_train.evaluate import SplitPredictions
 from har_train.fit import FitResult
+from har_train.report import write_predictions
 from har_train.run_folder import (
-    _write_predictions,
     _write_samples,
     check_free,
     data_root,
@@ -43,7 +43,7 @@ FILES = {
     "model.keras", "spec.json", "labels.txt", "history.csv", "metrics.json",
     "training_history.png", "confusion_matrix.png", "per_class_accuracy.png",
     "classification_report.txt", "representative.npz", "config.toml", "predictions.csv",
-    "split.csv",
+    "split.csv", "per_class.csv", "reliability.png", "risk_coverage.png", "errors.png",
 }  # fmt: skip
 
 
@@ -231,7 +231,7 @@ def test_tables_name_spans_as_a_manifest_does(tmp_path: Path) -> None:
         first_frames=np.array([0, 0]),
         spans=spans,
     )
-    _write_predictions(predictions, ("x", "y"), config, tmp_path / "predictions.csv")
+    write_predictions({"test": predictions}, ("x", "y"), tmp_path, tmp_path / "predictions.csv")
     rows = rows_of(tmp_path / "predictions.csv")
     assert [(r["start_s"], r["end_s"]) for r in rows] == [("", "2.5"), ("2.5", "")]
 

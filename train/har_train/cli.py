@@ -15,9 +15,10 @@ from typing import Any, NoReturn, get_args
 import click
 
 from har_edge import __version__
-from har_edge.cli import note, run_command
+from har_edge.cli import BACKENDS, note, run_command
 from har_edge.errors import DataError, HarError, MissingExtraError
 from har_train.config import Balance, FitConfig, Head, default_name, load_config
+from har_train.data import SPLITS
 from har_train.explore import ExploreConfig
 from har_train.findings import KINDS
 from har_train.model import BACKBONES
@@ -33,6 +34,8 @@ def cli() -> None:
       har-train explore DATA --out report
       har-train fit DATA --out runs/mine
       har-train fit DATA --weights mobilenet_v2.weights.h5 --num-frames 16 --frame-rate 8
+      har-train evaluate runs/mine
+      har-train explain runs/mine clip.mp4
     """
 
 
@@ -297,6 +300,7 @@ def _fit(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from har_train.features import default_cache
     from har_train.fit import fit as train
+    from har_train.report import metrics_table
     from har_train.run_folder import (
         check_free,
         checkpoint_folder,
@@ -332,7 +336,7 @@ def _fit(
         raise
     save_run(result, folder)
     note("")
-    click.echo(_table(result.metrics))
+    click.echo(metrics_table(result.metrics))
     note(f"\nKept epoch {result.best_epoch}. Wrote {folder}. Next: har-convert {folder} --int8")
 
 
@@ -456,16 +460,128 @@ def explore(data: str, out: str | None, fail_on: tuple[str, ...], **options: Any
     library.check_gate(found, fail_on)
 
 
-def _table(metrics: Any) -> str:
-    """Lay the three splits out side by side."""
-    keys = next(iter(metrics.values()))
-    width = max(map(len, keys)) + 2
-    rows = [" " * width + "".join(f"{split:>10}" for split in metrics)]
-    for key in keys:
-        values = (m[key] for m in metrics.values())
-        shown = (f"{v:>10.1%}" if isinstance(v, float) else f"{v:>10}" for v in values)
-        rows.append(f"{key:<{width}}" + "".join(shown))
-    return "\n".join(rows)
+@cli.command()
+@click.argument("model", metavar="RUN|MODEL")
+@click.argument("data", required=False)
+@click.option("--out", metavar="DIR", help="Folder to write. [default: evaluate/NAME]")
+@click.option("--root", default="", metavar="DIR", help="Folder that DATA's paths start from.")
+@click.option(
+    "--split",
+    "splits",
+    type=click.Choice((*SPLITS, "all")),
+    multiple=True,
+    help="Judge this part only; may be given again. [default: all parts]",
+)
+@click.option(
+    "--allow-missing", is_flag=True, help="Judge on data that lacks some of the model's classes."
+)
+@click.option("--cache", metavar="DIR", help="Feature cache. [default: ~/.cache/har-edge/features]")
+@click.option(
+    "--backend",
+    type=click.Choice(BACKENDS),
+    default="auto",
+    show_default=True,
+    help="Runtime of a .tflite or .onnx model.",
+)
+@click.option(
+    "--num-threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=lambda: min(4, os.cpu_count() or 1),
+    show_default="cores, at most 4",
+    help="Threads of that runtime.",
+)
+def evaluate(
+    model: str,
+    data: str | None,
+    out: str | None,
+    root: str,
+    splits: tuple[str, ...],
+    allow_missing: bool,
+    cache: str | None,
+    **runtime: Any,
+) -> None:
+    """Say how good a model is: a run folder, a .keras file in one, a .tflite or .onnx file.
+
+    DATA is a folder of classes or a manifest, judged by its splits, or all as one part where it
+    names none; or a run folder, for its data as it was split. Left out, it is the run's own.
+    Converted files run in the edge's runtime, as har-edge runs them.
+
+    \b
+    Examples:
+      har-train evaluate runs/mine
+      har-train evaluate runs/mine NEW_DATA --out report
+      har-train evaluate mine-int8.tflite runs/mine --split test
+    """
+    _prepare_tensorflow()
+    from har_train import evaluation as library
+    from har_train.features import default_cache
+    from har_train.predict import is_run, load_predictor
+    from har_train.report import PART_NAMES, class_table, judged_part, metrics_table
+
+    _check_installed(*(["keras"] if is_run(model) else []), "sklearn", "matplotlib", "tqdm")
+    folder = Path(out) if out else library.default_folder(model, data)
+    library.check_output(folder)
+    judged = library.load_data(model, data, root=root, splits=splits)
+    predictor = load_predictor(
+        model, cache=Path(cache) if cache else default_cache(), stride=judged.stride, **runtime
+    )
+    library.check_labels(predictor.spec.labels, judged, allow_missing=allow_missing)
+    bar = partial(_bar, verb="Evaluating")
+    found = library.evaluate(model, predictor, judged, progress=bar, say=_say)
+    library.save_evaluation(found, folder)
+    name = judged_part(found.parts)
+    click.echo(metrics_table(found.metrics))
+    click.echo(f"\nClasses, {PART_NAMES[name]} files:")
+    click.echo(class_table(found.parts[name], found.spec.labels))
+    note(f"\nWrote {folder}")
+
+
+@cli.command()
+@click.argument("run", metavar="RUN")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--out", metavar="DIR", help="Folder to write to. [default: explain/NAME]")
+@click.option(
+    "--action", metavar="LABEL", help="Show what speaks for this action. [default: the predicted]"
+)
+@click.pass_context
+def explain(
+    ctx: click.Context, /, run: str, files: tuple[str, ...], out: str | None, action: str | None
+) -> None:
+    """Show where the model of RUN saw what it says of pictures and clips (Grad-CAM).
+
+    For each FILE a picture is written with the frames of its most confident window, coloured by
+    how much each place spoke for the action; for a clip also a video of all its frames.
+
+    \b
+    Examples:
+      har-train explain runs/mine clip.mp4 photo.jpg
+      har-train explain runs/mine clip.mp4 --action falling --out why
+    """
+    _prepare_tensorflow()
+    from har_train.explain import explain_files, load_explainer
+
+    _check_installed("keras", "matplotlib", "tqdm")
+    explainer = load_explainer(run)
+    folder = Path(out) if out else Path("explain") / explainer.name
+    tick = _open_bar(len(files), "Explaining", "file")
+    failed = 0
+    for found in explain_files(explainer, [Path(f) for f in files], folder, action=action):
+        tick(1)
+        if isinstance(found, HarError):
+            failed += 1
+            _say(f"Error: {found}")
+        else:
+            click.echo(f"{found.path}: {found.action} {found.probability:.1%}")
+    if failed < len(files):
+        note(f"\nWrote {folder}")
+    ctx.exit(1 if failed else 0)
+
+
+def _prepare_tensorflow() -> None:
+    """Set what TensorFlow reads when it is first imported: silence, and figures that repeat."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its sums differ from run to run
 
 
 def main() -> NoReturn:

@@ -65,30 +65,66 @@ def tempered(predictions: SplitPredictions, temperature: float) -> SplitPredicti
     return replace(predictions, probabilities=rows.astype(np.float32))
 
 
-def calibration_error(
+@dataclass(frozen=True)
+class Reliability:
+    """Answers by confidence, in equal-width bins that are closed on their right.
+
+    Attributes:
+        counts: Answers in each bin, (B,).
+        confidence: Sum of their confidence, (B,).
+        right: Number of right ones, (B,).
+
+    Source: Guo et al., On Calibration of Modern Neural Networks (ICML 2017), section 2.
+    """
+
+    counts: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    right: NDArray[np.float64]
+
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error: mean gap between confidence and accuracy, 0..1."""
+        # |sum of right - sum of confidence| of a bin is its gap times its count.
+        return float(np.abs(self.right - self.confidence).sum() / self.counts.sum())
+
+
+def reliability(
     probabilities: NDArray[np.float32], targets: NDArray[np.intp], bins: int = CALIBRATION_BINS
-) -> float:
-    """Expected calibration error: mean gap between confidence and accuracy, 0..1.
+) -> Reliability:
+    """Sort answers into bins by confidence.
 
     Args:
         probabilities: (N, C).
         targets: (N,).
-        bins: Number of equal-width bins of confidence, each closed on its right.
-
-    Source: Guo et al., On Calibration of Modern Neural Networks (ICML 2017), section 2.
+        bins: Number of bins, B.
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == targets
     number = np.clip(np.ceil(confidence * bins).astype(np.intp) - 1, 0, bins - 1)
-    # |sum of right - sum of confidence| of a bin is its gap times its count.
-    gaps = np.bincount(number, right - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(targets))
+    return Reliability(
+        counts=np.bincount(number, minlength=bins),
+        confidence=np.asarray(np.bincount(number, confidence, minlength=bins), np.float64),
+        right=np.asarray(np.bincount(number, right, minlength=bins), np.float64),
+    )
+
+
+def calibration_error(
+    probabilities: NDArray[np.float32], targets: NDArray[np.intp], bins: int = CALIBRATION_BINS
+) -> float:
+    """Expected calibration error, 0..1, see `Reliability`.
+
+    Args:
+        probabilities, targets, bins: As in `reliability`.
+    """
+    return reliability(probabilities, targets, bins).calibration_error
 
 
 def risk_coverage(
     probabilities: NDArray[np.float32], targets: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Share of wrong answers among the most confident ones.
+
+    Of equally confident answers the wrong ones count first, whatever the order of the files.
 
     Args:
         probabilities: (N, C).
@@ -101,8 +137,9 @@ def risk_coverage(
     Source: Geifman and El-Yaniv, Selective Classification for Deep Neural Networks
     (NeurIPS 2017), section 2.
     """
-    order = np.argsort(-probabilities.max(axis=1), kind="stable")
-    wrong = (probabilities.argmax(axis=1) != targets)[order]
+    right = probabilities.argmax(axis=1) == targets
+    order = np.lexsort((right, -probabilities.max(axis=1)))
+    wrong = ~right[order]
     answered = np.arange(1, len(targets) + 1)
     return answered / len(targets), np.cumsum(wrong) / answered
 
@@ -222,6 +259,50 @@ def measure(predictions: SplitPredictions, groups: Sequence[str] | None = None) 
     }
 
 
+def measure_tempered(
+    raw: SplitPredictions, temperature: float, groups: Sequence[str] | None = None
+) -> tuple[SplitPredictions, dict[str, float]]:
+    """Temper a part's predictions and measure them, with the calibration before tempering."""
+    final = tempered(raw, temperature)
+    before = measure(raw)["window_calibration_error"]
+    return final, {
+        **measure(final, groups),
+        "window_calibration_error_untempered": before,
+    }
+
+
+@dataclass(frozen=True)
+class WrongAnswer:
+    """A clip that was taken for another class.
+
+    Attributes:
+        clip: Number of the clip.
+        chosen: Class it was taken for.
+        confidence: Probability of that class, mean over the clip's windows.
+        first_frame: Start of the window that speaks most for that class, see
+            `SplitPredictions.first_frames`.
+    """
+
+    clip: int
+    chosen: int
+    confidence: float
+    first_frame: int
+
+
+def confident_errors(predictions: SplitPredictions, count: int) -> list[WrongAnswer]:
+    """List the wrong answers with the highest confidence, the highest first, at most `count`."""
+    clips = predictions.per_clip()
+    chosen, confidence = clips.argmax(axis=1), clips.max(axis=1)
+    wrong = np.flatnonzero(chosen != predictions.targets)
+    found = []
+    for clip in wrong[np.argsort(-confidence[wrong], kind="stable")][:count]:
+        own = np.flatnonzero(predictions.clip_of == clip)
+        best = own[predictions.probabilities[own, chosen[clip]].argmax()]
+        first = int(predictions.first_frames[best])
+        found.append(WrongAnswer(int(clip), int(chosen[clip]), float(confidence[clip]), first))
+    return found
+
+
 def confusion(predictions: SplitPredictions) -> NDArray[np.int64]:
     """Clips by true class (rows) and predicted class (columns), (C, C)."""
     from sklearn.metrics import confusion_matrix
@@ -231,6 +312,19 @@ def confusion(predictions: SplitPredictions) -> NDArray[np.int64]:
     return np.asarray(
         confusion_matrix(predictions.targets, chosen, labels=range(num_classes)), dtype=np.int64
     )
+
+
+def per_class(predictions: SplitPredictions) -> NDArray[np.float64]:
+    """Precision, recall, F1 and support of each class, per clip, (C, 4); 0 where undefined."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    figures = precision_recall_fscore_support(
+        predictions.targets,
+        predictions.per_clip().argmax(axis=1),
+        labels=range(predictions.probabilities.shape[1]),
+        zero_division=0,
+    )
+    return np.stack(figures, axis=1).astype(np.float64)
 
 
 def classification_report(predictions: SplitPredictions, labels: Sequence[str]) -> str:

@@ -29,8 +29,7 @@ from har_train.evaluate import (
     SplitPredictions,
     choose_reject_threshold,
     fit_temperature,
-    measure,
-    tempered,
+    measure_tempered,
 )
 from har_train.features import EncodedSample, View, encode_dataset
 from har_train.finetune import fine_tune
@@ -129,7 +128,7 @@ def fit(
         # Once more through the whole network: what is recorded is what the saved model says.
         encoded = _encode(samples, encoder, replace(stage, say=_silent), None, views=0)
         windows = {s: build_windows(encoded.views(s), encoded.labels, config) for s in SPLITS}
-    predictions = {s: _predict(classifier, windows[s], encoded.parts[s][0]) for s in SPLITS}
+    predictions = {s: predict_windows(classifier, windows[s], encoded.parts[s][0]) for s in SPLITS}
     return _result(config, stage.clip, encoder, classifier, encoded, history, predictions)
 
 
@@ -310,8 +309,10 @@ def _result(
 ) -> FitResult:
     """Calibrate and measure the model, describe it and join its parts."""
     temperature = fit_temperature(raw["val"])
-    predictions = {s: tempered(p, temperature) for s, p in raw.items()}
-    metrics = {s: _measure(raw[s], predictions[s], encoded.parts[s][0]) for s in SPLITS}
+    predictions, metrics = {}, {}
+    for s in SPLITS:
+        groups = [item.sample.group for item in encoded.parts[s][0]]
+        predictions[s], metrics[s] = measure_tempered(raw[s], temperature, groups)
     spec = ModelSpec(
         name=config.name,
         labels=encoded.labels,
@@ -336,7 +337,16 @@ def _result(
     return FitResult(config, spec, model, history, encoded.samples, predictions, metrics)
 
 
-def _predict(classifier: Any, windows: Windows, part: Sequence[EncodedSample]) -> SplitPredictions:
+def predict_windows(
+    classifier: Any, windows: Windows, part: Sequence[EncodedSample]
+) -> SplitPredictions:
+    """Classify windows with a Keras head.
+
+    Args:
+        classifier: (N, T, D) features -> (N, C) probabilities.
+        windows: Of the samples' features, as they are.
+        part: The samples in order.
+    """
     batches = np.array_split(windows.rows, max(1, len(windows.rows) // 256))
     inputs = (windows.bank.gather(np.zeros(len(b), dtype=np.intp), b) for b in batches)
     outputs = [np.asarray(classifier.predict_on_batch(batch)) for batch in inputs]
@@ -350,15 +360,6 @@ def _predict(classifier: Any, windows: Windows, part: Sequence[EncodedSample]) -
         first_frames=windows.first_frames,
         spans=[(item.sample.start_s, item.sample.end_s) for item in part],
     )
-
-
-def _measure(
-    raw: SplitPredictions, final: SplitPredictions, part: Sequence[EncodedSample]
-) -> dict[str, float]:
-    """Figures of the tempered predictions, with the calibration before tempering."""
-    groups = [item.sample.group for item in part]
-    before = measure(raw)["window_calibration_error"]
-    return {**measure(final, groups), "window_calibration_error_untempered": before}
 
 
 def _enable_determinism() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
-import math
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +19,19 @@ from har_edge.preprocess import Pixels, display_path
 from har_edge.spec import ClipSpec
 from har_train.config import FitConfig, load_config, save_config
 from har_train.data import SPLITS, Sample
-from har_train.evaluate import SplitPredictions, classification_report, confusion
 from har_train.fit import FitResult
-from har_train.plots import plot_confusion, plot_history, plot_per_class
+from har_train.plots import plot_history
+from har_train.report import (
+    SPAN_COLUMNS,
+    has_spans,
+    relative,
+    span_cells,
+    write_predictions,
+    write_report,
+)
 
 # Enough for stable int8 ranges; the file stays at some 25 MB for 224 x 224.
 REPRESENTATIVE_FRAMES = 192
-SPAN_COLUMNS = ("start_s", "end_s")
-WHOLE_FILE = (0.0, math.inf)
 
 
 def check_free(folder: Path) -> None:
@@ -55,6 +60,20 @@ def save_run(result: FitResult, folder: Path) -> None:
     Raises:
         OutputError: if it cannot be written.
     """
+    with whole_folder(folder) as whole:
+        _write(result, whole)
+
+
+@contextlib.contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder to write into that gets its name once the block has ended well.
+
+    Args:
+        folder: Missing or empty, as `check_free` found it.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
     folder = folder.absolute()  # '.' cannot be renamed to
     partial = partial_folder(folder)
     whole = partial / "run"
@@ -62,8 +81,8 @@ def save_run(result: FitResult, folder: Path) -> None:
     try:
         shutil.rmtree(whole, ignore_errors=True)
         whole.mkdir(parents=True)
-        _write(result, whole)
-        whole.replace(folder)  # nothing there, or an empty folder, as `check_free` found
+        yield whole
+        whole.replace(folder)
         written = True
     except OSError as error:
         raise OutputError(
@@ -134,7 +153,6 @@ def resume_config(folder: Path) -> FitConfig:
 
 def _write(result: FitResult, folder: Path) -> None:
     labels = result.spec.labels
-    test = result.predictions["test"]
     result.model.save(folder / "model.keras")
     (folder / "spec.json").write_text(result.spec.to_json(), encoding="utf-8")
     (folder / "labels.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")
@@ -142,17 +160,16 @@ def _write(result: FitResult, folder: Path) -> None:
     _write_history(result.history, folder / "history.csv")
     metrics = {"best_epoch": result.best_epoch, **result.metrics}
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-    report = classification_report(test, labels)
-    (folder / "classification_report.txt").write_text(report, encoding="utf-8")
     _write_samples(result.samples, result.config, folder / "split.csv")
-    _write_predictions(test, labels, result.config, folder / "predictions.csv")
+    # Of the test part alone: conversion verifies on the files that this table names.
+    write_predictions(
+        {"test": result.predictions["test"]}, labels, data_root(result.config),
+        folder / "predictions.csv",
+    )  # fmt: skip
+    write_report(result.predictions, result.spec, folder)
     frames, windows = representative_set(result.samples, result.spec.clip, seed=result.config.seed)
     np.savez_compressed(folder / "representative.npz", frames=frames, windows=windows)
-    matrix = confusion(test)
-    np.savetxt(folder / "confusion_matrix.csv", matrix, fmt="%d", delimiter=",")
     plot_history(result.history, result.best_epoch, folder / "training_history.png")
-    plot_confusion(matrix, labels, folder / "confusion_matrix.png")
-    plot_per_class(matrix, labels, folder / "per_class_accuracy.png")
 
 
 def _write_history(history: Mapping[str, Sequence[float]], path: Path) -> None:
@@ -170,54 +187,14 @@ def _write_samples(samples: Sequence[Sample], config: FitConfig, path: Path) -> 
         rows.writerow(["path", "label", "group", "split", *(SPAN_COLUMNS if spans else ())])
         base = data_root(config)
         for s in sorted(samples, key=lambda s: (SPLITS.index(s.split), s.label, s.path, s.start_s)):
-            row = [_relative(s.path, base), s.label, _relative(s.group, base), s.split]
-            rows.writerow(row + (_span_cells((s.start_s, s.end_s)) if spans else []))
-
-
-def has_spans(spans: Sequence[tuple[float, float]]) -> bool:
-    """Whether any clip is only a part of its file."""
-    return any(span != WHOLE_FILE for span in spans)
-
-
-def _span_cells(span: tuple[float, float]) -> list[str]:
-    """Spell a span as a manifest does: empty cells for the file's own start and end."""
-    pairs = zip(span, WHOLE_FILE, strict=True)
-    return ["" if value == whole else f"{value:g}" for value, whole in pairs]
-
-
-def _write_predictions(
-    predictions: SplitPredictions, labels: Sequence[str], config: FitConfig, path: Path
-) -> None:
-    """Write one row a window of the held-out part, probabilities included."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        # Labels in brackets, for one may be called like a column.
-        names = [f"p({label})" for label in labels]
-        spans = SPAN_COLUMNS if has_spans(predictions.spans) else ()
-        rows.writerow(["path", "label", "first_frame", "action", *names, *spans])
-        for clip, first, row in zip(
-            predictions.clip_of,
-            predictions.first_frames,
-            predictions.probabilities,
-            strict=True,
-        ):
-            name = _relative(predictions.paths[clip], data_root(config))
-            label = labels[predictions.targets[clip]]
-            values = [f"{p:.6f}" for p in row]
-            span = _span_cells(predictions.spans[clip]) if spans else []
-            rows.writerow([name, label, int(first), labels[int(row.argmax())], *values, *span])
+            row = [relative(s.path, base), s.label, relative(s.group, base), s.split]
+            rows.writerow(row + (span_cells((s.start_s, s.end_s)) if spans else []))
 
 
 def data_root(config: FitConfig) -> Path:
     """Folder that the paths in a run's tables start from."""
     data = Path(config.data)
     return Path(config.root) if config.root else data.parent if data.is_file() else data
-
-
-def _relative(path: Path | str, base: Path) -> str:
-    text = os.fspath(path)
-    prefix = os.path.join(base, "")  # noqa: PTH118  (groups are names, not always paths)
-    return text.removeprefix(prefix)
 
 
 def representative_set(
