@@ -93,7 +93,7 @@ def test_blocks_are_counted_from_the_top(
 # An epoch of these sees each clip once.
 LONGER: dict[str, Any] = {"augment_strength": 0.3, "augment_flip": False, "fine_tune_epochs": 8}
 WAYS: dict[str, dict[str, Any]] = {
-    "maps": {"views": 1},
+    "maps": {"views": 1, **LONGER},
     "pixels": {"fresh_views": True, "augment_erase": 0.1, **LONGER},
     "mixed": {"fresh_views": True, "mixed_precision": True, **LONGER},
 }
@@ -104,8 +104,8 @@ def tuned_config(config: FitConfig, request: pytest.FixtureRequest) -> FitConfig
     """The small run with a second stage, in each way that there is."""
     return replace(
         config, **{
-            "epochs": 2, "mixup": 0.2, "fine_tune_blocks": 1, "fine_tune_epochs": 3, "patience": 9,
-            "fine_tune_rate": 1e-3, "ema": 0.5, "name": "tuned", **WAYS[request.param],
+            "epochs": 2, "fine_tune_blocks": 1, "fine_tune_epochs": 3, "patience": 9,
+            "fine_tune_rate": 3e-3, "ema": 0.5, "name": "tuned", **WAYS[request.param],
         },
     )  # fmt: skip
 
