@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +84,21 @@ def data_dir() -> Path:
     if not (path / "har15").is_dir():
         pytest.skip(f"no training data: set HAR_DATA to a folder with har15 (looked in {path})")
     return path
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Mount a file system of so many kB; called again, change its size."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def resize(size_kb: int) -> Path:
+        remount = ["-o", "remount"] if folder.is_mount() else []
+        options = [*remount, "-t", "tmpfs", "-o", f"size={size_kb}k", "tmpfs", folder]
+        if os.geteuid() or subprocess.run(["mount", *options], check=False).returncode:
+            pytest.skip("only root can mount a small file system, and not everywhere")
+        return folder
+
+    yield resize
+    if folder.is_mount():
+        subprocess.run(["umount", folder], check=True)

@@ -244,26 +244,15 @@ def test_full_disk_leaves_no_part_of_a_file(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Any:
-    """A file system of 16 kB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=16k", "tmpfs", folder]
-    if os.geteuid() or subprocess.run(["mount", *options], check=False).returncode:
-        pytest.skip("only root can mount a small file system, and not everywhere")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
 def test_disk_that_is_really_full(
-    har_convert: RunCommand, run_folder: Path, tiny_disk: Path
+    har_convert: RunCommand, run_folder: Path, small_disk: Callable[[int], Path]
 ) -> None:
-    result = har_convert(run_folder, "--float32", "--out", tiny_disk)
+    disk = small_disk(16)
+    result = har_convert(run_folder, "--float32", "--out", disk)
     assert result.returncode == 1, result.stderr
     assert "No space left on device" in result.stderr
-    assert not list(tiny_disk.glob("*.tflite"))
-    assert not list(tiny_disk.glob(".*"))
+    assert not list(disk.glob("*.tflite"))
+    assert not list(disk.glob(".*"))
 
 
 def test_log_that_cannot_be_kept_hides_no_error(

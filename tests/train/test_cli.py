@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 from har_train.cli import cli
 from har_train.config import load_config
+from har_train.data import load_dataset
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -127,6 +129,28 @@ def test_refused_training_leaves_nothing(
     assert result.returncode == 1
     assert "There is no weights file gone.h5" in result.stderr
     assert not list(tmp_path.glob("run*"))
+
+
+def test_corrupt_clip_is_skipped_named_and_counted(
+    har_train: RunCommand, run_folder: Path, clips: Path, cache: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    for row in load_dataset(run_folder / "split.csv", clips):
+        target = data / row.split / row.label / row.path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(row.path, target)
+    whole = (clips / "left" / "1.mp4").read_bytes()
+    (data / "train" / "left" / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    settings = ("--config", run_folder / "config.toml", "--epochs", "1", "--cache", cache)
+    result = har_train("fit", data, *settings, "--out", "run")
+    assert result.returncode == 0, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    named = next(i for i, line in enumerate(lines) if "cut.mp4 is not a video" in line)
+    assert lines.index("Left out unreadable files (1): cut.mp4") > named
+    assert lines[-1].startswith("Kept epoch 1.")
+    found = load_dataset(tmp_path / "run" / "split.csv", data)
+    assert len(found) == 12
+    assert "cut.mp4" not in {s.path.name for s in found}
 
 
 def test_settings_of_a_run_train_it_again(

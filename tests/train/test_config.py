@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,11 +70,13 @@ def test_wrong_files_are_refused(content: bytes, message: str, tmp_path: Path) -
         ("label_smoothing", -0.1, "label_smoothing should be"),
         ("balance", "some", "balance should be one of.*weights.*Received 'some'"),
         ("augment_flip", 1, "augment_flip should be of type bool. Received 1"),
+        ("data", os.fsdecode(b"caf\xe9"), r"data should be spelled in UTF-8. Received 'caf\\xe9'"),
+        ("name", os.fsdecode(b"\xe9"), r"name should be spelled in UTF-8. Received '\\xe9'"),
     ],
 )
 def test_settings_out_of_range_are_refused(setting: str, value: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        FitConfig(**{"data": "d", setting: value})
+        FitConfig(**({"data": "d"} | {setting: value}))
 
 
 @pytest.mark.parametrize("name", ["gone.toml", "."])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -160,6 +161,25 @@ def test_empty_class_folder_is_named(tmp_path: Path) -> None:
     touch(tmp_path, "walk/1.png", "fall/readme.txt")
     with pytest.raises(DataError, match=r"class folder .*fall holds no picture"):
         load_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"caf\xe9/1.png", r"caf\xe9'"),
+        (b"walk\nfast/1.png", r"walk\nfast'"),
+        (b"walk/caf\xe9.png", r"walk/caf\xe9.png'"),
+    ],
+)
+def test_name_that_no_table_can_hold(name: bytes, shown: str, tmp_path: Path) -> None:
+    """Refused before training; the other files are listed as ever."""
+    touch(tmp_path, "fall/1.png", "walk/2.png", os.fsdecode(name))
+    with pytest.raises(DataError, match=r"names in UTF-8.*Rename it") as caught:
+        load_dataset(tmp_path)
+    assert shown in str(caught.value)
+    listing = list_dataset(tmp_path)
+    assert [s.path.name for s in listing.samples] == ["1.png", "2.png"]
+    assert [(p.kind, p.path.is_file()) for p in listing.problems] == [("name", b"walk/" in name)]
 
 
 @pytest.mark.parametrize("names", [[], ["walk/1.png"]])

@@ -6,10 +6,11 @@ import errno
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pytest
+from conftest import write_video
 from numpy.typing import NDArray
 
 from har_edge.clips import load_frames
@@ -193,6 +194,23 @@ def test_span_behind_the_end_is_skipped_and_named(make_clip: MakeClip, tmp_path:
     assert "from 7 s to inf s" in lines[0]
 
 
+def test_frame_rates_may_be_mixed(tmp_path: Path) -> None:
+    """Clips that brighten over two seconds give the same features, whatever their rate."""
+    rates = (5.0, 10.0, 23.976, 25.0, 29.97, 60.0)
+    samples = []
+    for rate in rates:
+        grey = [60 + 60 * i / rate for i in range(round(2 * rate))]
+        frames = [np.full((48, 64, 3), g, np.uint8) for g in grey]
+        samples.append(sample(write_video(tmp_path / f"{rate}.mp4", frames, rate)))
+    encoded = encode_dataset(samples, MeanColour(), CLIP, cache=tmp_path / "cache")
+    for rate, item in zip(rates, encoded, strict=True):
+        # The first frame at or after each instant; the codec shifts colours by up to 5.
+        instants_s = np.arange(10) / CLIP.frame_rate_hz
+        expected = 60 + 60 * np.ceil(instants_s * rate - 0.03) / rate
+        assert item.features.shape == (10, 3)
+        assert np.allclose(item.features, expected[:, np.newaxis], atol=5)
+
+
 def test_views_are_encoded_once_and_apart(clips: Path, stills: Path, tmp_path: Path) -> None:
     samples = load_dataset(clips)[:2] + load_dataset(stills)[:1]
     views = [View(), View(1), View(2), View(1, Augmentation(seed=1)), View(1, Augmentation(0.5))]
@@ -237,11 +255,13 @@ def test_half_precision_entries_are_mapped_from_disk(clips: Path, tmp_path: Path
 def test_full_disk_leaves_no_entry(
     stills: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def save(file: BinaryIO, array: NDArray[np.float32]) -> None:
-        file.write(array.tobytes()[:5])
+    write = Path.write_bytes
+
+    def write_half(path: Path, content: bytes) -> int:
+        write(path, content[:5])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(np, "save", save)
+    monkeypatch.setattr(Path, "write_bytes", write_half)
     with pytest.raises(OutputError, match=r"No space left on device.*another --cache"):
         encode_dataset(load_dataset(stills), MeanColour(), CLIP, cache=tmp_path / "cache")
     assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]

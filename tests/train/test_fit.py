@@ -161,6 +161,7 @@ def test_other_seed_other_weights_and_a_corrupt_file_is_named(
     assert counts == [(13, 2)]
     assert len(result.samples) == 12
     assert len([line for line in lines if "broken.mp4" in line]) == 1
+    assert result.left_out == [data / "left" / "broken.mp4"]
     assert len([line for line in lines if line.startswith("epoch ")]) == 1
     classify, expected = (m.get_layer("classify") for m in (result.model, trained.model))
     assert weights_digest(classify) != weights_digest(expected)

@@ -6,6 +6,7 @@ import csv
 import errno
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from har_edge.spec import ClipSpec, ModelSpec
 from har_train.config import FitConfig, load_config
 from har_train.data import Sample, load_dataset
 from har_train.evaluate import SplitPredictions
-from har_train.fit import FitResult
+from har_train.fit import FitResult, fit
 from har_train.report import write_predictions
 from har_train.run_folder import (
     _write_samples,
@@ -234,6 +235,39 @@ def test_tables_name_spans_as_a_manifest_does(tmp_path: Path) -> None:
     write_predictions({"test": predictions}, ("x", "y"), tmp_path, tmp_path / "predictions.csv")
     rows = rows_of(tmp_path / "predictions.csv")
     assert [(r["start_s"], r["end_s"]) for r in rows] == [("", "2.5"), ("2.5", "")]
+
+
+@pytest.mark.filterwarnings("ignore:Glyph:UserWarning")
+def test_odd_labels_reach_every_file(
+    config: FitConfig, cache: Path, make_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A label with commas, quotes or an emoji is a folder's name, a column, a cell and a title."""
+    labels = ('says "hi"', "walk, fast", "🏃 läuft")
+    for number, label in enumerate(labels):
+        for i in range(3):
+            make_clip(tmp_path / "data" / label / f"{i}.mp4", seed=3 * number + i)
+    result = fit(replace(config, data=str(tmp_path / "data"), epochs=1, name="odd"), cache=cache)
+    folder = tmp_path / "run"
+    save_run(result, folder)
+
+    assert (folder / "labels.txt").read_text(encoding="utf-8").splitlines() == list(labels)
+    assert ModelSpec.from_json((folder / "spec.json").read_text("utf-8")).labels == labels
+    samples = load_dataset(folder / "split.csv", tmp_path / "data")
+    assert {(s.path, s.label, s.split) for s in samples} == {
+        (s.path, s.label, s.split) for s in result.samples
+    }
+    predictions = rows_of(folder / "predictions.csv")
+    assert {row["label"] for row in predictions} == set(labels)
+    for row in predictions:
+        values = [float(row[f"p({label})"]) for label in labels]
+        assert row["action"] == labels[int(np.argmax(values))]
+        assert (tmp_path / "data" / row["path"]).is_file()
+    assert {row["label"] for row in rows_of(folder / "per_class.csv")} == set(labels)
+    report = (folder / "classification_report.txt").read_text(encoding="utf-8")
+    assert all(label in report for label in labels)
+    for path in folder.glob("*.png"):
+        with Image.open(path) as image:
+            image.load()
 
 
 def test_checkpoints_outlive_a_failure_to_write(

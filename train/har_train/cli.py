@@ -16,7 +16,8 @@ import click
 
 from har_edge import __version__
 from har_edge.cli import BACKENDS, note, run_command
-from har_edge.errors import DataError, HarError, MissingExtraError
+from har_edge.errors import DataError, HarError, MissingExtraError, OutputError
+from har_edge.preprocess import display_path
 from har_train.config import Balance, FitConfig, Head, default_name, load_config
 from har_train.data import SPLITS
 from har_train.explore import ExploreConfig
@@ -338,12 +339,19 @@ def _fit(
             progress=_bar,
             epoch_progress=_epoch_bar,
         )
-    except HarError:
+        save_run(result, folder)
+    except HarError as error:
         discard_start(folder)
+        if isinstance(error, OutputError) and checkpoint_folder(folder).is_dir():
+            note(f"The epochs done are kept. When there is room, go on with --resume {folder}")
         raise
-    save_run(result, folder)
     note("")
     click.echo(metrics_table(result.metrics))
+    if result.left_out:
+        # Named when they were met, which may be hundreds of lines ago.
+        names = ", ".join(display_path(path.name) for path in result.left_out[:5])
+        more = ", ..." if len(result.left_out) > 5 else ""
+        note(f"\nLeft out unreadable files ({len(result.left_out)}): {names}{more}")
     note(f"\nKept epoch {result.best_epoch}. Wrote {folder}. Next: har-convert {folder} --int8")
 
 

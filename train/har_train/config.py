@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from har_edge.errors import DataError, MissingExtraError
+from har_edge.preprocess import display_path
 from har_edge.spec import Resize
 
 Head = Literal["lstm", "gru", "bilstm", "attention", "mean"]
@@ -147,6 +148,12 @@ class FitConfig:
                 value, (int, float) if kind is float else kind
             ):
                 raise DataError(f"{f.name} should be of type {kind.__name__}. Received {value!r}.")
+            # A path of other bytes could not be written to the run's config.toml.
+            if isinstance(value, str) and display_path(value) != value:
+                raise DataError(
+                    f"{f.name} should be spelled in UTF-8. Received '{display_path(value)}'. "
+                    "Rename it."
+                )
         for name, (fits, words) in RANGES.items():
             if not fits(getattr(self, name)):
                 raise DataError(f"{name} should be {words}. Received {getattr(self, name)!r}.")

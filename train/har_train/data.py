@@ -57,14 +57,15 @@ class Problem:
     """Something in a dataset that cannot be used.
 
     Attributes:
-        kind: `empty` for a class without samples, `row` for a line of a table.
+        kind: `empty` for a class without samples, `row` for a line of a table, `name` for a file
+            or class folder whose name no table or label file can hold.
         path: The folder, or the file that the line names.
         label: The class, where it is known.
         split: As in `Sample`.
         message: For the user.
     """
 
-    kind: Literal["empty", "row"]
+    kind: Literal["empty", "row", "name"]
     path: Path
     label: str
     split: str
@@ -137,7 +138,11 @@ def _list_folders(root: Path) -> Listing:
     for parent, split in parents:
         for folder in sorted(p for p in parent.iterdir() if p.is_dir()):
             files = sorted(p for p in folder.rglob("*") if is_media(p))
-            if not files:
+            unfit = _unfit_names(folder, files)
+            if unfit:
+                listing.problems.extend(_name_problem(p, folder.name, split) for p in sorted(unfit))
+                files = [] if folder in unfit else [p for p in files if p not in unfit]
+            elif not files:
                 message = (
                     f"The class folder {display_path(folder)} holds no picture and no clip. "
                     "Fill it or remove it."
@@ -145,6 +150,26 @@ def _list_folders(root: Path) -> Listing:
                 listing.problems.append(Problem("empty", folder, folder.name, split, message))
             listing.samples.extend(Sample(p, folder.name, group_of(p), split) for p in files)
     return listing
+
+
+def _unfit_names(folder: Path, files: Iterable[Path]) -> set[Path]:
+    """Find names that a run's tables could not hold, now rather than after training."""
+
+    def is_utf8(name: str | os.PathLike[str]) -> bool:
+        return display_path(name) == os.fspath(name)
+
+    if not is_utf8(folder.name) or len(folder.name.splitlines()) != 1:
+        return {folder}
+    return {p for p in files if not is_utf8(p.relative_to(folder))}
+
+
+def _name_problem(path: Path, label: str, split: str) -> Problem:
+    name = "\\n".join(display_path(path).splitlines())
+    message = (
+        f"Expected names in UTF-8, and of one line for a class. Received '{name}', as files from "
+        "old archives may be called. Rename it."
+    )
+    return Problem("name", path, display_path(label), split, message)
 
 
 def _list_manifest(path: Path, root: Path) -> Listing:

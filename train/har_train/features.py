@@ -8,10 +8,12 @@ another head costs nothing, and any other change makes new entries.
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import json
 import math
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,6 +36,12 @@ from har_train.stills import load_still_as_clip
 BATCH_FRAMES = 32
 # Decoded clips that may wait for the encoder; bounds memory, whatever the dataset's size.
 LOOK_AHEAD = 16
+# Of a .npy file of version 1.0, as np.save writes it for arrays like ours.
+NPY_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00(?P<length>..)\{'descr': '(?P<dtype>[^']+)', "
+    rb"'fortran_order': False, 'shape': \((?P<shape>[\d, ]+)\)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,7 @@ class CachedSample:
 
     def load(self) -> NDArray[Any]:
         """Map the entry, (N, ...); nothing is read before it is asked for."""
-        return np.load(self.path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+        return _map_entry(self.path)
 
 
 @dataclass(frozen=True)
@@ -222,9 +230,8 @@ class _Store:
         suffix = f"-{_short_hash(settings)}" if settings else ""
         path = self._folder / f"{digest}{suffix}.npy"
         try:
-            found = len(np.load(path, mmap_mode="r", allow_pickle=False))
-            return Entry(digest, path, found), None
-        except (OSError, ValueError, EOFError):  # not there yet, or cut short: made again
+            return Entry(digest, path, len(_map_entry(path))), None
+        except (OSError, ValueError):  # not there yet, or cut short: made again
             return Entry(digest, path), self._decode(sample, digest)
 
     def _decode(self, sample: Sample, digest: str) -> Pixels:
@@ -244,9 +251,11 @@ class _Store:
     def save(self, path: Path, encoded: NDArray[Any]) -> None:
         """Write an entry so that no reader ever sees half of it."""
         partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        # Not straight to the file: NumPy would tell of a full disk without saying that it is full.
+        content = io.BytesIO()
+        np.save(content, encoded)
         try:
-            with partial.open("wb") as file:
-                np.save(file, encoded)
+            partial.write_bytes(content.getbuffer())
             partial.replace(path)
         except OSError as error:
             partial.unlink(missing_ok=True)
@@ -254,6 +263,25 @@ class _Store:
 
 
 Loaded = tuple[Entry, "Pixels | None"]
+
+
+def _map_entry(path: Path) -> NDArray[Any]:
+    """Map an entry from disk.
+
+    Raises:
+        OSError: if it cannot be opened.
+        ValueError: if it is not an entry, or cut short.
+    """
+    # Not by np.load: it parses the header with `ast`, and in CPython 3.11 two threads that do
+    # so may meet "SystemError: AST constructor recursion depth mismatch" (gh-106905).
+    with path.open("rb") as file:
+        start = file.read(128)
+    header = NPY_HEADER.match(start)
+    if not header:
+        raise ValueError(f"{path} is not an entry of the cache.")
+    shape = tuple(int(n) for n in header["shape"].split(b",") if n.strip())
+    offset = 10 + int.from_bytes(header["length"], "little")
+    return np.memmap(path, np.dtype(header["dtype"].decode()), "r", offset, shape)
 
 
 def _not_written(folder: Path, error: OSError) -> OutputError:

@@ -18,7 +18,7 @@ from har_train.scan import FileFacts
 
 # Kinds, in the order of reports, and what each one means.
 KINDS = {
-    "unreadable": "files that cannot be decoded, rows that cannot be used",
+    "unreadable": "files that cannot be decoded, rows and names that cannot be used",
     "leakage": "the same picture, clip or group on two sides of a split",
     "conflict": "the same content under different labels",
     "duplicates": "the same picture or clip more than once in a split",
@@ -58,9 +58,9 @@ def split_order(split: str) -> int:
 def find_unreadable(
     problems: Iterable[Problem], unreadable: Iterable[tuple[Sample, str]]
 ) -> Iterator[Finding]:
-    """Report rows that cannot be used, and files that could not be decoded."""
+    """Report rows and names that cannot be used, and files that could not be decoded."""
     for problem in problems:
-        if problem.kind == "row":
+        if problem.kind != "empty":
             yield Finding("unreadable", problem.split, problem.message, problem.path)
     for sample, message in unreadable:
         yield Finding("unreadable", sample.split, message, sample.path)

@@ -18,6 +18,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ def fine_tune(
     cache: Path,
     loop: LoopSettings,
     start_loss: float,
+    progress: Callable[[int, int], Callable[[int], object]] = lambda samples, classes: _uncounted,
     report: Callable[[int, Mapping[str, float]], object] = lambda epoch, logs: None,
 ) -> History:
     """Train the top of the encoder and the classifier, both in place.
@@ -75,6 +77,8 @@ def fine_tune(
         cache: Folder of the cache that the maps go to.
         loop: Settings of the loop.
         start_loss: Validation loss of stage 1; its weights stay if none is better.
+        progress: Given the numbers of samples and classes, returns a function that is called
+            with 1 for every sample that is brought into the cache.
         report: As in `har_train.loop.run_epochs`.
 
     Returns:
@@ -86,7 +90,9 @@ def fine_tune(
     """
     first = first_layer_of_top(backbone_of(encoder), config)
     prepare = _from_pixels if config.fresh_views else _from_maps
-    parts = prepare(encoder, classifier, (train, val), labels, config, clip, views, cache)
+    count = len(train) * (1 if config.fresh_views else len(views)) + len(val)
+    store = partial(cache_dataset, clip=clip, cache=cache, progress=progress(count, len(labels)))
+    parts = prepare(encoder, classifier, (train, val), labels, config, clip, views, store)
     with _learning(encoder, first, classifier, config):
         steps = epoch_length(parts.train, once_per_clip=config.fresh_views) / config.batch_size
         parts.model.compile(
@@ -107,6 +113,10 @@ def fine_tune(
             start_loss=start_loss,
             report=report,
         )
+
+
+def _uncounted(done: int) -> None:
+    """Count nothing."""
 
 
 @dataclass(frozen=True)
@@ -134,13 +144,13 @@ def _from_maps(
     config: FitConfig,
     clip: ClipSpec,
     views: Sequence[View],
-    cache: Path,
+    store: Callable[..., list[CachedSample]],
 ) -> _Parts:
     """Train the top on cached maps of the bottom."""
     bottom, top = split_encoder(encoder, config)
 
     def maps(samples: Sequence[Sample], view: View) -> list[CachedSample]:
-        return cache_dataset(samples, bottom, clip, cache=cache, view=view, half=True)
+        return store(samples, bottom, view=view, half=True)
 
     train, val = samples
     return _Parts(
@@ -159,12 +169,11 @@ def _from_pixels(
     config: FitConfig,
     clip: ClipSpec,
     views: Sequence[View],
-    cache: Path,
+    store: Callable[..., list[CachedSample]],
 ) -> _Parts:
     """Train the whole network on frames that every epoch draws anew."""
     train, val = (
-        cache_dataset(part, None, clip, cache=cache, view=view)
-        for part, view in zip(samples, (views[0], View()), strict=True)
+        store(part, None, view=view) for part, view in zip(samples, (views[0], View()), strict=True)
     )
     size = config.fine_tune_size or config.size
     augmentation = views[0].augmentation

@@ -59,6 +59,7 @@ class FitResult:
         model: Keras model, (N, T, H, W, 3) -> (N, C).
         history: Keras's history by epoch.
         samples: All readable samples with their splits.
+        left_out: The files that could not be decoded.
         predictions: By split, tempered by `spec.temperature` as the edge gives them.
         metrics: By split, see `evaluate.measure`.
     """
@@ -68,6 +69,7 @@ class FitResult:
     model: Any
     history: Mapping[str, Sequence[float]]
     samples: Sequence[Sample]
+    left_out: Sequence[Path]
     predictions: Mapping[str, SplitPredictions]
     metrics: Mapping[str, Mapping[str, float]]
 
@@ -96,7 +98,7 @@ def fit(
         log_folder: Folder for TensorBoard's logs, or None.
         say: Takes lines for the user.
         progress: Given the numbers of samples and classes, returns a function that is called
-            with 1 for every encoded sample.
+            with 1 for every sample that is encoded, or read once more for stage 2.
         epoch_progress: Given the most epochs of a stage, returns a function that is called with
             1 after each.
 
@@ -116,9 +118,9 @@ def fit(
     )
     config = _complete(config, samples)
     say(count_table(samples))
-    stage = _Stage(config, cache, checkpoints, log_folder, say, epoch_progress)
+    stage = _Stage(config, cache, checkpoints, log_folder, say, progress, epoch_progress)
     encoder = build_encoder(stage.clip, config)
-    encoded = _encode(samples, encoder, stage, progress)
+    encoded = _encode(samples, encoder, stage)
     classifier = build_classifier(len(encoded.labels), encoder.output_shape[-1], config)
     windows = {s: build_windows(encoded.views(s), encoded.labels, config) for s in SPLITS}
     history = _train_head(keras, classifier, windows["train"], windows["val"], stage, encoded)
@@ -126,7 +128,7 @@ def fit(
         tuned = _fine_tune(encoder, classifier, encoded, stage, min(history["val_loss"]))
         history = {key: [*values, *tuned[key]] for key, values in history.items()}
         # Once more through the whole network: what is recorded is what the saved model says.
-        encoded = _encode(samples, encoder, replace(stage, say=_silent), None, views=0)
+        encoded = _encode(samples, encoder, replace(stage, say=_silent), views=0)
         windows = {s: build_windows(encoded.views(s), encoded.labels, config) for s in SPLITS}
     predictions = {s: predict_windows(classifier, windows[s], encoded.parts[s][0]) for s in SPLITS}
     return _result(config, stage.clip, encoder, classifier, encoded, history, predictions)
@@ -141,12 +143,17 @@ class _Stage:
     checkpoints: Path | None
     log_folder: Path | None
     say: Say
+    progress: Callable[[int, int], Tick] | None
     epoch_progress: Callable[[int], Tick] | None
 
     @property
     def clip(self) -> ClipSpec:
         c = self.config
         return ClipSpec(c.num_frames, c.frame_rate_hz, c.size, c.size, c.resize)
+
+    def ticker(self, samples: int, classes: int) -> Tick:
+        """Start to count samples that are read, or encoded."""
+        return self.progress(samples, classes) if self.progress else lambda done: None
 
     def loop(self, name: str, epochs: int, fingerprint: str) -> LoopSettings:
         """Settings of the training loop of one stage."""
@@ -182,6 +189,7 @@ class _Encoded:
 
     labels: tuple[str, ...]
     samples: Sequence[Sample]
+    left_out: Sequence[Path]
     parts: Mapping[str, Sequence[Sequence[EncodedSample]]]
 
     def views(self, split: str) -> Sequence[Sequence[EncodedSample]]:
@@ -219,11 +227,7 @@ def training_views(config: FitConfig, views: int) -> list[View]:
 
 
 def _encode(
-    samples: Sequence[Sample],
-    encoder: Any,
-    stage: _Stage,
-    progress: Callable[[int, int], Tick] | None,
-    views: int | None = None,
+    samples: Sequence[Sample], encoder: Any, stage: _Stage, views: int | None = None
 ) -> _Encoded:
     """Encode all samples, training samples in all views; name the unreadable ones."""
     config = stage.config
@@ -231,7 +235,7 @@ def _encode(
     renderings = training_views(config, config.views if views is None else views)
     by_split = {split: [s for s in samples if s.split == split] for split in SPLITS}
     total = len(samples) + len(by_split["train"]) * (len(renderings) - 1)
-    tick = progress(total, len(labels)) if progress else lambda done: None
+    tick = stage.ticker(total, len(labels))
     parts: dict[str, list[list[EncodedSample]]] = {}
     for split in SPLITS:
         parts[split] = []
@@ -246,10 +250,11 @@ def _encode(
         if missing:
             raise DataError(
                 f"Without the unreadable files, '{split}' has no sample of {', '.join(missing)}. "
-                "Replace these files and start again."
+                "Replace or remove these files and start again."
             )
     readable = {item.sample for part in parts.values() for item in part[0]}
-    return _Encoded(labels, [s for s in samples if s in readable], parts)
+    left_out = sorted({s.path for s in samples if s not in readable})
+    return _Encoded(labels, [s for s in samples if s in readable], left_out, parts)
 
 
 def _silent(line: str) -> None:
@@ -294,6 +299,7 @@ def _fine_tune(
         cache=stage.cache,
         loop=stage.loop("fine_tune", config.fine_tune_epochs, encoded.fingerprint),
         start_loss=start_loss,
+        progress=stage.ticker,
         report=stage.reporter(config.fine_tune_epochs),
     )
 
@@ -334,7 +340,9 @@ def _result(
     head = build_classifier(len(encoded.labels), spec.feature_size, config)
     head.set_weights(classifier.get_weights())
     model = join_model(encoder, head, clip)
-    return FitResult(config, spec, model, history, encoded.samples, predictions, metrics)
+    return FitResult(
+        config, spec, model, history, encoded.samples, encoded.left_out, predictions, metrics
+    )
 
 
 def predict_windows(
