@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _ctypes
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,6 +26,7 @@ from har_edge.backends import (
 from har_edge.errors import BackendError
 from har_edge.model_file import BUNDLED, read_model_file
 from har_edge.recognizer import load_model
+from har_edge.xnnpack import int8_delegates
 
 GOLDEN = json.loads((ASSETS / "golden.json").read_text(encoding="utf-8"))
 
@@ -91,6 +94,21 @@ def test_variants_agree_with_float32(name: str) -> None:
     """All golden figures are of one network, but for the one that takes stills."""
     agrees = np.abs(np.array(GOLDEN[name]) - GOLDEN["tiny-float32.tflite"]).max() < 0.01
     assert agrees == (name != "tiny-still-int8.tflite")
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_xnnpack_runs_int8_in_every_runtime(runtime: str, num_threads: int) -> None:
+    """The runtimes' own kernels are slower and round in another way."""
+    backend = TfliteBackend(runtime, *networks("tiny-int8.tflite"), num_threads=num_threads)
+    left = {op["op_name"] for op in backend._interpreter._get_ops_details()}
+    assert "DELEGATE" in left
+
+
+def test_library_without_xnnpack_gives_no_delegate() -> None:
+    other = SimpleNamespace(_interpreter_wrapper=SimpleNamespace(__file__=_ctypes.__file__))
+    assert int8_delegates(other, 1) == []
+    gone = SimpleNamespace(_interpreter_wrapper=SimpleNamespace(__file__="gone.so"))
+    assert int8_delegates(gone, 1) == []
 
 
 def test_auto_finds_the_runtime_for_a_file(any_runtime: str) -> None:
