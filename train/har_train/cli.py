@@ -230,13 +230,6 @@ def _setting(name: str) -> Any:
     help="Size of frames that it learns from with --fresh-views. [default: --size]",
 )
 @click.option(
-    "--rounding-noise",
-    type=click.FloatRange(min=0),
-    metavar="S",
-    help="Noise in steps of 8 bits with --fresh-views, against int8's rounding, such as 1. "
-    f"[default: {_setting('rounding_noise'):g}]",
-)
-@click.option(
     "--mixed-precision/--full-precision",
     default=None,
     help="Whether it computes in bfloat16, for machines made for that. [default: float32]",

@@ -37,7 +37,6 @@ RANGES: Mapping[str, Range] = {
     "label_smoothing": BELOW_1,
     "fine_tune_blocks": NOT_NEGATIVE,
     "fine_tune_size": NOT_NEGATIVE,
-    "rounding_noise": NOT_NEGATIVE,
     "ema": BELOW_1,
 }
 
@@ -86,8 +85,6 @@ class FitConfig:
             of reading cached views: slower, and better where the data is small.
         fine_tune_size: Height and width of frames that stage 2 learns from with `fresh_views`; 0
             for `size`. What is learnt at 160 pixels holds at 224, for half of the time.
-        rounding_noise: What stage 2 adds to the network's linear layers with `fresh_views`, in
-            steps of 8 bits, so that answers hold however int8 is rounded; 0 for none.
         mixed_precision: Whether stage 2 computes in bfloat16; for machines with units for it.
         ema: Momentum of the average of weights that stage 2 keeps, such as 0.99; 0 for none.
         val_fraction, test_fraction: Shares held out where the data names no split.
@@ -132,7 +129,6 @@ class FitConfig:
     fine_tune_rate: float = 1e-4
     fresh_views: bool = False
     fine_tune_size: int = 0
-    rounding_noise: float = 0.0
     mixed_precision: bool = False
     ema: float = 0.0
     val_fraction: float = 0.15
@@ -157,12 +153,11 @@ class FitConfig:
         for name, (fits, words) in RANGES.items():
             if not fits(getattr(self, name)):
                 raise DataError(f"{name} should be {words}. Received {getattr(self, name)!r}.")
-        for name in ("fine_tune_size", "cutmix", "rounding_noise"):
-            if getattr(self, name) and not self.fresh_views:
-                raise DataError(
-                    f"{name} needs fresh_views: cached maps leave nothing to change below the top "
-                    f"blocks. Received {getattr(self, name)}."
-                )
+        if (self.fine_tune_size or self.cutmix) and not self.fresh_views:
+            raise DataError(
+                "fine_tune_size and cutmix need fresh_views: cached maps have no pixels. "
+                f"Received {self.fine_tune_size} and {self.cutmix}."
+            )
         if "/" in self.name or "\\" in self.name:
             raise DataError(f"name becomes a file name, without slashes. Received {self.name!r}.")
 

@@ -44,8 +44,6 @@ WARM_UP = 0.1
 # Some thousand steps are few: squares of gradients are averaged over 50 of them, not 1,000.
 BETA_2 = 0.98
 GRADIENT_NORM = 1.0
-# Names of the batch norms that no activation follows, in all of `BACKBONES`.
-LINEAR = re.compile("project_bn$", re.IGNORECASE)
 
 
 def fine_tune(
@@ -178,9 +176,8 @@ def _from_pixels(
     size = config.fine_tune_size or config.size
     augmentation = views[0].augmentation
     small = replace(clip, height=size, width=size)
-    small_encoder = resized_encoder(encoder, size, rounding_noise=config.rounding_noise)
     return _Parts(
-        model=_join(small_encoder, classifier, config, augmentation),
+        model=_join(resized_encoder(encoder, size), classifier, config, augmentation),
         judge=_join(encoder, classifier, config),
         train=build_fresh_windows(train, labels, config, clip=small, augmentation=augmentation),
         # Side by side: overlapping windows would run the same frames through again.
@@ -188,13 +185,8 @@ def _from_pixels(
     )
 
 
-def resized_encoder(encoder: Any, size: int, *, rounding_noise: float = 0.0) -> Any:
+def resized_encoder(encoder: Any, size: int) -> Any:
     """Lay the layers of an encoder over frames of another size; all weights are shared.
-
-    Args:
-        encoder: From `har_train.model.build_encoder`.
-        size: Height and width in pixels.
-        rounding_noise: See `FitConfig`; added in training alone.
 
     Returns:
         Keras model, (N, size, size, 3) pixels -> (N, D) features.
@@ -204,11 +196,11 @@ def resized_encoder(encoder: Any, size: int, *, rounding_noise: float = 0.0) -> 
     pixels = keras.Input((size, size, 3), name="frame")
     scaled = _before_backbone(encoder, backbone, pixels)
     over = keras.Input(scaled.shape[1:], name="scaled")
-    network = _for_training(backbone, over, rounding_noise)
+    network = _with_fixed_statistics(backbone, over)
     return keras.Model(pixels, encoder.layers[-1](network(scaled)))
 
 
-def _for_training(network: Any, inputs: Any, rounding_noise: float = 0.0) -> Any:
+def _with_fixed_statistics(network: Any, inputs: Any) -> Any:
     """Lay a network's layers over other inputs, with batch norm in inference mode for good.
 
     Keras lets `training=True` of a whole model win over `training=False` of a part, so that the
@@ -228,38 +220,7 @@ def _for_training(network: Any, inputs: Any, rounding_noise: float = 0.0) -> Any
         is_norm = isinstance(layer, keras.layers.BatchNormalization)
         return FixedStatistics(layer) if is_norm else layer
 
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        x = layer(*args, **kwargs)
-        is_linear = isinstance(layer, keras.layers.Add) or LINEAR.search(layer.name)
-        return _rounding(rounding_noise)(x) if rounding_noise and is_linear else x
-
-    return keras.models.clone_model(
-        network, input_tensors=inputs, clone_function=shared, call_function=call
-    )
-
-
-def _rounding(noise: float) -> Any:
-    """Make a layer that adds what rounding to 8 bits would: noise of a step of the range.
-
-    Runtimes round the same int8 file in different ways, and over fifty layers the differences
-    grow. Layers without an activation have the widest range, so the coarsest steps.
-    """
-    keras = import_keras()
-    ops = keras.ops
-
-    class Rounding(import_keras().layers.Layer):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.seed_generator = keras.random.SeedGenerator(0)
-
-        def call(self, x: Any, training: bool | None = None) -> Any:
-            if not training:
-                return x
-            step = ops.stop_gradient(ops.max(x) - ops.min(x)) / 255
-            drawn = keras.random.uniform(ops.shape(x), -0.5, 0.5, x.dtype, self.seed_generator)
-            return x + noise * step * drawn
-
-    return Rounding()
+    return keras.models.clone_model(network, input_tensors=inputs, clone_function=shared)
 
 
 def _before_backbone(encoder: Any, backbone: Any, pixels: Any) -> Any:
@@ -289,7 +250,7 @@ def split_encoder(encoder: Any, config: FitConfig) -> tuple[Any, Any]:
     above = keras.Model(first.input, backbone.output)
     bottom = keras.Model(pixels, below(x, training=False), name="encode_bottom")
     maps = keras.Input(first.input.shape[1:], name="maps")
-    features = encoder.layers[-1](_for_training(above, maps).output)
+    features = encoder.layers[-1](_with_fixed_statistics(above, maps).output)
     return bottom, keras.Model(maps, features, name="encode_top")
 
 
