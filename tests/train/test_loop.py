@@ -102,8 +102,8 @@ def test_average_is_what_is_validated_and_kept() -> None:
     one, two = train(plain, None, epochs=1), train(averaged, None, epochs=1)
     assert one["loss"] == two["loss"]
     assert one["val_loss"] != two["val_loss"]
-    found = averaged.evaluate(dataset(None), verbose=0, return_dict=True)
-    assert found["loss"] == pytest.approx(two["val_loss"][0], abs=1e-6)
+    found = loop._judge(averaged, dataset(None))
+    assert found["val_loss"] == pytest.approx(two["val_loss"][0], abs=1e-6)
 
 
 def test_best_weights_are_kept_and_patience_ends_it() -> None:
@@ -112,16 +112,30 @@ def test_best_weights_are_kept_and_patience_ends_it() -> None:
     history = train(model, None, epochs=30, patience=2)
     losses = history["val_loss"]
     assert len(losses) == int(np.argmin(losses)) + 1 + 2
-    found = model.evaluate(dataset(None), verbose=0, return_dict=True)["loss"]
+    found = loop._judge(model, dataset(None))["val_loss"]
     assert found == pytest.approx(min(losses), rel=1e-5)
 
 
 def test_weights_stay_if_no_epoch_is_better() -> None:
     model = small_model()
+    train(model, None, epochs=60, patience=60)
     before = model.get_weights()
-    settings = LoopSettings(3, 9, 0)
-    run_epochs(model, dataset, dataset(None), settings, start_loss=0.0)
+    model.optimizer.learning_rate = 5.0  # spoils them
+    run_epochs(model, dataset, dataset(None), LoopSettings(3, 9, 0), trained=True)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_epochs_are_judged_whatever_their_confidence() -> None:
+    """Of two models with the same order of answers, the unsure one is as good."""
+    model = small_model()
+    train(model, None)
+    sure = loop._judge(model, dataset(None))
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([kernel / 3, bias / 3])
+    unsure = loop._judge(model, dataset(None))
+    assert unsure["val_loss"] == pytest.approx(sure["val_loss"], rel=1e-3)
+    assert unsure["val_accuracy"] == sure["val_accuracy"]
+    assert sure["val_accuracy"] < 1  # else the loss is 0 at both
 
 
 def test_checkpoint_of_other_data_is_refused(tmp_path: Path) -> None:

@@ -188,22 +188,39 @@ def fit_temperature(predictions: SplitPredictions) -> float:
 
     Source: Guo et al., On Calibration of Modern Neural Networks (ICML 2017), section 4.2.
     """
-    from scipy.optimize import minimize_scalar
-
-    rows = np.log(np.maximum(predictions.probabilities.astype(np.float64), SMALLEST))
     targets = predictions.targets[predictions.clip_of]
-    if (rows.argmax(axis=1) == targets).all():
+    if (predictions.probabilities.argmax(axis=1) == targets).all():
         return 1.0
     weights = 1 / np.bincount(predictions.clip_of)[predictions.clip_of]
+    return best_temperature(predictions.probabilities, targets, weights)[0]
+
+
+def best_temperature(
+    probabilities: NDArray[np.float32], targets: NDArray[np.intp], weights: NDArray[np.floating]
+) -> tuple[float, float]:
+    """Find the temperature with the smallest negative log-likelihood, 0.05..20.
+
+    Args:
+        probabilities: Untempered, (M, C).
+        targets: True classes, (M,).
+        weights: Of the rows, (M,).
+
+    Returns:
+        The temperature, and the mean negative log-likelihood that it leaves.
+    """
+    from scipy.optimize import minimize_scalar
+
+    rows = np.log(np.maximum(probabilities.astype(np.float64), SMALLEST))
 
     def loss(log_temperature: float) -> float:
         logits = rows / np.exp(log_temperature)
         top = logits.max(axis=1)
         norm = top + np.log(np.exp(logits - top[:, np.newaxis]).sum(axis=1))
-        return float((weights * (norm - logits[np.arange(len(targets)), targets])).sum())
+        losses = norm - logits[np.arange(len(targets)), targets]
+        return float(np.average(losses, weights=weights))
 
-    bounds = np.log(TEMPERATURES)
-    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+    found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded")
+    return float(np.exp(found.x)), float(found.fun)
 
 
 def choose_reject_threshold(predictions: SplitPredictions) -> float:

@@ -58,7 +58,6 @@ def fine_tune(
     views: Sequence[View],
     cache: Path,
     loop: LoopSettings,
-    start_loss: float,
     progress: Callable[[int, int], Callable[[int], object]] = lambda samples, classes: _uncounted,
     report: Callable[[int, Mapping[str, float]], object] = lambda epoch, logs: None,
 ) -> History:
@@ -74,7 +73,6 @@ def fine_tune(
         views: Renderings of training samples, the original first.
         cache: Folder of the cache that the maps go to.
         loop: Settings of the loop.
-        start_loss: Validation loss of stage 1; its weights stay if none is better.
         progress: Given the numbers of samples and classes, returns a function that is called
             with 1 for every sample that is brought into the cache.
         report: As in `har_train.loop.run_epochs`.
@@ -108,7 +106,7 @@ def fine_tune(
             held_out_epoch(parts.val, config.batch_size),
             loop,
             judge=parts.judge,
-            start_loss=start_loss,
+            trained=True,
             report=report,
         )
 

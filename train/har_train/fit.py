@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -122,14 +122,16 @@ def fit(
     encoder = build_encoder(stage.clip, config)
     encoded = _encode(samples, encoder, stage)
     classifier = build_classifier(len(encoded.labels), encoder.output_shape[-1], config)
-    windows = {s: build_windows(encoded.views(s), encoded.labels, config) for s in SPLITS}
-    history = _train_head(keras, classifier, windows["train"], windows["val"], stage, encoded)
+    windows = _windows(encoded, config)
+    history = _train_head(classifier, windows, stage, encoded)
     if config.fine_tune_blocks:
-        tuned = _fine_tune(encoder, classifier, encoded, stage, min(history["val_loss"]))
-        history = {key: [*values, *tuned[key]] for key, values in history.items()}
+        tuned = _fine_tune(encoder, classifier, encoded, stage)
         # Once more through the whole network: what is recorded is what the saved model says.
         encoded = _encode(samples, encoder, replace(stage, say=_silent), views=0)
-        windows = {s: build_windows(encoded.views(s), encoded.labels, config) for s in SPLITS}
+        windows = _windows(encoded, config)
+        say("\nTraining the head on the new features")
+        again = _train_head(classifier, windows, stage, encoded, name="head_again")
+        history = {key: [*values, *tuned[key], *again[key]] for key, values in history.items()}
     predictions = {s: predict_windows(classifier, windows[s], encoded.parts[s][0]) for s in SPLITS}
     return _result(config, stage.clip, encoder, classifier, encoded, history, predictions)
 
@@ -261,11 +263,23 @@ def _silent(line: str) -> None:
     """Say nothing: the unreadable files were named before."""
 
 
+def _windows(encoded: _Encoded, config: FitConfig) -> dict[str, Windows]:
+    return {s: build_windows(encoded.views(s), encoded.labels, config) for s in SPLITS}
+
+
 def _train_head(
-    keras: Any, classifier: Any, train: Windows, val: Windows, stage: _Stage, encoded: _Encoded
+    classifier: Any,
+    windows: Mapping[str, Windows],
+    stage: _Stage,
+    encoded: _Encoded,
+    name: Literal["head", "head_again"] = "head",
 ) -> History:
-    """Train until the validation loss stops falling; the best weights stay."""
-    config = stage.config
+    """Train until the validation loss stops falling; the best weights stay.
+
+    A second time because the head that learnt along with the backbone saw mixed, cut and
+    coloured pictures; on the features of whole ones it comes out better.
+    """
+    keras, config = import_keras(), stage.config
     classifier.compile(
         optimizer=keras.optimizers.AdamW(config.learning_rate, config.weight_decay),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
@@ -273,16 +287,15 @@ def _train_head(
     )
     return run_epochs(
         classifier,
-        lambda epoch: training_epoch(train, config, epoch),
-        held_out_epoch(val, 256),
-        stage.loop("head", config.epochs, encoded.fingerprint),
+        lambda epoch: training_epoch(windows["train"], config, epoch),
+        held_out_epoch(windows["val"], 256),
+        stage.loop(name, config.epochs, encoded.fingerprint),
+        trained=name == "head_again",
         report=stage.reporter(config.epochs),
     )
 
 
-def _fine_tune(
-    encoder: Any, classifier: Any, encoded: _Encoded, stage: _Stage, start_loss: float
-) -> History:
+def _fine_tune(encoder: Any, classifier: Any, encoded: _Encoded, stage: _Stage) -> History:
     """Train the top of the backbone and the head on cached maps of the bottom."""
     config = stage.config
     samples = {s: [item.sample for item in encoded.parts[s][0]] for s in ("train", "val")}
@@ -298,7 +311,6 @@ def _fine_tune(
         views=training_views(config, config.views),
         cache=stage.cache,
         loop=stage.loop("fine_tune", config.fine_tune_epochs, encoded.fingerprint),
-        start_loss=start_loss,
         progress=stage.ticker,
         report=stage.reporter(config.fine_tune_epochs),
     )

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from har_edge.errors import DataError, OutputError
 from har_edge.preprocess import display_path
+from har_train.evaluate import best_temperature
 from har_train.model import import_keras
 
 Arrays = list[NDArray[Any]]
@@ -71,20 +72,20 @@ def run_epochs(
     settings: LoopSettings,
     *,
     judge: Any = None,
-    start_loss: float = np.inf,
+    trained: bool = False,
     report: Callable[[int, Mapping[str, float]], object] = lambda epoch, logs: None,
 ) -> History:
-    """Train a compiled model; it keeps the weights with the lowest validation loss.
+    """Train a compiled model; it keeps the weights with the lowest validation loss, tempered.
 
     Args:
         model: Compiled Keras model. An optimizer with an average of the weights (EMA) is
             validated by the average and goes on from the weights themselves.
         make_epoch: Gives the training dataset of an epoch, counted from 0; it must depend on
             nothing else.
-        val: Validation dataset.
+        val: Validation dataset of inputs, targets and weights.
         settings: See there.
-        judge: Model of the same layers that validation runs on, where its input is another.
-        start_loss: Validation loss of the weights that the model comes with; they stay if no
+        judge: Model of the same layers that validation runs, where its input is of another size.
+        trained: Whether the weights that the model comes with are worth keeping: they stay if no
             epoch is better.
         report: Called after each epoch with its number and figures.
 
@@ -96,13 +97,13 @@ def run_epochs(
         OutputError: if it cannot be written.
     """
     keras = import_keras()
-    # Whatever the training loss adds (smoothing above all) must not decide which epoch is best.
-    judge = judge or keras.Model(model.inputs, model.outputs)
-    judge.compile(loss="categorical_crossentropy", weighted_metrics=["accuracy"])
+    judge = judge or model
     model.optimizer.build(model.trainable_variables)
-    state = _State(best_loss=start_loss, best=_weights(model))
+    state = _State(best=_weights(model))
     if settings.checkpoint is not None and settings.checkpoint.is_file():
         state = _load(settings, model)
+    elif trained:
+        state.best_loss = _judge(judge, val)["val_loss"]
     logger = _tensorboard(keras, settings)
     while state.epoch < settings.epochs:
         if state.epoch - state.best_epoch > settings.patience:
@@ -148,13 +149,30 @@ def _run_epoch(
         callbacks=callbacks,
     )
     logs = {key: float(values[-1]) for key, values in done.history.items()}
-    judge, val = held_out
-    found = judge.evaluate(val, verbose=0, return_dict=True)
-    logs |= {f"val_{key}": float(value) for key, value in found.items()}
+    logs |= _judge(*held_out)
     if logs["val_loss"] < state.best_loss:
         state.best_loss, state.best_epoch, state.best = logs["val_loss"], epoch, _weights(model)
     model.set_weights(current)
     return logs
+
+
+def _judge(model: Any, val: Any) -> dict[str, float]:
+    """Measure the model on held-out windows.
+
+    The loss is the one at the temperature that suits the model, which is fitted after training
+    anyway: smoothed labels and mixed pictures leave a model less sure than it could be, and that
+    must not decide which epoch is best.
+    """
+    parts = []
+    for i in range(len(val)):
+        inputs, targets, weights = val[i]
+        parts.append((np.asarray(model.predict_on_batch(inputs)), targets.argmax(axis=1), weights))
+    probabilities, targets, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
+    right = probabilities.argmax(axis=1) == targets
+    return {
+        "val_loss": best_temperature(probabilities, targets, weights)[1],
+        "val_accuracy": float(np.average(right, weights=weights)),
+    }
 
 
 def _weights(model: Any) -> Arrays:
