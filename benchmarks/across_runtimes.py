@@ -2,10 +2,12 @@
 
     python benchmarks/across_runtimes.py run FILE MANIFEST DATA OUT.npz [--backend NAME]
     python benchmarks/across_runtimes.py compare FIRST.npz SECOND.npz [...] [--out JSON]
+    python benchmarks/across_runtimes.py kernels INT8_FILE [--out JSON]
 
 The runtimes do not fit into one environment (tflite-runtime needs numpy 1), so each writes what
 it says of the manifest's test part, in an environment of its own, and the answers meet as files.
 The light installation is enough. Windows of clips follow each other by a quarter of a window.
+`kernels` says what tflite-runtime gains by XNNPACK's int8 kernels, see `har_edge.xnnpack`.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import click
@@ -21,11 +25,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_benchmarks.results import to_json
+from har_edge.backends import import_runtime
 from har_edge.cli import note, run_command
 from har_edge.clips import load_frames, window_indices
 from har_edge.errors import DataError
 from har_edge.machine import machine_facts
+from har_edge.model_file import read_model_file
 from har_edge.recognizer import Model, load_model
+from har_edge.xnnpack import int8_delegates
+
+WARMUP_ROUNDS = 3
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -84,6 +93,40 @@ def compare(answers: tuple[Path, ...], out: Path | None) -> None:
     if out:
         facts = {"about": first["about"], "comparisons": rows, "machine": machine_facts()}
         out.write_text(to_json(facts), encoding="utf-8")
+
+
+@cli.command()
+@click.argument("file")
+@click.option("--rounds", type=click.IntRange(min=3), default=50, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
+def kernels(file: str, rounds: int, out: Path | None) -> None:
+    """Time a frame of an int8 FILE on tflite-runtime's own kernels and on XNNPACK, in turns."""
+    runtime = import_runtime("tflite-runtime")
+    model = load_model(file, backend="tflite-runtime")
+    clip, network = model.spec.clip, read_model_file(model.path).networks[0]
+    frame = np.random.default_rng(0).integers(0, 256, (1, clip.height, clip.width, 3), np.uint8)
+    interpreters = {
+        name: runtime.Interpreter(model_content=network, experimental_delegates=delegates)
+        for name, delegates in (("own", None), ("xnnpack", int8_delegates(runtime, 1)))
+    }
+    samples: dict[str, list[float]] = {name: [] for name in interpreters}
+    for interpreter in interpreters.values():
+        interpreter.allocate_tensors()
+    encoders = {name: i.get_signature_runner("encode") for name, i in interpreters.items()}
+    for _ in range(rounds + WARMUP_ROUNDS):
+        for name, encode in encoders.items():
+            start = time.perf_counter()
+            encode(frame=frame)
+            samples[name].append(1e3 * (time.perf_counter() - start))
+    median_ms = {name: median(values[WARMUP_ROUNDS:]) for name, values in samples.items()}
+    ratio = median_ms["own"] / median_ms["xnnpack"]
+    click.echo(
+        f"encode: {median_ms['own']:.2f} ms on tflite-runtime's own kernels, "
+        f"{median_ms['xnnpack']:.2f} ms on XNNPACK: {ratio:.1f} times faster"
+    )
+    if out:
+        facts = {"median_ms": median_ms, "ratio": ratio, "samples_ms": samples}
+        out.write_text(to_json(facts | {"machine": machine_facts()}), encoding="utf-8")
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class TfliteBackend:
                 is missing.
         """
         _, distribution = TFLITE_RUNTIMES[name]
-        module = _import_runtime(name)
+        module = import_runtime(name)
         self.name = name
         self.version = importlib.metadata.version(distribution)
         try:
@@ -115,7 +115,7 @@ class OnnxBackend:
         Raises:
             BackendError: if the runtime is missing or refuses a network.
         """
-        module = _import_runtime(ONNX_RUNTIME)
+        module = import_runtime(ONNX_RUNTIME)
         self.name = ONNX_RUNTIME
         self.version = str(module.__version__)
         options = module.SessionOptions()
@@ -181,7 +181,12 @@ def _dequantizer(tensor: dict[str, Any]) -> Callable[[Array], Array]:
     return lambda array: (array.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
 
 
-def _import_runtime(name: str) -> Any:
+def import_runtime(name: str) -> Any:
+    """Import the module of a runtime of `RUNTIMES`.
+
+    Raises:
+        BackendError: if it is missing or does not load.
+    """
     module_name = TFLITE_RUNTIMES.get(name, (name,))[0]
     try:
         return importlib.import_module(module_name)
@@ -202,7 +207,7 @@ def available_backends() -> list[str]:
     found = []
     for name in RUNTIMES:
         try:
-            _import_runtime(name)
+            import_runtime(name)
         except BackendError:
             continue
         found.append(name)
@@ -237,7 +242,7 @@ def load_backend(
     reasons = []
     for name in fitting if backend == "auto" else (backend,):
         try:
-            _import_runtime(name)
+            import_runtime(name)
         except BackendError as error:
             reasons.append(str(error))
             continue
