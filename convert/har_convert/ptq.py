@@ -67,13 +67,16 @@ def prepare_float16(encoder: Any, frames: NDArray[np.uint8]) -> list[str]:
     """Round the network inside a frame encoder to half precision, in place.
 
     Depthwise filters that sharpen have large weights of both signs, whose rounding errors do not
-    cancel as the weights do. They are few, so they stay as they are, and so does the stem.
+    cancel as the weights do. They are few, so they stay as they are, and so does the stem. Only
+    the widest are halved: they hold most of the bytes, and come last.
 
     Returns:
         Names of the layers whose weights are to stay in float32.
     """
     backbone, inputs = backbone_and_inputs(encoder, frames)
-    kept = {x.name for x in backbone.layers if _kind(x) == "DepthwiseConv2D"}
+    depthwise = {x.name: x for x in backbone.layers if _kind(x) == "DepthwiseConv2D"}
+    widest = max((x.kernel.shape[-2] for x in depthwise.values()), default=0)
+    kept = {name for name, x in depthwise.items() if x.kernel.shape[-2] < widest}
     kept |= set(stem_of(backbone))
     round_weights(backbone, _spread(inputs), precision="float16", leave=kept)
     return sorted(kept)
