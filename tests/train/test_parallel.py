@@ -6,19 +6,22 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import numpy as np
 import pytest
 
+from har_edge.errors import BackendError, DataError, MissingExtraError
 from har_edge.spec import ClipSpec
 from har_train.config import FitConfig
 from har_train.data import load_dataset
 from har_train.features import EncodedSample, View, cache_dataset, encode_dataset
 from har_train.model import build_encoder
-from har_train.parallel import open_processes
+from har_train.parallel import Workers, open_processes, open_ray
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -123,3 +126,70 @@ def test_interrupt_ends_the_workers(clips: Path, encoder: Any, tmp_path: Path) -
         )
     assert not multiprocessing.active_children()
     assert not list(tmp_path.rglob("workers-*"))
+
+
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    """The address of a Ray cluster of two nodes on this machine."""
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    small = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+    found = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
+    found.add_node(**small)
+    yield found.address
+    found.shutdown()
+
+
+def test_two_ray_nodes_fill_the_cache_as_one_process_does(
+    cluster: str, clips: Path, encoder: Any, tmp_path: Path
+) -> None:
+    samples = load_dataset(clips)
+    expected = encode_dataset(samples, encoder, CLIP, cache=tmp_path / "one")
+    said: list[str] = []
+    done: list[int] = []
+    with open_ray(cluster, said.append) as fill:
+        found = encode_dataset(
+            samples, encoder, CLIP, cache=tmp_path / "two", progress=done.append, fill=fill
+        )
+        check_equal(found, expected)
+        assert isinstance(fill, MethodType)
+        assert isinstance(fill.__self__, Workers)
+        assert len(fill.__self__.nodes) == 2
+    assert sum(done) == len(samples)
+    assert said == [f"Encoding with 2 CPUs on 2 nodes of the Ray cluster {cluster}"]
+    check_equal(encode_dataset(samples, Unwanted(encoder), CLIP, cache=tmp_path / "two"), expected)
+
+
+def test_ray_node_that_does_not_see_the_data(
+    cluster: str, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = load_dataset(shutil.copytree(clips, tmp_path / "data"))
+    (tmp_path / "data").rename(tmp_path / "gone")
+    # Here they exist, and there they do not.
+    monkeypatch.setattr(Path, "exists", lambda path: True)
+    with (
+        pytest.raises(DataError, match=r"mp4 should be seen by every worker.*all nodes share"),
+        open_ray(cluster, lambda line: None) as fill,
+    ):
+        cache_dataset(samples, None, CLIP, cache=tmp_path / "cache", fill=fill)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "auto", "nonsense"])
+def test_ray_cluster_that_is_not_there(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with (
+        pytest.raises(BackendError, match=f"running Ray cluster. Received '{address}'"),
+        open_ray(address, lambda line: None),
+    ):
+        raise AssertionError
+
+
+def test_missing_ray_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with (
+        pytest.raises(MissingExtraError, match=r'"har-edge\[ray\]"'),
+        open_ray("auto", lambda line: None),
+    ):
+        raise AssertionError

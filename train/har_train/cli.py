@@ -263,6 +263,12 @@ def _setting(name: str) -> Any:
     metavar="N",
     help="Processes that encode frames; each needs some 700 MB of memory. 1 is this process.",
 )
+@click.option(
+    "--ray",
+    metavar="ADDRESS",
+    help="Encode on a running Ray cluster instead: auto, HOST:PORT or ray://HOST:PORT. DATA and "
+    "--cache must be on paths that all nodes share.",
+)
 @click.option("--resume", metavar="RUN", help="Go on with the interrupted training of RUN.")
 @click.option("--tensorboard", metavar="DIR", help="Also log the epochs for TensorBoard.")
 def fit(
@@ -273,6 +279,7 @@ def fit(
     cache: str | None,
     tensorboard: str | None,
     workers: int,
+    ray: str | None,
     **options: Any,
 ) -> None:
     """Train on DATA: a folder of classes, of train/val/test, or a CSV manifest.
@@ -293,7 +300,7 @@ def fit(
       har-train fit --config runs/mine/config.toml --seed 1 --out runs/mine-1
       har-train fit --resume runs/mine
     """
-    means = _Means(cache, tensorboard, workers)
+    means = _Means(cache, tensorboard, workers, ray)
     if resume:
         if data or out or config_file or any(v is not None for v in options.values()):
             raise click.UsageError("--resume takes all settings from RUN; leave the others out.")
@@ -315,12 +322,15 @@ class _Means:
     cache: str | None
     tensorboard: str | None
     workers: int
+    ray: str | None
 
     def open_fill(self) -> contextlib.AbstractContextManager[Fill]:
         """Start what encodes samples."""
         from har_train.features import fill_folder
-        from har_train.parallel import open_processes
+        from har_train.parallel import open_processes, open_ray
 
+        if self.ray:
+            return open_ray(self.ray, _say)
         if self.workers > 1:
             return open_processes(self.workers, _say)
         return contextlib.nullcontext(fill_folder)
