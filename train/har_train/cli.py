@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import MISSING, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 import click
 
@@ -23,6 +24,9 @@ from har_train.data import SPLITS
 from har_train.explore import ExploreConfig
 from har_train.findings import KINDS
 from har_train.model import BACKBONES
+
+if TYPE_CHECKING:
+    from har_train.features import Fill
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96})
@@ -251,15 +255,31 @@ def _setting(name: str) -> Any:
     "[default: deterministic]",
 )
 @click.option("--cache", metavar="DIR", help="Feature cache. [default: ~/.cache/har-edge/features]")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes that encode frames; each needs some 700 MB of memory. 1 is this process.",
+)
+@click.option(
+    "--ray",
+    metavar="ADDRESS",
+    help="Encode on a running Ray cluster instead: auto, HOST:PORT or ray://HOST:PORT. DATA and "
+    "--cache must be on paths that all nodes share.",
+)
 @click.option("--resume", metavar="RUN", help="Go on with the interrupted training of RUN.")
 @click.option("--tensorboard", metavar="DIR", help="Also log the epochs for TensorBoard.")
 def fit(
     data: str | None,
     out: str | None,
     config_file: str | None,
-    cache: str | None,
     resume: str | None,
+    cache: str | None,
     tensorboard: str | None,
+    workers: int,
+    ray: str | None,
     **options: Any,
 ) -> None:
     """Train on DATA: a folder of classes, of train/val/test, or a CSV manifest.
@@ -280,10 +300,11 @@ def fit(
       har-train fit --config runs/mine/config.toml --seed 1 --out runs/mine-1
       har-train fit --resume runs/mine
     """
+    means = _Means(cache, tensorboard, workers, ray)
     if resume:
         if data or out or config_file or any(v is not None for v in options.values()):
             raise click.UsageError("--resume takes all settings from RUN; leave the others out.")
-        _fit(None, resume, cache, tensorboard)
+        _fit(None, resume, means)
         return
     settings = load_config(config_file) if config_file else {}
     settings.update({k: v for k, v in options.items() if v is not None})
@@ -291,12 +312,31 @@ def fit(
         settings["data"] = data
     if not settings.get("data"):
         raise click.UsageError("DATA is missing: give a folder, a manifest or --config.")
-    _fit(FitConfig(**settings), out, cache, tensorboard)
+    _fit(FitConfig(**settings), out, means)
 
 
-def _fit(
-    config: FitConfig | None, out: str | None, cache: str | None, tensorboard: str | None
-) -> None:
+@dataclass(frozen=True)
+class _Means:
+    """What a training works with, which changes nothing about what is trained: see `fit -h`."""
+
+    cache: str | None
+    tensorboard: str | None
+    workers: int
+    ray: str | None
+
+    def open_fill(self) -> contextlib.AbstractContextManager[Fill]:
+        """Start what encodes samples."""
+        from har_train.features import fill_folder
+        from har_train.parallel import open_processes, open_ray
+
+        if self.ray:
+            return open_ray(self.ray, _say)
+        if self.workers > 1:
+            return open_processes(self.workers, _say)
+        return contextlib.nullcontext(fill_folder)
+
+
+def _fit(config: FitConfig | None, out: str | None, means: _Means) -> None:
     """Train by settings; without settings go on with the training of `out`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from har_train.features import default_cache
@@ -312,7 +352,7 @@ def _fit(
     )
 
     _check_installed("keras", "sklearn", "matplotlib", "tqdm", "tomli_w")
-    if tensorboard and importlib.util.find_spec("tensorboard") is None:
+    if means.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise MissingExtraError("tensorboard", "tensorboard")
     resumed = config is None
     config = _named(resume_config(Path(out or "")) if config is None else config, out)
@@ -323,15 +363,19 @@ def _fit(
         raise DataError(f"There is no dataset {config.data}. Check the path.")
     check_free(folder)
     try:
-        result = train(
-            config,
-            cache=Path(cache) if cache else default_cache(),
-            checkpoints=checkpoint_folder(folder) if resumed else start_checkpoints(config, folder),
-            log_folder=Path(tensorboard) if tensorboard else None,
-            say=_say,
-            progress=_bar,
-            epoch_progress=_epoch_bar,
-        )
+        with means.open_fill() as fill:
+            result = train(
+                config,
+                cache=Path(means.cache) if means.cache else default_cache(),
+                checkpoints=checkpoint_folder(folder)
+                if resumed
+                else start_checkpoints(config, folder),
+                log_folder=Path(means.tensorboard) if means.tensorboard else None,
+                say=_say,
+                progress=_bar,
+                epoch_progress=_epoch_bar,
+                fill=fill,
+            )
         save_run(result, folder)
     except HarError as error:
         discard_start(folder)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +99,37 @@ class EncodedSample:
     sha256: str
 
 
+class Fill(Protocol):
+    """Whatever brings samples into one folder of the cache: see `fill_folder`."""
+
+    def __call__(
+        self,
+        samples: Sequence[Sample],
+        encoder: Any,
+        target: Target,
+        *,
+        progress: Callable[[int], object],
+        skipped: Callable[[str], object],
+    ) -> list[CachedSample]: ...
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where encodings go and how they are made: all but the encoder.
+
+    Attributes:
+        folder: Of the cache, named by the encoder's weights and the preprocessing.
+        clip: Preprocessing.
+        view: Rendering of the samples.
+        half: Whether entries are float16 instead of float32.
+    """
+
+    folder: Path
+    clip: ClipSpec
+    view: View
+    half: bool = False
+
+
 def default_cache() -> Path:
     """Folder of the feature cache: HAR_CACHE_DIR, else XDG_CACHE_HOME, else ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -114,6 +145,7 @@ def encode_dataset(
     view: View = View(),
     progress: Callable[[int], object] = lambda done: None,
     skipped: Callable[[str], object] = lambda message: None,
+    fill: Fill | None = None,
 ) -> list[EncodedSample]:
     """Encode all samples into memory, from the cache where it has them.
 
@@ -125,6 +157,7 @@ def encode_dataset(
         view: Rendering of the samples.
         progress: Called with 1 for every sample that is done.
         skipped: Called with a message for every file that cannot be decoded.
+        fill: What does the work: `fill_folder`, or worker processes (`har_train.parallel`).
 
     Returns:
         The samples that could be decoded, in the order given.
@@ -133,8 +166,9 @@ def encode_dataset(
         OutputError: if the cache cannot be written.
     """
     cached = cache_dataset(
-        samples, encoder, clip, cache=cache, view=view, progress=progress, skipped=skipped
-    )
+        samples, encoder, clip, cache=cache, view=view, progress=progress, skipped=skipped,
+        fill=fill,
+    )  # fmt: skip
     return [EncodedSample(c.sample, np.load(c.path, allow_pickle=False), c.sha256) for c in cached]
 
 
@@ -148,12 +182,14 @@ def cache_dataset(
     half: bool = False,
     progress: Callable[[int], object] = lambda done: None,
     skipped: Callable[[str], object] = lambda message: None,
+    fill: Fill | None = None,
 ) -> list[CachedSample]:
     """Encode all samples into the cache; memory does not grow with their number.
 
     Args:
-        samples, encoder, clip, cache, view, progress, skipped: As in `encode_dataset`, but the
-            encoder may give maps, (N, h, w, d), or be None: then the frames themselves are kept.
+        samples, encoder, clip, cache, view, progress, skipped, fill: As in `encode_dataset`, but
+            the encoder may give maps, (N, h, w, d), or be None: then the frames themselves are
+            kept.
         half: Whether entries are float16 instead of float32.
 
     Returns:
@@ -162,8 +198,34 @@ def cache_dataset(
     Raises:
         OutputError: if the cache cannot be written.
     """
-    store = _Store(cache / _cache_key(encoder, clip, half=half), clip, view)
-    store.make()
+    target = Target(cache / _cache_key(encoder, clip, half=half), clip, view, half)
+    try:
+        target.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cache_not_written(target.folder, error) from error
+    return (fill or fill_folder)(samples, encoder, target, progress=progress, skipped=skipped)
+
+
+def fill_folder(
+    samples: Sequence[Sample],
+    encoder: Any,
+    target: Target,
+    *,
+    progress: Callable[[int], object],
+    skipped: Callable[[str], object],
+    threads: int = 0,
+) -> list[CachedSample]:
+    """Encode samples in this process, while other threads decode ahead.
+
+    Args:
+        samples, encoder, progress, skipped: As in `cache_dataset`.
+        target: Where and how; the folder exists.
+        threads: That decode; 0 for as many as there are cores.
+
+    Raises:
+        OutputError: if the folder cannot be written.
+    """
+    store = _Store(target.folder, target.clip, target.view)
     results: dict[int, CachedSample] = {}
     waiting: list[tuple[int, Entry, Pixels]] = []
 
@@ -173,11 +235,11 @@ def cache_dataset(
         encoded = _encode(encoder, np.concatenate([frames for *_, frames in waiting]))
         ends = np.cumsum([len(frames) for *_, frames in waiting])[:-1]
         for (i, entry, _), part in zip(waiting, np.split(encoded, ends), strict=True):
-            store.save(entry.path, part.astype(np.float16) if half else part)
+            store.save(entry.path, part.astype(np.float16) if target.half else part)
             results[i] = CachedSample(samples[i], entry.digest, entry.path, len(part))
         waiting.clear()
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=threads or os.cpu_count() or 1) as pool:
         for i, loading in enumerate(_ahead(pool, samples, store)):
             progress(1)
             try:
@@ -211,12 +273,6 @@ class _Store:
     def __init__(self, folder: Path, clip: ClipSpec, view: View) -> None:
         self._folder, self._clip, self._view = folder, clip, view
         self._augmenter = Augmenter(view.augmentation) if view.number else None
-
-    def make(self) -> None:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _not_written(self._folder, error) from error
 
     def load(self, sample: Sample) -> Loaded:
         """Find a sample's entry, or else decode its frames."""
@@ -259,7 +315,7 @@ class _Store:
             partial.replace(path)
         except OSError as error:
             partial.unlink(missing_ok=True)
-            raise _not_written(self._folder, error) from error
+            raise cache_not_written(self._folder, error) from error
 
 
 Loaded = tuple[Entry, "Pixels | None"]
@@ -284,7 +340,8 @@ def _map_entry(path: Path) -> NDArray[Any]:
     return np.memmap(path, np.dtype(header["dtype"].decode()), "r", offset, shape)
 
 
-def _not_written(folder: Path, error: OSError) -> OutputError:
+def cache_not_written(folder: Path, error: OSError) -> OutputError:
+    """Say that the cache cannot be written, and why."""
     return OutputError(
         f"The feature cache {display_path(folder)} cannot be written: {error.strerror}. "
         "Make room, or give another --cache."

@@ -27,7 +27,7 @@ from har_edge.spec import ClipSpec
 from har_train.augment import Augmentation, augment_colour
 from har_train.config import FitConfig
 from har_train.data import Sample
-from har_train.features import CachedSample, View, cache_dataset
+from har_train.features import CachedSample, Fill, View, cache_dataset, fill_folder
 from har_train.loop import History, LoopSettings, run_epochs
 from har_train.model import BACKBONES, backbone_of, import_keras
 from har_train.windows import (
@@ -58,6 +58,7 @@ def fine_tune(
     views: Sequence[View],
     cache: Path,
     loop: LoopSettings,
+    fill: Fill = fill_folder,
     progress: Callable[[int, int], Callable[[int], object]] = lambda samples, classes: _uncounted,
     report: Callable[[int, Mapping[str, float]], object] = lambda epoch, logs: None,
 ) -> History:
@@ -73,6 +74,7 @@ def fine_tune(
         views: Renderings of training samples, the original first.
         cache: Folder of the cache that the maps go to.
         loop: Settings of the loop.
+        fill: As in `har_train.features.encode_dataset`.
         progress: Given the numbers of samples and classes, returns a function that is called
             with 1 for every sample that is brought into the cache.
         report: As in `har_train.loop.run_epochs`.
@@ -87,7 +89,8 @@ def fine_tune(
     first = first_layer_of_top(backbone_of(encoder), config)
     prepare = _from_pixels if config.fresh_views else _from_maps
     count = len(train) * (1 if config.fresh_views else len(views)) + len(val)
-    store = partial(cache_dataset, clip=clip, cache=cache, progress=progress(count, len(labels)))
+    tick = progress(count, len(labels))
+    store = partial(cache_dataset, clip=clip, cache=cache, progress=tick, fill=fill)
     parts = prepare(encoder, classifier, (train, val), labels, config, clip, views, store)
     with _learning(encoder, first, classifier, config):
         steps = epoch_length(parts.train, once_per_clip=config.fresh_views) / config.batch_size

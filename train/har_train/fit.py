@@ -31,7 +31,7 @@ from har_train.evaluate import (
     fit_temperature,
     measure_tempered,
 )
-from har_train.features import EncodedSample, View, encode_dataset
+from har_train.features import EncodedSample, Fill, View, encode_dataset, fill_folder
 from har_train.finetune import fine_tune
 from har_train.loop import History, LoopSettings, run_epochs
 from har_train.model import (
@@ -88,6 +88,7 @@ def fit(
     say: Say = lambda line: None,
     progress: Callable[[int, int], Tick] | None = None,
     epoch_progress: Callable[[int], Tick] | None = None,
+    fill: Fill = fill_folder,
 ) -> FitResult:
     """Train a model.
 
@@ -101,6 +102,7 @@ def fit(
             with 1 for every sample that is encoded, or read once more for stage 2.
         epoch_progress: Given the most epochs of a stage, returns a function that is called with
             1 after each.
+        fill: What encodes samples: this process, or workers (`har_train.parallel`).
 
     Raises:
         DataError: if the dataset, the weights or a checkpoint cannot be used.
@@ -118,7 +120,7 @@ def fit(
     )
     config = _complete(config, samples)
     say(count_table(samples))
-    stage = _Stage(config, cache, checkpoints, log_folder, say, progress, epoch_progress)
+    stage = _Stage(config, cache, checkpoints, log_folder, say, progress, epoch_progress, fill)
     encoder = build_encoder(stage.clip, config)
     encoded = _encode(samples, encoder, stage)
     classifier = build_classifier(len(encoded.labels), encoder.output_shape[-1], config)
@@ -147,6 +149,7 @@ class _Stage:
     say: Say
     progress: Callable[[int, int], Tick] | None
     epoch_progress: Callable[[int], Tick] | None
+    fill: Fill
 
     @property
     def clip(self) -> ClipSpec:
@@ -245,7 +248,7 @@ def _encode(
             members = [e.sample for e in parts[split][0]] if view.number else by_split[split]
             found = encode_dataset(
                 members, encoder, stage.clip, cache=stage.cache, view=view, progress=tick,
-                skipped=stage.say,
+                skipped=stage.say, fill=stage.fill,
             )  # fmt: skip
             parts[split].append(found)
         missing = sorted(set(labels) - {item.sample.label for item in parts[split][0]})
@@ -310,6 +313,7 @@ def _fine_tune(encoder: Any, classifier: Any, encoded: _Encoded, stage: _Stage) 
         clip=stage.clip,
         views=training_views(config, config.views),
         cache=stage.cache,
+        fill=stage.fill,
         loop=stage.loop("fine_tune", config.fine_tune_epochs, encoded.fingerprint),
         progress=stage.ticker,
         report=stage.reporter(config.fine_tune_epochs),
