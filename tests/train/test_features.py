@@ -204,11 +204,11 @@ def test_frame_rates_may_be_mixed(tmp_path: Path) -> None:
         samples.append(sample(write_video(tmp_path / f"{rate}.mp4", frames, rate)))
     encoded = encode_dataset(samples, MeanColour(), CLIP, cache=tmp_path / "cache")
     for rate, item in zip(rates, encoded, strict=True):
-        # The first frame at or after each instant; the codec shifts colours by up to 5.
+        # The first frame at or after each instant; the codec shifts grey by up to 4.
         instants_s = np.arange(10) / CLIP.frame_rate_hz
         expected = 60 + 60 * np.ceil(instants_s * rate - 0.03) / rate
         assert item.features.shape == (10, 3)
-        assert np.allclose(item.features, expected[:, np.newaxis], atol=5)
+        assert np.allclose(item.features.mean(axis=1), expected, atol=5)
 
 
 def test_views_are_encoded_once_and_apart(clips: Path, stills: Path, tmp_path: Path) -> None:
