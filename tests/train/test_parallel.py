@@ -141,6 +141,7 @@ def cluster() -> Iterator[str]:
     found.shutdown()
 
 
+@pytest.mark.slow
 def test_two_ray_nodes_fill_the_cache_as_one_process_does(
     cluster: str, clips: Path, encoder: Any, tmp_path: Path
 ) -> None:

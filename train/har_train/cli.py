@@ -26,6 +26,7 @@ from har_train.findings import KINDS
 from har_train.model import BACKBONES
 
 if TYPE_CHECKING:
+    from har_train.distribute import Distribution, StrategyName
     from har_train.features import Fill
 
 
@@ -269,6 +270,12 @@ def _setting(name: str) -> Any:
     help="Encode on a running Ray cluster instead: auto, HOST:PORT or ray://HOST:PORT. DATA and "
     "--cache must be on paths that all nodes share.",
 )
+@click.option(
+    "--strategy",
+    type=click.Choice(("mirrored", "multiworker")),
+    help="Train on all GPUs of this machine, or on the machines that TF_CONFIG names: give each "
+    "the same command, and the same --cache if they share one. [default: one device]",
+)
 @click.option("--resume", metavar="RUN", help="Go on with the interrupted training of RUN.")
 @click.option("--tensorboard", metavar="DIR", help="Also log the epochs for TensorBoard.")
 def fit(
@@ -280,6 +287,7 @@ def fit(
     tensorboard: str | None,
     workers: int,
     ray: str | None,
+    strategy: StrategyName | None,
     **options: Any,
 ) -> None:
     """Train on DATA: a folder of classes, of train/val/test, or a CSV manifest.
@@ -300,7 +308,7 @@ def fit(
       har-train fit --config runs/mine/config.toml --seed 1 --out runs/mine-1
       har-train fit --resume runs/mine
     """
-    means = _Means(cache, tensorboard, workers, ray)
+    means = _Means(cache, tensorboard, workers, ray, strategy)
     if resume:
         if data or out or config_file or any(v is not None for v in options.values()):
             raise click.UsageError("--resume takes all settings from RUN; leave the others out.")
@@ -323,6 +331,15 @@ class _Means:
     tensorboard: str | None
     workers: int
     ray: str | None
+    strategy: StrategyName | None
+
+    def open_distribution(self) -> Distribution | None:
+        """Meet the other devices or machines, if there are any."""
+        from har_train.distribute import open_strategy
+
+        if self.strategy == "multiworker":
+            note("Waiting for the workers that TF_CONFIG names")
+        return open_strategy(self.strategy) if self.strategy else None
 
     def open_fill(self) -> contextlib.AbstractContextManager[Fill]:
         """Start what encodes samples."""
@@ -362,19 +379,27 @@ def _fit(config: FitConfig | None, out: str | None, means: _Means) -> None:
     if not Path(config.data).exists():
         raise DataError(f"There is no dataset {config.data}. Check the path.")
     check_free(folder)
+    cache = Path(means.cache) if means.cache else default_cache()
+    distribution = means.open_distribution()
+    if distribution and not distribution.is_chief:
+        with means.open_fill() as fill:
+            train(config, cache=cache, checkpoints=checkpoint_folder(folder), fill=fill,
+                  distribution=distribution)  # fmt: skip
+        note("Done: the chief writes the run.")
+        return
     try:
+        checkpoints = checkpoint_folder(folder) if resumed else start_checkpoints(config, folder)
         with means.open_fill() as fill:
             result = train(
                 config,
-                cache=Path(means.cache) if means.cache else default_cache(),
-                checkpoints=checkpoint_folder(folder)
-                if resumed
-                else start_checkpoints(config, folder),
+                cache=cache,
+                checkpoints=checkpoints,
                 log_folder=Path(means.tensorboard) if means.tensorboard else None,
                 say=_say,
                 progress=_bar,
                 epoch_progress=_epoch_bar,
                 fill=fill,
+                distribution=distribution,
             )
         save_run(result, folder)
     except HarError as error:

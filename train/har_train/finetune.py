@@ -94,13 +94,17 @@ def fine_tune(
     parts = prepare(encoder, classifier, (train, val), labels, config, clip, views, store)
     with _learning(encoder, first, classifier, config):
         steps = epoch_length(parts.train, once_per_clip=config.fresh_views) / config.batch_size
-        parts.model.compile(
-            optimizer=_optimizer(config, math.ceil(steps)),
-            loss=import_keras().losses.CategoricalCrossentropy(
-                label_smoothing=config.label_smoothing
-            ),
-            weighted_metrics=["accuracy"],
-        )
+
+        def compile_model(model: Any) -> None:
+            model.compile(
+                optimizer=_optimizer(config, math.ceil(steps)),
+                loss=import_keras().losses.CategoricalCrossentropy(
+                    label_smoothing=config.label_smoothing
+                ),
+                weighted_metrics=["accuracy"],
+            )
+
+        compile_model(parts.model)
         return run_epochs(
             parts.model,
             lambda epoch: training_epoch(
@@ -110,6 +114,7 @@ def fine_tune(
             loop,
             judge=parts.judge,
             trained=True,
+            compile_model=compile_model,
             report=report,
         )
 
@@ -216,6 +221,14 @@ def _with_fixed_statistics(network: Any, inputs: Any) -> Any:
 
         def call(self, x: Any, mask: Any = None) -> Any:
             return self.norm(x, training=False, mask=mask)
+
+        # A distributed training learns on a copy of the network.
+        def get_config(self) -> dict[str, Any]:
+            return {"norm": keras.layers.serialize(self.norm)}
+
+        @classmethod
+        def from_config(cls, config: Mapping[str, Any]) -> Any:
+            return cls(keras.layers.deserialize(config["norm"]))
 
     def shared(layer: Any) -> Any:
         is_norm = isinstance(layer, keras.layers.BatchNormalization)

@@ -25,6 +25,7 @@ from har_train.data import (
     default_num_frames,
     load_dataset,
 )
+from har_train.distribute import Distribution
 from har_train.evaluate import (
     SplitPredictions,
     choose_reject_threshold,
@@ -89,6 +90,7 @@ def fit(
     progress: Callable[[int, int], Tick] | None = None,
     epoch_progress: Callable[[int], Tick] | None = None,
     fill: Fill = fill_folder,
+    distribution: Distribution | None = None,
 ) -> FitResult:
     """Train a model.
 
@@ -103,6 +105,7 @@ def fit(
         epoch_progress: Given the most epochs of a stage, returns a function that is called with
             1 after each.
         fill: What encodes samples: this process, or workers (`har_train.parallel`).
+        distribution: Devices or machines that train together (`har_train.distribute`).
 
     Raises:
         DataError: if the dataset, the weights or a checkpoint cannot be used.
@@ -120,7 +123,9 @@ def fit(
     )
     config = _complete(config, samples)
     say(count_table(samples))
-    stage = _Stage(config, cache, checkpoints, log_folder, say, progress, epoch_progress, fill)
+    stage = _Stage(
+        config, cache, checkpoints, log_folder, say, progress, epoch_progress, fill, distribution
+    )
     encoder = build_encoder(stage.clip, config)
     encoded = _encode(samples, encoder, stage)
     classifier = build_classifier(len(encoded.labels), encoder.output_shape[-1], config)
@@ -150,6 +155,7 @@ class _Stage:
     progress: Callable[[int, int], Tick] | None
     epoch_progress: Callable[[int], Tick] | None
     fill: Fill
+    distribution: Distribution | None
 
     @property
     def clip(self) -> ClipSpec:
@@ -171,6 +177,7 @@ class _Stage:
             checkpoint=self.checkpoints / f"{name}.npz" if self.checkpoints else None,
             fingerprint=hashlib.sha256(text.encode()).hexdigest(),
             log_folder=self.log_folder / name if self.log_folder else None,
+            distribution=self.distribution,
         )
 
     def reporter(self, epochs: int) -> Callable[[int, Mapping[str, float]], object]:
@@ -283,17 +290,22 @@ def _train_head(
     coloured pictures; on the features of whole ones it comes out better.
     """
     keras, config = import_keras(), stage.config
-    classifier.compile(
-        optimizer=keras.optimizers.AdamW(config.learning_rate, config.weight_decay),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
-        weighted_metrics=["accuracy"],
-    )
+
+    def compile_model(model: Any) -> None:
+        model.compile(
+            optimizer=keras.optimizers.AdamW(config.learning_rate, config.weight_decay),
+            loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
+            weighted_metrics=["accuracy"],
+        )
+
+    compile_model(classifier)
     return run_epochs(
         classifier,
         lambda epoch: training_epoch(windows["train"], config, epoch),
         held_out_epoch(windows["val"], 256),
         stage.loop(name, config.epochs, encoded.fingerprint),
         trained=name == "head_again",
+        compile_model=compile_model,
         report=stage.reporter(config.epochs),
     )
 

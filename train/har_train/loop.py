@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from har_edge.errors import DataError, OutputError
 from har_edge.preprocess import display_path
+from har_train.distribute import Distribution
 from har_train.evaluate import best_temperature
 from har_train.model import import_keras
 
@@ -40,6 +42,7 @@ class LoopSettings:
         checkpoint: File to go on from and to write after every epoch; None for neither.
         fingerprint: Names data and settings; a checkpoint of others is refused.
         log_folder: Folder for TensorBoard's logs, or None.
+        distribution: Devices or machines that train together, or None for this process alone.
     """
 
     epochs: int
@@ -48,6 +51,12 @@ class LoopSettings:
     checkpoint: Path | None = None
     fingerprint: str = ""
     log_folder: Path | None = None
+    distribution: Distribution | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes files."""
+        return self.distribution is None or self.distribution.is_chief
 
 
 @dataclass
@@ -73,6 +82,7 @@ def run_epochs(
     *,
     judge: Any = None,
     trained: bool = False,
+    compile_model: Callable[[Any], object] | None = None,
     report: Callable[[int, Mapping[str, float]], object] = lambda epoch, logs: None,
 ) -> History:
     """Train a compiled model; it keeps the weights with the lowest validation loss, tempered.
@@ -87,6 +97,7 @@ def run_epochs(
         judge: Model of the same layers that validation runs, where its input is of another size.
         trained: Whether the weights that the model comes with are worth keeping: they stay if no
             epoch is better.
+        compile_model: What the model was compiled by; for a distribution, which compiles a copy.
         report: Called after each epoch with its number and figures.
 
     Returns:
@@ -98,46 +109,78 @@ def run_epochs(
     """
     keras = import_keras()
     judge = judge or model
-    model.optimizer.build(model.trainable_variables)
-    state = _State(best=_weights(model))
-    if settings.checkpoint is not None and settings.checkpoint.is_file():
-        state = _load(settings, model)
-    elif trained:
-        state.best_loss = _judge(judge, val)["val_loss"]
-    logger = _tensorboard(keras, settings)
+    learner, run = _learner(keras, model, compile_model, settings)
+    state = _State(best=_weights(learner))
+    resumed = settings.checkpoint is not None and settings.checkpoint.is_file()
+    if resumed:
+        state = _load(settings, learner)
+    if settings.distribution:
+        settings.distribution.check_same(state.epoch)
+    if trained and not resumed:
+        state.best_loss = _judge(judge, val, settings)["val_loss"]
     while state.epoch < settings.epochs:
         if state.epoch - state.best_epoch > settings.patience:
             break
         epoch = state.epoch
-        logs = _run_epoch(
-            keras, model, make_epoch(epoch), (judge, val), epoch, settings, logger, state
-        )
+        _seed_layers(learner, settings.seed, epoch)
+        current, logs = run(make_epoch(epoch), epoch)
+        # By now the average of the weights, if there is one, has taken their place.
+        if learner is not model:
+            model.set_weights(learner.get_weights())
+        logs |= _judge(judge, val, settings)
+        if logs["val_loss"] < state.best_loss:
+            state.best_loss, state.best_epoch, state.best = logs["val_loss"], epoch, _weights(model)
+        learner.set_weights(current)
         for key, value in logs.items():
             state.history.setdefault(key, []).append(value)
-        if settings.checkpoint is not None:
-            _save(settings, model, state)
+        if settings.checkpoint is not None and settings.writes:
+            _save(settings, learner, state)
         report(epoch, logs)
     model.set_weights(state.best)
     return state.history
 
 
-def _run_epoch(
+# Trains one epoch on a dataset, given its number; returns the weights that training goes on from,
+# where the model is left with their average, and the figures.
+RunEpoch = Callable[[Any, int], tuple[Arrays, dict[str, float]]]
+
+
+def _learner(
     keras: Any,
     model: Any,
-    train: Any,
-    held_out: tuple[Any, Any],
-    epoch: int,
+    compile_model: Callable[[Any], object] | None,
     settings: LoopSettings,
-    logger: Sequence[Any],
-    state: _State,
-) -> dict[str, float]:
-    """Train one epoch, validate, and keep the weights if they are the best so far."""
-    _seed_layers(model, settings.seed, epoch)
+) -> tuple[Any, RunEpoch]:
+    """Give what learns, the model or its copy on all devices, and what runs its epochs."""
+    loggers = _tensorboard(keras, settings) if settings.writes else []
+    if settings.distribution is None:
+        model.optimizer.build(model.trainable_variables)
+        return model, partial(_fit_epoch, keras, model, loggers)
+    assert compile_model is not None
+    copy = settings.distribution.copy(model, compile_model)
+    learn = settings.distribution.make_epoch(copy)
+    logger = keras.callbacks.CallbackList(loggers, model=copy)
+
+    def run(train: Any, epoch: int) -> tuple[Arrays, dict[str, float]]:
+        logger.on_train_begin()
+        logger.on_epoch_begin(epoch)
+        logs = learn(train)
+        logger.on_epoch_end(epoch, dict(logs))
+        logger.on_train_end()
+        current = _weights(copy)
+        copy.optimizer.finalize_variable_values(copy.trainable_variables)
+        return current, logs
+
+    return copy, run
+
+
+def _fit_epoch(
+    keras: Any, model: Any, loggers: Sequence[Any], train: Any, epoch: int
+) -> tuple[Arrays, dict[str, float]]:
     current: Arrays = []
     remember = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda number, logs: current.extend(_weights(model))
     )
-    callbacks = [remember, *logger]
     # Not at once for all epochs: Keras would carry state from epoch to epoch that no checkpoint
     # holds. At its end the average of the weights, if there is one, takes their place.
     done = model.fit(
@@ -146,18 +189,13 @@ def _run_epoch(
         epochs=epoch + 1,
         verbose=0,
         shuffle=False,  # the dataset does it, seeded
-        callbacks=callbacks,
+        callbacks=[remember, *loggers],
     )
-    logs = {key: float(values[-1]) for key, values in done.history.items()}
-    logs |= _judge(*held_out)
-    if logs["val_loss"] < state.best_loss:
-        state.best_loss, state.best_epoch, state.best = logs["val_loss"], epoch, _weights(model)
-    model.set_weights(current)
-    return logs
+    return current, {key: float(values[-1]) for key, values in done.history.items()}
 
 
-def _judge(model: Any, val: Any) -> dict[str, float]:
-    """Measure the model on held-out windows.
+def _judge(model: Any, val: Any, settings: LoopSettings | None = None) -> dict[str, float]:
+    """Measure the model on held-out windows; workers take the chief's word for it.
 
     The loss is the one at the temperature that suits the model, which is fitted after training
     anyway: smoothed labels and mixed pictures leave a model less sure than it could be, and that
@@ -169,10 +207,12 @@ def _judge(model: Any, val: Any) -> dict[str, float]:
         parts.append((np.asarray(model.predict_on_batch(inputs)), targets.argmax(axis=1), weights))
     probabilities, targets, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
     right = probabilities.argmax(axis=1) == targets
-    return {
+    figures = {
         "val_loss": best_temperature(probabilities, targets, weights)[1],
         "val_accuracy": float(np.average(right, weights=weights)),
     }
+    together = settings.distribution if settings else None
+    return together.agree(figures) if together else figures
 
 
 def _weights(model: Any) -> Arrays:
