@@ -43,7 +43,7 @@ MAX_POSITIONS = 40_000
 # Frames that the rounding runs on; their activations fill some 1.5 GB of memory.
 ROUNDING_FRAMES = 64
 # Linear bottlenecks that belong to the stem.
-STEM_STREAMS = 2
+STEM_STREAMS = 1
 
 
 def prepare(encoder: Any, frames: NDArray[np.uint8]) -> list[str]:

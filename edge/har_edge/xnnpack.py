@@ -1,7 +1,7 @@
 """XNNPACK's int8 kernels in tflite-runtime, whose wheels have them but leave them off.
 
 By default the wheel's XNNPACK takes float operators only, so that int8 files run on the built-in
-kernels: 7 times slower on x86-64, and rounded twice where XNNPACK rounds once. Its library
+kernels: 8 times slower on x86-64, and rounded twice where XNNPACK rounds once. Its library
 exports the delegate's C interface, though
 (https://github.com/tensorflow/tensorflow/blob/v2.14.0/tensorflow/lite/delegates/xnnpack/xnnpack_delegate.h),
 through which the delegate is made here as LiteRT makes it.

@@ -2,7 +2,8 @@
 
 Each replica computes the gradients of its share of every batch; their sum is what one process
 computes for the whole batch. So the batch size stays what the settings say, and the result is
-that of one process but for rounding and for dropout, whose masks are drawn for a share.
+that of one process but for rounding, and for dropout and changes of colour, which are drawn for a
+share.
 
 `mirrored` uses all GPUs of this machine. `multiworker` runs the same command on every machine,
 with TF_CONFIG telling each who the others are and which of them it is:
