@@ -15,6 +15,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -22,7 +23,7 @@ from PIL import Image
 from har_convert.run_folder import Run, load_run
 from har_convert.worker import Job, work
 from har_edge.spec import ClipSpec
-from har_train.config import FitConfig, Head
+from har_train.config import FitConfig, Head, HeadInput
 from har_train.fit import fit
 from har_train.run_folder import save_run
 
@@ -105,19 +106,41 @@ def stills(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def train(stills: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Head], Path]:
-    """Train on `stills` with a temporal head, once each: a run folder as `har-train fit` does."""
+def flickering(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of three classes with ten clips each, which differ in how much they flicker."""
+    folder = tmp_path_factory.mktemp("data") / "lights"
+    random = np.random.default_rng(0)
+    for label, strength in (("steady", 0), ("restless", 25), ("wild", 75)):
+        (folder / label).mkdir(parents=True)
+        for i in range(10):
+            codec, grey = cv2.VideoWriter.fourcc(*"MJPG"), random.uniform(100, 150, 3)
+            video = cv2.VideoWriter(str(folder / label / f"{i}.avi"), codec, 5, (48, 40))
+            for t in range(9):
+                colour = grey + strength * (-1) ** t
+                noise = random.normal(0, 10, (40, 48, 3))
+                video.write(np.clip(colour + noise, 0, 255).astype(np.uint8))
+            video.release()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def train(
+    stills: Path, flickering: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """Train on `stills`, or on differences in `flickering`: a folder as `har-train fit` writes."""
     pytest.importorskip("tensorflow")
     cache = tmp_path_factory.mktemp("cache")  # its features serve all heads
 
     @functools.cache
-    def train_head(head: Head) -> Path:
+    def train_head(head: Head, head_input: HeadInput = "features") -> Path:
         config = FitConfig(
-            data=str(stills),
+            data=str(stills if head_input == "features" else flickering),
             num_frames=3,
+            frame_rate_hz=5.0,
             size=32,
             weights="none",
             head=head,
+            head_input=head_input,
             lstm_units=6,
             dense_units=(8,),
             epochs=12,
@@ -135,7 +158,7 @@ def train(stills: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[H
 
 
 @pytest.fixture(scope="session")
-def run_folder(train: Callable[[Head], Path]) -> Path:
+def run_folder(train: Callable[..., Path]) -> Path:
     """The run that most tests convert."""
     return train("lstm")
 

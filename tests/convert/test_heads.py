@@ -13,7 +13,7 @@ from har_convert.convert import convert
 from har_convert.run_folder import iter_clips, load_run
 from har_convert.worker import Maker, load_parts
 from har_edge.recognizer import apply_temperature, load_model
-from har_train.config import Head
+from har_train.config import Head, HeadInput
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -22,19 +22,25 @@ LOOPS = {"WHILE", "IF", "CALL_ONCE", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
 
 
 @pytest.mark.parametrize(
-    "head",
+    ("head", "head_input"),
     [
-        "lstm",
-        "attention",
-        "gru",
-        "bilstm",
-        "mean",
+        ("lstm", "features"),
+        ("attention", "features"),
+        ("gru", "features"),
+        ("bilstm", "features"),
+        ("mean", "features"),
+        ("lstm", "differences"),
+        ("mean", "differences"),
     ],
 )
 def test_int8_file_of_a_head(
-    head: Head, train: Callable[[Head], Path], in_process: None, tmp_path: Path
+    head: Head,
+    head_input: HeadInput,
+    train: Callable[..., Path],
+    in_process: None,
+    tmp_path: Path,
 ) -> None:
-    run = load_run(train(head))
+    run = load_run(train(head, head_input))
     (made,) = convert(run, ["int8"], tmp_path).conversions
     assert made.passed, made.reason
     assert made.result.agreement == 1.0

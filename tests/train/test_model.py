@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from har_edge.errors import DataError
 from har_edge.spec import ClipSpec
-from har_train.config import FitConfig
+from har_train.config import FitConfig, Head
 from har_train.fit import FitResult
 from har_train.model import (
     BACKBONES,
@@ -214,3 +214,19 @@ def test_backbone_of_a_run_is_taken_over(run_folder: Path, trained: FitResult) -
     other = replace(config, backbone="mobilenet_v3_small", alpha=0.75)
     with pytest.raises(DataError, match=r"cannot be loaded into mobilenet_v3_small_0\.75"):
         build_encoder(CLIP, other)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_differences_leave_out_the_scene(head: Head) -> None:
+    """What is there in every frame changes nothing, and frames that change do."""
+    config = replace(CONFIG, head=head, head_input="differences", num_frames=4, dense_units=())
+    model = build_classifier(4, 6, config)
+    random = np.random.default_rng(0)
+    model.set_weights([random.uniform(-1, 1, w.shape) for w in model.get_weights()])
+    frames, scene = random.uniform(0, 1, (2, 4, 6)), random.uniform(0, 5, (2, 1, 6))
+    given = np.asarray(model(frames.astype(np.float32)))
+    elsewhere = np.asarray(model((frames + scene).astype(np.float32)))
+    np.testing.assert_allclose(elsewhere, given, 1e-4)
+    still = np.asarray(model(np.repeat(frames[:, :1], 4, axis=1).astype(np.float32)))
+    assert np.abs(still - given).max() > 1e-3
+    np.testing.assert_allclose(still[0], still[1], 1e-5)

@@ -19,7 +19,7 @@ from har_edge import __version__
 from har_edge.cli import BACKENDS, note, run_command
 from har_edge.errors import DataError, HarError, MissingExtraError, OutputError
 from har_edge.preprocess import display_path
-from har_train.config import Balance, FitConfig, Head, default_name, load_config
+from har_train.config import Balance, FitConfig, Head, HeadInput, default_name, load_config
 from har_train.data import SPLITS
 from har_train.explore import ExploreConfig
 from har_train.findings import KINDS
@@ -101,6 +101,12 @@ def _setting(name: str) -> Any:
     "--head",
     type=click.Choice(get_args(Head)),
     help="Temporal head; mean ignores the order of frames. [default: lstm]",
+)
+@click.option(
+    "--head-input",
+    type=click.Choice(get_args(HeadInput)),
+    help="What the head sees: the frames' features, or how much they change from frame to frame, "
+    f"which leaves out the scene. [default: {_setting('head_input')}]",
 )
 @click.option(
     "--weights",

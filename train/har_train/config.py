@@ -14,6 +14,7 @@ from har_edge.preprocess import display_path
 from har_edge.spec import Resize
 
 Head = Literal["lstm", "gru", "bilstm", "attention", "mean"]
+HeadInput = Literal["features", "differences"]
 Balance = Literal["none", "weights", "sampling"]
 
 
@@ -27,6 +28,7 @@ RANGES: Mapping[str, Range] = {
     "val_fraction": HELD_OUT,
     "test_fraction": HELD_OUT,
     "head": (lambda value: value in get_args(Head), f"one of {get_args(Head)}"),
+    "head_input": (lambda value: value in get_args(HeadInput), f"one of {get_args(HeadInput)}"),
     "balance": (lambda value: value in get_args(Balance), f"one of {get_args(Balance)}"),
     "views": NOT_NEGATIVE,
     "augment_strength": NOT_NEGATIVE,
@@ -58,6 +60,8 @@ class FitConfig:
         weights: `imagenet`, `none`, a weights file for the backbone without its top, or the
             `model.keras` of a run whose backbone is taken over.
         head: Temporal head: `lstm`, `gru`, `bilstm`, `attention` or `mean`.
+        head_input: What the head sees of the frames: their `features`, or the `differences` of each
+            frame's features from those of the frame before: motion without the scene.
         lstm_units: Size of the recurrent layer.
         dense_units: Sizes of the dense layers behind it.
         feature_dropout: Share of features dropped on their way into the head.
@@ -105,6 +109,7 @@ class FitConfig:
     alpha: float = 1.0
     weights: str = "imagenet"
     head: Head = "lstm"
+    head_input: HeadInput = "features"
     lstm_units: int = 128
     dense_units: tuple[int, ...] = (256, 128)
     feature_dropout: float = 0.5
@@ -153,6 +158,10 @@ class FitConfig:
         for name, (fits, words) in RANGES.items():
             if not fits(getattr(self, name)):
                 raise DataError(f"{name} should be {words}. Received {getattr(self, name)!r}.")
+        if self.head_input == "differences" and self.num_frames == 1:
+            raise DataError(
+                "head_input='differences' needs windows of 2 frames or more. Received num_frames=1."
+            )
         if (self.fine_tune_size or self.cutmix) and not self.fresh_views:
             raise DataError(
                 "fine_tune_size and cutmix need fresh_views: cached maps have no pixels. "
