@@ -7,8 +7,8 @@
   of frames that lie ready;
 - memory: the peak of `har-train fit` on N training files, and on ten times as many.
 
-The first two take turns in one process on all cores; N files of MANIFEST's training part serve
-both, ten times as many the third.
+The first two take turns in one process on all cores, once the third is done; N files of MANIFEST's
+training part serve them, ten times as many the third.
 """
 
 from __future__ import annotations
@@ -72,8 +72,9 @@ def main(
             f"{manifest} should have {10 * clips} training files. Received {len(samples)}. Give "
             "a smaller --clips."
         )
-    seconds, frames = _time_in_turns(config, samples[:clips], rounds)
+    # First, while this process is small: a child's peak counts from that of the process it left.
     peaks_mb = {n: _peak_mb(config, samples[:n]) for n in (clips, 10 * clips)}
+    seconds, frames = _time_in_turns(config, samples[:clips], rounds)
     results = _summary(seconds, frames, list(peaks_mb.values()))
     for line in results["lines"]:
         click.echo(line)
