@@ -114,7 +114,7 @@ def flickering(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / label).mkdir(parents=True)
         for i in range(10):
             codec, grey = cv2.VideoWriter.fourcc(*"MJPG"), random.uniform(100, 150, 3)
-            video = cv2.VideoWriter(str(folder / label / f"{i}.avi"), codec, 5, (48, 40))
+            video = cv2.VideoWriter(str(folder / label / f"{i}.avi"), codec, 8, (48, 40))
             for t in range(9):
                 colour = grey + strength * (-1) ** t
                 noise = random.normal(0, 10, (40, 48, 3))
@@ -136,7 +136,6 @@ def train(
         config = FitConfig(
             data=str(stills if head_input == "features" else flickering),
             num_frames=3,
-            frame_rate_hz=5.0,
             size=32,
             weights="none",
             head=head,
