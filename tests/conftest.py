@@ -33,11 +33,13 @@ def moving_square(count: int, height: int = 48, width: int = 64) -> list[NDArray
     return frames
 
 
-def write_video(path: Path, frames: Sequence[NDArray[np.uint8]], fps: float = 25.0) -> Path:
-    """Encode RGB frames as MPEG-4."""
+def write_video(
+    path: Path, frames: Sequence[NDArray[np.uint8]], fps: float = 25.0, codec: str = "mp4v"
+) -> Path:
+    """Encode RGB frames, as MPEG-4 or with a codec that FFmpeg knows."""
     cv2 = import_cv2()
     height, width = frames[0].shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), fps, (width, height))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), fps, (width, height))
     assert writer.isOpened()
     for frame in frames:
         writer.write(frame[..., ::-1])

@@ -15,9 +15,9 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
-import cv2
 import numpy as np
 import pytest
+from conftest import write_video
 from PIL import Image
 
 from har_convert.run_folder import Run, load_run
@@ -113,13 +113,11 @@ def flickering(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for label, strength in (("steady", 0), ("restless", 25), ("wild", 75)):
         (folder / label).mkdir(parents=True)
         for i in range(10):
-            codec, grey = cv2.VideoWriter.fourcc(*"MJPG"), random.uniform(100, 150, 3)
-            video = cv2.VideoWriter(str(folder / label / f"{i}.avi"), codec, 8, (48, 40))
-            for t in range(9):
-                colour = grey + strength * (-1) ** t
-                noise = random.normal(0, 10, (40, 48, 3))
-                video.write(np.clip(colour + noise, 0, 255).astype(np.uint8))
-            video.release()
+            colour, noise = random.uniform(100, 150, 3), random.normal(0, 10, (9, 40, 48, 3))
+            flicker = strength * np.array([(-1) ** t for t in range(9)])[:, None, None, None]
+            frames = np.clip(colour + flicker + noise, 0, 255).astype(np.uint8)
+            # MJPG codes every frame for itself, so that none borrows its neighbour's light.
+            write_video(folder / label / f"{i}.avi", list(frames), fps=8.0, codec="MJPG")
     return folder
 
 

@@ -24,12 +24,18 @@ NOT_NEGATIVE: Range = (lambda value: value >= 0, "0 or more")
 SHARE: Range = (lambda value: 0 <= value <= 1, "from 0 to 1")
 BELOW_1: Range = (lambda value: 0 <= value < 1, "at least 0 and below 1")
 HELD_OUT: Range = (lambda value: 0 < value <= 0.5, "above 0 and at most 0.5")
+
+
+def _one_of(names: Any) -> Range:
+    return (lambda value: value in get_args(names), f"one of {get_args(names)}")
+
+
 RANGES: Mapping[str, Range] = {
     "val_fraction": HELD_OUT,
     "test_fraction": HELD_OUT,
-    "head": (lambda value: value in get_args(Head), f"one of {get_args(Head)}"),
-    "head_input": (lambda value: value in get_args(HeadInput), f"one of {get_args(HeadInput)}"),
-    "balance": (lambda value: value in get_args(Balance), f"one of {get_args(Balance)}"),
+    "head": _one_of(Head),
+    "head_input": _one_of(HeadInput),
+    "balance": _one_of(Balance),
     "views": NOT_NEGATIVE,
     "augment_strength": NOT_NEGATIVE,
     "augment_erase": BELOW_1,
