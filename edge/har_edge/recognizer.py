@@ -24,6 +24,9 @@ from har_edge.spec import ModelSpec
 
 FloatArray = NDArray[np.float32]
 
+# What is said in place of an action that the model is not sure of.
+UNKNOWN = "unknown"
+
 
 class Model:
     """A model file loaded into a runtime.
@@ -112,6 +115,8 @@ class Prediction:
             whole source is shorter than a window.
         decode_ms, preprocess_ms, encode_ms, classify_ms: Time spent on this frame.
         age_ms: Live sources: time from capture to decision, else None.
+        captured_at_s: Live sources: Unix time of capture, else None.
+        rejected: Whether no action is claimed, because none is probable enough.
     """
 
     source: str
@@ -125,15 +130,17 @@ class Prediction:
     encode_ms: float
     classify_ms: float
     age_ms: float | None = None
+    captured_at_s: float | None = None
+    rejected: bool = False
 
     @property
     def action(self) -> str:
-        """The most probable label."""
-        return self.labels[int(self.probabilities.argmax())]
+        """The most probable label, or `unknown` if it is not probable enough."""
+        return UNKNOWN if self.rejected else self.labels[int(self.probabilities.argmax())]
 
     @property
     def confidence(self) -> float:
-        """The probability of `action`."""
+        """The probability of the most probable label."""
         return float(self.probabilities.max())
 
     @property
@@ -167,8 +174,11 @@ class Recognizer:
         """Take the next frame; give a prediction once the window is full.
 
         Args:
-            frame: RGB pixels of any size; `timestamp_s` in the source's own time.
+            frame: RGB pixels of any size; `timestamp_s` in the source's own time. After a gap
+                the window starts anew.
         """
+        if frame.after_gap:
+            self.reset()
         started = time.perf_counter()
         pixels = resize_frame(frame.pixels, self.model.spec.clip)
         resized = time.perf_counter()
@@ -208,6 +218,7 @@ class Recognizer:
         probabilities = self.model.classify(self._ring[oldest : oldest + num_frames])
         classify_ms = (time.perf_counter() - started) * 1e3
         captured_s = frame.captured_s
+        age_s = None if captured_s is None else time.monotonic() - captured_s
         return Prediction(
             source=frame.source,
             frame=frame.index,
@@ -219,5 +230,6 @@ class Recognizer:
             preprocess_ms=preprocess_ms,
             encode_ms=encode_ms,
             classify_ms=classify_ms,
-            age_ms=None if captured_s is None else (time.monotonic() - captured_s) * 1e3,
+            age_ms=None if age_s is None else age_s * 1e3,
+            captured_at_s=None if age_s is None else time.time() - age_s,
         )

@@ -17,7 +17,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Full, Queue
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from har_edge.errors import SourceError, SourceLostError
 from har_edge.preprocess import (
@@ -51,6 +51,8 @@ class Frame:
         source: Name of the source, printable.
         decode_ms: Time spent on reading and decoding, skipped frames included.
         captured_s: Monotonic time of capture for live sources, else None.
+        after_gap: Whether frames are missing before it (the source was lost, frozen or black),
+            so that no window may hold it together with earlier ones.
     """
 
     pixels: Pixels
@@ -59,6 +61,28 @@ class Frame:
     source: str
     decode_ms: float
     captured_s: float | None = None
+    after_gap: bool = False
+
+
+SourceState = Literal["live", "lost", "black", "frozen", "ended"]
+
+
+@dataclass(frozen=True)
+class SourceStatus:
+    """A change in what a live source delivers.
+
+    Attributes:
+        source: Name of the source, printable.
+        state: `live`: frames come. `lost`: none come, it is being opened again. `black`, `frozen`:
+            they come but show nothing, or nothing new. `ended`: it will not come back.
+        at_s: Unix time of the change.
+        detail: One sentence for people: what was seen, what is done about it.
+    """
+
+    source: str
+    state: SourceState
+    at_s: float
+    detail: str = ""
 
 
 class FrameSource(Protocol):
@@ -76,6 +100,9 @@ class FrameSource(Protocol):
 
     def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
         """Yield the frames that `sampler` takes; closing the iterator frees the source."""
+
+    def stop(self) -> None:
+        """Make `frames` end soon, whatever it waits for; for other threads to call."""
 
 
 class ImageSource:
@@ -98,6 +125,9 @@ class ImageSource:
         pixels = load_image(self.path)
         sampler.takes(0.0)
         yield Frame(pixels, 0.0, 0, self.name, (time.perf_counter() - started) * 1e3)
+
+    def stop(self) -> None:
+        """Do nothing: a picture never waits."""
 
 
 class VideoSource:
@@ -152,6 +182,9 @@ class VideoSource:
                 f"{self.name} should hold {self.num_frames} frames, but only {count} could be "
                 "decoded. It was cut short or is damaged; copy it again."
             )
+
+    def stop(self) -> None:
+        """Do nothing: a file never waits."""
 
     def look(self) -> list[Pixels]:
         """Decode the first, the middle and the last frame only, by seeking.
@@ -267,6 +300,10 @@ class CameraSource:
             self._slot.close()
             grabber.join(timeout=2.0)
             self._capture.release()
+
+    def stop(self) -> None:
+        """End `frames` at once."""
+        self._slot.close()
 
     def _grab(self) -> None:
         index = 0
