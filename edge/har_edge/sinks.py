@@ -45,6 +45,7 @@ MAX_SHOTS = 4
 MAX_REFUSED = 10
 FIRST_BACKOFF_S = 0.5
 MAX_BACKOFF_S = 30.0
+CLOSE_TIMEOUT_S = 5.0
 # A sink that has not finished one record for so long is not waited for.
 STUCK_AFTER_S = 5.0
 
@@ -183,7 +184,8 @@ class Outbox:
         self._changed = threading.Condition()
         self._in_hand = 0
         self._progress_s = time.monotonic()
-        self._closing_s: float | None = None
+        self._finishing = False
+        self._out_of_time = False
         self._hurried = False
         self._error: BaseException | None = None
         self._said: set[str] = set()
@@ -222,21 +224,30 @@ class Outbox:
         """Let no `put` wait any longer: somebody wants the run to end. Safe in signal handlers."""
         self._hurried = True
 
-    def close(self, timeout_s: float | None = 5.0) -> OutboxStats:
+    def finish(self) -> None:
+        """Begin to close: hand on what waits, in the background."""
+        with self._changed:
+            self._finishing = True
+            self._changed.notify_all()
+
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> OutboxStats:
         """Hand on what waits, close the sink and say what was lost.
 
         Args:
-            timeout_s: Time limit for all of it; None waits as long as the sink gets on.
+            timeout_s: Time limit for all of it. A vital sink has none until `hurry` is called.
 
         Raises:
             BaseException: what a vital sink was given up for.
         """
+        self.finish()
+        until_s = float("inf")
+        while self._thread.is_alive() and time.monotonic() < until_s:
+            if until_s == float("inf") and (self._hurried or not self.vital):
+                until_s = time.monotonic() + timeout_s
+            self._thread.join(min(0.1, timeout_s))
         with self._changed:
-            limit_s = float("inf") if timeout_s is None else timeout_s
-            self._closing_s = time.monotonic() + limit_s
+            self._out_of_time = True
             self._changed.notify_all()
-        self._thread.join(timeout_s)
-        with self._changed:
             self.stats.left = len(self._queues) + self._in_hand
             if self._error is not None and self.vital:
                 raise self._error
@@ -292,7 +303,7 @@ class Outbox:
     def _next(self) -> Record | None:
         with self._changed:
             while not len(self._queues):
-                if self._closing_s is not None:
+                if self._finishing:
                     return None
                 # A sink that waits for work is not stuck.
                 self._progress_s = time.monotonic()
@@ -331,13 +342,12 @@ class Outbox:
         """Sleep, less where the outbox is being closed; False once its time is over."""
         until_s = time.monotonic() + seconds
         with self._changed:
-            while (now_s := time.monotonic()) < until_s:
-                if self._closing_s is not None:
-                    until_s = min(until_s, now_s + FIRST_BACKOFF_S)
-                    if now_s >= self._closing_s:
-                        return False
-                self._changed.wait(min(until_s - now_s, FIRST_BACKOFF_S))
-            return self._closing_s is None or time.monotonic() < self._closing_s
+            while not self._out_of_time and (left_s := until_s - time.monotonic()) > 0:
+                if self._finishing and left_s > FIRST_BACKOFF_S:
+                    until_s = time.monotonic() + FIRST_BACKOFF_S
+                else:
+                    self._changed.wait(left_s)
+            return not self._out_of_time
 
     def _refuse(self, error: OutputError) -> None:
         with self._changed:
