@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -95,11 +96,13 @@ class Outlets:
         Raises:
             BrokenPipeError, OutputError: as in `put`, after the others are closed.
         """
+        until_s = time.monotonic() + timeout_s
         for outbox in self.outboxes:
             outbox.finish()
         with contextlib.ExitStack() as stack:
+            # Called last to first: the main output, which may raise, is the last one.
             for outbox in self.outboxes:
-                stack.callback(outbox.close, timeout_s)
+                stack.callback(lambda box: box.close(max(0.0, until_s - time.monotonic())), outbox)
         return [outbox.stats for outbox in self.outboxes]
 
 
