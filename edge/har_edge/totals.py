@@ -188,7 +188,8 @@ def _parse(text: str) -> Days:
 
 
 def _replace(path: Path, days: Days) -> None:
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    # One name for all runs, under the lock: what a kill leaves is overwritten by the next save.
+    new = path.with_name(f".{path.name}.new")
     rounded = {
         day: {s: {a: round(t, 3) for a, t in actions.items()} for s, actions in sources.items()}
         for day, sources in sorted(days.items())
