@@ -119,12 +119,12 @@ class OutboxStats:
     def __str__(self) -> str:
         """What was lost, in words; empty if nothing was."""
         parts = (
-            (self.overflowed, "events or states gave way to newer ones"),
-            (self.refused, "records were not accepted"),
-            (self.left, "records were left undelivered"),
-            (self.dropped, "predictions or pictures were dropped"),
+            (self.overflowed, "events and states that newer ones pushed out"),
+            (self.refused, "records not accepted"),
+            (self.left, "records not delivered in time"),
+            (self.dropped, "predictions and pictures dropped"),
         )
-        return ", ".join(f"{count} {what}" for count, what in parts if count)
+        return ", ".join(f"{what}: {count}" for count, what in parts if count)
 
 
 @dataclass
@@ -253,7 +253,7 @@ class Outbox:
                 raise self._error
             lost = str(self.stats)
         if lost:
-            self._note(f"Warning: {self.sink.name}: {lost}.")
+            self._note(f"Warning: {self.sink.name} lost some. {lost[0].upper()}{lost[1:]}.")
         elif self._thread.is_alive():
             self._note(f"Warning: {self.sink.name} could not be closed in {timeout_s:g} s.")
         return self.stats

@@ -144,8 +144,8 @@ def test_a_stuck_sink_never_stalls_a_live_source_and_all_loss_is_counted(sink: C
     assert kept == list(range(1991, 2001))
     assert [r.frame.index for r in sink.taken if isinstance(r, Shot)] == [1999, 2000]
     assert stats.delivered == len(sink.taken) == 1 + 20 + 10 + 2
-    assert "5 events or states gave way" in notes[-1]
-    assert "3988 predictions or pictures were dropped" in notes[-1]
+    assert "newer ones pushed out: 5" in notes[-1]
+    assert "predictions and pictures dropped: 3988" in notes[-1]
 
 
 def test_predictions_never_displace_events(sink: Collector) -> None:
@@ -167,7 +167,7 @@ def test_closing_has_a_limit_and_says_what_was_left(sink: Collector) -> None:
     stats = outbox.close(timeout_s=0.2)
     assert time.monotonic() - started < SOON_S
     assert stats.left == 8
-    assert notes == ["Warning: collector: 8 records were left undelivered."]
+    assert notes == ["Warning: collector lost some. Records not delivered in time: 8."]
 
 
 def test_files_wait_for_room_and_lose_nothing(sink: Collector) -> None:
@@ -251,7 +251,7 @@ def test_closing_ends_an_outage(sink: Collector) -> None:
     stats = outbox.close(timeout_s=0.3)
     assert time.monotonic() - started < SOON_S
     assert stats.left == 3
-    assert notes[-1] == "Warning: collector: 3 records were left undelivered."
+    assert notes[-1] == "Warning: collector lost some. Records not delivered in time: 3."
 
 
 def test_a_refused_record_is_lost_alone_and_said_once(sink: Collector) -> None:
@@ -269,7 +269,7 @@ def test_a_refused_record_is_lost_alone_and_said_once(sink: Collector) -> None:
     assert (stats.delivered, stats.refused) == (7, 3)
     assert notes == [
         "Warning: It was not accepted.",
-        "Warning: collector: 3 records were not accepted.",
+        "Warning: collector lost some. Records not accepted: 3.",
     ]
 
 

@@ -162,7 +162,7 @@ def test_a_dead_server_is_bounded_and_counted() -> None:
     stats = outbox.close(timeout_s=0.5)
     assert stats.overflowed in (89, 90)  # one may be in the sink's hand
     assert stats.overflowed + stats.left == 100
-    assert "events or states gave way to newer ones" in notes[-1]
+    assert "vents and states that newer ones pushed out" in notes[-1]
     assert not any("s3cret" in note for note in notes)
 
 
