@@ -164,11 +164,24 @@ class CsvEventWriter:
             _write(self._stream, _row([values.get(name) for name in EVENT_COLUMNS]))
 
 
+class _Sections:
+    """Lines of text under a heading for each source, where it is another than before."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._source: str | None = None
+
+    def write(self, source: str, line: str) -> None:
+        heading = "" if source == self._source else f"{source}\n"
+        self._source = source
+        _write(self._stream, f"{heading}  {line.rstrip()}\n")
+
+
 class TextWriter:
     """One line whenever the action changes, under a heading for each source."""
 
-    def __init__(self, stream: TextIO, top_k: int) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, top_k: int, sections: _Sections | None = None) -> None:
+        self._sections = sections or _Sections(stream)
         self._top_k = top_k
         self._last: tuple[str, str] | None = None
 
@@ -179,17 +192,14 @@ class TextWriter:
         previous, self._last = self._last, (record.source, record.action)
         if previous == self._last:
             return
-        heading = ""
-        if previous is None or previous[0] != record.source:
-            heading = f"{record.source}\n"
         # Where the best guess is not claimed, it is still worth listing.
         listed = record.top(self._top_k)[0 if record.rejected else 1 :]
         others = "  ".join(f"{action} {share:.0%}" for action, share in listed)
-        line = (
-            f"  {format_time(record.timestamp_s):>8}  {record.action:<20}"
-            f" {record.confidence:>4.0%}   {others}"
+        self._sections.write(
+            record.source,
+            f"{format_time(record.timestamp_s):>8}  {record.action:<20}"
+            f" {record.confidence:>4.0%}   {others}",
         )
-        _write(self._stream, heading + line.rstrip() + "\n")
 
 
 class TextEventWriter:
@@ -198,10 +208,9 @@ class TextEventWriter:
     A live source's lines carry the local date and time, a file's the time in the file.
     """
 
-    def __init__(self, stream: TextIO, top_k: int) -> None:
+    def __init__(self, stream: TextIO, top_k: int, sections: _Sections | None = None) -> None:
         del top_k
-        self._stream = stream
-        self._last: str | None = None
+        self._sections = sections or _Sections(stream)
 
     def write(self, record: Record) -> None:
         """Write one line, under a heading where the source is another than before."""
@@ -219,16 +228,18 @@ class TextEventWriter:
                 text = f"[{record.state}] {record.detail}".rstrip()
             case _:
                 return
-        previous, self._last = self._last, record.source
-        heading = "" if previous == record.source else f"{record.source}\n"
-        _write(self._stream, f"{heading}  {when:>8}  {text}\n")
+        self._sections.write(record.source, f"{when:>8}  {text}")
 
 
 class _Both:
     """Predictions and events in one text."""
 
     def __init__(self, stream: TextIO, top_k: int) -> None:
-        self._writers = (TextWriter(stream, top_k), TextEventWriter(stream, top_k))
+        sections = _Sections(stream)
+        self._writers = (
+            TextWriter(stream, top_k, sections),
+            TextEventWriter(stream, top_k, sections),
+        )
 
     def write(self, record: Record) -> None:
         for writer in self._writers:

@@ -223,7 +223,7 @@ def test_events_as_text_for_people() -> None:
         "  2026-03-01 14:05:09  [lost] No frames.\n"
     )
     both = written("text", "all", prediction(0.8, 0.1, 0.1), STARTED, ENDED)
-    assert [len(both.splitlines()), both.count("began"), both.count("falling")] == [5, 1, 1]
+    assert [len(both.splitlines()), both.count("began"), both.count("falling")] == [4, 1, 1]
 
 
 def test_an_unknown_action_still_lists_the_best_guess() -> None:
