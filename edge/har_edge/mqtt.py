@@ -26,6 +26,7 @@ import json
 import os
 import socket
 import ssl
+import sys
 import threading
 import time
 import uuid
@@ -175,8 +176,8 @@ class MqttSink:
     def close(self) -> None:
         """Say that all cameras ended and that nobody is here, then disconnect."""
         for source, camera in self._cameras.items():
-            ended = {"status": "ended", "source": source}
-            self._client.publish(self._topic(camera, "status"), json.dumps(ended), 1, retain=True)
+            ended = _json(status_record(SourceStatus(source, "ended", time.time())))
+            self._client.publish(self._topic(camera, "status"), ended, 1, retain=True)
         last = self._client.publish(self._topic("available"), "offline", 1, retain=True)
         if self._client.is_connected():
             self._wait(last.mid, CLOSE_TIMEOUT_S)
@@ -202,6 +203,7 @@ class MqttSink:
         client.will_set(self._topic("available"), "offline", 1, retain=True)
         client.reconnect_delay_set(RECONNECT_MIN_S, RECONNECT_MAX_S)
         client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         session = Properties(PacketTypes.CONNECT)
@@ -226,6 +228,11 @@ class MqttSink:
             retained = dict(self._retained)
         for topic, payload in retained.items():
             client.publish(topic, payload, 1, retain=True)
+
+    def _on_connect_fail(self, client: Any, data: Any) -> None:
+        """Remember why; the client calls this while it handles the error."""
+        del client, data
+        self._reason = str(sys.exc_info()[1] or self._reason)
 
     def _on_disconnect(
         self, client: Any, data: Any, flags: Any, reason: Any, properties: Any

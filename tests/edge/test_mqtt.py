@@ -117,6 +117,9 @@ class Subscriber:
     def payloads(self, topic: str) -> list[str]:
         return [payload for at, payload, _ in self.messages if at == topic]
 
+    def last(self, topic: str) -> str:
+        return (self.payloads(topic) or [""])[-1]
+
     def numbers(self, topic: str = "har/camera-0/event") -> list[int]:
         return [json.loads(payload)["number"] for payload in self.payloads(topic)]
 
@@ -175,8 +178,8 @@ def test_topics_payloads_and_retention(
     outbox.put(event(1), wait=False)
     outbox.put(SourceStatus("camera:0", "black", 1e9, "The picture is black."), wait=False)
     outbox.put(prediction("falling"), wait=False)
-    wait_for(lambda: len(live.payloads("har/camera-0/action")) == 2)
-    wait_for(lambda: len(live.payloads("har/camera-0/status")) == 2)
+    wait_for(lambda: '"action": "falling", "confidence": 0.8' in live.last("har/camera-0/action"))
+    wait_for(lambda: '"black"' in live.last("har/camera-0/status"))
     late = subscribe(broker, "har/#", "homeassistant/#")
     wait_for(lambda: late.payloads("har/camera-0/status"))
     (shown,) = late.payloads("har/camera-0/action")
@@ -334,6 +337,33 @@ def test_logging_in(
     assert told(f"mqtt://ann@127.0.0.1:{broker.port}/home") == 1
     wait_for(lambda: len(subscriber.payloads("home/camera-0/event")) == 2)
     assert not any(secret in note for note in notes for secret in ("wr0ng", "s3cr"))
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
+def test_tls_checks_the_certificate(
+    make_broker: Callable[..., Broker], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    options += ["-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(
+        ["openssl", "req", *options, "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )
+    broker = make_broker(extra=f"allow_anonymous true\nkeyfile {key}\ncertfile {certificate}\n")
+
+    def told(notes: list[str]) -> int:
+        sink = MqttSink(f"mqtts://127.0.0.1:{broker.port}", notes.append)
+        outbox = Outbox(sink, note=notes.append)
+        outbox.put(event(1), wait=False)
+        return outbox.close(timeout_s=3.0).delivered
+
+    assert told(unsafe := []) == 0
+    assert "certificate verify failed" in unsafe[0]
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert told(safe := []) == 1
+    assert safe == []
 
 
 def test_sources_with_names_alike_stay_apart(
