@@ -15,8 +15,8 @@ counts only while the run is `online`.
 
 Events and states go out one at a time: the next one is handed to the client when the broker has
 acknowledged the one before (QoS 2, MQTT 5 with a session that outlives the connection). What
-cannot be sent waits in the outbox, in order. So each event arrives once; only a broker that keeps
-nothing on disk, and is killed in the milliseconds between its two acknowledgements, can lose one.
+cannot be sent waits in the outbox, in order. So each event arrives once; only a broker that dies
+in the milliseconds between its two acknowledgements, and had not yet saved, can lose one.
 """
 
 from __future__ import annotations
