@@ -215,7 +215,7 @@ class _Reel:
 class EventClips:
     """Keeps a clip of each action, from some seconds before it began to some after it ended.
 
-    Only the last seconds of each source are in memory, as JPEG. A clip gets its name when it is
+    Only the last seconds of each source are in memory, as JPEG. A clip is hidden until it is
     whole. Of an action longer than a minute the first minute is kept. When all clips together
     take too much room, the oldest are deleted, and never a file whose name is not one of ours.
 
@@ -302,8 +302,12 @@ class EventClips:
         for clip in list(reel.clips):
             if now_s > clip.until_s:
                 self._finish(reel, clip)
-            else:
+                continue
+            try:
                 clip.movie.write(picture, now_s)
+            except OutputError:
+                self._finish(reel, clip)  # what there is of it; later actions get their chance
+                raise
 
     def _begin(self, reel: _Reel, event: Event) -> None:
         before = [(t, jpeg) for t, jpeg in reel.ring if t >= event.start_s - self.padding_s]

@@ -272,6 +272,26 @@ def test_room_is_made_by_deleting_the_oldest_own_clips_alone(tmp_path: Path) -> 
     assert all(other.exists() for other in others) and link.is_symlink()
 
 
+def test_clips_end_on_a_full_disk_and_begin_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = EventClips(tmp_path, RATE_HZ, padding_s=1.0)
+    feed(sink, 0, 2)
+    sink.take(event("action_started", 1, 1.5))
+    monkeypatch.setattr(recording, "MIN_FREE_BYTES", 2**60)
+    with pytest.raises(OutputError, match="of free disk"):
+        feed(sink, 2, 20)
+    feed(sink, 20, 22)  # goes on, without a clip
+    with pytest.raises(OutputError, match="of free disk"):
+        sink.take(event("action_started", 2, 21.5))
+    monkeypatch.setattr(recording, "MIN_FREE_BYTES", 0)
+    sink.take(event("action_started", 3, 21.5))
+    sink.close()
+    first, last = clips_in(tmp_path)
+    assert len(read(first)[1]) == recording.CHECK_SPACE_FRAMES
+    assert "_3-" in last.name and len(read(last)[1]) == 12
+
+
 def test_what_a_kill_left_behind_is_cleared_away_later(tmp_path: Path) -> None:
     own = ".har-000001.0_a_falling_1-0123abcd.mp4"
     (tmp_path / own).write_bytes(b"x")
