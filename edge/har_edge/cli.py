@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,7 +15,7 @@ from har_edge import __version__
 from har_edge.errors import HarError
 
 if TYPE_CHECKING:
-    from har_edge.sources import FrameSource
+    from har_edge.lanes import SourceOpener
 
 BACKENDS = ("auto", "litert", "tflite-runtime", "onnxruntime")
 FORMATS = ("text", "jsonl", "csv")
@@ -155,10 +154,13 @@ def _run(
     show: bool,
 ) -> int:
     from har_edge.output import WRITERS, open_output
+    from har_edge.preprocess import import_cv2
     from har_edge.recognizer import load_model
     from har_edge.runner import Run, RunLimits
 
     todo = _sources(sources, camera, demo)
+    # Sources share the cores with the model; a frame is too small for OpenCV to share it out too.
+    import_cv2().setNumThreads(1)
     loaded = load_model(model, backend=backend, num_threads=num_threads)
     viewer = _viewer() if show else None
     stream = open_output(output)
@@ -189,18 +191,20 @@ def _viewer() -> Any:
     return Viewer()
 
 
-def _sources(
-    names: tuple[str, ...], camera: int | None, demo: bool
-) -> list[tuple[str, Callable[[], FrameSource]]]:
+def _sources(names: tuple[str, ...], camera: int | None, demo: bool) -> list[SourceOpener]:
     """Name each source with a function that opens it when its turn comes."""
+    from har_edge.lanes import SourceOpener
     from har_edge.sources import CameraSource, expand_sources, open_source
 
     names = (*names, *_demo_files()) if demo else names
-    todo: list[tuple[str, Callable[[], FrameSource]]] = [
-        (path, partial(open_source, path)) for path in expand_sources(names)
+    todo = [
+        SourceOpener(path, lambda notify, path=path: open_source(path))
+        for path in expand_sources(names)
     ]
     if camera is not None:
-        todo.append((f"camera:{camera}", partial(CameraSource, camera)))
+        todo.append(
+            SourceOpener(f"camera:{camera}", lambda notify: CameraSource(camera), live=True)
+        )
     return todo
 
 

@@ -5,16 +5,25 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
 from har_edge.errors import SourceError, SourceLostError
+from har_edge.lanes import Closed, Item, Lanes, Opened, SourceOpener
 from har_edge.output import Writer, format_time
-from har_edge.recognizer import Model, Prediction, Recognizer
+from har_edge.recognizer import (
+    Model,
+    Prediction,
+    Recognizer,
+    encode_ahead,
+    load_model,
+    resize_ahead,
+)
 from har_edge.sampling import FrameSampler
-from har_edge.sources import Frame, FrameSource, prefetch
+from har_edge.sources import Frame, FrameSource, SourceStatus
 from har_edge.summary import Summary
 
 # A source is judged too slow only after so many frames, past a camera's uneven start.
@@ -70,6 +79,9 @@ class Run:
         writer: Where predictions go.
         note: Takes lines for the user: warnings and failed sources.
         limits: When to stop early.
+        num_workers: Frames of a video file that are encoded at once, each by one thread; 1 leaves
+            encoding to the threads of `model`.
+        inference_hz: Predictions a second of the source's time; None for the model's rate.
         watch: Sees every frame with its prediction; returns False to stop (a viewer).
         progress: Whether to show a live line on stderr.
     """
@@ -78,59 +90,92 @@ class Run:
     writer: Writer
     note: Note
     limits: RunLimits = RunLimits()
+    num_workers: int = 1
+    inference_hz: float | None = None
     watch: Watcher | None = None
     progress: bool = False
 
-    def __call__(self, sources: Iterable[tuple[str, Callable[[], FrameSource]]]) -> RunResult:
-        """Run over named sources, each opened when its turn comes.
+    def __call__(self, sources: Sequence[SourceOpener]) -> RunResult:
+        """Run over sources: files one after the other, live ones beside them.
 
-        A source that fails is reported and the next one is taken.
+        A source that fails is reported and the others go on.
         """
         result = RunResult()
+        streams: dict[int, _Stream] = {}
+
+        def should_stop() -> bool:
+            return self._ends(result)
+
+        lanes = Lanes(
+            sources,
+            self._sampling_hz(),
+            work=_Ahead(self.model, encodes_videos=self.num_workers > 1),
+            num_workers=self.num_workers,
+            should_stop=should_stop,
+        )
         with _stop_signals(result):
-            for name, open_source in sources:
+            with lanes:
                 try:
-                    self._one(open_source(), result)
-                except SourceError as error:
-                    self.note(f"Error: {error}")
-                    result.failed.append(name)
-                    result.lost = result.lost or isinstance(error, SourceLostError)
-                if self._ends(result):
-                    break
+                    for number, item in lanes:
+                        self._handle(item, number, streams, lanes, result)
+                finally:
+                    for stream in streams.values():
+                        self._finish(stream, result)
+            result.summary.frames_dropped = lanes.frames_dropped
         return result
 
-    def _one(self, source: FrameSource, result: RunResult) -> None:
+    def _sampling_hz(self) -> float:
+        """Rate at which frames are taken: that of the model, which a window cannot do without."""
         clip = self.model.spec.clip
-        sampler = FrameSampler(clip.frame_rate_hz)
-        recognizer = Recognizer(self.model)
-        progress = _Progress(source, result.summary) if self.progress else None
-        warned = False
-        prediction = None
-        try:
-            # Closed here and not when garbage is collected: that frees the camera.
-            frames = source.frames(sampler)
-            with contextlib.closing(frames if source.live else prefetch(frames)) as frames:
-                for frame in frames:
-                    if self._past_duration(frame):
-                        break
-                    prediction = recognizer.push(frame)
-                    result.summary.frames += 1
-                    self._emit(prediction, result)
-                    if not warned and sampler.taken >= SLOW_AFTER_FRAMES:
-                        warned = self._warn_if_slow(source, sampler)
-                    if progress:
-                        progress.show(frame, prediction)
-                    if self.watch and not self.watch(frame, prediction):
-                        result.stopped = True
-                    if self._ends(result):
-                        break
-        finally:
-            # A file that breaks off still gets the prediction of what could be read.
-            self._emit(None if source.live else recognizer.flush(), result)
-            if progress:
-                progress.clear()
-        if not warned:
-            self._warn_if_slow(source, sampler)
+        return (
+            self.inference_hz or clip.frame_rate_hz if clip.num_frames == 1 else clip.frame_rate_hz
+        )
+
+    def _handle(
+        self,
+        item: Item,
+        number: int,
+        streams: dict[int, _Stream],
+        lanes: Lanes,
+        result: RunResult,
+    ) -> None:
+        """Take one item of a lane; a lane has one stream at a time."""
+        if isinstance(item, Opened):
+            streams[number] = _Stream(self.model, item, self.inference_hz)
+        elif isinstance(item, Frame):
+            stream = streams[number]
+            if self._past_duration(item):
+                lanes.skip(number, stream.source)
+            else:
+                self._recognize(item, stream, result)
+        elif isinstance(item, SourceStatus):
+            self.note(f"{item.source}: {item.detail or item.state}")
+        else:
+            self._close(item, streams.pop(number, None), result)
+
+    def _recognize(self, frame: Frame, stream: _Stream, result: RunResult) -> None:
+        prediction = stream.recognizer.push(frame, predict=stream.is_due(frame))
+        result.summary.frames += 1
+        self._emit(prediction, result)
+        self._warn_if_slow(stream, at_end=False)
+        if self.progress:
+            stream.progress(result.summary).show(frame, prediction)
+        if self.watch and not self.watch(frame, prediction):
+            result.stopped = True
+
+    def _close(self, closed: Closed, stream: _Stream | None, result: RunResult) -> None:
+        if stream is not None:
+            self._finish(stream, result)
+        if closed.error is not None:
+            self.note(f"Error: {closed.error}")
+            result.failed.append(closed.name)
+            result.lost = result.lost or isinstance(closed.error, SourceLostError)
+
+    def _finish(self, stream: _Stream, result: RunResult) -> None:
+        # A file that breaks off still gets the prediction of what could be read.
+        self._emit(None if stream.source.live else stream.recognizer.flush(), result)
+        self._warn_if_slow(stream, at_end=True)
+        stream.clear_progress()
 
     def _emit(self, prediction: Prediction | None, result: RunResult) -> None:
         if prediction is not None:
@@ -146,15 +191,70 @@ class Run:
         limit = self.limits.duration_s
         return limit is not None and frame.timestamp_s > limit
 
-    def _warn_if_slow(self, source: FrameSource, sampler: FrameSampler) -> bool:
-        if self.model.spec.clip.num_frames == 1 or not sampler.source_is_slow:
-            return False
-        self.note(
-            f"Warning: {source.name} delivers about {sampler.achieved_hz:.1f} frames/s, but the "
-            f"model was trained at {sampler.frame_rate_hz:g}. Motion looks faster to it than it "
-            "is; expect worse results, or train with a lower --frame-rate."
-        )
-        return True
+    def _warn_if_slow(self, stream: _Stream, *, at_end: bool) -> None:
+        """Say once if a source is slower than the model's rate, when enough of it was seen."""
+        sampler = stream.sampler
+        seen = at_end or sampler.taken >= SLOW_AFTER_FRAMES
+        if stream.warned or not seen or not sampler.source_is_slow:
+            return
+        stream.warned = True
+        if self.model.spec.clip.num_frames > 1:
+            self.note(
+                f"Warning: {stream.source.name} delivers about {sampler.achieved_hz:.1f} frames/s, "
+                f"but the model was trained at {sampler.frame_rate_hz:g}. Motion looks faster to "
+                "it than it is; expect worse results, or train with a lower --frame-rate."
+            )
+
+
+class _Ahead:
+    """What is done to a frame on the thread that read it: resize it, encode it if it may.
+
+    Interpreters cannot be shared, so each thread loads one of its own. On several frames at
+    once they get more done than one interpreter of several threads, which wait for each other
+    in every layer.
+    """
+
+    def __init__(self, model: Model, *, encodes_videos: bool) -> None:
+        self._model = model
+        self._encodes_videos = encodes_videos
+        self._of_thread = threading.local()
+
+    def __call__(self, frame: Frame, source: FrameSource) -> Frame:
+        # For a single picture, loading a second interpreter would take longer than encoding it.
+        if not self._encodes_videos or source.live or source.duration_s is None:
+            return resize_ahead(frame, self._model.spec.clip)
+        if not hasattr(self._of_thread, "model"):
+            self._of_thread.model = load_model(
+                self._model.path, backend=self._model.backend.name, num_threads=1
+            )
+        return encode_ahead(frame, self._of_thread.model)
+
+
+class _Stream:
+    """What is kept of one source while it is read."""
+
+    def __init__(self, model: Model, opened: Opened, inference_hz: float | None) -> None:
+        self.source = opened.source
+        self.sampler = opened.sampler
+        self.recognizer = Recognizer(model)
+        self.warned = False
+        self._dues = FrameSampler(inference_hz) if inference_hz else None
+        self._progress: _Progress | None = None
+
+    def is_due(self, frame: Frame) -> bool:
+        """Whether a prediction is wanted of the window that ends with this frame."""
+        return self._dues is None or self._dues.takes(frame.timestamp_s)
+
+    def progress(self, summary: Summary) -> _Progress:
+        """The source's line on stderr."""
+        if self._progress is None:
+            self._progress = _Progress(self.source, summary)
+        return self._progress
+
+    def clear_progress(self) -> None:
+        """Take the line away, if there is one."""
+        if self._progress is not None:
+            self._progress.clear()
 
 
 class _Progress:
