@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from har_edge.backends import Backend, load_backend
 from har_edge.errors import ShapeError
 from har_edge.model_file import read_model_file, resolve_model
+from har_edge.motion import MotionGate
 from har_edge.preprocess import Pixels, resize_frame
 from har_edge.sources import Frame
 from har_edge.spec import ModelSpec
@@ -117,6 +118,8 @@ class Prediction:
         age_ms: Live sources: time from capture to decision, else None.
         captured_at_s: Live sources: Unix time of capture, else None.
         rejected: Whether no action is claimed, because none is probable enough.
+        reused_frame: With a motion gate: number of the earlier frame whose features stand for
+            this one's, since nothing moved in between; None if it was encoded itself.
     """
 
     source: str
@@ -132,6 +135,12 @@ class Prediction:
     age_ms: float | None = None
     captured_at_s: float | None = None
     rejected: bool = False
+    reused_frame: int | None = None
+
+    @property
+    def encoded(self) -> bool:
+        """Whether the frame itself was encoded."""
+        return self.reused_frame is None
 
     @property
     def action(self) -> str:
@@ -157,8 +166,15 @@ class Prediction:
 class Recognizer:
     """Classifies a stream frame by frame with a ring of the last T feature vectors."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, gate: MotionGate | None = None) -> None:
+        """Set up an empty window.
+
+        Args:
+            model: What encodes and classifies.
+            gate: Where given, features of still frames are reused; else all are encoded.
+        """
         self.model = model
+        self.gate = gate
         num_frames, size = model.spec.clip.num_frames, model.spec.feature_size
         # Every vector is stored twice, T apart, so that the last T always lie side by side
         # in order of time and the window is a view, never a copy.
@@ -169,6 +185,9 @@ class Recognizer:
         """Empty the window; to be called between sources and after a gap."""
         self._count = 0
         self._last: tuple[Frame, float, float] | None = None
+        self._encoded: tuple[FloatArray, int] | None = None
+        if self.gate is not None:
+            self.gate.reset()
 
     def push(self, frame: Frame) -> Prediction | None:
         """Take the next frame; give a prediction once the window is full.
@@ -181,10 +200,12 @@ class Recognizer:
             self.reset()
         started = time.perf_counter()
         pixels = resize_frame(frame.pixels, self.model.spec.clip)
+        still = self.gate is not None and not self.gate.needs_encoding(pixels, frame.timestamp_s)
         resized = time.perf_counter()
-        features = self.model.encode(pixels)
+        if self._encoded is None or not still:
+            self._encoded = (self.model.encode(pixels), frame.index)
         encoded = time.perf_counter()
-        self._store(features)
+        self._store(self._encoded[0])
         self._last = (frame, (resized - started) * 1e3, (encoded - resized) * 1e3)
         return self._predict() if self._count >= self.model.spec.clip.num_frames else None
 
@@ -210,8 +231,9 @@ class Recognizer:
         self._count += 1
 
     def _predict(self, window_frames: int | None = None) -> Prediction:
-        assert self._last is not None
+        assert self._last is not None and self._encoded is not None
         frame, preprocess_ms, encode_ms = self._last
+        encoded_frame = self._encoded[1]
         num_frames = self.model.spec.clip.num_frames
         oldest = self._count % num_frames
         started = time.perf_counter()
@@ -232,4 +254,5 @@ class Recognizer:
             classify_ms=classify_ms,
             age_ms=None if age_s is None else age_s * 1e3,
             captured_at_s=None if age_s is None else time.time() - age_s,
+            reused_frame=None if encoded_frame == frame.index else encoded_frame,
         )
