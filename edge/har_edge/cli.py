@@ -193,14 +193,15 @@ def _sources(
     names: tuple[str, ...], camera: int | None, demo: bool
 ) -> list[tuple[str, Callable[[], FrameSource]]]:
     """Name each source with a function that opens it when its turn comes."""
-    from har_edge.sources import CameraSource, expand_sources, open_source
+    from har_edge.source_names import expand_sources
+    from har_edge.sources import open_source
 
     names = (*names, *_demo_files()) if demo else names
     todo: list[tuple[str, Callable[[], FrameSource]]] = [
         (path, partial(open_source, path)) for path in expand_sources(names)
     ]
     if camera is not None:
-        todo.append((f"camera:{camera}", partial(CameraSource, camera)))
+        todo.append((f"camera:{camera}", partial(open_source, f"camera:{camera}")))
     return todo
 
 
