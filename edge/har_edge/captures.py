@@ -27,9 +27,11 @@ class Capture(Protocol):
 
     Attributes:
         finite: Whether its end is the end of the source (a pipe) and no loss (a camera).
+        caveat: What the user should know about it, one sentence; mostly empty.
     """
 
     finite: bool
+    caveat: str
 
     @property
     def corrupt(self) -> int:
@@ -49,6 +51,7 @@ class CameraCapture:
     """A camera that OpenCV drives."""
 
     finite = False
+    caveat = ""
 
     def __init__(self, device: str) -> None:
         """Open a camera.
@@ -92,6 +95,7 @@ class PicameraCapture:
     """A camera on a Raspberry Pi's ribbon cable, through libcamera."""
 
     finite = False
+    caveat = ""
 
     def __init__(self, index: int) -> None:
         """Open a camera.
@@ -186,6 +190,7 @@ class PipeCapture:
     """Frames from a file descriptor, as another program writes them."""
 
     finite = True
+    caveat = ""
 
     def __init__(self, descriptor: int, form: StdinFormat) -> None:
         """Take a descriptor that is open for reading; it stays open."""

@@ -115,11 +115,13 @@ class _Reader:
         opened: Whether the connection stands.
         ended: Whether nothing more will come.
         finite: Whether that is the source's regular end.
+        caveat: What the user should know about this way of reading.
         error: Why it could not be opened or read.
     """
 
     def __init__(self, source: LiveSource, sampler: FrameSampler) -> None:
         self.opened = self.ended = self.finite = False
+        self.caveat = ""
         self.error: BaseException | None = None
         self.changed = threading.Condition()
         self._source = source
@@ -159,7 +161,7 @@ class _Reader:
         try:
             with contextlib.closing(self._source.open_capture()) as capture:
                 with self.changed:
-                    self.opened, self.finite = True, capture.finite
+                    self.opened, self.finite, self.caveat = True, capture.finite, capture.caveat
                     self._progress_s = self._source.clock()
                 while self._read_one(capture):
                     pass
@@ -333,8 +335,9 @@ class LiveSource:
             self._gap = True
             return None
         self._note_size(grabbed.pixels)
+        come = "Frames come." if self._last_s is None else "Frames come again."
+        self._set_state("live", f"{come} {self._reader.caveat if self._reader else ''}".rstrip())
         self._note_hole(grabbed.captured_s)
-        self._set_state("live", "Frames come." if self._state is None else "Frames come again.")
         gap, self._gap = self._gap, False
         return Frame(
             grabbed.pixels,

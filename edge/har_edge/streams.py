@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import re
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from email.message import Message
@@ -32,6 +35,17 @@ STREAM_OPTIONS = {
 OPENCV_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
 
+class _Patience:
+    """Ends a search for whole pictures in a stream that has only damaged ones."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._until_s = time.monotonic() + limit_s
+
+    @property
+    def over(self) -> bool:
+        return time.monotonic() >= self._until_s
+
+
 class OpenCvStream:
     """An RTSP, RTMP or HTTP stream through OpenCV's FFmpeg.
 
@@ -40,6 +54,7 @@ class OpenCvStream:
     """
 
     finite = False
+    caveat = "Damaged pictures are not told from whole ones; for that: pip install av"
 
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
         """Connect.
@@ -89,6 +104,15 @@ def _stream_options() -> Iterator[None]:
             del os.environ[OPENCV_OPTIONS]
 
 
+# What FFmpeg's demuxers and decoders say when a part of a picture never came or made no sense.
+# A slice that is missing altogether raises no error flag, it is only logged.
+_LOST = re.compile(r"RTP: missed|bad cseq|dropping old packet")
+_DAMAGED = re.compile(
+    r"concealing|error while decoding|[Mm]issing reference|slice header|Could not find ref"
+    r"|non-existing|slice in a frame missing|Invalid (?:level|NAL)|no frame!"
+)
+
+
 class AvStream:
     """An RTSP, RTMP or HTTP stream through PyAV, which tells damaged pictures from whole ones.
 
@@ -97,6 +121,7 @@ class AvStream:
     """
 
     finite = False
+    caveat = ""
 
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
         """Connect.
@@ -105,67 +130,86 @@ class AvStream:
             SourceRefusedError: if user or password are wrong.
             SourceError: if the address cannot be reached or holds no video.
         """
-        import av
-
         self.corrupt = 0
-        self._av = av
-        self._damaged = True
+        self._timeout_s = timeout_s
+        self._av = av = _import_av()
         self._frames: deque[Any] = deque()
+        self._damaged = True  # until the first key frame
+        self._doubtful_packets = 0
+        # The queue puts packets in order; with one, FFmpeg says when any is missing.
+        options = {"reorder_queue_size": "4", **STREAM_OPTIONS, **_user_options()}
         try:
-            self._container = av.open(
-                url, options={**STREAM_OPTIONS, **_user_options()}, timeout=(timeout_s, timeout_s)
-            )
+            with av.logging.Capture():
+                self._container = av.open(url, options=options, timeout=(timeout_s, timeout_s))
         except av.FFmpegError as error:
             raise _open_error(url, error) from None
         if not self._container.streams.video:
             self._container.close()
             raise SourceError(f"{redact(url)} carries no video. Name a stream that does.")
         stream = self._container.streams.video[0]
-        # Threads that decode whole frames would each hold one back.
-        stream.thread_type = "SLICE"
+        # Threads that decode whole frames would each hold one back, and others log elsewhere.
+        stream.codec_context.thread_count = 1
         stream.codec_context.options = {"err_detect": "explode"}
         self._packets = self._container.demux(stream)
 
     def grab(self) -> bool:
-        """Decode the next whole frame."""
+        """Decode the next whole frame; False also if none comes in time."""
+        patience = _Patience(self._timeout_s)
         while not self._frames:
-            try:
-                packet = next(self._packets)
-            except (self._av.FFmpegError, StopIteration):
+            if patience.over:
                 return False
-            self._frames.extend(self._whole_frames(packet))
+            with self._av.logging.Capture() as log:
+                try:
+                    packet = next(self._packets)
+                except (self._av.FFmpegError, StopIteration):
+                    return False
+                frames = self._decode(packet)
+            said = "".join(message for _, _, message in log)
+            # The parser may hold the picture with the hole back for one more packet.
+            self._doubtful_packets = 2 if _LOST.search(said) else max(0, self._doubtful_packets - 1)
+            doubtful = self._doubtful_packets > 0 or _DAMAGED.search(said) is not None
+            self._frames.extend(f for f in frames if self._is_whole(f, doubtful))
         self._frame = self._frames.popleft()
         return True
 
-    def _whole_frames(self, packet: Any) -> list[Any]:
-        if packet.is_corrupt:
-            self._damaged = True
+    def _decode(self, packet: Any) -> list[Any]:
         try:
-            frames = packet.decode()
+            frames: list[Any] = packet.decode()
         except self._av.FFmpegError:
             self.corrupt += 1
             self._damaged = True
             return []
-        whole = []
-        for frame in frames:
-            if frame.is_corrupt:
-                self._damaged = True
-            elif frame.key_frame:
-                self._damaged = False
-            if self._damaged:
-                self.corrupt += 1
-            else:
-                whole.append(frame)
-        return whole
+        return frames
+
+    def _is_whole(self, frame: Any, doubtful: bool) -> bool:
+        """Whether a frame and all that it builds on were decoded without a hole."""
+        if doubtful or frame.is_corrupt:
+            self._damaged = True
+        elif frame.key_frame:
+            self._damaged = False
+        self.corrupt += self._damaged
+        return not self._damaged
 
     def retrieve(self) -> Pixels | None:
         """Convert the frame."""
-        return np.asarray(self._frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+        with self._av.logging.Capture():
+            return np.asarray(self._frame.to_ndarray(format="rgb24"), dtype=np.uint8)
 
     def close(self) -> None:
         """Disconnect."""
         self._frames.clear()
         self._container.close()
+
+
+def _import_av() -> Any:
+    """Import PyAV so that its log can be read, and does not reach the terminal."""
+    import av
+    import av.logging
+
+    logging.getLogger("libav").addHandler(logging.NullHandler())
+    av.logging.set_level(av.logging.INFO)  # the level of "concealing"
+    av.logging.set_skip_repeated(False)
+    return av
 
 
 def _user_options() -> dict[str, str]:
@@ -207,11 +251,12 @@ def has_av() -> bool:
 
 
 class HttpMjpegCapture:
-    """Motion JPEG over HTTP, with basic or digest authentication."""
+    """Motion JPEG over HTTP."""
 
     finite = False
+    caveat = ""
 
-    def __init__(self, response: HTTPResponse) -> None:
+    def __init__(self, response: HTTPResponse, timeout_s: float = TIMEOUT_S) -> None:
         """Take an open response, of `open_url`.
 
         Raises:
@@ -219,6 +264,7 @@ class HttpMjpegCapture:
         """
         import_simplejpeg()
         self._response = response
+        self._timeout_s = timeout_s
         self._pictures = Pictures()
 
     @property
@@ -227,8 +273,11 @@ class HttpMjpegCapture:
         return self._pictures.corrupt
 
     def grab(self) -> bool:
-        """Read until a picture is complete."""
+        """Read until a picture is complete; False also if none is in time."""
+        patience = _Patience(self._timeout_s)
         while not self._pictures.next():
+            if patience.over:
+                return False
             try:
                 data = self._response.read1(CHUNK_BYTES)
             except (OSError, HTTPException):
@@ -342,6 +391,6 @@ def open_http(url: str, timeout_s: float = TIMEOUT_S) -> Capture:
     """Open a live stream over HTTP: motion JPEG by its own reader, others with FFmpeg."""
     response = open_url(url, timeout_s)
     if response_kind(response.headers) == "mjpeg":
-        return HttpMjpegCapture(response)
+        return HttpMjpegCapture(response, timeout_s)
     response.close()
     return open_stream(url, timeout_s)

@@ -24,8 +24,8 @@ from pattern import draw, now_ms  # noqa: E402
 RATE_HZ = 15
 PIPELINE = (
     "( appsrc name=src is-live=true format=time do-timestamp=true ! videoconvert ! "
-    "video/x-raw,format=I420 ! x264enc tune=zerolatency speed-preset=ultrafast "
-    f"key-int-max={RATE_HZ} bitrate=600 ! h264parse ! "
+    "video/x-raw,format=I420 ! x264enc tune=zerolatency sliced-threads=false "
+    f"speed-preset=ultrafast key-int-max={RATE_HZ} bitrate=600 ! h264parse ! "
     "rtph264pay name=pay0 pt=96 config-interval=-1 mtu=600 )"
 )
 
@@ -63,9 +63,10 @@ class Camera:
         caps = f"video/x-raw,format=GRAY8,width={width},height={height},framerate={RATE_HZ}/1"
         for source in self.sources:
             source.set_property("caps", Gst.Caps.from_string(caps))  # type: ignore[attr-defined]
-            pushed = source.emit(  # type: ignore[attr-defined]
-                "push-buffer", Gst.Buffer.new_wrapped(self.picture)
-            )
+            # Copied: a wrapped one would not keep Python's bytes alive.
+            buffer = Gst.Buffer.new_allocate(None, len(self.picture), None)
+            buffer.fill(0, self.picture)
+            pushed = source.emit("push-buffer", buffer)  # type: ignore[attr-defined]
             if pushed != Gst.FlowReturn.OK:
                 self.sources = []
         return True
@@ -96,7 +97,7 @@ def main() -> None:
         loop.quit()
 
     threading.Thread(target=listen, daemon=True).start()
-    print("ready", flush=True)
+    print("ready", flush=True)  # noqa: T201
     loop.run()
 
 
