@@ -27,35 +27,34 @@ _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
 class JpegSplitter:
-    """Cuts a stream of bytes into JPEG pictures; what lies between them is passed over.
-
-    Attributes:
-        corrupt: Pictures that were dropped: cut off, too long, or with markers where none can be.
-    """
+    """Cuts a stream of bytes into JPEG pictures; what lies between them is passed over."""
 
     def __init__(self, max_bytes: int = MAX_PICTURE_BYTES) -> None:
-        self.corrupt = 0
         self._max_bytes = max_bytes
         self._data = bytearray()
         self._begin()
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take the next bytes; give the pictures that end in them."""
+    def feed(self, data: bytes) -> list[bytes | None]:
+        """Take the next bytes.
+
+        Returns:
+            The pictures that end in them, in order; None in place of each that is damaged: cut
+            off, too long, or with markers where none can be.
+        """
         self._data += data
-        pictures = []
+        pictures: list[bytes | None] = []
         while self._find_start():
             end = self._find_end()
             if end is None:
                 break
-            if end > 0:
-                pictures.append(bytes(self._data[:end]))
-                del self._data[:end]
-            else:
-                self._drop()
+            # The search goes on where damage was seen, not before: a picture's header may hold
+            # a small picture of its own.
+            pictures.append(bytes(self._data[:end]) if end else None)
+            del self._data[: end or self._at]
             self._begin()
         if len(self._data) > self._max_bytes:
-            self._at = len(self._data)
-            self._drop()
+            pictures.append(None)
+            self._data.clear()
             self._begin()
         return pictures
 
@@ -100,14 +99,6 @@ class JpegSplitter:
             self._at += 2 + length
             self._in_scan = marker == _SOS
 
-    def _drop(self) -> None:
-        """Pass over a damaged picture; the search goes on where the damage was seen.
-
-        Not before: its header may hold a small picture of its own.
-        """
-        self.corrupt += 1
-        del self._data[: self._at]
-
 
 def import_simplejpeg() -> Any:
     """Import the JPEG decoder that refuses what it cannot decode cleanly.
@@ -130,6 +121,9 @@ def import_simplejpeg() -> Any:
 def decode_jpeg(data: bytes) -> Pixels | None:
     """Decode a JPEG picture, if it is whole.
 
+    JPEG has no checksum. What is cut off, or lacks as much as a network packet holds, is refused;
+    a few changed bytes may go unnoticed, which TCP's own checksums leave to a camera's faults.
+
     Args:
         data: The file's bytes.
 
@@ -148,28 +142,31 @@ def decode_jpeg(data: bytes) -> Pixels | None:
 
 
 class Pictures:
-    """Pictures of a stream of bytes, in order; the current one is decoded on demand."""
+    """Pictures of a stream of bytes, in order; the current one is decoded on demand.
+
+    Attributes:
+        corrupt: Damaged pictures that were passed over.
+    """
 
     def __init__(self) -> None:
+        self.corrupt = 0
         self._splitter = JpegSplitter()
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[bytes | None] = deque()
         self._current = b""
-
-    @property
-    def corrupt(self) -> int:
-        """Pictures that were dropped because they were cut off."""
-        return self._splitter.corrupt
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
         self._waiting.extend(self._splitter.feed(data))
 
     def next(self) -> bool:
-        """Go on to the next picture; False if none is complete."""
-        if not self._waiting:
-            return False
-        self._current = self._waiting.popleft()
-        return True
+        """Go on to the next whole picture; False if none is complete."""
+        while self._waiting:
+            picture = self._waiting.popleft()
+            if picture is not None:
+                self._current = picture
+                return True
+            self.corrupt += 1
+        return False
 
     def decode(self) -> Pixels | None:
         """Decode the current picture, RGB (H, W, 3) uint8; None if it is damaged."""
