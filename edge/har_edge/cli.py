@@ -193,8 +193,8 @@ def _viewer() -> Any:
 
 def _sources(names: tuple[str, ...], camera: int | None, demo: bool) -> list[SourceOpener]:
     """Name each source with a function that opens it when its turn comes."""
-    from har_edge.lanes import SourceOpener
-    from har_edge.sources import CameraSource, expand_sources, open_source
+    from har_edge.source_names import expand_sources
+    from har_edge.sources import open_source
 
     names = (*names, *_demo_files()) if demo else names
     todo = [
@@ -202,9 +202,7 @@ def _sources(names: tuple[str, ...], camera: int | None, demo: bool) -> list[Sou
         for path in expand_sources(names)
     ]
     if camera is not None:
-        todo.append(
-            SourceOpener(f"camera:{camera}", lambda notify: CameraSource(camera), live=True)
-        )
+        todo.append((f"camera:{camera}", partial(open_source, f"camera:{camera}")))
     return todo
 
 

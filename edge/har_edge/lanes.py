@@ -1,7 +1,8 @@
 """Several sources at once: threads read each lane ahead, one taker takes what is there, in turns.
 
-A lane of files is read one after the other and waits for the taker, so that nothing is lost. A
-live lane never waits: its newest frame replaces one that was not taken in time.
+Files share a lane: they are read one after the other and wait for the taker, so that nothing is
+lost. Every other source has a lane of its own; a live one never waits: its newest frame replaces
+one that was not taken in time.
 
 Work that needs no other frame is done before the taker sees it, by whichever thread of the lane
 read the frame. Several threads read in turns and work at once; the order stays that of reading.
@@ -12,8 +13,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from har_edge.errors import SourceError
 from har_edge.sampling import FrameSampler
@@ -28,6 +30,7 @@ STOP_TIMEOUT_S = 2.0
 
 Notify = Callable[[SourceStatus], None]
 Work = Callable[[Frame, FrameSource], Frame]
+Follow = Callable[[Callable[[], bool]], Iterable["SourceOpener"]]
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,12 @@ class SourceOpener:
     Attributes:
         name: Printable name.
         open: Opens it; a live source tells its changes of state to the function it is given.
-        live: Whether it delivers at its own pace, beside the others.
+        apart: Whether it has a lane of its own, beside the others; for all that is no file.
     """
 
     name: str
     open: Callable[[Notify], FrameSource]
-    live: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,13 @@ class _Lane:
     `reading` guards `source_items` and `tickets`; the condition of `Lanes` guards the rest.
     """
 
-    def __init__(self, source_items: Generator[Item, None, None], *, live: bool) -> None:
-        self.live = live
+    def __init__(self, source_items: Generator[Item, None, None], num_threads: int) -> None:
         self.source_items = source_items
+        self.num_threads = num_threads
         self.reading = threading.Lock()
         self.tickets = 0
         self.threads: list[threading.Thread] = []
-        self.threads_left = 0
+        self.threads_left = num_threads
         self.failure: BaseException | None = None
         # Items in the order of reading; those whose turn has not come wait in `early`.
         self.items: deque[Item] = deque()
@@ -86,6 +89,11 @@ class _Lane:
         self.frames_dropped = 0
         self.source: FrameSource | None = None
         self.skipped: FrameSource | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the source in hand delivers at its own pace."""
+        return self.source is not None and self.source.live
 
 
 class Lanes:
@@ -101,27 +109,30 @@ class Lanes:
         *,
         work: Work = lambda frame, source: frame,
         num_workers: int = 1,
+        follow: Follow | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Sort the sources into lanes: one for all files, one for each live source.
+        """Sort the sources into lanes: one for all files, one for each other source.
 
         Args:
             openers: The sources; files are read in this order.
             frame_rate_hz: Rate at which frames are sampled.
             work: What is done to each frame ahead of the taker.
-            num_workers: Threads that read and work on files; a live source has one.
+            num_workers: Threads that read and work on files; any other source has one.
+            follow: Gives more files as they come; it may ask the function whether to end.
             should_stop: Asked several times a second; True ends the iteration.
         """
         self._frame_rate_hz = frame_rate_hz
         self._work = work
-        self._num_workers = num_workers
         self._should_stop = should_stop
         self._changed = threading.Condition()
         self._stopped = False
         self._turn = 0
-        files = [opener for opener in openers if not opener.live]
-        groups = [[opener] for opener in openers if opener.live] + ([files] if files else [])
-        self._lanes = [self._lane(group) for group in groups]
+        self._lanes = [self._lane([opener], 1) for opener in openers if opener.apart]
+        files = [opener for opener in openers if not opener.apart]
+        more = follow(lambda: self._stopped) if follow else ()
+        if files or follow:
+            self._lanes.append(self._lane(chain(files, more), num_workers))
 
     @property
     def frames_dropped(self) -> int:
@@ -130,12 +141,11 @@ class Lanes:
 
     def __enter__(self) -> Lanes:
         for number, lane in enumerate(self._lanes):
-            lane.threads_left = 1 if lane.live else self._num_workers
             lane.threads = [
                 threading.Thread(
                     target=self._read, args=(lane,), name=f"lane-{number}-{i}", daemon=True
                 )
-                for i in range(lane.threads_left)
+                for i in range(lane.num_threads)
             ]
             for thread in lane.threads:
                 thread.start()
@@ -188,12 +198,12 @@ class Lanes:
             self._changed.notify_all()
         return item
 
-    def _lane(self, openers: Sequence[SourceOpener]) -> _Lane:
-        lane = _Lane(self._source_items(lambda: lane, openers), live=openers[0].live)
+    def _lane(self, openers: Iterable[SourceOpener], num_threads: int) -> _Lane:
+        lane = _Lane(self._source_items(lambda: lane, openers), num_threads)
         return lane
 
     def _source_items(
-        self, lane: Callable[[], _Lane], openers: Sequence[SourceOpener]
+        self, lane: Callable[[], _Lane], openers: Iterable[SourceOpener]
     ) -> Generator[Item, None, None]:
         """Read sources one after the other; whoever holds the lane's `reading` goes on."""
         for opener in openers:
@@ -216,7 +226,8 @@ class Lanes:
     def _read(self, lane: _Lane) -> None:
         """Read items in turns with the lane's other threads, work on them, put them in order."""
         try:
-            while not self._stopped and self._may_read(lane):
+            while not self._stopped:
+                self._wait_for_room(lane)
                 with lane.reading:
                     item = next(lane.source_items, None)
                     ticket, source = lane.tickets, lane.source
@@ -231,19 +242,18 @@ class Lanes:
         finally:
             self._leave(lane)
 
-    def _may_read(self, lane: _Lane) -> bool:
+    def _wait_for_room(self, lane: _Lane) -> None:
         """Wait until the taker has not too much before it."""
-        most = PREFETCH_FRAMES + self._num_workers
+        most = PREFETCH_FRAMES + lane.num_threads
         with self._changed:
             self._changed.wait_for(
                 lambda: (
-                    lane.live
+                    lane.is_live
                     or lane.frames_ahead < most
                     or self._stopped
                     or lane.skipped is lane.source
                 )
             )
-        return True
 
     def _put(self, lane: _Lane, ticket: int, item: Item) -> None:
         with self._changed:
@@ -252,7 +262,7 @@ class Lanes:
             while lane.placed in lane.early:
                 item = lane.early.pop(lane.placed)
                 lane.placed += 1
-                lane.items.append(_newest(lane, item) if lane.live else item)
+                lane.items.append(_newest(lane, item) if lane.is_live else item)
             self._changed.notify_all()
 
     def _put_aside(self, lane: _Lane, status: SourceStatus) -> None:

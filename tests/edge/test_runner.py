@@ -11,11 +11,12 @@ import pytest
 from conftest import ASSETS, MakeVideo
 
 from har_edge.errors import SourceError
+from har_edge.live import LiveOptions, LiveSource
 from har_edge.output import JsonLinesWriter
-from har_edge.preprocess import import_cv2
+from har_edge.preprocess import Pixels, bgr_to_rgb, import_cv2
 from har_edge.recognizer import Prediction, load_model
 from har_edge.runner import Run, RunLimits, RunResult
-from har_edge.sources import CameraSource, Frame, VideoSource
+from har_edge.sources import Frame, VideoSource
 
 MODEL = ASSETS / "tiny-int8.tflite"
 
@@ -26,16 +27,29 @@ def make_run(notes: list[str], **options: object) -> tuple[Run, io.StringIO]:
     return run, stream
 
 
-@pytest.fixture
-def camera(monkeypatch: pytest.MonkeyPatch, make_video: MakeVideo) -> CameraSource:
+class Filming:
     """A camera that films a video once, as fast as it can be read, and is then unplugged."""
-    cv2 = import_cv2()
-    open_capture, path = cv2.VideoCapture, make_video(count=3000)
-    monkeypatch.setattr(cv2, "VideoCapture", lambda index: open_capture(str(path)))
-    return CameraSource(0)
+
+    finite = False
+    caveat = ""
+    corrupt = 0
+
+    def __init__(self, path: Path) -> None:
+        self._capture = import_cv2().VideoCapture(str(path))
+        self.grab = self._capture.grab
+        self.close = self._capture.release
+
+    def retrieve(self) -> Pixels | None:
+        return bgr_to_rgb(self._capture.retrieve()[1])
 
 
-def test_lost_camera_ends_with_4(camera: CameraSource) -> None:
+@pytest.fixture
+def camera(make_video: MakeVideo) -> LiveSource:
+    path = make_video(count=3000)
+    return LiveSource("camera:0", lambda: Filming(path), LiveOptions(max_retries=0))
+
+
+def test_lost_camera_ends_with_4(camera: LiveSource) -> None:
     notes: list[str] = []
     run, _ = make_run(notes)
     result = run([("camera:0", lambda: camera)])
@@ -44,7 +58,7 @@ def test_lost_camera_ends_with_4(camera: CameraSource) -> None:
     assert "camera:0 stopped delivering" in notes[-1]
 
 
-def test_camera_frames_have_an_age_and_old_ones_are_dropped(camera: CameraSource) -> None:
+def test_camera_frames_have_an_age_and_old_ones_are_dropped(camera: LiveSource) -> None:
     seen: list[tuple[Frame, Prediction | None]] = []
 
     def watch(frame: Frame, prediction: Prediction | None) -> bool:
