@@ -265,24 +265,27 @@ class MqttSink:
         return int(self._retain(topic, _json(status_record(record)), 2).mid)
 
     def _show(self, prediction: Prediction) -> None:
-        """Publish what is going on; while the broker is away only the newest is remembered."""
+        """Publish what is going on; while the broker is away it is only remembered."""
         camera = self._camera(prediction.source, prediction.labels)
-        action, at_s = self._shown.get(camera, ("", 0.0))
-        now_s = time.monotonic()
-        if action == prediction.action and now_s - at_s < REFRESH_S:
-            return
-        self._shown[camera] = (prediction.action, now_s)
         status = self._topic(camera, "status")
         if status not in self._retained:
             live = SourceStatus(prediction.source, "live", time.time())
             self._retain(status, _json(status_record(live)), 1)
-        self._retain(self._topic(camera, "action"), _json(to_record(prediction, self._top_k)), 0)
+        captured_s = prediction.captured_at_s
+        if captured_s is not None and time.time() - captured_s > REFRESH_S:
+            return  # it waited behind an event; newer ones follow
+        action, shown_s = self._shown.get(camera, ("", 0.0))
+        now_s = time.monotonic()
+        if action != prediction.action or now_s - shown_s >= REFRESH_S:
+            self._shown[camera] = (prediction.action, now_s)
+            record = to_record(prediction, self._top_k)
+            self._retain(self._topic(camera, "action"), _json(record), 0)
 
     def _retain(self, topic: str, payload: str, qos: int) -> Any:
         with self._lock:
             self._retained[topic] = payload
         if qos == 0 and not self._client.is_connected():
-            return None  # else the client would send all that came meanwhile
+            return None  # the last one is sent when the connection is made again
         return self._client.publish(topic, payload, qos, retain=True)
 
     def _camera(self, source: str, labels: tuple[str, ...] = ()) -> str:
