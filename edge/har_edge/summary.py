@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from har_edge.recognizer import Prediction
+from har_edge.totals import Flicker
 
 # A run may last for weeks, so latencies are counted in bins 1 % wide, from 1 us to 100 s.
 BIN_WIDTH = 1.01
@@ -45,22 +46,37 @@ class Summary:
     Attributes:
         started_s: Monotonic time at the start, for frames per second.
         frames: Frames that were taken, those before a full window included.
-        frames_encoded: Those of them that the encoder saw; the motion gate spares it the others.
+        frames_skipped: Those of them that the motion gate spared the encoder.
         frames_dropped: Live frames that were due but gave way to newer ones.
     """
 
     started_s: float = field(default_factory=time.monotonic)
     frames: int = 0
+    frames_skipped: int = 0
     frames_dropped: int = 0
     _latencies: LatencyCounts = field(default_factory=LatencyCounts)
     # Action -> number of predictions, sum of their confidences.
     _actions: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _flicker: Flicker = field(default_factory=Flicker)
+    _raw_flicker: Flicker = field(default_factory=Flicker)
 
-    def add(self, prediction: Prediction) -> None:
-        """Count one prediction."""
-        count, confidence = self._actions.get(prediction.action, (0, 0.0))
-        self._actions[prediction.action] = (count + 1, confidence + prediction.confidence)
-        self._latencies.add(prediction.latency_ms)
+    def add(self, decided: Prediction, raw: Prediction) -> None:
+        """Count one prediction.
+
+        Args:
+            decided: What was said: smoothed, rejected where nothing was sure.
+            raw: What the model gave.
+        """
+        count, confidence = self._actions.get(decided.action, (0, 0.0))
+        self._actions[decided.action] = (count + 1, confidence + decided.confidence)
+        self._latencies.add(decided.latency_ms)
+        self._flicker.add(decided)
+        self._raw_flicker.add(raw)
+
+    def note_gap(self, source: str) -> None:
+        """Count no switch between a source's last prediction and its next one."""
+        self._flicker.reset(source)
+        self._raw_flicker.reset(source)
 
     @property
     def predictions(self) -> int:
@@ -97,4 +113,12 @@ class Summary:
             f"{self.frames_per_second():.1f} frames/s, latency "
             f"p50 {self.latency_ms(50):.1f} ms, p95 {self.latency_ms(95):.1f} ms"
         )
+        if self._flicker.observed_s:
+            lines.append(
+                f"the answer changed {self._flicker.per_minute:.1f} times a minute "
+                f"(the model's own {self._raw_flicker.per_minute:.1f})"
+            )
+        if self.frames_skipped:
+            share = self.frames_skipped / self.frames
+            lines.append(f"the encoder was spared {share:.0%} of the frames")
         return "\n".join(lines) + "\n"
