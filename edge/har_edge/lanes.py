@@ -262,7 +262,9 @@ class Lanes:
             while lane.placed in lane.early:
                 item = lane.early.pop(lane.placed)
                 lane.placed += 1
-                lane.items.append(_newest(lane, item) if lane.is_live else item)
+                if lane.is_live and isinstance(item, Frame):
+                    item = _without_older(lane, item)
+                lane.items.append(item)
             self._changed.notify_all()
 
     def _put_aside(self, lane: _Lane, status: SourceStatus) -> None:
@@ -282,16 +284,14 @@ class Lanes:
             self._changed.notify_all()
 
 
-def _newest(lane: _Lane, item: Item) -> Item:
-    """Take older frames of a live lane out for `item`; a gap before one is one before it too."""
-    if not isinstance(item, Frame):
-        return item
+def _without_older(lane: _Lane, frame: Frame) -> Frame:
+    """Take waiting frames out for a newer one; a gap before them is one before it too."""
     waiting, lane.items = lane.items, deque()
-    for other in waiting:
-        if isinstance(other, Frame):
+    for item in waiting:
+        if isinstance(item, Frame):
             lane.frames_ahead -= 1
             lane.frames_dropped += 1
-            item = replace(item, after_gap=item.after_gap or other.after_gap)
+            frame = replace(frame, after_gap=frame.after_gap or item.after_gap)
         else:
-            lane.items.append(other)
-    return item
+            lane.items.append(item)
+    return frame
