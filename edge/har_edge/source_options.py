@@ -39,7 +39,8 @@ _OPTIONS = (
         "--stdin-format",
         metavar="FORMAT",
         callback=_parse_stdin_format,
-        help="What comes on '-': mjpeg, rgb24:640x480, each with @FPS or @live.  [default: mjpeg@25]",
+        show_default="mjpeg@25",
+        help="What comes on '-': mjpeg or rgb24:640x480, each with @FPS or @live.",
     ),
     click.option(
         "--stall-timeout",
