@@ -35,11 +35,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from har_edge import __version__
 from har_edge.errors import MissingExtraError, OutputError
 from har_edge.events import Event
-from har_edge.output import event_record, status_record, to_record
-from har_edge.recognizer import UNKNOWN, Prediction
+from har_edge.home_assistant import sensor_config
+from har_edge.recognizer import Prediction
+from har_edge.records import event_record, status_record, to_record
 from har_edge.sinks import Note, Record, TryLaterError, safe_name
 from har_edge.sources import SourceStatus
 
@@ -266,20 +266,31 @@ class MqttSink:
 
     def _show(self, prediction: Prediction) -> None:
         """Publish what is going on; while the broker is away it is only remembered."""
-        camera = self._camera(prediction.source, prediction.labels)
-        status = self._topic(camera, "status")
-        if status not in self._retained:
-            live = SourceStatus(prediction.source, "live", time.time())
-            self._retain(status, _json(status_record(live)), 1)
+        camera = self._camera(prediction.source)
+        if camera not in self._shown:
+            self._shown[camera] = ("", 0.0)
+            self._announce(camera, prediction)
         captured_s = prediction.captured_at_s
         if captured_s is not None and time.time() - captured_s > REFRESH_S:
             return  # it waited behind an event; newer ones follow
-        action, shown_s = self._shown.get(camera, ("", 0.0))
+        action, shown_s = self._shown[camera]
         now_s = time.monotonic()
         if action != prediction.action or now_s - shown_s >= REFRESH_S:
             self._shown[camera] = (prediction.action, now_s)
             record = to_record(prediction, self._top_k)
             self._retain(self._topic(camera, "action"), _json(record), 0)
+
+    def _announce(self, camera: str, prediction: Prediction) -> None:
+        """Say that a source is there, to everybody and to Home Assistant."""
+        status = self._topic(camera, "status")
+        if status not in self._retained:
+            live = SourceStatus(prediction.source, "live", time.time())
+            self._retain(status, _json(status_record(live)), 1)
+        if self._discovery_prefix:
+            topic, config = sensor_config(
+                self._node, camera, prediction.source, prediction.labels, self.broker.prefix
+            )
+            self._retain(f"{self._discovery_prefix}/{topic}", _json(config), 1)
 
     def _retain(self, topic: str, payload: str, qos: int) -> Any:
         with self._lock:
@@ -288,8 +299,8 @@ class MqttSink:
             return None  # the last one is sent when the connection is made again
         return self._client.publish(topic, payload, qos, retain=True)
 
-    def _camera(self, source: str, labels: tuple[str, ...] = ()) -> str:
-        """The part of topics that stands for a source; announces it when it is first seen."""
+    def _camera(self, source: str) -> str:
+        """The part of topics that stands for a source."""
         camera = self._cameras.get(source)
         if camera is None:
             base = safe_name(source).replace(".", "-")
@@ -297,44 +308,7 @@ class MqttSink:
             names = [base, *(f"{base}-{n}" for n in range(2, len(taken) + 2))]
             camera = next(name for name in names if name not in taken)
             self._cameras[source] = camera
-        topic = f"{self._discovery_prefix}/sensor/{self._node}/{_ascii(camera)}/config"
-        if labels and self._discovery_prefix and topic not in self._retained:
-            self._retain(topic, _json(self._discovery(source, camera, labels)), 1)
         return camera
-
-    def _discovery(self, source: str, camera: str, labels: tuple[str, ...]) -> dict[str, Any]:
-        """Configuration of one sensor.
-
-        Source: Home Assistant, MQTT integration, sections on discovery and on sensors.
-        """
-        topic = self._topic(camera, "action")
-        identifier = f"{self._node}-{_ascii(camera)}"
-        return {
-            "name": "Action",
-            "unique_id": f"{identifier}-action",
-            "icon": "mdi:human",
-            "device_class": "enum",
-            "options": [*labels, UNKNOWN],
-            "state_topic": topic,
-            "value_template": "{{ value_json.action }}",
-            "json_attributes_topic": topic,
-            "availability_mode": "all",
-            "availability": [
-                {"topic": self._topic("available")},
-                {
-                    "topic": self._topic(camera, "status"),
-                    "value_template": "{{ iif(value_json.status == 'live', 'online', 'offline') }}",
-                },
-            ],
-            "device": {
-                "identifiers": [identifier],
-                "name": source,
-                "manufacturer": "har-edge",
-                "model": "Human action recognition",
-                "sw_version": __version__,
-            },
-            "origin": {"name": "har-edge", "sw_version": __version__},
-        }
 
     def _topic(self, *parts: str) -> str:
         return "/".join((self.broker.prefix, *parts))
@@ -342,10 +316,3 @@ class MqttSink:
 
 def _json(values: dict[str, Any]) -> str:
     return json.dumps(values, ensure_ascii=False)
-
-
-def _ascii(name: str) -> str:
-    """Home Assistant's identifiers have ASCII letters, digits, `_` and `-` alone."""
-    if name.isascii():
-        return name
-    return hashlib.sha256(name.encode()).hexdigest()[:12]

@@ -139,7 +139,7 @@ def _builders(options: OutletOptions, rate_hz: float, note: Note) -> list[Callab
         return VideoSink(path, rate_hz)
 
     def clips(folder: Path) -> Sink:
-        from har_edge.recording import EventClips
+        from har_edge.event_clips import EventClips
 
         return EventClips(
             folder,

@@ -21,6 +21,8 @@ from har_edge.errors import OutputError
 from har_edge.events import Event
 from har_edge.preprocess import display_path
 from har_edge.recognizer import Prediction
+from har_edge.records import event_record, format_duration, status_record, to_record
+from har_edge.records import format_time as format_time  # noqa: PLC0414 - others take it here
 from har_edge.sinks import Record
 from har_edge.sources import SourceStatus
 
@@ -61,56 +63,6 @@ class Writer(Protocol):
 
     def write(self, record: Record) -> None:
         """Write one record; kinds that it has no form for are passed over."""
-
-
-def to_record(prediction: Prediction, top_k: int) -> dict[str, Any]:
-    """Turn a prediction into plain values with the field names of the JSON output."""
-    record: dict[str, Any] = {
-        "source": prediction.source,
-        "frame": prediction.frame,
-        "timestamp_s": round(prediction.timestamp_s, 3),
-        "action": prediction.action,
-        "confidence": round(prediction.confidence, 4),
-        "all_predictions": [
-            {"action": action, "confidence": round(confidence, 4)}
-            for action, confidence in prediction.top(top_k)
-        ],
-        "window_frames": prediction.window_frames,
-    }
-    for name in ("latency_ms", "decode_ms", "preprocess_ms", "encode_ms", "classify_ms"):
-        record[name] = round(getattr(prediction, name), 3)
-    record["age_ms"] = None if prediction.age_ms is None else round(prediction.age_ms, 3)
-    if prediction.captured_at_s is not None:
-        record["time"] = iso_time(prediction.captured_at_s)
-    return record
-
-
-def event_record(event: Event) -> dict[str, Any]:
-    """Turn an event into plain values with the field names of the JSON output."""
-    record: dict[str, Any] = {
-        "event": event.kind,
-        "number": event.number,
-        "source": event.source,
-        "action": event.action,
-        "start_s": round(event.start_s, 3),
-        "end_s": None if event.end_s is None else round(event.end_s, 3),
-        "duration_s": None if event.duration_s is None else round(event.duration_s, 3),
-        "confidence": round(event.confidence, 4),
-    }
-    if event.start_at_s is not None:
-        record["start_time"] = iso_time(event.start_at_s)
-        record["end_time"] = None if event.end_at_s is None else iso_time(event.end_at_s)
-    return record
-
-
-def status_record(status: SourceStatus) -> dict[str, Any]:
-    """Turn a state into plain values with the field names of the JSON output."""
-    return {
-        "status": status.state,
-        "source": status.source,
-        "time": iso_time(status.at_s),
-        "detail": status.detail,
-    }
 
 
 class JsonLinesWriter:
@@ -339,28 +291,6 @@ def _when(at_s: float | None, source_s: float) -> str:
     if at_s is None:
         return format_time(source_s)
     return f"{datetime.fromtimestamp(at_s):%Y-%m-%d %H:%M:%S}"
-
-
-def iso_time(at_s: float) -> str:
-    """Spell a Unix time in local time with its offset, such as 2026-03-01T14:05:09.250+01:00."""
-    return datetime.fromtimestamp(at_s).astimezone().isoformat(timespec="milliseconds")
-
-
-def format_duration(seconds: float) -> str:
-    """Spell a length of time for people: `4.5 s`, `2 min 8 s`, `3 h 12 min`."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def format_time(seconds: float) -> str:
-    """Format a time as `0:07.25`, with hours where there are any."""
-    minutes, rest = divmod(max(0.0, round(seconds, 2)), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    clock = f"{minutes}:{rest:05.2f}"
-    return f"{hours}:{minutes:02}:{rest:05.2f}" if hours else clock
 
 
 def open_output(path: str | os.PathLike[str] | None) -> TextIO:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from har_edge.preprocess import Pixels, import_cv2
 from har_edge.recognizer import Prediction
+from har_edge.records import format_time
+from har_edge.sources import Frame
 
 
 def describe(prediction: Prediction | None) -> str:
     """The line that is drawn for a prediction; empty before the first."""
     return f"{prediction.action} {prediction.confidence:.0%}" if prediction else ""
+
+
+def stamp(frame: Frame) -> str:
+    """When a frame was taken: the time of day of a live source, else the time in the file."""
+    if frame.captured_s is None:
+        return format_time(frame.timestamp_s)
+    at_s = time.time() - (time.monotonic() - frame.captured_s)
+    return f"{datetime.fromtimestamp(at_s):%Y-%m-%d %H:%M:%S}"
 
 
 def annotate(pixels: Pixels, *lines: str) -> Pixels:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from har_edge.errors import OutputError
-from har_edge.output import format_duration
 from har_edge.preprocess import display_path
 from har_edge.recognizer import Prediction
+from har_edge.records import format_duration
 from har_edge.sinks import Note, Record
 from har_edge.sources import SourceStatus
 

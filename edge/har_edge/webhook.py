@@ -24,7 +24,7 @@ from urllib.parse import quote, unquote, urlsplit
 from har_edge import __version__
 from har_edge.errors import OutputError
 from har_edge.events import Event
-from har_edge.output import event_record, status_record
+from har_edge.records import event_record, status_record
 from har_edge.sinks import Record, TryLaterError
 from har_edge.sources import SourceStatus
 
