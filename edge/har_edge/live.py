@@ -38,6 +38,8 @@ REFUSED_RETRY_S = 30.0
 MAX_LEFT_BEHIND = 4
 # So long a picture has to be black until that is reported; it is withheld from the first.
 BLACK_AFTER_S = 1.0
+# Without a frame for so long, the next ones may have waited on their way.
+SILENCE_S = 0.5
 # Frames further apart than this, and than a few of the usual intervals, do not belong together.
 LONGEST_HOLE_S = 1.0
 HOLE_INTERVALS = 4.0
@@ -69,7 +71,8 @@ class LiveStats:
     Attributes:
         read: Whole frames that came, whether the sampler took them or not.
         corrupt: Damaged frames; dropped.
-        dropped: Sampled frames that a newer one replaced before they were taken.
+        dropped: Sampled frames that a newer one replaced before they were taken, and frames that
+            the network had held back.
         black, frozen: Sampled frames that were withheld, because they showed nothing (new).
         reconnects: Connections after the first that delivered.
     """
@@ -112,6 +115,33 @@ class Backoff:
         return longest_s * self._rng.uniform(0.5, 1.0)
 
 
+class Backlog:
+    """Tells frames that were held back on their way from new ones.
+
+    After a silence, a network delivers at once what had queued up meanwhile. Such frames are
+    as old as the silence was long; the first that has to be waited for is new again.
+    """
+
+    def __init__(self) -> None:
+        self._usual_s: float | None = None
+        self._behind = False
+
+    def holds(self, waited_s: float) -> bool:
+        """Say of a frame that took so long to come whether it is an old one."""
+        if self._usual_s is None:  # the first waits for the connection, not for a picture
+            self._usual_s = 0.0
+            return False
+        usual_s = self._usual_s = self._usual_s or waited_s
+        silence_s = max(SILENCE_S, HOLE_INTERVALS * usual_s)
+        # Slowly, so that a backlog does not count as a fast camera, and a faster one does in time.
+        self._usual_s += 0.02 * (min(waited_s, silence_s) - usual_s)
+        if waited_s > silence_s:
+            self._behind = True
+        elif waited_s >= usual_s / 2:
+            self._behind = False
+        return self._behind
+
+
 @dataclass(frozen=True)
 class _Grabbed:
     index: int
@@ -141,6 +171,7 @@ class _Reader:
         self._newest: _Grabbed | None = None
         self._progress_s = source.clock()
         self._left = threading.Event()
+        self._backlog = Backlog()
         self.thread = threading.Thread(target=self._run, name=source.name, daemon=True)
         self.thread.start()
 
@@ -186,19 +217,17 @@ class _Reader:
             self.changed.notify()
 
     def _read_one(self, capture: Capture) -> bool:
-        source = self._source
-        corrupt = capture.corrupt
+        source, corrupt, started_s = self._source, capture.corrupt, self._source.clock()
         received = capture.grab()
         captured_s = source.clock()
         with self.changed:
-            if self._left.is_set():
-                return False
             source.stats.corrupt += capture.corrupt - corrupt
-            if not received:
+            if self._left.is_set() or not received:
                 return False
             index, timestamp_s = source.count_frame(captured_s)
-            due = source.is_due(self._sampler, timestamp_s)
-            if not due:
+            late = self._backlog.holds(captured_s - started_s)
+            source.stats.dropped += late
+            if late or not source.is_due(self._sampler, timestamp_s):
                 self._progress_s = captured_s
                 return True
         started = time.perf_counter()

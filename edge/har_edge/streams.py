@@ -11,8 +11,17 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from email.message import Message
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from typing import Any, Literal
+from urllib.error import HTTPError
+from urllib.request import (
+    BaseHandler,
+    HTTPBasicAuthHandler,
+    HTTPDigestAuthHandler,
+    HTTPPasswordMgrWithDefaultRealm,
+    Request,
+    build_opener,
+)
 
 import numpy as np
 
@@ -137,7 +146,11 @@ class AvStream:
         self._damaged = True  # until the first key frame
         self._doubtful_packets = 0
         # The queue puts packets in order; with one, FFmpeg says when any is missing.
-        options = {"reorder_queue_size": "4", **STREAM_OPTIONS, **_user_options()}
+        options = {"reorder_queue_size": "4", **STREAM_OPTIONS, "fpsprobesize": "0"}
+        if url.lower().startswith("rtsp"):
+            # RTSP says before what it sends; there is no need to watch it for two seconds.
+            options["analyzeduration"] = "500000"  # microseconds
+        options |= _user_options()
         try:
             with av.logging.Capture():
                 self._container = av.open(url, options=options, timeout=(timeout_s, timeout_s))
@@ -305,6 +318,26 @@ def opencv_capture(url: str, timeout_s: float = TIMEOUT_S) -> Any:
     return cv2.VideoCapture(url, cv2.CAP_FFMPEG, settings)
 
 
+# Both are asked about each refusal. They answer once: cameras lock out who tries again and again.
+class _Basic(HTTPBasicAuthHandler):
+    def http_error_401(
+        self, req: Request, fp: Any, code: int, msg: str, headers: HTTPMessage
+    ) -> Any:
+        offered = " ".join(headers.get_all("WWW-Authenticate", [])).lower()
+        if req.has_header("Authorization") or "basic" not in offered:
+            return None
+        return super().http_error_401(req, fp, code, msg, headers)
+
+
+class _Digest(HTTPDigestAuthHandler):
+    def http_error_401(
+        self, req: Request, fp: Any, code: int, msg: str, headers: HTTPMessage
+    ) -> Any:
+        if req.has_header("Authorization"):
+            return None
+        return super().http_error_401(req, fp, code, msg, headers)
+
+
 def open_url(url: str, timeout_s: float = TIMEOUT_S) -> Any:
     """Send a GET request; the response's body is still to be read.
 
@@ -312,22 +345,15 @@ def open_url(url: str, timeout_s: float = TIMEOUT_S) -> Any:
         SourceRefusedError: if user or password are wrong.
         SourceError: if the address cannot be reached.
     """
-    from urllib.error import HTTPError
-    from urllib.request import (
-        HTTPBasicAuthHandler,
-        HTTPDigestAuthHandler,
-        HTTPPasswordMgrWithDefaultRealm,
-        build_opener,
-    )
-
     login = split_login(url)
     name = redact(url)
-    passwords = HTTPPasswordMgrWithDefaultRealm()
+    handlers: list[BaseHandler] = []
     if login.user is not None:
+        passwords = HTTPPasswordMgrWithDefaultRealm()
         passwords.add_password(None, login.url, login.user, login.password)
-    opener = build_opener(HTTPBasicAuthHandler(passwords), HTTPDigestAuthHandler(passwords))
+        handlers = [_Basic(passwords), _Digest(passwords)]
     try:
-        return opener.open(login.url, timeout=timeout_s)
+        return build_opener(*handlers).open(login.url, timeout=timeout_s)
     except HTTPError as error:
         error.close()
         if error.code in (401, 403):

@@ -16,6 +16,7 @@ from har_edge.errors import SourceError, SourceLostError, SourceRefusedError
 from har_edge.live import (
     LONGEST_RETRY_S,
     MAX_LEFT_BEHIND,
+    Backlog,
     Backoff,
     LiveOptions,
     LiveSource,
@@ -303,7 +304,9 @@ def test_damaged_frame_is_counted_and_the_next_one_taken_instead() -> None:
 
 def test_hole_in_a_connection_is_a_gap() -> None:
     device = Device([*moving(5), 1.5, *moving(5, 5)], max_retries=0)
-    assert [f.after_gap for f in device.frames()] == [False] * 5 + [True] + [False] * 4
+    # The first one after it may have waited as long, so it is passed over.
+    assert [f.after_gap for f in device.frames()] == [False] * 5 + [True] + [False] * 3
+    assert device.source.stats.dropped == 1
 
 
 def test_slow_camera_is_no_row_of_gaps() -> None:
@@ -320,6 +323,26 @@ def test_sampler_does_not_take_an_outage_for_a_slow_source() -> None:
     with pytest.raises(SourceLostError):
         for _ in device.source.frames(sampler):
             assert not sampler.source_is_slow
+
+
+def test_frames_that_queued_up_during_a_silence_are_passed_over() -> None:
+    backlog = Backlog()
+    assert not backlog.holds(2.0)
+    assert not any(backlog.holds(0.04) for _ in range(100))
+    assert all(backlog.holds(waited_s) for waited_s in (1.6, *[0.002] * 40))
+    assert not any(backlog.holds(0.04) for _ in range(100))
+
+
+def test_faster_camera_after_a_silence_is_no_backlog_for_long() -> None:
+    backlog = Backlog()
+    for waited_s in (2.0, *[0.1] * 50, 3.0):
+        backlog.holds(waited_s)
+    assert sum(backlog.holds(0.03) for _ in range(200)) < 60
+
+
+def test_slow_camera_has_no_backlog() -> None:
+    backlog = Backlog()
+    assert not any(backlog.holds(2.0) for _ in range(20))
 
 
 def real_source(open_capture: Callable[[], Any], **options: Any) -> LiveSource:

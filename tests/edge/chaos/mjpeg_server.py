@@ -33,6 +33,7 @@ class MjpegServer:
         digest: Whether it asks for them by digest authentication, else basic.
         announced: Whether each part states its length.
         sent: Pictures sent whole.
+        refusals: Requests answered with 401.
     """
 
     def __init__(self, rate_hz: float = 15.0, seed: int = 0) -> None:
@@ -43,6 +44,7 @@ class MjpegServer:
         self.digest = False
         self.announced = True
         self.sent = 0
+        self.refusals = 0
         self.rng = random.Random(seed)
         self.port = 0
         self._noise = np.random.default_rng(seed).integers(0, 13, 10**6, dtype=np.uint8)
@@ -119,6 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Serve pictures until the client leaves or the mode says otherwise."""
         camera = self.server_of
         if camera.mode == "refused" or not self._may():
+            camera.refusals += 1
             scheme = f'Digest realm="{REALM}", nonce="{NONCE}", qop="auth", algorithm=MD5'
             self.send_response(401)
             self.send_header(

@@ -1,9 +1,10 @@
 """An RTSP camera for tests: H.264 pictures with a stamp of their time, orders on stdin.
 
 For the system's Python, with Debian's gir1.2-gst-rtsp-server-1.0, python3-gi and
-gstreamer1.0-plugins-{base,good,ugly}:
+gstreamer1.0-plugins-{base,good,bad,ugly}:
 
     /usr/bin/python3 rtsp_server.py PORT [USER PASSWORD]
+    /usr/bin/python3 rtsp_server.py --check    (exit 0 if all that it needs is there)
 
 Orders, one a line: `normal`, `black`, `frozen`, `size 640x480`. Serves rtsp://127.0.0.1:PORT/cam
 and ends when stdin does.
@@ -76,6 +77,9 @@ def main() -> None:
     """Serve until stdin ends."""
     port, *login = sys.argv[1:]
     Gst.init(None)
+    if port == "--check":
+        needed = ("appsrc", "videoconvert", "x264enc", "h264parse", "rtph264pay")
+        sys.exit(0 if all(map(Gst.ElementFactory.find, needed)) else 1)
     camera = Camera()
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(PIPELINE)
