@@ -31,6 +31,7 @@ from har_train.evaluate import (
     choose_reject_threshold,
     fit_temperature,
     measure_tempered,
+    tempered,
 )
 from har_train.features import EncodedSample, Fill, View, encode_dataset, fill_folder
 from har_train.finetune import fine_tune
@@ -343,10 +344,11 @@ def _result(
 ) -> FitResult:
     """Calibrate and measure the model, describe it and join its parts."""
     temperature = fit_temperature(raw["val"])
+    threshold = choose_reject_threshold(tempered(raw["val"], temperature))
     predictions, metrics = {}, {}
     for s in SPLITS:
         groups = [item.sample.group for item in encoded.parts[s][0]]
-        predictions[s], metrics[s] = measure_tempered(raw[s], temperature, groups)
+        predictions[s], metrics[s] = measure_tempered(raw[s], temperature, threshold, groups)
     spec = ModelSpec(
         name=config.name,
         labels=encoded.labels,
@@ -354,7 +356,7 @@ def _result(
         feature_size=int(encoder.output_shape[-1]),
         backbone=backbone_name(config),
         temperature=temperature,
-        reject_threshold=choose_reject_threshold(predictions["val"]),
+        reject_threshold=threshold,
         data_fingerprint=_fingerprint(encoded.parts["train"][0]),
         metrics={f"test_{k}": v for k, v in metrics["test"].items()},
         tool_versions={
