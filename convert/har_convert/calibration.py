@@ -12,7 +12,7 @@ from har_convert.run_folder import LabelledClip
 from har_edge.clips import load_frames, window_indices
 from har_edge.errors import DataError
 from har_edge.preprocess import Pixels, display_path
-from har_edge.sources import is_media
+from har_edge.source_names import is_media
 from har_edge.spec import ModelSpec
 
 DEFAULT_FRAMES = 192

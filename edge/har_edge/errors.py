@@ -6,7 +6,8 @@ HarError
 ├── BackendError       no runtime, or the runtime refuses the model
 ├── ShapeError         an array of the wrong shape or type
 ├── SourceError        a camera, clip or picture cannot be read
-│   └── SourceLostError    a live source ended for good
+│   ├── SourceLostError    a live source ended for good
+│   └── SourceRefusedError a source wants another user or password
 ├── DataError          a dataset or run folder cannot be used
 ├── OutputError        a result cannot be written
 ├── GateError          a result misses the bar that was set
@@ -53,6 +54,10 @@ class SourceLostError(SourceError):
     """A live source ended and will not come back."""
 
     exit_code: ClassVar[int] = 4
+
+
+class SourceRefusedError(SourceError):
+    """A source answers, but wants another user or password."""
 
 
 class DataError(HarError):

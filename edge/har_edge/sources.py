@@ -1,25 +1,28 @@
-"""Where frames come from: stills, video files, cameras.
+"""Where frames come from: stills, video files, pipes here; cameras and streams in `live`.
 
 Every source yields RGB frames with timestamps, already thinned to the model's rate. Files
-are read in full; of a camera only the newest frame is kept, so that latency stays bounded.
+and pipes are read in full; of a camera or a stream only the newest frame is kept, so that
+latency stays bounded.
 """
 
 from __future__ import annotations
 
 import contextlib
-import glob
 import math
 import os
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Full, Queue
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from har_edge.errors import SourceError, SourceLostError
+import numpy as np
+from numpy.typing import NDArray
+
+from har_edge.errors import SourceError, SourceRefusedError
 from har_edge.preprocess import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -30,12 +33,16 @@ from har_edge.preprocess import (
     load_image,
 )
 from har_edge.sampling import FrameSampler
+from har_edge.urls import is_url, redact
 
-# A camera that delivers nothing for this long is lost. UVC cameras may take two seconds
-# to deliver their first frame.
-CAMERA_TIMEOUT_S = 10.0
+if TYPE_CHECKING:
+    from har_edge.captures import PipeCapture, StdinFormat
+    from har_edge.live import LiveOptions
+
 # Stored frame counts are estimates in some containers; only a clear gap means damage.
 COMPLETE_SHARE = 0.9
+# Below this size one thread decodes as fast as several, which only take time from the model.
+LARGE_PIXELS = 1_000_000
 # Decoded frames that may wait for the model: enough to hide a slow one, little memory.
 PREFETCH_FRAMES = 2
 
@@ -53,6 +60,10 @@ class Frame:
         captured_s: Monotonic time of capture for live sources, else None.
         after_gap: Whether frames are missing before it (the source was lost, frozen or black),
             so that no window may hold it together with earlier ones.
+        resized: The same picture at the model's size, if it was made ahead, (H, W, 3), uint8.
+        preprocess_ms: Time spent on making it.
+        features: What the model's `encode` gives for it, if it was called ahead, (D,), float32.
+        encode_ms: Time spent on that.
     """
 
     pixels: Pixels
@@ -62,6 +73,10 @@ class Frame:
     decode_ms: float
     captured_s: float | None = None
     after_gap: bool = False
+    resized: Pixels | None = None
+    preprocess_ms: float = 0.0
+    features: NDArray[np.float32] | None = None
+    encode_ms: float = 0.0
 
 
 SourceState = Literal["live", "lost", "black", "frozen", "ended"]
@@ -122,9 +137,12 @@ class ImageSource:
             SourceError: if it cannot be decoded.
         """
         started = time.perf_counter()
-        pixels = load_image(self.path)
+        pixels = self._load()
         sampler.takes(0.0)
         yield Frame(pixels, 0.0, 0, self.name, (time.perf_counter() - started) * 1e3)
+
+    def _load(self) -> Pixels:
+        return load_image(self.path)
 
     def stop(self) -> None:
         """Do nothing: a picture never waits."""
@@ -143,8 +161,15 @@ class VideoSource:
         """
         self.path = Path(path)
         self.name = display_path(path)
+        self._num_threads = 1
         with self._open() as capture:
             cv2 = import_cv2()
+            width, height = (
+                capture.get(cv2.CAP_PROP_FRAME_WIDTH),
+                capture.get(cv2.CAP_PROP_FRAME_HEIGHT),
+            )
+            if width * height > LARGE_PIXELS:
+                self._num_threads = os.cpu_count() or 1
             self.frame_rate_hz = float(capture.get(cv2.CAP_PROP_FPS))
             self.num_frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         known = self.frame_rate_hz > 0 and self.num_frames > 0
@@ -229,7 +254,8 @@ class VideoSource:
             raise SourceError(f"{self.name} is empty (0 bytes). Copy the video again.")
         with _utf8_path(self.path.absolute()) as path:
             # FFmpeg by name: other back ends would take 'a%02d.mp4' for a picture series.
-            capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
+            options = [cv2.CAP_PROP_N_THREADS, self._num_threads]
+            capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG, options)
             try:
                 if not capture.isOpened():
                     raise SourceError(
@@ -239,6 +265,95 @@ class VideoSource:
                 yield capture
             finally:
                 capture.release()
+
+
+class UrlVideoSource(VideoSource):
+    """A video file on an HTTP server: read to its end, as one on the disk is."""
+
+    def __init__(self, url: str) -> None:
+        """Open the file far enough to know its length.
+
+        Raises:
+            SourceError: if it cannot be reached or is no video.
+        """
+        self._url = url
+        super().__init__(redact(url))
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[Any]:
+        from har_edge.streams import opencv_capture
+
+        capture = opencv_capture(self._url)
+        try:
+            if not capture.isOpened():
+                raise SourceError(f"{self.name} is not a video that can be decoded.")
+            yield capture
+        finally:
+            capture.release()
+
+
+class UrlImageSource(ImageSource):
+    """A picture on an HTTP server: one frame at time 0."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(redact(url))
+        self._url = url
+
+    def _load(self) -> Pixels:
+        from har_edge.streams import download
+
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "picture"
+            file.write_bytes(download(self._url))
+            return load_image(file)
+
+
+class PipeSource:
+    """Frames that another program writes at a rate it states: all are read, none is dropped.
+
+    Reading waits for the model, and the pipe makes the writing program wait in turn, so a video
+    that is decoded faster than real time is neither thinned out nor queued in memory.
+    """
+
+    live = False
+    duration_s: float | None = None
+
+    def __init__(self, name: str, capture: PipeCapture, frame_rate_hz: float) -> None:
+        self.name = name
+        self._capture = capture
+        self._frame_rate_hz = frame_rate_hz
+
+    def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
+        """Yield the frames that `sampler` takes, of those that are whole.
+
+        Raises:
+            SourceError: if there is none in all of the pipe.
+        """
+        capture, count, whole = self._capture, 0, False
+        started = time.perf_counter()
+        while capture.grab():
+            # Damaged frames had their time, too.
+            index = count + capture.corrupt
+            count += 1
+            timestamp_s = index / self._frame_rate_hz
+            if not sampler.takes(timestamp_s):
+                continue
+            pixels = capture.retrieve()
+            if pixels is None:
+                continue
+            whole = True
+            decode_ms = (time.perf_counter() - started) * 1e3
+            yield Frame(pixels, timestamp_s, index, self.name, decode_ms)
+            started = time.perf_counter()
+        if not whole and not capture.closed:
+            raise SourceError(
+                f"{self.name} held no whole frame. Pipe pictures into it, for example: "
+                "ffmpeg -i VIDEO -f mjpeg - | har-edge run -   (other forms: --stdin-format)."
+            )
+
+    def stop(self) -> None:
+        """End `frames` at once, even while it waits for the pipe."""
+        self._capture.close()
 
 
 @contextlib.contextmanager
@@ -253,97 +368,6 @@ def _utf8_path(path: Path) -> Iterator[str]:
             yield str(link)
     else:
         yield str(path)
-
-
-class CameraSource:
-    """A camera by index; a thread reads it at its own pace and keeps the newest frame."""
-
-    live = True
-    duration_s: float | None = None
-
-    def __init__(self, index: int) -> None:
-        """Open the camera.
-
-        Raises:
-            SourceError: if there is no such camera; the message lists what was found.
-        """
-        cv2 = import_cv2()
-        self.name = f"camera:{index}"
-        self._capture = cv2.VideoCapture(index)
-        if not self._capture.isOpened():
-            self._capture.release()
-            raise SourceError(_no_camera(index))
-        # Where the driver honours it, one buffer keeps frames young.
-        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        self._slot = _NewestFrame()
-
-    def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
-        """Yield the newest frame whenever one is due.
-
-        Raises:
-            SourceLostError: if the camera stops delivering.
-        """
-        grabber = threading.Thread(target=self._grab, name=self.name, daemon=True)
-        grabber.start()
-        start_s: float | None = None
-        try:
-            while True:
-                index, captured_s, pixels = self._slot.take(CAMERA_TIMEOUT_S, self.name)
-                start_s = captured_s if start_s is None else start_s
-                if sampler.takes(captured_s - start_s):
-                    started = time.perf_counter()
-                    rgb = bgr_to_rgb(pixels)
-                    decode_ms = (time.perf_counter() - started) * 1e3
-                    timestamp_s = captured_s - start_s
-                    yield Frame(rgb, timestamp_s, index, self.name, decode_ms, captured_s)
-        finally:
-            self._slot.close()
-            grabber.join(timeout=2.0)
-            self._capture.release()
-
-    def stop(self) -> None:
-        """End `frames` at once."""
-        self._slot.close()
-
-    def _grab(self) -> None:
-        index = 0
-        while not self._slot.closed:
-            received, pixels = self._capture.read()
-            if not received:
-                break
-            self._slot.put((index, time.monotonic(), pixels))
-            index += 1
-        self._slot.close()
-
-
-class _NewestFrame:
-    """A slot for one frame: a new one replaces one that was not taken in time."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._item: tuple[int, float, Pixels] | None = None
-        self.closed = False
-
-    def put(self, item: tuple[int, float, Pixels]) -> None:
-        with self._changed:
-            self._item = item
-            self._changed.notify()
-
-    def close(self) -> None:
-        with self._changed:
-            self.closed = True
-            self._changed.notify()
-
-    def take(self, timeout_s: float, name: str) -> tuple[int, float, Pixels]:
-        with self._changed:
-            self._changed.wait_for(lambda: self._item is not None or self.closed, timeout_s)
-            if self._item is None:
-                raise SourceLostError(
-                    f"{name} stopped delivering frames. Check the cable and whether another "
-                    "program uses the camera, then start again."
-                )
-            item, self._item = self._item, None
-            return item
 
 
 def prefetch(frames: Generator[Frame, None, None]) -> Generator[Frame, None, None]:
@@ -384,21 +408,42 @@ def prefetch(frames: Generator[Frame, None, None]) -> Generator[Frame, None, Non
         worker.join()
 
 
-def _no_camera(index: int) -> str:
-    devices = sorted(glob.glob("/dev/video*"))
-    found = f"Found: {', '.join(devices)}" if devices else "Found no /dev/video* device"
-    return (
-        f"Camera {index} cannot be opened. {found}. Check the cable, close other programs that "
-        "use the camera, try another index, or add your user to the group 'video'."
-    )
+def open_source(
+    name: str | os.PathLike[str],
+    *,
+    options: LiveOptions | None = None,
+    notify: Callable[[SourceStatus], None] | None = None,
+    stdin_format: StdinFormat | None = None,
+) -> FrameSource:
+    """Open a source by its name.
 
-
-def open_source(path: str | os.PathLike[str]) -> FrameSource:
-    """Open a still or a video file by its ending.
+    Args:
+        name: A still or a video file, `camera:N`, `camera:/dev/videoN`, `/dev/videoN`,
+            `picamera:N`, an http, rtsp or rtmp URL, or `-` for standard input.
+        options: For live sources: how patient they are.
+        notify: For live sources: takes changes of state, on the thread that iterates over frames.
+        stdin_format: What comes on standard input; pictures at 25 frames/s if None.
 
     Raises:
-        SourceError: if it is missing, of an unknown kind, or cannot be opened.
+        SourceError: if it is missing, of an unknown kind, or cannot be opened. Cameras and
+            streams are opened, and so may be refused, by their `frames`.
     """
+    text = os.fspath(name)
+    kind = text.partition(":")[0]
+    if text == "-":
+        return _open_stdin(stdin_format, options, notify)
+    if is_url(text) or kind in ("camera", "picamera") or text.startswith("/dev/video"):
+        from har_edge.live import open_live
+
+        if kind.lower() in ("http", "https"):
+            finite = _open_finite_url(text, wait=bool(options and options.wait_for_source))
+            if finite is not None:
+                return finite
+        return open_live(text, options, notify=notify)
+    return _open_file(text)
+
+
+def _open_file(path: str) -> FrameSource:
     suffix = Path(path).suffix.lower()
     if suffix in IMAGE_SUFFIXES:
         return ImageSource(path)
@@ -412,34 +457,34 @@ def open_source(path: str | os.PathLike[str]) -> FrameSource:
     )
 
 
-def expand_sources(names: Iterable[str]) -> list[str]:
-    """Turn files, folders and globs into a list of files, folders in natural reading order.
+def _open_finite_url(url: str, *, wait: bool) -> FrameSource | None:
+    """Open a picture or a video file on a server; None if the URL is a live stream."""
+    from har_edge.streams import url_kind
 
-    A folder gives the stills and videos in it and below it; other files are passed over.
-
-    Raises:
-        SourceError: if a folder or a pattern holds no still and no video.
-    """
-    files: list[str] = []
-    for name in names:
-        path = Path(name)
-        if path.is_dir():
-            found = [str(p) for p in sorted(path.rglob("*")) if is_media(p)]
-        elif glob.has_magic(name) and not path.exists():
-            found = [p for p in sorted(glob.glob(name, recursive=True)) if is_media(Path(p))]
-        else:
-            found = [name]
-        if not found:
-            raise SourceError(
-                f"{display_path(name)} holds no picture and no video. Expected files that end "
-                f"in one of {', '.join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))}."
-            )
-        files += found
-    return files
+    try:
+        kind = url_kind(url)
+    except SourceRefusedError:
+        raise
+    except SourceError:
+        if wait:  # what is not there yet is taken for a camera
+            return None
+        raise
+    if kind == "picture":
+        return UrlImageSource(url)
+    return UrlVideoSource(url) if kind == "video" else None
 
 
-def is_media(path: Path) -> bool:
-    """Whether a path is a file that looks like a still or a video; hidden files are not."""
-    suffix = path.suffix.lower()
-    named_so = suffix in IMAGE_SUFFIXES or suffix in VIDEO_SUFFIXES
-    return named_so and not path.name.startswith(".") and path.is_file()
+def _open_stdin(
+    form: StdinFormat | None,
+    options: LiveOptions | None,
+    notify: Callable[[SourceStatus], None] | None,
+) -> FrameSource:
+    from har_edge.captures import PipeCapture, StdinFormat
+
+    form = form or StdinFormat()
+    capture = PipeCapture(0, form)
+    if form.frame_rate_hz is not None:
+        return PipeSource("-", capture, form.frame_rate_hz)
+    from har_edge.live import live_pipe
+
+    return live_pipe("-", capture, options, notify=notify)

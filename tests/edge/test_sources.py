@@ -1,10 +1,10 @@
-"""Stills, videos, cameras, and how names become lists of them."""
+"""Stills, videos, pipes, and what is opened for which name."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
-import shutil
 import threading
 from collections.abc import Generator
 from pathlib import Path
@@ -14,15 +14,15 @@ import pytest
 from conftest import MakeVideo, moving_square, write_video
 from PIL import Image
 
-from har_edge.errors import SourceError, SourceLostError
+from har_edge.captures import PipeCapture, StdinFormat
+from har_edge.errors import SourceError
+from har_edge.live import LiveSource
 from har_edge.sampling import FrameSampler
 from har_edge.sources import (
-    CameraSource,
     Frame,
     ImageSource,
+    PipeSource,
     VideoSource,
-    _NewestFrame,
-    expand_sources,
     open_source,
     prefetch,
 )
@@ -156,45 +156,6 @@ def test_a_look_misses_the_end_of_a_cut_file(share: float, tmp_path: Path) -> No
         VideoSource(path).look()
 
 
-def test_folders_and_globs(tmp_path: Path, make_video: MakeVideo) -> None:
-    make_video("b.mp4")
-    (tmp_path / "sub").mkdir()
-    Image.new("RGB", (4, 4)).save(tmp_path / "sub" / "a.JPG", "JPEG")
-    (tmp_path / "notes.txt").write_text("not media")
-    (tmp_path / ".hidden.jpg").write_text("not shown")
-    both = [str(tmp_path / "b.mp4"), str(tmp_path / "sub" / "a.JPG")]
-    assert expand_sources([str(tmp_path)]) == both
-    assert expand_sources([str(tmp_path / "**" / "*")]) == both
-    assert expand_sources([str(tmp_path / "*.mp4")]) == both[:1]
-
-
-def test_a_file_named_like_a_glob_is_itself(tmp_path: Path, make_video: MakeVideo) -> None:
-    path = shutil.move(make_video(), tmp_path / "clip[1].mp4")
-    assert expand_sources([str(path)]) == [str(path)]
-
-
-@pytest.mark.parametrize("name", ["", "nothing-*.mp4"])
-def test_empty_folders_and_globs_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SourceError, match="no picture and no video"):
-        expand_sources([str(tmp_path / name) if name else str(tmp_path)])
-
-
-def test_missing_camera_names_what_was_found() -> None:
-    with pytest.raises(SourceError, match=r"Camera 97 cannot be opened\. Found"):
-        CameraSource(97)
-
-
-def test_slot_keeps_the_newest_frame_only() -> None:
-    slot = _NewestFrame()
-    pixels = np.zeros((1, 1, 3), np.uint8)
-    for i in range(3):
-        slot.put((i, float(i), pixels))
-    assert slot.take(1.0, "camera:0")[0] == 2
-    slot.close()
-    with pytest.raises(SourceLostError, match="camera:0 stopped"):
-        slot.take(1.0, "camera:0")
-
-
 def test_prefetching_changes_nothing(make_video: MakeVideo) -> None:
     path = make_video(count=100)
     plain = list(VideoSource(path).frames(FrameSampler(25.0)))
@@ -231,3 +192,100 @@ def test_prefetching_can_be_left_early() -> None:
     with contextlib.closing(prefetch(endless())) as frames:
         next(frames)
     assert closed.is_set()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("camera:0", LiveSource),
+        ("camera:/dev/v4l/by-id/usb-x", LiveSource),
+        ("/dev/video3", LiveSource),
+        ("picamera:0", LiveSource),
+        ("rtsp://127.0.0.1:1/x", LiveSource),
+        ("rtmp://127.0.0.1:1/x", LiveSource),
+    ],
+)
+def test_names_of_live_sources(name: str, kind: type) -> None:
+    source = open_source(name)
+    assert isinstance(source, kind)
+    assert source.live
+    assert source.name == name
+
+
+def jpegs(count: int) -> bytes:
+    pictures = []
+    for frame in moving_square(count):
+        file = io.BytesIO()
+        Image.fromarray(frame).save(file, "JPEG")
+        pictures.append(file.getvalue())
+    return b"".join(pictures)
+
+
+def pipe_source(data: bytes, form: str) -> tuple[PipeSource, threading.Thread]:
+    """A pipe with somebody who writes into it."""
+    read, write = os.pipe()
+
+    def feed() -> None:
+        with contextlib.suppress(BrokenPipeError), os.fdopen(write, "wb") as file:
+            file.write(data)
+
+    writer = threading.Thread(target=feed, daemon=True)
+    writer.start()
+    parsed = StdinFormat.parse(form)
+    assert parsed.frame_rate_hz is not None
+    return PipeSource("-", PipeCapture(read, parsed), parsed.frame_rate_hz), writer
+
+
+def test_pipe_of_pictures_gives_the_instants_of_its_rate() -> None:
+    pytest.importorskip("simplejpeg")
+    source, _ = pipe_source(jpegs(50), "mjpeg@25")
+    frames = list(source.frames(FrameSampler(5.0)))
+    assert not source.live
+    assert [f.index for f in frames] == list(range(0, 50, 5))
+    assert [f.timestamp_s for f in frames] == pytest.approx([i / 5 for i in range(10)])
+
+
+def test_pipe_of_pixels() -> None:
+    pictures = moving_square(20)
+    data = b"".join(frame.tobytes() for frame in pictures)
+    source, _ = pipe_source(data + b"half a frame", "rgb24:64x48@10")
+    frames = list(source.frames(FrameSampler(10.0)))
+    assert len(frames) == 20
+    assert all(np.array_equal(f.pixels, p) for f, p in zip(frames, pictures, strict=True))
+    assert frames[-1].timestamp_s == pytest.approx(1.9)
+    assert source._capture.corrupt == 1
+
+
+def test_pipe_waits_for_a_slow_reader() -> None:
+    """The writer is held up, so nothing is lost and nothing piles up here."""
+    data = b"".join(frame.tobytes() for frame in moving_square(200))
+    source, writer = pipe_source(data, "rgb24:64x48@10")
+    frames = source.frames(FrameSampler(10.0))
+    next(frames)
+    writer.join(0.3)
+    assert writer.is_alive()
+    assert 1 + sum(1 for _ in frames) == 200
+
+
+def test_damaged_pictures_of_a_pipe_keep_their_time() -> None:
+    pytest.importorskip("simplejpeg")
+    file = io.BytesIO()
+    Image.fromarray(moving_square(1)[0]).save(file, "JPEG")
+    whole = file.getvalue()
+    source, _ = pipe_source(whole + whole[:-30] + whole, "mjpeg@10")
+    assert [f.timestamp_s for f in source.frames(FrameSampler(10.0))] == pytest.approx([0.0, 0.2])
+
+
+def test_pipe_without_pictures_is_refused() -> None:
+    pytest.importorskip("simplejpeg")
+    source, _ = pipe_source(b"this is no picture" * 1000, "mjpeg")
+    with pytest.raises(SourceError, match="no whole frame"):
+        list(source.frames(FrameSampler(5.0)))
+
+
+def test_silent_pipe_can_be_stopped() -> None:
+    read, write = os.pipe()
+    source = PipeSource("-", PipeCapture(read, StdinFormat("rgb24", 4, 4, 10.0)), 10.0)
+    threading.Timer(0.2, source.stop).start()
+    assert list(source.frames(FrameSampler(5.0))) == []
+    os.close(write)

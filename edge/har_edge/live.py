@@ -1,0 +1,493 @@
+"""Live sources that outlast what happens to them: lost, stalled, frozen, black, damaged.
+
+One thread reads a connection (a `Capture`), converts only the frames that the sampler takes and
+keeps the newest of them. Whoever iterates over `LiveSource.frames` looks at each frame before
+it hands it on, opens the next connection when one is lost, and leaves a reading thread behind
+whose native call hangs. Nothing is ever made up: no frame means no frame.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+from har_edge.captures import Capture, PipeCapture
+from har_edge.errors import SourceError, SourceLostError, SourceRefusedError
+from har_edge.preprocess import Pixels
+from har_edge.sampling import FrameSampler
+from har_edge.screen import Screen
+from har_edge.sources import Frame, SourceState, SourceStatus
+from har_edge.urls import is_url, redact
+
+# Native calls that open a device or a connection have limits of their own, about half of this.
+OPEN_TIMEOUT_S = 12.0
+# What the end of a source may take; see `FrameSource.stop`.
+CLOSE_TIMEOUT_S = 0.8
+# Waits between attempts: soon at first, and never so long that a source that is back has to wait.
+FIRST_RETRY_S = 0.5
+LONGEST_RETRY_S = 3.0
+# Cameras lock out who keeps trying a wrong password.
+REFUSED_RETRY_S = 30.0
+# Threads that hang in a driver; with more of them, opening it again will not help.
+MAX_LEFT_BEHIND = 4
+# So long a picture has to be black until that is reported; it is withheld from the first.
+BLACK_AFTER_S = 1.0
+# Without a frame for so long, the next ones may have waited on their way.
+SILENCE_S = 0.5
+# Frames further apart than this, and than a few of the usual intervals, do not belong together.
+LONGEST_HOLE_S = 1.0
+HOLE_INTERVALS = 4.0
+
+Notify = Callable[[SourceStatus], None]
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """How patient a live source is.
+
+    Attributes:
+        stall_timeout_s: Without a frame for so long, the source is lost and opened again.
+        frozen_after_s: The same picture for so long is no picture of now; 0: never judge so.
+        max_retries: Attempts in a row to get a frame again, None: no end.
+        wait_for_source: Whether to wait for a source that is not there at the start, too.
+    """
+
+    stall_timeout_s: float = 5.0
+    frozen_after_s: float = 5.0
+    max_retries: int | None = None
+    wait_for_source: bool = False
+
+
+@dataclass
+class LiveStats:
+    """What became of a live source's frames.
+
+    Attributes:
+        read: Whole frames that came, whether the sampler took them or not.
+        corrupt: Damaged frames; dropped.
+        dropped: Sampled frames that a newer one replaced before they were taken, and frames that
+            the network had held back.
+        black, frozen: Sampled frames that were withheld, because they showed nothing (new).
+        reconnects: Connections after the first that delivered.
+    """
+
+    read: int = 0
+    corrupt: int = 0
+    dropped: int = 0
+    black: int = 0
+    frozen: int = 0
+    reconnects: int = 0
+
+    def __str__(self) -> str:
+        """All counts in words, without those that are zero."""
+        counts = (
+            (self.read, "frames"),
+            (self.dropped, "dropped for newer ones"),
+            (self.corrupt, "damaged"),
+            (self.black, "black"),
+            (self.frozen, "frozen"),
+            (self.reconnects, "times reconnected"),
+        )
+        return ", ".join(f"{count} {what}" for count, what in counts if count) or "no frame"
+
+
+class Backoff:
+    """Waits that double, up to a limit, with a random part so that many clients spread out."""
+
+    def __init__(self, rng: random.Random | None = None) -> None:
+        self._rng = rng or random.Random()
+        self.attempts = 0
+
+    def reset(self) -> None:
+        """Start again with the shortest wait."""
+        self.attempts = 0
+
+    def next_s(self) -> float:
+        """Count an attempt and give the wait before it, in seconds."""
+        longest_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(self.attempts, 16))
+        self.attempts += 1
+        return longest_s * self._rng.uniform(0.5, 1.0)
+
+
+class Backlog:
+    """Tells frames that were held back on their way from new ones.
+
+    After a silence, a network delivers at once what had queued up meanwhile. Such frames are
+    as old as the silence was long; the first that has to be waited for is new again.
+    """
+
+    def __init__(self) -> None:
+        self._usual_s: float | None = None
+        self._behind = False
+
+    def holds(self, waited_s: float) -> bool:
+        """Say of a frame that took so long to come whether it is an old one."""
+        if self._usual_s is None:  # the first waits for the connection, not for a picture
+            self._usual_s = 0.0
+            return False
+        usual_s = self._usual_s = self._usual_s or waited_s
+        silence_s = max(SILENCE_S, HOLE_INTERVALS * usual_s)
+        # Slowly, so that a backlog does not count as a fast camera, and a faster one does in time.
+        self._usual_s += 0.02 * (min(waited_s, silence_s) - usual_s)
+        if waited_s > silence_s:
+            self._behind = True
+        elif waited_s >= usual_s / 2:
+            self._behind = False
+        return self._behind
+
+
+@dataclass(frozen=True)
+class _Grabbed:
+    index: int
+    captured_s: float
+    pixels: Pixels
+    decode_ms: float
+
+
+class _Reader:
+    """Reads one connection on a thread of its own, until it ends or is left behind.
+
+    Attributes:
+        opened: Whether the connection stands.
+        ended: Whether nothing more will come.
+        finite: Whether that is the source's regular end.
+        caveat: What the user should know about this way of reading.
+        error: Why it could not be opened or read.
+    """
+
+    def __init__(self, source: LiveSource, sampler: FrameSampler) -> None:
+        self.opened = self.ended = self.finite = False
+        self.caveat = ""
+        self.error: BaseException | None = None
+        self.changed = threading.Condition()
+        self._source = source
+        self._sampler = sampler
+        self._newest: _Grabbed | None = None
+        self._progress_s = source.clock()
+        self._left = threading.Event()
+        self._backlog = Backlog()
+        self.thread = threading.Thread(target=self._run, name=source.name, daemon=True)
+        self.thread.start()
+
+    def take(self) -> _Grabbed | None:
+        """Wait for the newest frame; None at the end.
+
+        Raises:
+            SourceError: if the connection was lost or stalled.
+        """
+        source = self._source
+        with self.changed:
+            while self._newest is None and not self.ended and not source.stopped:
+                limit_s = source.options.stall_timeout_s if self.opened else OPEN_TIMEOUT_S
+                left_s = self._progress_s + limit_s - source.clock()
+                if left_s <= 0:
+                    what = "delivers no frame" if self.opened else "does not answer"
+                    raise SourceError(f"{source.name} {what} for {limit_s:g} s.")
+                self.changed.wait(min(left_s, threading.TIMEOUT_MAX))
+            grabbed, self._newest = self._newest, None
+        if grabbed is None and self.error is not None and not source.stopped:
+            raise self.error
+        return grabbed
+
+    def leave(self) -> None:
+        """Take nothing from it any more; the thread frees its capture as soon as it can."""
+        with self.changed:
+            self._left.set()
+
+    def _run(self) -> None:
+        try:
+            with contextlib.closing(self._source.open_capture()) as capture:
+                with self.changed:
+                    self.opened, self.finite, self.caveat = True, capture.finite, capture.caveat
+                    self._progress_s = self._source.clock()
+                while self._read_one(capture):
+                    pass
+        except Exception as error:  # handed to whoever takes the frames, whatever it is
+            self.error = error
+        with self.changed:
+            if self.error is None and not self.finite:
+                self.error = SourceError(f"{self._source.name} stopped delivering frames.")
+            self.ended = True
+            self.changed.notify()
+
+    def _read_one(self, capture: Capture) -> bool:
+        source, corrupt, started_s = self._source, capture.corrupt, self._source.clock()
+        received = capture.grab()
+        captured_s = source.clock()
+        with self.changed:
+            source.stats.corrupt += capture.corrupt - corrupt
+            if self._left.is_set() or not received:
+                return False
+            index, timestamp_s = source.count_frame(captured_s)
+            late = self._backlog.holds(captured_s - started_s)
+            source.stats.dropped += late
+            if late or not source.is_due(self._sampler, timestamp_s):
+                self._progress_s = captured_s
+                return True
+        started = time.perf_counter()
+        pixels = capture.retrieve()
+        decode_ms = (time.perf_counter() - started) * 1e3
+        with self.changed:
+            if self._left.is_set():
+                return False
+            if pixels is None:
+                source.owe_frame()
+                return True
+            source.stats.dropped += self._newest is not None
+            self._newest = _Grabbed(index, captured_s, pixels, decode_ms)
+            self._progress_s = captured_s
+            self.changed.notify()
+            return True
+
+
+class LiveSource:
+    """A camera or a stream: the newest frame, for as long as there is one.
+
+    Attributes:
+        name: Printable name, without credentials.
+        stats: Counters, up to date at any time.
+        options: How patient it is.
+        clock: Monotonic time in seconds.
+        stopped: Whether `stop` was called.
+    """
+
+    live = True
+    duration_s: float | None = None
+
+    def __init__(
+        self,
+        name: str,
+        open_capture: Callable[[], Capture],
+        options: LiveOptions = LiveOptions(),
+        *,
+        notify: Notify | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        """Describe a source; it is opened by `frames`.
+
+        Args:
+            name: Printable name, without credentials.
+            open_capture: Connects; called on a reading thread, for each connection.
+            options: How patient the source is.
+            notify: Takes changes of its state, on the thread that iterates over `frames`.
+            clock: Monotonic time in seconds.
+            sleep: Waits so many seconds between attempts; ends early when the source is stopped.
+        """
+        self.name = name
+        self.open_capture = open_capture
+        self.options = options
+        self.clock = clock
+        self.stats = LiveStats()
+        self._notify = notify or (lambda status: None)
+        self._stop = threading.Event()
+        self._sleep = sleep or self._stop.wait
+        self._reader: _Reader | None = None
+        self._left_behind: list[threading.Thread] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._state: SourceState | None = None
+        self._state_detail = ""
+        self._start_s: float | None = None
+        self._last_s: float | None = None
+        self._interval_s = 0.0
+        self._size: tuple[int, ...] | None = None
+        self._gap = self._owed = self._delivered = False
+        self._backoff = Backoff()
+        self._screen = Screen(self.options.frozen_after_s)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """End `frames` at once, even if the device hangs."""
+        self._stop.set()
+        reader = self._reader
+        if reader is not None:
+            with reader.changed:
+                reader.changed.notify()
+
+    def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
+        """Yield the newest frame whenever one is due, over any number of connections.
+
+        Raises:
+            SourceError: if the source is not there at the start and is not to be waited for.
+            SourceLostError: if it did not come back in `max_retries` attempts.
+        """
+        self._begin()
+        try:
+            while not self.stopped:
+                try:
+                    yield from self._connection(sampler)
+                    break
+                except SourceError as error:
+                    delay_s = self._next_attempt(error)
+                # A new grid: the time without frames must not count as a slow source.
+                sampler.reset()
+                self._gap = True
+                self._sleep(delay_s)
+            self._set_state("ended", "Stopped." if self.stopped else "The stream is at its end.")
+        finally:
+            # A device that answers is free again when this ends; one that hangs is left alone.
+            for thread in self._left_behind:
+                thread.join(CLOSE_TIMEOUT_S / len(self._left_behind))
+
+    def _connection(self, sampler: FrameSampler) -> Iterator[Frame]:
+        """Yield the frames of one connection; returns at its regular end."""
+        self._left_behind = [t for t in self._left_behind if t.is_alive()]
+        if len(self._left_behind) >= MAX_LEFT_BEHIND:
+            raise SourceError(f"{self.name} hangs in its driver. Plug it out and in again.")
+        self._reader = reader = _Reader(self, sampler)
+        try:
+            first = True
+            while (grabbed := reader.take()) is not None:
+                if first:
+                    self.stats.reconnects += self._delivered
+                    self._delivered, first = True, False
+                    self._backoff.reset()
+                frame = self._examine(grabbed)
+                if frame is not None:
+                    yield frame
+        finally:
+            reader.leave()
+            self._left_behind.append(reader.thread)
+
+    def _examine(self, grabbed: _Grabbed) -> Frame | None:
+        """Hand a frame on, or withhold it if it is black or frozen."""
+        look = self._screen.look(grabbed.pixels, grabbed.captured_s)
+        if look == "black":
+            self.stats.black += 1
+            if self._screen.black_s(grabbed.captured_s) >= BLACK_AFTER_S:
+                self._set_state("black", "The picture is black. Is the lens covered, is it dark?")
+        elif look == "frozen":
+            self.stats.frozen += 1
+            after_s = self.options.frozen_after_s
+            self._set_state("frozen", f"The picture has not changed for {after_s:g} s.")
+        if look != "good":
+            self._gap = True
+            return None
+        self._note_size(grabbed.pixels)
+        come = "Frames come." if self._last_s is None else "Frames come again."
+        self._set_state("live", f"{come} {self._reader.caveat if self._reader else ''}".rstrip())
+        self._note_hole(grabbed.captured_s)
+        gap, self._gap = self._gap, False
+        return Frame(
+            grabbed.pixels,
+            grabbed.captured_s - (self._start_s or 0.0),
+            grabbed.index,
+            self.name,
+            grabbed.decode_ms,
+            grabbed.captured_s,
+            after_gap=gap,
+        )
+
+    def _note_size(self, pixels: Pixels) -> None:
+        size = pixels.shape[1::-1]
+        if self._size is not None and size != self._size:
+            self._gap = True
+            before, now = ("x".join(map(str, s)) for s in (self._size, size))
+            self._state = None
+            self._set_state("live", f"The picture's size changed from {before} to {now}.")
+        self._size = size
+
+    def _note_hole(self, captured_s: float) -> None:
+        if self._last_s is not None:
+            passed_s = captured_s - self._last_s
+            hole = passed_s > max(LONGEST_HOLE_S, HOLE_INTERVALS * self._interval_s)
+            if not self._gap:  # a slow camera's interval is learnt, an outage's length is not
+                self._interval_s += 0.2 * (min(passed_s, 5.0) - self._interval_s)
+            self._gap = self._gap or hole
+        self._last_s = captured_s
+
+    def _next_attempt(self, error: SourceError) -> float:
+        """Decide what a lost connection means: the wait before the next one, or the end."""
+        refused = isinstance(error, SourceRefusedError)
+        if not self._delivered and (refused or not self.options.wait_for_source):
+            raise error
+        limit = self.options.max_retries
+        if limit is not None and self._backoff.attempts >= limit:
+            self._set_state("ended", f"{error} It did not come back.")
+            raise SourceLostError(
+                f"{error} It did not come back in {limit} attempts. Check the camera and its "
+                "cable or network, then start again, or allow more with --max-retries."
+            ) from error
+        delay_s = self._backoff.next_s()
+        self._set_state("lost", f"{error} It is opened again until it is back.")
+        return REFUSED_RETRY_S if refused else delay_s
+
+    def _set_state(self, state: SourceState, detail: str) -> None:
+        if state != self._state:
+            self._state = state
+            self._notify(SourceStatus(self.name, state, time.time(), detail))
+
+    # The reading thread calls these, with its lock held.
+
+    def count_frame(self, captured_s: float) -> tuple[int, float]:
+        """Count a frame; its number and its time in the source, in seconds."""
+        self._start_s = captured_s if self._start_s is None else self._start_s
+        self.stats.read += 1
+        return self.stats.read - 1, captured_s - self._start_s
+
+    def is_due(self, sampler: FrameSampler, timestamp_s: float) -> bool:
+        """Whether the sampler takes the frame, or is owed one for a damaged one that it took."""
+        due = sampler.takes(timestamp_s) or self._owed
+        self._owed = False
+        return due
+
+    def owe_frame(self) -> None:
+        """Count a damaged frame; the next one takes its place."""
+        self.stats.corrupt += 1
+        self.stats.read -= 1
+        self._owed = True
+
+
+def open_live(
+    name: str, options: LiveOptions | None = None, *, notify: Notify | None = None
+) -> LiveSource:
+    """Describe a camera or a stream by its name; see `sources.open_source`.
+
+    Raises:
+        SourceError: if the name is none of either.
+    """
+    from har_edge.captures import CameraCapture, PicameraCapture
+    from har_edge.streams import open_http, open_stream
+
+    kind, _, rest = name.partition(":")
+    open_capture: Callable[[], Capture]
+    if name.startswith("/dev/") or (kind == "camera" and rest):
+        open_capture = partial(CameraCapture, name if name.startswith("/dev/") else rest)
+    elif kind == "picamera" and rest.isdecimal():
+        open_capture = partial(PicameraCapture, int(rest))
+    elif is_url(name):
+        http = kind.lower() in ("http", "https")
+        open_capture = partial(open_http if http else open_stream, name)
+    else:
+        raise SourceError(
+            f"{redact(name)} names no camera and no stream. Expected camera:N, picamera:N, "
+            "/dev/videoN or a URL."
+        )
+    return LiveSource(redact(name), open_capture, options or LiveOptions(), notify=notify)
+
+
+def live_pipe(
+    name: str,
+    capture: PipeCapture,
+    options: LiveOptions | None = None,
+    *,
+    notify: Notify | None = None,
+) -> LiveSource:
+    """Take a pipe for a live source: the newest frame only, at the time of its arrival.
+
+    A silent pipe is not lost: it cannot be opened again, and its writer is still there.
+    """
+    patient = replace(options or LiveOptions(), stall_timeout_s=math.inf)
+    return LiveSource(name, lambda: capture, patient, notify=notify)

@@ -1,0 +1,422 @@
+"""What sources read from over the network: RTSP, RTMP, HTTP. One class for each way."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from email.message import Message
+from http.client import HTTPException, HTTPMessage, HTTPResponse
+from typing import Any, Literal
+from urllib.error import HTTPError
+from urllib.request import (
+    BaseHandler,
+    HTTPBasicAuthHandler,
+    HTTPDigestAuthHandler,
+    HTTPPasswordMgrWithDefaultRealm,
+    Request,
+    build_opener,
+)
+
+import numpy as np
+
+from har_edge.captures import Capture
+from har_edge.errors import SourceError, SourceRefusedError
+from har_edge.mjpeg import MAX_PICTURE_BYTES, Pictures, import_simplejpeg
+from har_edge.preprocess import Pixels, bgr_to_rgb, import_cv2
+from har_edge.urls import redact, split_login
+
+# Longest wait for a connection, and for the next byte of one.
+TIMEOUT_S = 5.0
+CHUNK_BYTES = 2**16
+# How FFmpeg should read streams: over TCP, so that a crowded network delays packets but loses
+# none, and without a queue of its own.
+STREAM_OPTIONS = {
+    "rtsp_transport": "tcp",
+    "fflags": "nobuffer+discardcorrupt",
+    "flags": "low_delay",
+}
+OPENCV_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+
+
+class _Patience:
+    """Ends a search for whole pictures in a stream that has only damaged ones."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._until_s = time.monotonic() + limit_s
+
+    @property
+    def over(self) -> bool:
+        return time.monotonic() >= self._until_s
+
+
+class OpenCvStream:
+    """An RTSP, RTMP or HTTP stream through OpenCV's FFmpeg.
+
+    It cannot tell a damaged picture from a whole one: OpenCV gives FFmpeg's decoder no options
+    and keeps its error flags to itself. `AvStream` can.
+    """
+
+    finite = False
+    caveat = "Damaged pictures are not told from whole ones; for that: pip install av"
+
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+        """Connect.
+
+        Raises:
+            SourceError: if that fails; OpenCV does not say why.
+        """
+        self.corrupt = 0
+        with _stream_options():
+            self._capture = opencv_capture(url, timeout_s)
+        if not self._capture.isOpened():
+            self._capture.release()
+            raise SourceError(
+                f"{redact(url)} cannot be opened. Check that the address, the user and the "
+                f"password are right and that the camera answers; {_INSTALL_AV}"
+            )
+
+    def grab(self) -> bool:
+        """Decode the next frame."""
+        return bool(self._capture.grab())
+
+    def retrieve(self) -> Pixels | None:
+        """Convert the frame."""
+        decoded, pixels = self._capture.retrieve()
+        return bgr_to_rgb(pixels) if decoded else None
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._capture.release()
+
+
+_INSTALL_AV = "with the package 'av' installed (pip install av) this message would say more."
+_options_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def _stream_options() -> Iterator[None]:
+    """Set FFmpeg's options for streams, unless the user has set others; files keep their own."""
+    with _options_lock:
+        if OPENCV_OPTIONS in os.environ:
+            yield
+            return
+        os.environ[OPENCV_OPTIONS] = "|".join(f"{k};{v}" for k, v in STREAM_OPTIONS.items())
+        try:
+            yield
+        finally:
+            del os.environ[OPENCV_OPTIONS]
+
+
+# What FFmpeg's demuxers and decoders say when a part of a picture never came or made no sense.
+# A slice that is missing altogether raises no error flag, it is only logged.
+_LOST = re.compile(r"RTP: missed|bad cseq|dropping old packet")
+_DAMAGED = re.compile(
+    r"concealing|error while decoding|[Mm]issing reference|slice header|Could not find ref"
+    r"|non-existing|slice in a frame missing|Invalid (?:level|NAL)|no frame!"
+)
+
+
+class AvStream:
+    """An RTSP, RTMP or HTTP stream through PyAV, which tells damaged pictures from whole ones.
+
+    A damaged picture is dropped, and with it all that build on it: frames are given again from
+    the next picture that stands for itself (a key frame).
+    """
+
+    finite = False
+    caveat = ""
+
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+        """Connect.
+
+        Raises:
+            SourceRefusedError: if user or password are wrong.
+            SourceError: if the address cannot be reached or holds no video.
+        """
+        self.corrupt = 0
+        self._timeout_s = timeout_s
+        self._av = av = _import_av()
+        self._frames: deque[Any] = deque()
+        self._damaged = True  # until the first key frame
+        self._doubtful_packets = 0
+        # The queue puts packets in order; with one, FFmpeg says when any is missing.
+        options = {"reorder_queue_size": "4", **STREAM_OPTIONS, "fpsprobesize": "0"}
+        if url.lower().startswith("rtsp"):
+            # RTSP says before what it sends; there is no need to watch it for two seconds.
+            options["analyzeduration"] = "500000"  # microseconds
+        options |= _user_options()
+        try:
+            with av.logging.Capture():
+                self._container = av.open(url, options=options, timeout=(timeout_s, timeout_s))
+        except av.FFmpegError as error:
+            raise _open_error(url, error) from None
+        if not self._container.streams.video:
+            self._container.close()
+            raise SourceError(f"{redact(url)} carries no video. Name a stream that does.")
+        stream = self._container.streams.video[0]
+        # Threads that decode whole frames would each hold one back, and others log elsewhere.
+        stream.codec_context.thread_count = 1
+        stream.codec_context.options = {"err_detect": "explode"}
+        self._packets = self._container.demux(stream)
+
+    def grab(self) -> bool:
+        """Decode the next whole frame; False also if none comes in time."""
+        patience = _Patience(self._timeout_s)
+        while not self._frames:
+            if patience.over:
+                return False
+            with self._av.logging.Capture() as log:
+                try:
+                    packet = next(self._packets)
+                except (self._av.FFmpegError, StopIteration):
+                    return False
+                frames = self._decode(packet)
+            said = "".join(message for _, _, message in log)
+            # The parser may hold the picture with the hole back for one more packet.
+            self._doubtful_packets = 2 if _LOST.search(said) else max(0, self._doubtful_packets - 1)
+            doubtful = self._doubtful_packets > 0 or _DAMAGED.search(said) is not None
+            self._frames.extend(f for f in frames if self._is_whole(f, doubtful))
+        self._frame = self._frames.popleft()
+        return True
+
+    def _decode(self, packet: Any) -> list[Any]:
+        try:
+            frames: list[Any] = packet.decode()
+        except self._av.FFmpegError:
+            self.corrupt += 1
+            self._damaged = True
+            return []
+        return frames
+
+    def _is_whole(self, frame: Any, doubtful: bool) -> bool:
+        """Whether a frame and all that it builds on were decoded without a hole."""
+        if doubtful or frame.is_corrupt:
+            self._damaged = True
+        elif frame.key_frame:
+            self._damaged = False
+        self.corrupt += self._damaged
+        return not self._damaged
+
+    def retrieve(self) -> Pixels | None:
+        """Convert the frame."""
+        with self._av.logging.Capture():
+            return np.asarray(self._frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._frames.clear()
+        self._container.close()
+
+
+def _import_av() -> Any:
+    """Import PyAV so that its log can be read, and does not reach the terminal."""
+    import av
+    import av.logging
+
+    logging.getLogger("libav").addHandler(logging.NullHandler())
+    av.logging.set_level(av.logging.INFO)  # the level of "concealing"
+    av.logging.set_skip_repeated(False)
+    return av
+
+
+def _user_options() -> dict[str, str]:
+    """Read FFmpeg's options as OpenCV does, `key;value|key;value`, so that one setting does."""
+    pairs = (entry.partition(";") for entry in os.environ.get(OPENCV_OPTIONS, "").split("|"))
+    return {key: value for key, _, value in pairs if key}
+
+
+def _open_error(url: str, error: Any) -> SourceError:
+    """Turn an error of PyAV into what a user can do about it."""
+    name = redact(url)
+    reason = str(getattr(error, "strerror", "") or error)
+    if type(error).__name__ in ("HTTPUnauthorizedError", "HTTPForbiddenError"):
+        return _refused(name)
+    return SourceError(
+        f"{name} cannot be opened: {redact(reason)}. Check the address and that the camera is on."
+    )
+
+
+def _refused(name: str) -> SourceRefusedError:
+    return SourceRefusedError(
+        f"{name} refused the user or the password. Put the right ones into the address, "
+        "scheme://USER:PASSWORD@HOST/…, percent-encoded."
+    )
+
+
+def open_stream(url: str, timeout_s: float = TIMEOUT_S) -> Capture:
+    """Open a stream with PyAV where it is installed, else with OpenCV."""
+    return AvStream(url, timeout_s) if has_av() else OpenCvStream(url, timeout_s)
+
+
+def has_av() -> bool:
+    """Whether PyAV is installed, so that damaged pictures of streams are recognised."""
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+class HttpMjpegCapture:
+    """Motion JPEG over HTTP."""
+
+    finite = False
+    caveat = ""
+
+    def __init__(self, response: HTTPResponse, timeout_s: float = TIMEOUT_S) -> None:
+        """Take an open response, of `open_url`.
+
+        Raises:
+            SourceError: if what decodes pictures is not installed.
+        """
+        import_simplejpeg()
+        self._response = response
+        self._timeout_s = timeout_s
+        self._pictures = Pictures()
+
+    @property
+    def corrupt(self) -> int:
+        """Pictures that were cut off."""
+        return self._pictures.corrupt
+
+    def grab(self) -> bool:
+        """Read until a picture is complete; False also if none is in time."""
+        patience = _Patience(self._timeout_s)
+        while not self._pictures.next():
+            if patience.over:
+                return False
+            try:
+                data = self._response.read1(CHUNK_BYTES)
+            except (OSError, HTTPException):
+                return False
+            if not data:
+                return False
+            self._pictures.feed(data)
+        return True
+
+    def retrieve(self) -> Pixels | None:
+        """Decode the picture."""
+        return self._pictures.decode()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._response.close()
+
+
+def opencv_capture(url: str, timeout_s: float = TIMEOUT_S) -> Any:
+    """Open a URL with OpenCV's FFmpeg; the caller asks whether it is open, and releases it."""
+    cv2 = import_cv2()
+    limits_ms = int(timeout_s * 1e3)
+    limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
+    settings = [value for limit in limits for value in (limit, limits_ms)]
+    return cv2.VideoCapture(url, cv2.CAP_FFMPEG, settings)
+
+
+# Both are asked about each refusal. They answer once: cameras lock out who tries again and again.
+class _Basic(HTTPBasicAuthHandler):
+    def http_error_401(
+        self, req: Request, fp: Any, code: int, msg: str, headers: HTTPMessage
+    ) -> Any:
+        offered = " ".join(headers.get_all("WWW-Authenticate", [])).lower()
+        if req.has_header("Authorization") or "basic" not in offered:
+            return None
+        return super().http_error_401(req, fp, code, msg, headers)
+
+
+class _Digest(HTTPDigestAuthHandler):
+    def http_error_401(
+        self, req: Request, fp: Any, code: int, msg: str, headers: HTTPMessage
+    ) -> Any:
+        if req.has_header("Authorization"):
+            return None
+        return super().http_error_401(req, fp, code, msg, headers)
+
+
+def open_url(url: str, timeout_s: float = TIMEOUT_S) -> Any:
+    """Send a GET request; the response's body is still to be read.
+
+    Raises:
+        SourceRefusedError: if user or password are wrong.
+        SourceError: if the address cannot be reached.
+    """
+    login = split_login(url)
+    name = redact(url)
+    handlers: list[BaseHandler] = []
+    if login.user is not None:
+        passwords = HTTPPasswordMgrWithDefaultRealm()
+        passwords.add_password(None, login.url, login.user, login.password)
+        handlers = [_Basic(passwords), _Digest(passwords)]
+    try:
+        return build_opener(*handlers).open(login.url, timeout=timeout_s)
+    except HTTPError as error:
+        error.close()
+        if error.code in (401, 403):
+            raise _refused(name) from None
+        raise SourceError(
+            f"{name} answers {error.code} {error.reason}. Check the path of the address."
+        ) from None
+    except (OSError, HTTPException, ValueError) as error:
+        reason = redact(str(getattr(error, "reason", error)))
+        raise SourceError(
+            f"{name} cannot be reached: {reason}. Check the address and that the camera is on."
+        ) from None
+
+
+UrlKind = Literal["mjpeg", "picture", "video", "stream"]
+
+
+def url_kind(url: str) -> UrlKind:
+    """Ask a server what an HTTP URL is.
+
+    Returns:
+        `mjpeg`: pictures without end. `picture`, `video`: a file of known length. `stream`:
+        something without end that FFmpeg may know, a playlist for example.
+
+    Raises:
+        SourceRefusedError: if user or password are wrong.
+        SourceError: if the address cannot be reached.
+    """
+    with contextlib.closing(open_url(url)) as response:
+        return response_kind(response.headers)
+
+
+def response_kind(headers: Message) -> UrlKind:
+    """Tell from a response's headers what its body is; see `url_kind`."""
+    kind = headers.get_content_type()
+    if kind == "multipart/x-mixed-replace":
+        return "mjpeg"
+    if kind.startswith("image/"):
+        return "picture"
+    playlist = "mpegurl" in kind or "dash+xml" in kind
+    return "video" if "Content-Length" in headers and not playlist else "stream"
+
+
+def download(url: str, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
+    """Fetch a small file.
+
+    Raises:
+        SourceError: if it cannot be reached, breaks off or is larger than `max_bytes`.
+    """
+    with contextlib.closing(open_url(url)) as response:
+        try:
+            data: bytes = response.read(max_bytes + 1)
+        except (OSError, HTTPException) as error:
+            raise SourceError(f"{redact(url)} broke off: {error}. Try again.") from None
+    if len(data) > max_bytes:
+        raise SourceError(f"{redact(url)} is larger than {max_bytes // 2**20} MiB, too large.")
+    return data
+
+
+def open_http(url: str, timeout_s: float = TIMEOUT_S) -> Capture:
+    """Open a live stream over HTTP: motion JPEG by its own reader, others with FFmpeg."""
+    response = open_url(url, timeout_s)
+    if response_kind(response.headers) == "mjpeg":
+        return HttpMjpegCapture(response, timeout_s)
+    response.close()
+    return open_stream(url, timeout_s)
