@@ -104,10 +104,11 @@ class OutboxStats:
 
     Attributes:
         delivered: Taken by the sink.
-        dropped: Predictions and pictures that gave way to newer ones.
+        dropped: Predictions and pictures that gave way to newer ones, or waited at the end.
         overflowed: Events and states that gave way to newer ones: more than the bound waited.
         refused: Records that the sink could never take, and those put after it was given up.
-        left: Records that still waited when closing ran out of time.
+        left: Events and states that still waited when closing ran out of time, with the record
+            that the sink had in hand.
     """
 
     delivered: int = 0
@@ -248,7 +249,9 @@ class Outbox:
         with self._changed:
             self._out_of_time = True
             self._changed.notify_all()
-            self.stats.left = len(self._queues) + self._in_hand
+            kept = len(self._queues.waiting.get(Event, ()))
+            self.stats.left = kept + self._in_hand
+            self.stats.dropped += len(self._queues) - kept
             if self._error is not None and self.vital:
                 raise self._error
             lost = str(self.stats)

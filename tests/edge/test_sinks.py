@@ -163,11 +163,15 @@ def test_closing_has_a_limit_and_says_what_was_left(sink: Collector) -> None:
     outbox = stuck(sink, notes)
     for i in range(1, 8):
         outbox.put(event(i), wait=False)
+        outbox.put(prediction(i), wait=False)
     started = time.monotonic()
     stats = outbox.close(timeout_s=0.2)
     assert time.monotonic() - started < SOON_S
-    assert stats.left == 8
-    assert notes == ["Warning: collector lost some. Records not delivered in time: 8."]
+    assert (stats.left, stats.dropped) == (8, 7)
+    assert notes == [
+        "Warning: collector lost some. Records not delivered in time: 8, "
+        "predictions and pictures dropped: 7."
+    ]
 
 
 def test_files_wait_for_room_and_lose_nothing(sink: Collector) -> None:
