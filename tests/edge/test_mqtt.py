@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from har_edge.errors import OutputError
+from har_edge.errors import MissingExtraError, OutputError
 from har_edge.events import Event
 from har_edge.mqtt import MqttSink, parse_broker
 from har_edge.recognizer import Prediction
@@ -454,3 +454,9 @@ def test_unusable_addresses(url: str) -> None:
     with pytest.raises(OutputError) as error:
         parse_broker(url)
     assert "s3cret" not in str(error.value)
+
+
+def test_without_the_package_the_install_line_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "paho.mqtt", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "har-edge\[mqtt\]"'):
+        MqttSink("mqtt://box", print)
