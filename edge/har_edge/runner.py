@@ -31,6 +31,7 @@ from har_edge.sampling import FrameSampler
 from har_edge.sinks import Record, Shot
 from har_edge.sources import Frame, FrameSource, SourceStatus
 from har_edge.summary import Summary
+from har_edge.watchdog import Watchdog
 
 # A source is judged too slow only after so many frames, past a camera's uneven start.
 SLOW_AFTER_FRAMES = 16
@@ -109,6 +110,7 @@ class Run:
         num_workers: Frames of a video file that are encoded at once, each by one thread; 1 leaves
             encoding to the threads of `model`, as a motion gate must.
         inference_hz: Predictions a second of the source's time; None for the model's rate.
+        watchdog: Hears of fresh frames of live sources.
         watch: Sees every frame with its prediction; returns False to stop (a viewer).
         progress: Whether to show a live line on stderr.
     """
@@ -122,6 +124,7 @@ class Run:
     limits: RunLimits = RunLimits()
     num_workers: int = 1
     inference_hz: float | None = None
+    watchdog: Watchdog = field(default_factory=Watchdog)
     watch: Watcher | None = None
     progress: bool = False
 
@@ -146,10 +149,12 @@ class Run:
         )
         with _stop_signals(result, self.outlets.hurry):
             with lanes:
+                self.watchdog.ready()
                 try:
                     for number, item in lanes:
                         self._handle(item, number, streams, lanes, result)
                 finally:
+                    self.watchdog.stopping()
                     for stream in streams.values():
                         self._finish(stream, result)
             result.summary.frames_dropped += lanes.frames_dropped
@@ -200,6 +205,8 @@ class Run:
             stream.decider.reset()
         prediction = stream.recognizer.push(frame, predict=stream.is_due(frame))
         result.summary.frames += 1
+        if stream.source.live:
+            self.watchdog.fresh()
         decided = self._decide(prediction, stream, result)
         if self.outlets.want_shots:
             self.outlets.put(Shot(frame, decided), wait=not stream.source.live)
@@ -227,6 +234,7 @@ class Run:
 
     def _change_state(self, status: SourceStatus) -> None:
         self.note(f"{status.source}: {status.detail or status.state}")
+        self.watchdog.status(f"{status.source}: {status.detail or status.state}")
         self.outlets.put(status, wait=False)
 
     def _close(self, closed: Closed, stream: _Stream | None, result: RunResult) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from har_edge.recognizer import Prediction, load_model
 from har_edge.runner import Run, RunLimits, RunResult
 from har_edge.sinks import Record
 from har_edge.sources import Frame, VideoSource
+from har_edge.watchdog import Watchdog
 
 MODEL = ASSETS / "tiny-int8.tflite"
 
@@ -233,6 +235,20 @@ def test_files_that_come_later_are_taken(make_video: MakeVideo) -> None:
     told_to_stop.set()
     assert result.summary.frames == 22
     assert len(outlet.predictions) > 14
+
+
+def test_service_manager_hears_of_the_run(camera: LiveSource, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(5)
+        told = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000"}
+        run, _ = make_run([], watchdog=Watchdog(told))
+        run([live(camera)])
+        messages = []
+        while not messages or "STOPPING=1" not in messages[-1]:
+            messages.append(manager.recv(1000).decode())
+    assert messages[0] == "READY=1"
+    assert "WATCHDOG=1" in messages
 
 
 @pytest.mark.parametrize(
