@@ -11,7 +11,7 @@ promises:
 What it does when `Sink.take` raises:
 
 - `TryLaterError`: the same record again, after a wait that doubles up to `MAX_BACKOFF_S`, for as
-  long as the run lasts. Said once an outage, and once when it is over.
+  long as the run lasts. Said once an outage, at most once a minute, and when it is over.
 - another `OutputError`: this record is lost and counted, the next one is tried; after
   `MAX_REFUSED` in a row the sink is given up.
 - anything else: the sink is given up at once.
@@ -46,6 +46,9 @@ MAX_REFUSED = 10
 FIRST_BACKOFF_S = 0.5
 MAX_BACKOFF_S = 30.0
 CLOSE_TIMEOUT_S = 5.0
+# An unsteady network shall not fill a log: outages are said this far apart, refusals so often.
+SAY_OUTAGE_EVERY_S = 60.0
+MAX_REFUSALS_SAID = 5
 # A sink that has not finished one record for so long is not waited for.
 STUCK_AFTER_S = 5.0
 
@@ -190,6 +193,7 @@ class Outbox:
         self._hurried = False
         self._error: BaseException | None = None
         self._said: set[str] = set()
+        self._outage_said_s = float("-inf")
         self._thread = threading.Thread(target=self._work, name=f"sink {sink.name}", daemon=True)
         self._thread.start()
 
@@ -278,7 +282,7 @@ class Outbox:
             self.stats.dropped += 1
 
     def _say_once(self, message: str) -> None:
-        if message not in self._said:
+        if message not in self._said and len(self._said) < MAX_REFUSALS_SAID:
             self._said.add(message)
             self._note(message)
 
@@ -320,21 +324,21 @@ class Outbox:
 
     def _deliver(self, record: Record) -> bool:
         """Offer a record until it is taken; False if closing ran out of time before."""
-        backoff_s, away = FIRST_BACKOFF_S, False
+        backoff_s, said = FIRST_BACKOFF_S, False
         while True:
             try:
                 self.sink.take(record)
             except TryLaterError as error:
-                if not away:
+                if not said and time.monotonic() - self._outage_said_s >= SAY_OUTAGE_EVERY_S:
                     self._note(f"Warning: {error} What waits is kept and sent later.")
-                away = True
+                    self._outage_said_s, said = time.monotonic(), True
                 # Spread out, so that many machines do not return to a server all at once.
                 pause_s = backoff_s * random.uniform(0.5, 1.0)
                 if not self._pause(pause_s if error.after_s is None else error.after_s):
                     return False
                 backoff_s = min(MAX_BACKOFF_S, 2 * backoff_s)
                 continue
-            if away:
+            if said:
                 self._note(f"{self.sink.name} takes records again.")
             with self._changed:
                 self.stats.delivered += 1

@@ -223,6 +223,7 @@ def test_a_record_is_offered_again_until_it_is_taken(
     sink: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sinks, "FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(sinks, "SAY_OUTAGE_EVERY_S", 0.0)
     tries: list[Record] = []
 
     def fails(record: Record) -> BaseException | None:
@@ -244,6 +245,31 @@ def test_a_record_is_offered_again_until_it_is_taken(
         "Warning: The server is away",
         "collector takes records again",
     ] * 2
+
+
+def test_what_keeps_failing_does_not_fill_the_log(
+    sink: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sinks, "FIRST_BACKOFF_S", 0.001)
+    tries: dict[int, int] = {}
+
+    def fails(record: Record) -> BaseException | None:
+        assert isinstance(record, Event)
+        tries[record.number] = tries.get(record.number, 0) + 1
+        if tries[record.number] == 1:
+            return TryLaterError("The server is away.")
+        return OutputError(f"Not number {record.number}.") if record.number % 2 else None
+
+    sink.fails = fails
+    notes: list[str] = []
+    outbox = Outbox(sink, note=notes.append)
+    for number in range(100):
+        outbox.put(event(number), wait=False)
+    stats = outbox.close(SOON_S)
+    assert (stats.delivered, stats.refused) == (50, 50)
+    assert sum("is away" in note for note in notes) == 1
+    assert sum("Not number" in note for note in notes) == sinks.MAX_REFUSALS_SAID
+    assert "Records not accepted: 50" in notes[-1]
 
 
 def test_closing_ends_an_outage(sink: Collector) -> None:
