@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from har_edge.outbox import CLOSE_TIMEOUT_S, Outbox, OutboxStats
 from har_edge.output import Emit, StreamSink
-from har_edge.sinks import CLOSE_TIMEOUT_S, Note, Outbox, OutboxStats, Record, Shot, Sink
+from har_edge.sinks import Note, Record, Shot, Sink
 from har_edge.totals import Totals
 
 Path = str | os.PathLike[str]

@@ -20,8 +20,8 @@ import pytest
 from har_edge.errors import MissingExtraError, OutputError
 from har_edge.events import Event
 from har_edge.mqtt import MqttSink, parse_broker
+from har_edge.outbox import Outbox
 from har_edge.recognizer import Prediction
-from har_edge.sinks import Outbox
 from har_edge.sources import SourceStatus
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")

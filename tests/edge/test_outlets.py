@@ -18,10 +18,11 @@ from conftest import ASSETS, MakeVideo
 from har_edge.decide import Decider
 from har_edge.errors import OutputError
 from har_edge.events import EventTracker
+from har_edge.outbox import Outbox
 from har_edge.outlets import OutletOptions, Outlets, open_outlets
 from har_edge.recognizer import Recognizer, load_model
 from har_edge.sampling import FrameSampler
-from har_edge.sinks import Outbox, Record, Shot
+from har_edge.sinks import Record, Shot
 from har_edge.sources import VideoSource
 from har_edge.totals import Totals
 

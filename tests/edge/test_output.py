@@ -254,7 +254,7 @@ sys.path.insert(0, sys.argv[1])
 from test_output import ENDED, prediction
 from dataclasses import replace
 from har_edge.output import StreamSink
-from har_edge.sinks import Outbox
+from har_edge.outbox import Outbox
 _, _, path, output_format, emit = sys.argv
 outbox = Outbox(StreamSink(path, output_format, emit, 3), note=print, vital=True)
 print("ready", flush=True)

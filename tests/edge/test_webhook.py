@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from har_edge import sinks
+from har_edge import outbox as module
 from har_edge.errors import OutputError
 from har_edge.events import Event
-from har_edge.sinks import Outbox
+from har_edge.outbox import Outbox
 from har_edge.sources import SourceStatus
 from har_edge.webhook import WebhookSink
 
@@ -77,8 +77,8 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sinks, "FIRST_BACKOFF_S", 0.05)
-    monkeypatch.setattr(sinks, "MAX_BACKOFF_S", 0.2)
+    monkeypatch.setattr(module, "FIRST_BACKOFF_S", 0.05)
+    monkeypatch.setattr(module, "MAX_BACKOFF_S", 0.2)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
