@@ -104,10 +104,11 @@ class OutboxStats:
 
     Attributes:
         delivered: Taken by the sink.
-        dropped: Predictions and pictures that gave way to newer ones.
+        dropped: Predictions and pictures that gave way to newer ones, or waited at the end.
         overflowed: Events and states that gave way to newer ones: more than the bound waited.
         refused: Records that the sink could never take, and those put after it was given up.
-        left: Records that still waited when closing ran out of time.
+        left: Events and states that still waited when closing ran out of time, with the record
+            that the sink had in hand.
     """
 
     delivered: int = 0
@@ -248,7 +249,10 @@ class Outbox:
         with self._changed:
             self._out_of_time = True
             self._changed.notify_all()
-            self.stats.left = len(self._queues) + self._in_hand
+            kept = len(self._queues.waiting.get(Event, ()))
+            self.stats.left = kept + self._in_hand
+            self.stats.dropped += len(self._queues) - kept
+            self._queues.waiting.clear()
             if self._error is not None and self.vital:
                 raise self._error
             lost = str(self.stats)
@@ -334,7 +338,7 @@ class Outbox:
                 self._note(f"{self.sink.name} takes records again.")
             with self._changed:
                 self.stats.delivered += 1
-                self._in_hand = 0
+                self._empty_hand()
                 self._progress_s = time.monotonic()
             return True
 
@@ -349,17 +353,22 @@ class Outbox:
                     self._changed.wait(left_s)
             return not self._out_of_time
 
+    def _empty_hand(self) -> None:
+        if self._out_of_time:
+            self.stats.left -= self._in_hand  # it came through after all
+        self._in_hand = 0
+
     def _refuse(self, error: OutputError) -> None:
         with self._changed:
-            self._in_hand = 0
             self.stats.refused += 1
+            self._empty_hand()
         self._say_once(f"Warning: {error}")
 
     def _give_up(self, error: BaseException) -> None:
         with self._changed:
             first, self._error = self._error is None, self._error or error
             self.stats.refused += len(self._queues) + self._in_hand
-            self._in_hand = 0
+            self._empty_hand()
             self._queues.waiting.clear()
             self._changed.notify_all()
         if first and not self.vital:
@@ -370,7 +379,10 @@ class Outbox:
 def safe_name(text: str, max_bytes: int = 60) -> str:
     """Spell a source or an action so that it can be part of a file name or an MQTT topic.
 
-    Letters, digits, `_`, `-` and inner dots stay; runs of anything else become one `-`.
+    Letters, digits, `_`, `-` and inner dots stay; runs of anything else become one `-`. A lone
+    `-`, which is standard input, becomes `stdin`.
     """
+    if text == "-":
+        return "stdin"
     name = re.sub(r"[^\w.-]+", "-", text).strip("-.")
     return name.encode()[:max_bytes].decode(errors="ignore") or "unnamed"

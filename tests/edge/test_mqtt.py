@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import socket
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from har_edge.errors import OutputError
+from har_edge.errors import MissingExtraError, OutputError
 from har_edge.events import Event
 from har_edge.mqtt import MqttSink, parse_broker
 from har_edge.recognizer import Prediction
@@ -24,7 +25,7 @@ from har_edge.sinks import Outbox
 from har_edge.sources import SourceStatus
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-SOON_S = 30.0
+SOON_S = 60.0
 
 
 def wait_for(condition: Callable[[], Any], within_s: float = SOON_S) -> None:
@@ -85,6 +86,45 @@ def make_broker(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
     yield make
     for broker in brokers:
         broker.kill()
+
+
+class Gate:
+    """A way to the broker that can be shut, so that a test decides when the sender is back."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.is_open = True
+        self._broker = broker
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._server.accept()
+            except OSError:
+                return  # closed
+            try:
+                if not self.is_open:
+                    raise ConnectionRefusedError
+                far = socket.create_connection(("127.0.0.1", self._broker.port))
+            except OSError:
+                near.close()
+                continue
+            for pair in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=pair, daemon=True).start()
+
+    @staticmethod
+    def _pump(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._server.close()
 
 
 class Subscriber:
@@ -163,7 +203,7 @@ def prediction(action: str, source: str = "camera:0", at_s: float | None = None)
     )
 
 
-def open_outbox(broker: Broker, notes: list[str], **options: Any) -> Outbox:
+def open_outbox(broker: Broker | Gate, notes: list[str], **options: Any) -> Outbox:
     sink = MqttSink(f"mqtt://127.0.0.1:{broker.port}", notes.append, **options)
     return Outbox(sink, note=notes.append)
 
@@ -212,8 +252,12 @@ def test_topics_payloads_and_retention(
 def outage(
     broker: Broker, subscriber: Subscriber, length_s: float, before: int, during: int, after: int
 ) -> list[str]:
-    """Send events before, during and after a kill of the broker; they all have to arrive, once."""
-    outbox = open_outbox(broker, notes := [])
+    """Send events before, during and after a kill of the broker; they all have to arrive, once.
+
+    The gate opens when the subscriber is back: a broker without a disk tells only who is there.
+    """
+    gate = Gate(broker)
+    outbox = open_outbox(gate, notes := [])
     numbers = iter(range(1, before + during + after + 1))
 
     def send(count: int, over_s: float) -> None:
@@ -225,15 +269,19 @@ def outage(
     send(before, 0.2)
     wait_for(lambda: len(subscriber.numbers()) == before)
     time.sleep(1.5)  # a broker with a disk saves once a second
+    gate.is_open = False
     broker.kill()
     wait_for(lambda: not subscriber.ready.is_set())
     send(during, length_s)
     assert len(subscriber.numbers()) == before
     broker.start()
+    assert subscriber.ready.wait(SOON_S)
+    gate.is_open = True
     send(after, 0.5)
     wait_for(lambda: len(subscriber.numbers()) >= before + during + after)
-    stats = outbox.close()
+    stats = outbox.close(SOON_S)
     time.sleep(1.0)  # time for what should not come: a second copy
+    gate.close()
     assert subscriber.numbers() == list(range(1, before + during + after + 1))
     assert (stats.overflowed, stats.refused, stats.left) == (0, 0, 0)
     return notes
@@ -243,13 +291,10 @@ def outage(
 def test_events_of_an_outage_arrive_afterwards_in_order_and_once(
     make_broker: Callable[..., Broker], subscribe: Callable[..., Subscriber], persistent: bool
 ) -> None:
-    """A broker without a disk tells only who is there: the sender tries again 1, 3 and 7 s after
-    the kill, so that an outage of 4.5 s gives the subscriber, who tries each second, a lead.
-    """
     broker = make_broker(persistent=persistent)
-    notes = outage(broker, subscribe(broker), 4.5, before=5, during=30, after=5)
-    assert sum("does not answer" in note for note in notes) == 1
-    assert sum("takes records again" in note for note in notes) == 1
+    notes = outage(broker, subscribe(broker), 3.0, before=5, during=30, after=5)
+    away = sum("does not answer" in note for note in notes)
+    assert away == sum("takes records again" in note for note in notes) >= 1
 
 
 @pytest.mark.slow
@@ -273,7 +318,7 @@ def test_a_broker_that_is_away_at_the_start_is_waited_for(
     wait_for(lambda: notes)
     broker.start()
     wait_for(lambda: subscriber.numbers() == [1, 2, 3])
-    assert outbox.close().left == 0
+    assert outbox.close(SOON_S).left == 0
 
 
 def test_a_broker_that_stays_away_costs_nothing_but_what_overflows(
@@ -290,7 +335,7 @@ def test_a_broker_that_stays_away_costs_nothing_but_what_overflows(
     # One in the sink's hand, ten that wait, the others gave way.
     assert stats.overflowed + stats.left >= 50
     assert stats.overflowed in (39, 40)
-    assert "ecords not delivered in time" in notes[-1]
+    assert any("ecords not delivered in time" in note for note in notes)
 
 
 def test_the_last_will_tells_that_a_run_was_killed(
@@ -326,13 +371,13 @@ def test_logging_in(
     subscriber = subscribe(broker, "home/#", user="ann", password="s3cr/t")
     notes: list[str] = []
 
-    def told(url: str) -> int:
+    def told(url: str, timeout_s: float = SOON_S) -> int:
         outbox = Outbox(MqttSink(url, notes.append), note=notes.append)
         outbox.put(event(1), wait=False)
-        return outbox.close(timeout_s=3.0).delivered
+        return outbox.close(timeout_s).delivered
 
     monkeypatch.delenv("HAR_MQTT_PASSWORD", raising=False)
-    assert told(f"mqtt://ann:wr0ng@127.0.0.1:{broker.port}/home") == 0
+    assert told(f"mqtt://ann:wr0ng@127.0.0.1:{broker.port}/home", 3.0) == 0
     assert any("refuses the connection: Not authorized" in note for note in notes)
     assert told(f"mqtt://ann:s3cr%2Ft@127.0.0.1:{broker.port}/home") == 1
     monkeypatch.setenv("HAR_MQTT_PASSWORD", "s3cr/t")
@@ -355,13 +400,13 @@ def test_tls_checks_the_certificate(
     )
     broker = make_broker(extra=f"allow_anonymous true\nkeyfile {key}\ncertfile {certificate}\n")
 
-    def told(notes: list[str]) -> int:
+    def told(notes: list[str], timeout_s: float = SOON_S) -> int:
         sink = MqttSink(f"mqtts://127.0.0.1:{broker.port}", notes.append)
         outbox = Outbox(sink, note=notes.append)
         outbox.put(event(1), wait=False)
-        return outbox.close(timeout_s=3.0).delivered
+        return outbox.close(timeout_s).delivered
 
-    assert told(unsafe := []) == 0
+    assert told(unsafe := [], 3.0) == 0
     assert "certificate verify failed" in unsafe[0]
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     assert told(safe := []) == 1
@@ -409,3 +454,9 @@ def test_unusable_addresses(url: str) -> None:
     with pytest.raises(OutputError) as error:
         parse_broker(url)
     assert "s3cret" not in str(error.value)
+
+
+def test_without_the_package_the_install_line_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "paho.mqtt", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "har-edge\[mqtt\]"'):
+        MqttSink("mqtt://box", print)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -163,11 +164,15 @@ def test_closing_has_a_limit_and_says_what_was_left(sink: Collector) -> None:
     outbox = stuck(sink, notes)
     for i in range(1, 8):
         outbox.put(event(i), wait=False)
+        outbox.put(prediction(i), wait=False)
     started = time.monotonic()
     stats = outbox.close(timeout_s=0.2)
     assert time.monotonic() - started < SOON_S
-    assert stats.left == 8
-    assert notes == ["Warning: collector lost some. Records not delivered in time: 8."]
+    assert (stats.left, stats.dropped) == (8, 7)
+    assert notes == [
+        "Warning: collector lost some. Records not delivered in time: 8, "
+        "predictions and pictures dropped: 7."
+    ]
 
 
 def test_files_wait_for_room_and_lose_nothing(sink: Collector) -> None:
@@ -307,6 +312,51 @@ def test_a_vital_sink_that_fails_ends_the_run(sink: Collector) -> None:
         outbox.close()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_every_record_is_accounted_for_once(
+    sink: Collector, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Several threads, a sink that is slow, away or refuses at random: the sums have to match."""
+    monkeypatch.setattr(sinks, "FIRST_BACKOFF_S", 0.001)
+    monkeypatch.setattr(sinks, "MAX_REFUSED", 10**9)
+    rng = random.Random(seed)
+
+    def fails(record: Record) -> BaseException | None:
+        time.sleep(rng.choice([0, 0, 0, 0.001]))
+        kinds = [None, None, None, TryLaterError("away"), OutputError("no")]
+        return rng.choice(kinds)
+
+    sink.fails = fails
+    outbox = Outbox(sink, note=lambda line: None, max_kept=20, max_predictions=5, max_shots=2)
+
+    def feed(thread: int) -> None:
+        for i in range(200):
+            number = thread * 1000 + i
+            for make in (prediction, event, shot):
+                outbox.put(make(number), wait=False)
+
+    threads = [threading.Thread(target=feed, args=(thread,)) for thread in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stats = outbox.close(timeout_s=rng.choice([0.0, SOON_S]))
+    wait_for(lambda: sink.closed == 1)
+    lost = stats.dropped + stats.overflowed + stats.refused + stats.left
+    assert stats.delivered + lost == 3 * 200 * 3
+    assert stats.delivered == len(sink.taken)
+    # In the order in which each thread put them, none twice.
+    for thread in range(3):
+        for kind in (Prediction, Event):
+            numbers = [
+                r.frame if isinstance(r, Prediction) else r.number
+                for r in sink.taken
+                if isinstance(r, kind) and isinstance(r, Prediction | Event)
+            ]
+            mine = [number for number in numbers if number // 1000 == thread]
+            assert mine == sorted(set(mine))
+
+
 def wait_for(condition: Callable[[], bool]) -> None:
     until_s = time.monotonic() + SOON_S
     while not condition():
@@ -318,6 +368,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
     ("text", "name"),
     [
         ("camera:0", "camera-0"),
+        ("-", "stdin"),
         ("rtsp://10.0.0.7:554/live/ch+1#x", "rtsp-10.0.0.7-554-live-ch-1-x"),
         ("../../etc/passwd", "etc-passwd"),
         ("écrire à la main", "écrire-à-la-main"),
