@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import click
 
 from har_edge import __version__
 from har_edge.errors import HarError
-
-if TYPE_CHECKING:
-    from har_edge.sources import FrameSource
+from har_edge.sink_options import sink_options
+from har_edge.source_options import has_sources, source_options
 
 BACKENDS = ("auto", "litert", "tflite-runtime", "onnxruntime")
 FORMATS = ("text", "jsonl", "csv")
@@ -51,6 +48,24 @@ def run_command(
     sys.exit(code if isinstance(code, int) else 0)
 
 
+class NumThreads(click.ParamType[Any]):
+    """A number of threads, or `auto`."""
+
+    name = "threads"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | str:
+        """Check what was typed."""
+        if value == "auto":
+            return "auto"
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            number = 0
+        if number < 1:
+            self.fail(f"should be auto or a whole number from 1. Received {value!r}.", param, ctx)
+        return number
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96})
 @click.version_option(__version__, prog_name="har-edge")
 def cli() -> None:
@@ -65,9 +80,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("sources", nargs=-1, metavar="[SOURCES]...")
-@click.option("--camera", type=click.IntRange(min=0), metavar="N", help="Camera by index.")
-@click.option("--demo", is_flag=True, help="Run on the bundled pictures and clip.")
+@source_options
 @click.option(
     "-m",
     "--model",
@@ -75,6 +88,9 @@ def cli() -> None:
     default="har15",
     show_default=True,
     help="har15 (15 actions, frame by frame), clips (6, by motion), a .tflite or .onnx file.",
+)
+@click.option(
+    "--taught", metavar="FILE", help="Actions that `har-edge teach` wrote to this file, too."
 )
 @click.option(
     "--backend",
@@ -85,11 +101,21 @@ def cli() -> None:
 )
 @click.option(
     "--num-threads",
-    type=click.IntRange(min=1),
-    metavar="N",
+    type=NumThreads(),
+    metavar="N|auto",
     default=lambda: min(4, os.cpu_count() or 1),
     show_default="cores, at most 4",
-    help="Threads of the runtime.",
+    help="Threads for the model; auto measures once what suits this machine.",
+)
+@click.option(
+    "--inference-fps",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="R",
+    show_default="the model's rate",
+    help="Predictions a second, to save power.",
+)
+@click.option(
+    "--motion-gate", is_flag=True, help="Spare the encoder frames in which nothing moved."
 )
 @click.option(
     "-k",
@@ -108,6 +134,7 @@ def cli() -> None:
     help="Lines for people, JSON lines, or a table.",
 )
 @click.option("-o", "--output", metavar="FILE", help="Write here instead of standard output.")
+@sink_options
 @click.option(
     "--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after N frames in all."
 )
@@ -120,94 +147,30 @@ def cli() -> None:
 @click.option("--show/--headless", default=False, help="Open a window with the frames.")
 @click.pass_context
 def run(ctx: click.Context, /, **options: Any) -> None:
-    """Classify SOURCES: pictures, videos, folders or globs of either, or a camera.
+    """Classify SOURCES: pictures, videos, folders, globs, cameras, streams, lists of them.
 
-    Predictions go to standard output, progress and the summary to standard error.
+    Cameras are camera:N, picamera:N or /dev/videoN; streams rtsp://, rtmp:// or http:// URLs;
+    lists .txt files with a source a line; '-' is standard input. Files are read one after the
+    other, live sources all at once. What is seen goes to standard output, progress and the
+    summary to standard error.
 
     \b
     Examples:
       har-edge run --camera 0
       har-edge run photo.jpg holiday/ 'clips/*.mp4'
+      har-edge run rtsp://user:password@cam.local/stream --emit events --save-events clips/
       har-edge run video.mp4 --model clips --output-format jsonl > actions.jsonl
+      ffmpeg -i film.mkv -f mjpeg - | har-edge run -
 
     \b
     Exit codes: 0 done, 1 a source or an option is unusable, 2 usage,
-    4 the camera was lost, 130 or 143 interrupted.
+    4 a live source was lost, 130 or 143 interrupted.
     """
-    if not (options["sources"] or options["demo"] or options["camera"] is not None):
-        raise click.UsageError("Nothing to do: give SOURCES, --camera N or --demo.")
-    ctx.exit(_run(**options))
+    if not has_sources(options):
+        raise click.UsageError("Nothing to do: give SOURCES, --camera N, --watch DIR or --demo.")
+    from har_edge.run_command import run_with_options
 
-
-def _run(
-    *,
-    sources: tuple[str, ...],
-    camera: int | None,
-    demo: bool,
-    model: str,
-    backend: str,
-    num_threads: int,
-    top_k: int,
-    output_format: str,
-    output: str | None,
-    max_frames: int | None,
-    duration: float | None,
-    show: bool,
-) -> int:
-    from har_edge.output import WRITERS, open_output
-    from har_edge.recognizer import load_model
-    from har_edge.runner import Run, RunLimits
-
-    todo = _sources(sources, camera, demo)
-    loaded = load_model(model, backend=backend, num_threads=num_threads)
-    viewer = _viewer() if show else None
-    stream = open_output(output)
-    try:
-        result = Run(
-            model=loaded,
-            writer=WRITERS[output_format](stream, top_k),
-            note=note,
-            limits=RunLimits(max_frames, duration),
-            watch=viewer,
-            progress=sys.stderr.isatty(),
-        )(todo)
-    finally:
-        if viewer:
-            viewer.close()
-        if stream is not sys.stdout:
-            stream.close()
-    if result.summary.frames:
-        note("\n" + result.summary.format().rstrip())
-    if result.failed:
-        note(f"{len(result.failed)} of {len(todo)} sources could not be read in full.")
-    return result.exit_code
-
-
-def _viewer() -> Any:
-    from har_edge.viewer import Viewer
-
-    return Viewer()
-
-
-def _sources(
-    names: tuple[str, ...], camera: int | None, demo: bool
-) -> list[tuple[str, Callable[[], FrameSource]]]:
-    """Name each source with a function that opens it when its turn comes."""
-    from har_edge.source_names import expand_sources
-    from har_edge.sources import open_source
-
-    names = (*names, *_demo_files()) if demo else names
-    todo: list[tuple[str, Callable[[], FrameSource]]] = [
-        (path, partial(open_source, path)) for path in expand_sources(names)
-    ]
-    if camera is not None:
-        todo.append((f"camera:{camera}", partial(open_source, f"camera:{camera}")))
-    return todo
-
-
-def _demo_files() -> list[str]:
-    folder = Path(__file__).parent / "samples"
-    return [os.path.relpath(p) for p in sorted(folder.iterdir()) if p.suffix in (".jpg", ".mp4")]
+    ctx.exit(run_with_options(options, note))
 
 
 @cli.command()

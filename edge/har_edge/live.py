@@ -84,6 +84,18 @@ class LiveStats:
     frozen: int = 0
     reconnects: int = 0
 
+    def __str__(self) -> str:
+        """All counts in words, without those that are zero."""
+        counts = (
+            (self.read, "frames"),
+            (self.dropped, "dropped for newer ones"),
+            (self.corrupt, "damaged"),
+            (self.black, "black"),
+            (self.frozen, "frozen"),
+            (self.reconnects, "times reconnected"),
+        )
+        return ", ".join(f"{count} {what}" for count, what in counts if count) or "no frame"
+
 
 class Backoff:
     """Waits that double, up to a limit, with a random part so that many clients spread out."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from har_edge.backends import Backend, load_backend
 from har_edge.errors import ShapeError
 from har_edge.model_file import read_model_file, resolve_model
+from har_edge.motion import MotionGate
 from har_edge.preprocess import Pixels, resize_frame
 from har_edge.sources import Frame
-from har_edge.spec import ModelSpec
+from har_edge.spec import ClipSpec, ModelSpec
 
 FloatArray = NDArray[np.float32]
 
@@ -101,6 +102,26 @@ def apply_temperature(probabilities: FloatArray, temperature: float) -> FloatArr
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
+def resize_ahead(frame: Frame, clip: ClipSpec) -> Frame:
+    """Bring a frame to the model's size, so that `Recognizer.push` need not; once is enough."""
+    if frame.resized is not None:
+        return frame
+    started = time.perf_counter()
+    resized = resize_frame(frame.pixels, clip)
+    return replace(frame, resized=resized, preprocess_ms=(time.perf_counter() - started) * 1e3)
+
+
+def encode_ahead(frame: Frame, model: Model) -> Frame:
+    """Encode a frame, so that `Recognizer.push` need not; once is enough."""
+    if frame.features is not None:
+        return frame
+    frame = resize_ahead(frame, model.spec.clip)
+    assert frame.resized is not None
+    started = time.perf_counter()
+    features = model.encode(frame.resized)
+    return replace(frame, features=features, encode_ms=(time.perf_counter() - started) * 1e3)
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What the model says of the window that ends with one frame.
@@ -117,6 +138,8 @@ class Prediction:
         age_ms: Live sources: time from capture to decision, else None.
         captured_at_s: Live sources: Unix time of capture, else None.
         rejected: Whether no action is claimed, because none is probable enough.
+        reused_frame: With a motion gate: number of the earlier frame whose features stand for
+            this one's, since nothing moved in between; None if it was encoded itself.
     """
 
     source: str
@@ -132,6 +155,12 @@ class Prediction:
     age_ms: float | None = None
     captured_at_s: float | None = None
     rejected: bool = False
+    reused_frame: int | None = None
+
+    @property
+    def encoded(self) -> bool:
+        """Whether the frame itself was encoded."""
+        return self.reused_frame is None
 
     @property
     def action(self) -> str:
@@ -157,8 +186,15 @@ class Prediction:
 class Recognizer:
     """Classifies a stream frame by frame with a ring of the last T feature vectors."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, gate: MotionGate | None = None) -> None:
+        """Set up an empty window.
+
+        Args:
+            model: What encodes and classifies.
+            gate: Where given, features of still frames are reused; else all are encoded.
+        """
         self.model = model
+        self.gate = gate
         num_frames, size = model.spec.clip.num_frames, model.spec.feature_size
         # Every vector is stored twice, T apart, so that the last T always lie side by side
         # in order of time and the window is a view, never a copy.
@@ -168,25 +204,39 @@ class Recognizer:
     def reset(self) -> None:
         """Empty the window; to be called between sources and after a gap."""
         self._count = 0
-        self._last: tuple[Frame, float, float] | None = None
+        self._last: Frame | None = None
+        self._encoded: Frame | None = None
+        if self.gate is not None:
+            self.gate.reset()
 
-    def push(self, frame: Frame) -> Prediction | None:
+    def push(self, frame: Frame, *, predict: bool = True) -> Prediction | None:
         """Take the next frame; give a prediction once the window is full.
 
         Args:
             frame: RGB pixels of any size; `timestamp_s` in the source's own time. After a gap
                 the window starts anew.
+            predict: Whether a prediction is wanted; without it the window only moves on.
         """
         if frame.after_gap:
             self.reset()
-        started = time.perf_counter()
-        pixels = resize_frame(frame.pixels, self.model.spec.clip)
-        resized = time.perf_counter()
-        features = self.model.encode(pixels)
-        encoded = time.perf_counter()
-        self._store(features)
-        self._last = (frame, (resized - started) * 1e3, (encoded - resized) * 1e3)
-        return self._predict() if self._count >= self.model.spec.clip.num_frames else None
+        frame = self._encode(frame)
+        assert frame.features is not None
+        self._store(frame.features)
+        self._last = frame
+        full = self._count >= self.model.spec.clip.num_frames
+        return self._predict() if full and predict else None
+
+    def _encode(self, frame: Frame) -> Frame:
+        """Give the frame with features: its own, or with a gate those of an earlier one."""
+        last = self._encoded
+        if self.gate is not None:
+            frame = resize_ahead(frame, self.model.spec.clip)
+            assert frame.resized is not None
+            moved = self.gate.needs_encoding(frame.resized, frame.timestamp_s)
+            if last is not None and not moved:
+                return replace(frame, features=last.features)
+        self._encoded = encode_ahead(frame, self.model)
+        return self._encoded
 
     def flush(self) -> Prediction | None:
         """End the source: one prediction if it was shorter than a window, else None.
@@ -210,8 +260,8 @@ class Recognizer:
         self._count += 1
 
     def _predict(self, window_frames: int | None = None) -> Prediction:
-        assert self._last is not None
-        frame, preprocess_ms, encode_ms = self._last
+        assert self._last is not None and self._encoded is not None
+        frame, encoded = self._last, self._encoded
         num_frames = self.model.spec.clip.num_frames
         oldest = self._count % num_frames
         started = time.perf_counter()
@@ -227,9 +277,10 @@ class Recognizer:
             labels=self.model.spec.labels,
             window_frames=num_frames if window_frames is None else window_frames,
             decode_ms=frame.decode_ms,
-            preprocess_ms=preprocess_ms,
-            encode_ms=encode_ms,
+            preprocess_ms=frame.preprocess_ms,
+            encode_ms=frame.encode_ms,
             classify_ms=classify_ms,
             age_ms=None if age_s is None else age_s * 1e3,
             captured_at_s=None if age_s is None else time.time() - age_s,
+            reused_frame=None if encoded is frame else encoded.index,
         )

@@ -5,17 +5,33 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import Protocol
 
+from har_edge.decide import Decider
 from har_edge.errors import SourceError, SourceLostError
-from har_edge.output import Writer, format_time
-from har_edge.recognizer import Model, Prediction, Recognizer
+from har_edge.events import Event, EventTracker
+from har_edge.lanes import Closed, Follow, Item, Lanes, Opened, SourceOpener
+from har_edge.live import LiveSource
+from har_edge.motion import MotionGate
+from har_edge.output import format_time
+from har_edge.recognizer import (
+    Model,
+    Prediction,
+    Recognizer,
+    encode_ahead,
+    load_model,
+    resize_ahead,
+)
 from har_edge.sampling import FrameSampler
-from har_edge.sources import Frame, FrameSource, prefetch
+from har_edge.sinks import Record, Shot
+from har_edge.sources import Frame, FrameSource, SourceStatus
 from har_edge.summary import Summary
+from har_edge.watchdog import Watchdog
 
 # A source is judged too slow only after so many frames, past a camera's uneven start.
 SLOW_AFTER_FRAMES = 16
@@ -39,14 +55,18 @@ class RunResult:
 
     Attributes:
         summary: Figures over all sources.
+        opened: Number of sources that were tried.
         failed: Sources that could not be read in full.
+        live: What became of the frames of each live source, in words.
         stopped: Whether the viewer was closed.
         signal: The signal that stopped the run, or None.
         lost: Whether a live source ended for good.
     """
 
     summary: Summary = field(default_factory=Summary)
+    opened: int = 0
     failed: list[str] = field(default_factory=list)
+    live: list[str] = field(default_factory=list)
     stopped: bool = False
     signal: int | None = None
     lost: bool = False
@@ -61,81 +81,185 @@ class RunResult:
         return SourceError.exit_code if self.failed else 0
 
 
+class Outlet(Protocol):
+    """Takes all that a run finds; `har_edge.outlets.Outlets` in a command."""
+
+    @property
+    def want_shots(self) -> bool:
+        """Whether pictures are of use."""
+
+    def put(self, record: Record, *, wait: bool) -> None:
+        """Take a record; `wait` is True where it must not be lost to a slow reader."""
+
+    def hurry(self) -> None:
+        """Stop waiting; called from a signal handler."""
+
+
 @dataclass
 class Run:
     """Feeds sources to one model and hands on what it predicts.
 
     Attributes:
         model: The loaded model.
-        writer: Where predictions go.
+        outlets: Where predictions, events, states and pictures go.
         note: Takes lines for the user: warnings and failed sources.
+        new_decider: Makes what decides on the predictions of one source.
+        tracker: Makes events of what was decided.
+        new_gate: Makes the motion gate of one source; None to encode every frame.
         limits: When to stop early.
+        num_workers: Frames of a video file that are encoded at once, each by one thread; 1 leaves
+            encoding to the threads of `model`, as a motion gate must.
+        inference_hz: Predictions a second of the source's time; None for the model's rate.
+        watchdog: Hears of fresh frames of live sources.
         watch: Sees every frame with its prediction; returns False to stop (a viewer).
         progress: Whether to show a live line on stderr.
     """
 
     model: Model
-    writer: Writer
+    outlets: Outlet
     note: Note
+    new_decider: Callable[[], Decider]
+    tracker: EventTracker = field(default_factory=EventTracker)
+    new_gate: Callable[[], MotionGate] | None = None
     limits: RunLimits = RunLimits()
+    num_workers: int = 1
+    inference_hz: float | None = None
+    watchdog: Watchdog = field(default_factory=Watchdog)
     watch: Watcher | None = None
     progress: bool = False
 
-    def __call__(self, sources: Iterable[tuple[str, Callable[[], FrameSource]]]) -> RunResult:
-        """Run over named sources, each opened when its turn comes.
+    def __call__(self, sources: Sequence[SourceOpener], follow: Follow | None = None) -> RunResult:
+        """Run over sources: files one after the other, all others beside them.
 
-        A source that fails is reported and the next one is taken.
+        A source that fails is reported and the others go on.
+
+        Args:
+            sources: What to read.
+            follow: Gives more files as they come.
         """
         result = RunResult()
-        with _stop_signals(result):
-            for name, open_source in sources:
+        streams: dict[int, _Stream] = {}
+        lanes = Lanes(
+            sources,
+            self._sampling_hz(),
+            work=_Ahead(self.model, encodes_videos=self.num_workers > 1),
+            num_workers=self.num_workers,
+            follow=follow,
+            should_stop=lambda: self._ends(result),
+        )
+        with _stop_signals(result, self.outlets.hurry):
+            with lanes:
+                self.watchdog.ready()
                 try:
-                    self._one(open_source(), result)
-                except SourceError as error:
-                    self.note(f"Error: {error}")
-                    result.failed.append(name)
-                    result.lost = result.lost or isinstance(error, SourceLostError)
-                if self._ends(result):
-                    break
+                    for number, item in lanes:
+                        self._handle(item, number, streams, lanes, result)
+                finally:
+                    self.watchdog.stopping()
+                    for stream in streams.values():
+                        self._finish(stream, result)
+            result.summary.frames_dropped += lanes.frames_dropped
         return result
 
-    def _one(self, source: FrameSource, result: RunResult) -> None:
+    def _sampling_hz(self) -> float:
+        """Rate at which frames are taken: that of the model, which a window cannot do without."""
         clip = self.model.spec.clip
-        sampler = FrameSampler(clip.frame_rate_hz)
-        recognizer = Recognizer(self.model)
-        progress = _Progress(source, result.summary) if self.progress else None
-        warned = False
-        prediction = None
-        try:
-            # Closed here and not when garbage is collected: that frees the camera.
-            frames = source.frames(sampler)
-            with contextlib.closing(frames if source.live else prefetch(frames)) as frames:
-                for frame in frames:
-                    if self._past_duration(frame):
-                        break
-                    prediction = recognizer.push(frame)
-                    result.summary.frames += 1
-                    self._emit(prediction, result)
-                    if not warned and sampler.taken >= SLOW_AFTER_FRAMES:
-                        warned = self._warn_if_slow(source, sampler)
-                    if progress:
-                        progress.show(frame, prediction)
-                    if self.watch and not self.watch(frame, prediction):
-                        result.stopped = True
-                    if self._ends(result):
-                        break
-        finally:
-            # A file that breaks off still gets the prediction of what could be read.
-            self._emit(None if source.live else recognizer.flush(), result)
-            if progress:
-                progress.clear()
-        if not warned:
-            self._warn_if_slow(source, sampler)
+        if clip.num_frames == 1 and self.inference_hz is not None:
+            return self.inference_hz
+        return clip.frame_rate_hz
 
-    def _emit(self, prediction: Prediction | None, result: RunResult) -> None:
-        if prediction is not None:
-            result.summary.add(prediction)
-            self.writer.write(prediction)
+    def _handle(
+        self,
+        item: Item,
+        number: int,
+        streams: dict[int, _Stream],
+        lanes: Lanes,
+        result: RunResult,
+    ) -> None:
+        """Take one item of a lane; a lane has one stream at a time."""
+        if isinstance(item, Opened):
+            streams[number] = self._open(item, result)
+        elif isinstance(item, Frame):
+            stream = streams[number]
+            if self._past_duration(item):
+                lanes.skip(number, stream.source)
+            else:
+                self._recognize(item, stream, result)
+        elif isinstance(item, SourceStatus):
+            self._change_state(item)
+        else:
+            self._close(item, streams.pop(number, None), result)
+
+    def _open(self, opened: Opened, result: RunResult) -> _Stream:
+        gate = self.new_gate() if self.new_gate else None
+        recognizer = Recognizer(self.model, gate)
+        dues = FrameSampler(self.inference_hz) if self.inference_hz else None
+        progress = _Progress(opened.source, result.summary) if self.progress else None
+        return _Stream(
+            opened.source, opened.sampler, recognizer, self.new_decider(), dues, progress
+        )
+
+    def _recognize(self, frame: Frame, stream: _Stream, result: RunResult) -> None:
+        if frame.after_gap:
+            self._put_events(self.tracker.end(frame.source), stream.source)
+            result.summary.note_gap(frame.source)
+            stream.decider.reset()
+        prediction = stream.recognizer.push(frame, predict=stream.is_due(frame))
+        result.summary.frames += 1
+        if stream.source.live:
+            self.watchdog.fresh()
+        decided = self._decide(prediction, stream, result)
+        if self.outlets.want_shots:
+            self.outlets.put(Shot(frame, decided), wait=not stream.source.live)
+        self._warn_if_slow(stream, at_end=False)
+        if stream.progress:
+            stream.progress.show(frame, decided)
+        if self.watch and not self.watch(frame, decided):
+            result.stopped = True
+
+    def _decide(
+        self, prediction: Prediction | None, stream: _Stream, result: RunResult
+    ) -> Prediction | None:
+        """Say what was recognised, as a prediction and as events."""
+        if prediction is None:
+            return None
+        decided = stream.decider.decide(prediction)
+        result.summary.add(decided, prediction)
+        self.outlets.put(decided, wait=not stream.source.live)
+        self._put_events(self.tracker.add(decided), stream.source)
+        return decided
+
+    def _put_events(self, events: Sequence[Event], source: FrameSource) -> None:
+        for event in events:
+            self.outlets.put(event, wait=not source.live)
+
+    def _change_state(self, status: SourceStatus) -> None:
+        self.note(f"{status.source}: {status.detail or status.state}")
+        self.watchdog.status(f"{status.source}: {status.detail or status.state}")
+        self.outlets.put(status, wait=False)
+
+    def _close(self, closed: Closed, stream: _Stream | None, result: RunResult) -> None:
+        result.opened += 1
+        if stream is not None:
+            self._finish(stream, result)
+        if closed.error is not None:
+            self.note(f"Error: {closed.error}")
+            result.failed.append(closed.name)
+            result.lost = result.lost or isinstance(closed.error, SourceLostError)
+
+    def _finish(self, stream: _Stream, result: RunResult) -> None:
+        source = stream.source
+        if not source.live:
+            # A file that breaks off still gets the prediction of what could be read.
+            self._decide(stream.recognizer.flush(), stream, result)
+        self._put_events(self.tracker.end(source.name), source)
+        result.summary.note_gap(source.name)
+        self._warn_if_slow(stream, at_end=True)
+        if isinstance(source, LiveSource):
+            result.live.append(f"{source.name}: {source.stats}")
+        if stream.recognizer.gate is not None:
+            result.summary.frames_skipped += stream.recognizer.gate.skipped
+        if stream.progress:
+            stream.progress.clear()
 
     def _ends(self, result: RunResult) -> bool:
         limit = self.limits.max_frames
@@ -146,15 +270,64 @@ class Run:
         limit = self.limits.duration_s
         return limit is not None and frame.timestamp_s > limit
 
-    def _warn_if_slow(self, source: FrameSource, sampler: FrameSampler) -> bool:
-        if self.model.spec.clip.num_frames == 1 or not sampler.source_is_slow:
-            return False
-        self.note(
-            f"Warning: {source.name} delivers about {sampler.achieved_hz:.1f} frames/s, but the "
-            f"model was trained at {sampler.frame_rate_hz:g}. Motion looks faster to it than it "
-            "is; expect worse results, or train with a lower --frame-rate."
-        )
-        return True
+    def _warn_if_slow(self, stream: _Stream, *, at_end: bool) -> None:
+        """Say once if a source is slower than the model's rate, when enough of it was seen."""
+        sampler = stream.sampler
+        seen = at_end or sampler.taken >= SLOW_AFTER_FRAMES
+        if stream.warned or not seen or not sampler.source_is_slow:
+            return
+        stream.warned = True
+        if self.model.spec.clip.num_frames > 1:
+            self.note(
+                f"Warning: {stream.source.name} delivers about {sampler.achieved_hz:.1f} frames/s, "
+                f"but the model was trained at {sampler.frame_rate_hz:g}. Motion looks faster to "
+                "it than it is; expect worse results, or train with a lower --frame-rate."
+            )
+
+
+class _Ahead:
+    """What is done to a frame on the thread that read it: resize it, encode it if it may.
+
+    Interpreters cannot be shared, so each thread loads one of its own. On several frames at
+    once they get more done than one interpreter of several threads, which wait for each other
+    in every layer.
+    """
+
+    def __init__(self, model: Model, *, encodes_videos: bool) -> None:
+        self._model = model
+        self._encodes_videos = encodes_videos
+        self._of_thread = threading.local()
+
+    def __call__(self, frame: Frame, source: FrameSource) -> Frame:
+        # For a single picture, loading a second interpreter would take longer than encoding it.
+        if not self._encodes_videos or source.live or source.duration_s is None:
+            return resize_ahead(frame, self._model.spec.clip)
+        if not hasattr(self._of_thread, "model"):
+            self._of_thread.model = load_model(
+                self._model.path, backend=self._model.backend.name, num_threads=1
+            )
+        return encode_ahead(frame, self._of_thread.model)
+
+
+@dataclass
+class _Stream:
+    """What is kept of one source while it is read.
+
+    Attributes:
+        dues: Says which frames need a prediction; None for all.
+    """
+
+    source: FrameSource
+    sampler: FrameSampler
+    recognizer: Recognizer
+    decider: Decider
+    dues: FrameSampler | None
+    progress: _Progress | None
+    warned: bool = False
+
+    def is_due(self, frame: Frame) -> bool:
+        """Whether a prediction is wanted of the window that ends with this frame."""
+        return self.dues is None or self.dues.takes(frame.timestamp_s)
 
 
 class _Progress:
@@ -187,7 +360,7 @@ class _Progress:
 
 
 @contextlib.contextmanager
-def _stop_signals(result: RunResult) -> Iterator[None]:
+def _stop_signals(result: RunResult, hurry: Callable[[], None]) -> Iterator[None]:
     """Turn SIGINT and SIGTERM into a note on `result`; a second one acts as usual.
 
     The run then ends after the frame in hand, with its outputs whole.
@@ -195,6 +368,7 @@ def _stop_signals(result: RunResult) -> Iterator[None]:
 
     def stop(number: int, _: FrameType | None) -> None:
         result.signal = number
+        hurry()
         signal.signal(number, previous[number])
 
     numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)

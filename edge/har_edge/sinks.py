@@ -1,13 +1,55 @@
-"""Where results go: each sink takes some kinds of records, at its own pace."""
+"""Where results go: each sink takes some kinds of records, at its own pace.
+
+An `Outbox` stands between recognition and each sink: one thread and one bounded queue. What it
+promises:
+
+- `put` never waits for a live source, and for files only while the sink gets on.
+- Events and states are kept, up to `MAX_KEPT` of them. Predictions and pictures never displace
+  them; of those the oldest are dropped when a sink is slow. All that is lost is counted.
+- What was taken is handed on in order, each record once.
+
+What it does when `Sink.take` raises:
+
+- `TryLaterError`: the same record again, after a wait that doubles up to `MAX_BACKOFF_S`, for as
+  long as the run lasts. Said once an outage, and once when it is over.
+- another `OutputError`: this record is lost and counted, the next one is tried; after
+  `MAX_REFUSED` in a row the sink is given up.
+- anything else: the sink is given up at once.
+
+A sink given up takes nothing more. If it is vital, such as standard output, `put` and `close`
+raise what it raised, which ends the run.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import random
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from har_edge.errors import OutputError
 from har_edge.events import Event
 from har_edge.recognizer import Prediction
 from har_edge.sources import Frame, SourceStatus
+
+# Events and states that wait for a sink: at one event a second, a quarter of an hour.
+MAX_KEPT = 1000
+# Predictions that wait: half a minute at 8 a second.
+MAX_PREDICTIONS = 256
+# Pictures that wait; one of 1920 x 1080 takes 6 MB.
+MAX_SHOTS = 4
+MAX_REFUSED = 10
+FIRST_BACKOFF_S = 0.5
+MAX_BACKOFF_S = 30.0
+CLOSE_TIMEOUT_S = 5.0
+# A sink that has not finished one record for so long is not waited for.
+STUCK_AFTER_S = 5.0
+
+Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -36,8 +78,299 @@ class Sink(Protocol):
         """Take one record; may wait for a disk or a network.
 
         Raises:
-            OutputError: if it cannot be taken now or ever.
+            TryLaterError: if the same record may be taken later.
+            OutputError: if it can never be taken.
         """
 
     def close(self) -> None:
         """Finish what was taken, with a time limit of its own."""
+
+
+class TryLaterError(OutputError):
+    """A record could not be taken now; the same one should be offered again.
+
+    Attributes:
+        after_s: How long to wait before that; None leaves it to the outbox.
+    """
+
+    def __init__(self, message: str, *, after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.after_s = after_s
+
+
+@dataclass
+class OutboxStats:
+    """What became of the records that were put into an outbox.
+
+    Attributes:
+        delivered: Taken by the sink.
+        dropped: Predictions and pictures that gave way to newer ones.
+        overflowed: Events and states that gave way to newer ones: more than the bound waited.
+        refused: Records that the sink could never take, and those put after it was given up.
+        left: Records that still waited when closing ran out of time.
+    """
+
+    delivered: int = 0
+    dropped: int = 0
+    overflowed: int = 0
+    refused: int = 0
+    left: int = 0
+
+    def __str__(self) -> str:
+        """What was lost, in words; empty if nothing was."""
+        parts = (
+            (self.overflowed, "events and states that newer ones pushed out"),
+            (self.refused, "records not accepted"),
+            (self.left, "records not delivered in time"),
+            (self.dropped, "predictions and pictures dropped"),
+        )
+        return ", ".join(f"{what}: {count}" for count, what in parts if count)
+
+
+@dataclass
+class _Queues:
+    """One bounded queue a kind; taken from in the order in which records came."""
+
+    limits: dict[type, int]
+    waiting: dict[type, deque[tuple[int, Record]]] = field(default_factory=dict)
+    count: int = 0
+
+    def is_full(self, kind: type) -> bool:
+        return len(self.waiting.get(kind, ())) >= self.limits[kind]
+
+    def append(self, kind: type, record: Record) -> None:
+        self.count += 1
+        self.waiting.setdefault(kind, deque()).append((self.count, record))
+
+    def pop_oldest(self, kind: type) -> None:
+        self.waiting[kind].popleft()
+
+    def pop(self) -> Record:
+        oldest = min((q for q in self.waiting.values() if q), key=lambda q: q[0][0])
+        return oldest.popleft()[1]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.waiting.values()))
+
+
+class Outbox:
+    """Hands records to one sink on a thread of its own.
+
+    Args:
+        sink: Where they go.
+        note: Takes lines for the user.
+        vital: Whether the run cannot go on without it (its main output).
+        max_kept: Events and states that may wait.
+        max_predictions: Predictions that may wait.
+        max_shots: Pictures that may wait.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        note: Note,
+        vital: bool = False,
+        max_kept: int = MAX_KEPT,
+        max_predictions: int = MAX_PREDICTIONS,
+        max_shots: int = MAX_SHOTS,
+    ) -> None:
+        self.sink = sink
+        self.vital = vital
+        self.stats = OutboxStats()
+        self._note = note
+        # Events and states share a queue, so that both are within the bound together.
+        self._queues = _Queues({Event: max_kept, Prediction: max_predictions, Shot: max_shots})
+        self._changed = threading.Condition()
+        self._in_hand = 0
+        self._progress_s = time.monotonic()
+        self._finishing = False
+        self._out_of_time = False
+        self._hurried = False
+        self._error: BaseException | None = None
+        self._said: set[str] = set()
+        self._thread = threading.Thread(target=self._work, name=f"sink {sink.name}", daemon=True)
+        self._thread.start()
+
+    def put(self, record: Record, *, wait: bool) -> None:
+        """Give a record to the sink; kinds that it does not want are passed over.
+
+        Args:
+            record: What to hand on; not to be changed afterwards.
+            wait: Whether to wait for room, so that nothing is lost: True for files. A sink that
+                is stuck is not waited for, unless it is vital.
+
+        Raises:
+            BaseException: what a vital sink was given up for.
+        """
+        if not isinstance(record, self.sink.wants):
+            return
+        kind = type(record) if type(record) in (Prediction, Shot) else Event
+        with self._changed:
+            while wait and self._queues.is_full(kind) and self._worth_waiting():
+                self._changed.wait(0.1)
+            if self._error is not None:
+                self.stats.refused += 1
+                if self.vital:
+                    raise self._error
+                return
+            if self._queues.is_full(kind):
+                self._queues.pop_oldest(kind)
+                self._count_lost(kind)
+            self._queues.append(kind, record)
+            self._changed.notify_all()
+
+    def hurry(self) -> None:
+        """Let no `put` wait any longer: somebody wants the run to end. Safe in signal handlers."""
+        self._hurried = True
+
+    def finish(self) -> None:
+        """Begin to close: hand on what waits, in the background."""
+        with self._changed:
+            self._finishing = True
+            self._changed.notify_all()
+
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> OutboxStats:
+        """Hand on what waits, close the sink and say what was lost.
+
+        Args:
+            timeout_s: Time limit for all of it. A vital sink has none until `hurry` is called.
+
+        Raises:
+            BaseException: what a vital sink was given up for.
+        """
+        self.finish()
+        until_s = float("inf")
+        while self._thread.is_alive() and time.monotonic() < until_s:
+            if until_s == float("inf") and (self._hurried or not self.vital):
+                until_s = time.monotonic() + timeout_s
+            self._thread.join(min(0.1, timeout_s))
+        with self._changed:
+            self._out_of_time = True
+            self._changed.notify_all()
+            self.stats.left = len(self._queues) + self._in_hand
+            if self._error is not None and self.vital:
+                raise self._error
+            lost = str(self.stats)
+        if lost:
+            self._note(f"Warning: {self.sink.name} lost some. {lost[0].upper()}{lost[1:]}.")
+        elif self._thread.is_alive():
+            self._note(f"Warning: {self.sink.name} could not be closed in {timeout_s:g} s.")
+        return self.stats
+
+    def _worth_waiting(self) -> bool:
+        if self._error is not None or self._hurried:
+            return False
+        return self.vital or time.monotonic() - self._progress_s < STUCK_AFTER_S
+
+    def _count_lost(self, kind: type) -> None:
+        if kind is Event:
+            self.stats.overflowed += 1
+            self._say_once(
+                f"Warning: {self.sink.name} is too slow or away: more than "
+                f"{self._queues.limits[Event]} events wait for it, the oldest are dropped."
+            )
+        else:
+            self.stats.dropped += 1
+
+    def _say_once(self, message: str) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            self._note(message)
+
+    # From here on: the sink's thread.
+
+    def _work(self) -> None:
+        for step in (self._hand_on, self.sink.close):
+            try:
+                step()
+            except BaseException as error:
+                self._give_up(error)
+
+    def _hand_on(self) -> None:
+        refused_in_row = 0
+        while (record := self._next()) is not None:
+            try:
+                if not self._deliver(record):
+                    return  # closing ran out of time; the record in hand counts as left
+                refused_in_row = 0
+            except OutputError as error:
+                refused_in_row += 1
+                if self.vital or refused_in_row >= MAX_REFUSED:
+                    raise
+                self._refuse(error)
+
+    def _next(self) -> Record | None:
+        with self._changed:
+            while not len(self._queues):
+                if self._finishing:
+                    return None
+                # A sink that waits for work is not stuck.
+                self._progress_s = time.monotonic()
+                self._changed.wait()
+            self._progress_s = time.monotonic()
+            record = self._queues.pop()
+            self._in_hand = 1
+            self._changed.notify_all()
+            return record
+
+    def _deliver(self, record: Record) -> bool:
+        """Offer a record until it is taken; False if closing ran out of time before."""
+        backoff_s, away = FIRST_BACKOFF_S, False
+        while True:
+            try:
+                self.sink.take(record)
+            except TryLaterError as error:
+                if not away:
+                    self._note(f"Warning: {error} What waits is kept and sent later.")
+                away = True
+                # Spread out, so that many machines do not return to a server all at once.
+                pause_s = backoff_s * random.uniform(0.5, 1.0)
+                if not self._pause(pause_s if error.after_s is None else error.after_s):
+                    return False
+                backoff_s = min(MAX_BACKOFF_S, 2 * backoff_s)
+                continue
+            if away:
+                self._note(f"{self.sink.name} takes records again.")
+            with self._changed:
+                self.stats.delivered += 1
+                self._in_hand = 0
+                self._progress_s = time.monotonic()
+            return True
+
+    def _pause(self, seconds: float) -> bool:
+        """Sleep, less where the outbox is being closed; False once its time is over."""
+        until_s = time.monotonic() + seconds
+        with self._changed:
+            while not self._out_of_time and (left_s := until_s - time.monotonic()) > 0:
+                if self._finishing and left_s > FIRST_BACKOFF_S:
+                    until_s = time.monotonic() + FIRST_BACKOFF_S
+                else:
+                    self._changed.wait(left_s)
+            return not self._out_of_time
+
+    def _refuse(self, error: OutputError) -> None:
+        with self._changed:
+            self._in_hand = 0
+            self.stats.refused += 1
+        self._say_once(f"Warning: {error}")
+
+    def _give_up(self, error: BaseException) -> None:
+        with self._changed:
+            first, self._error = self._error is None, self._error or error
+            self.stats.refused += len(self._queues) + self._in_hand
+            self._in_hand = 0
+            self._queues.waiting.clear()
+            self._changed.notify_all()
+        if first and not self.vital:
+            reason = error if isinstance(error, OutputError) else f"{type(error).__name__}: {error}"
+            self._note(f"Error: {self.sink.name} gets nothing more. {reason}")
+
+
+def safe_name(text: str, max_bytes: int = 60) -> str:
+    """Spell a source or an action so that it can be part of a file name or an MQTT topic.
+
+    Letters, digits, `_`, `-` and inner dots stay; runs of anything else become one `-`.
+    """
+    name = re.sub(r"[^\w.-]+", "-", text).strip("-.")
+    return name.encode()[:max_bytes].decode(errors="ignore") or "unnamed"

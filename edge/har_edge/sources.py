@@ -19,6 +19,9 @@ from pathlib import Path
 from queue import Full, Queue
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from har_edge.errors import SourceError, SourceRefusedError
 from har_edge.preprocess import (
     IMAGE_SUFFIXES,
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 
 # Stored frame counts are estimates in some containers; only a clear gap means damage.
 COMPLETE_SHARE = 0.9
+# Below this size one thread decodes as fast as several, which only take time from the model.
+LARGE_PIXELS = 1_000_000
 # Decoded frames that may wait for the model: enough to hide a slow one, little memory.
 PREFETCH_FRAMES = 2
 
@@ -55,6 +60,10 @@ class Frame:
         captured_s: Monotonic time of capture for live sources, else None.
         after_gap: Whether frames are missing before it (the source was lost, frozen or black),
             so that no window may hold it together with earlier ones.
+        resized: The same picture at the model's size, if it was made ahead, (H, W, 3), uint8.
+        preprocess_ms: Time spent on making it.
+        features: What the model's `encode` gives for it, if it was called ahead, (D,), float32.
+        encode_ms: Time spent on that.
     """
 
     pixels: Pixels
@@ -64,6 +73,10 @@ class Frame:
     decode_ms: float
     captured_s: float | None = None
     after_gap: bool = False
+    resized: Pixels | None = None
+    preprocess_ms: float = 0.0
+    features: NDArray[np.float32] | None = None
+    encode_ms: float = 0.0
 
 
 SourceState = Literal["live", "lost", "black", "frozen", "ended"]
@@ -148,8 +161,15 @@ class VideoSource:
         """
         self.path = Path(path)
         self.name = display_path(path)
+        self._num_threads = 1
         with self._open() as capture:
             cv2 = import_cv2()
+            width, height = (
+                capture.get(cv2.CAP_PROP_FRAME_WIDTH),
+                capture.get(cv2.CAP_PROP_FRAME_HEIGHT),
+            )
+            if width * height > LARGE_PIXELS:
+                self._num_threads = os.cpu_count() or 1
             self.frame_rate_hz = float(capture.get(cv2.CAP_PROP_FPS))
             self.num_frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         known = self.frame_rate_hz > 0 and self.num_frames > 0
@@ -234,7 +254,8 @@ class VideoSource:
             raise SourceError(f"{self.name} is empty (0 bytes). Copy the video again.")
         with _utf8_path(self.path.absolute()) as path:
             # FFmpeg by name: other back ends would take 'a%02d.mp4' for a picture series.
-            capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
+            options = [cv2.CAP_PROP_N_THREADS, self._num_threads]
+            capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG, options)
             try:
                 if not capture.isOpened():
                     raise SourceError(

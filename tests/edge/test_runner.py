@@ -2,33 +2,73 @@
 
 from __future__ import annotations
 
-import io
 import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import ASSETS, MakeVideo
+from conftest import ASSETS, MakeVideo, moving_square, write_video
 
+from har_edge.decide import Decider
 from har_edge.errors import SourceError
+from har_edge.events import Event, EventTracker
+from har_edge.lanes import SourceOpener
 from har_edge.live import LiveOptions, LiveSource
-from har_edge.output import JsonLinesWriter
+from har_edge.motion import MotionGate
 from har_edge.preprocess import Pixels, bgr_to_rgb, import_cv2
 from har_edge.recognizer import Prediction, load_model
 from har_edge.runner import Run, RunLimits, RunResult
+from har_edge.sinks import Record
 from har_edge.sources import Frame, VideoSource
+from har_edge.watchdog import Watchdog
 
 MODEL = ASSETS / "tiny-int8.tflite"
 
 
-def make_run(notes: list[str], **options: object) -> tuple[Run, io.StringIO]:
-    stream = io.StringIO()
-    run = Run(load_model(MODEL), JsonLinesWriter(stream, 3), notes.append, **options)  # type: ignore[arg-type]
-    return run, stream
+class Collected:
+    """An outlet that keeps everything."""
+
+    want_shots = False
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def put(self, record: Record, *, wait: bool) -> None:
+        self.records.append(record)
+
+    def hurry(self) -> None:
+        pass
+
+    @property
+    def predictions(self) -> list[Prediction]:
+        return [record for record in self.records if isinstance(record, Prediction)]
+
+    @property
+    def events(self) -> list[Event]:
+        return [record for record in self.records if isinstance(record, Event)]
+
+
+def make_run(notes: list[str], **options: Any) -> tuple[Run, Collected]:
+    model, outlet = load_model(MODEL), Collected()
+    decider = partial(Decider, model.spec.labels, smoothing_s=0.0)
+    return Run(model, outlet, notes.append, **{"new_decider": decider, **options}), outlet
+
+
+def video(path: Path | str, name: str = "") -> SourceOpener:
+    return SourceOpener(name or str(path), lambda notify: VideoSource(path))
+
+
+def live(source: LiveSource) -> SourceOpener:
+    return SourceOpener(source.name, lambda notify: source, apart=True)
 
 
 class Filming:
-    """A camera that films a video once, as fast as it can be read, and is then unplugged."""
+    """A camera that films a video once, in quick motion, and is then unplugged."""
 
     finite = False
     caveat = ""
@@ -36,8 +76,11 @@ class Filming:
 
     def __init__(self, path: Path) -> None:
         self._capture = import_cv2().VideoCapture(str(path))
-        self.grab = self._capture.grab
         self.close = self._capture.release
+
+    def grab(self) -> bool:
+        time.sleep(0.002)
+        return bool(self._capture.grab())
 
     def retrieve(self) -> Pixels | None:
         return bgr_to_rgb(self._capture.retrieve()[1])
@@ -45,14 +88,14 @@ class Filming:
 
 @pytest.fixture
 def camera(make_video: MakeVideo) -> LiveSource:
-    path = make_video(count=3000)
+    path = make_video(count=700)
     return LiveSource("camera:0", lambda: Filming(path), LiveOptions(max_retries=0))
 
 
 def test_lost_camera_ends_with_4(camera: LiveSource) -> None:
     notes: list[str] = []
     run, _ = make_run(notes)
-    result = run([("camera:0", lambda: camera)])
+    result = run([live(camera)])
     assert result.exit_code == 4
     assert result.failed == ["camera:0"]
     assert "camera:0 stopped delivering" in notes[-1]
@@ -66,7 +109,7 @@ def test_camera_frames_have_an_age_and_old_ones_are_dropped(camera: LiveSource) 
         return True
 
     run, _ = make_run([], watch=watch)
-    run([("camera:0", lambda: camera)])
+    run([live(camera)])
     indices = [frame.index for frame, _ in seen]
     assert indices == sorted(set(indices))
     # Far more frames than the model's 5 Hz has room for.
@@ -77,35 +120,33 @@ def test_camera_frames_have_an_age_and_old_ones_are_dropped(camera: LiveSource) 
 
 def test_failed_source_is_named_and_the_next_one_taken(make_video: MakeVideo) -> None:
     notes: list[str] = []
-    run, stream = make_run(notes)
-    sources = [(n, partial(VideoSource, n)) for n in ("gone.mp4", str(make_video()))]
-    result = run(sources)  # type: ignore[arg-type]
+    run, outlet = make_run(notes)
+    result = run([video("gone.mp4"), video(make_video())])
     assert result.exit_code == SourceError.exit_code == 1
     assert result.failed == ["gone.mp4"]
-    assert len(stream.getvalue().splitlines()) == 7
+    assert len(outlet.predictions) == 7
     assert "gone.mp4 does not exist" in notes[0]
 
 
 def test_window_does_not_reach_from_one_source_into_the_next(make_video: MakeVideo) -> None:
-    run, stream = make_run([])
+    run, outlet = make_run([])
     path = make_video()
-    run([("a", lambda: VideoSource(path)), ("b", lambda: VideoSource(path))])
-    lines = stream.getvalue().splitlines()
-    strip = [line.split('"latency_ms"')[0] for line in lines]
-    assert strip[:7] == strip[7:]
+    run([video(path), video(path)])
+    values = [(p.frame, p.probabilities.tolist()) for p in outlet.predictions]
+    assert values[:7] == values[7:]
 
 
 def test_limit_counts_over_all_sources(make_video: MakeVideo) -> None:
     run, _ = make_run([], limits=RunLimits(max_frames=12))
     path = make_video()
-    result = run([(str(i), lambda: VideoSource(path)) for i in range(3)])
+    result = run([video(path)] * 3)
     assert result.summary.frames == 12
 
 
 def test_viewer_can_end_the_run(make_video: MakeVideo) -> None:
     run, _ = make_run([], watch=lambda frame, prediction: frame.index < 20)
     path = make_video()
-    result = run([("a", lambda: VideoSource(path))])
+    result = run([video(path)])
     assert result.summary.frames == 5
     assert result.exit_code == 0
 
@@ -114,8 +155,100 @@ def test_handlers_are_put_back(make_video: MakeVideo) -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     run, _ = make_run([])
     path: Path = make_video()
-    run([("a", lambda: VideoSource(path))])
+    run([video(path)])
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+@pytest.mark.parametrize("model", ["tiny-float32", "tiny-int8"])
+def test_encoding_frames_beside_each_other_changes_nothing(
+    model: str, make_video: MakeVideo
+) -> None:
+    path = make_video(count=200)
+    answers = []
+    for num_workers in (1, 3):
+        run, outlet = make_run([], num_workers=num_workers)
+        run.model = load_model(ASSETS / f"{model}.tflite")
+        run([video(path)])
+        answers.append([(p.frame, p.probabilities.tolist()) for p in outlet.predictions])
+    assert len(answers[0]) > 30
+    assert answers[0] == answers[1]
+
+
+def test_two_live_sources_and_a_file_share_the_model(make_video: MakeVideo) -> None:
+    path = make_video(count=700)
+    cameras = [
+        LiveSource(f"camera:{i}", lambda: Filming(path), LiveOptions(max_retries=0))
+        for i in range(2)
+    ]
+    run, outlet = make_run([])
+    result = run([*map(live, cameras), video(path)])
+    assert {p.source for p in outlet.predictions} == {"camera:0", "camera:1", str(path)}
+    assert sorted(result.failed) == ["camera:0", "camera:1"]
+    alone, only = make_run([])
+    alone([video(path)])
+    of_file = [p.probabilities.tolist() for p in outlet.predictions if p.source == str(path)]
+    assert of_file == [p.probabilities.tolist() for p in only.predictions]
+
+
+def test_fewer_predictions_where_they_are_not_wanted(make_video: MakeVideo) -> None:
+    path = make_video(count=200)
+    every, all_of_them = make_run([])
+    every([video(path)])
+    few, some = make_run([], inference_hz=1.0)
+    few([video(path)])
+    by_frame = {p.frame: p.probabilities.tolist() for p in all_of_them.predictions}
+    assert len(some.predictions) == pytest.approx(len(by_frame) / 5, abs=1)
+    # The windows are those of the model's own rate.
+    assert all(p.probabilities.tolist() == by_frame[p.frame] for p in some.predictions)
+
+
+def test_gate_spares_still_frames(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "still.mp4", moving_square(1) * 100)
+    run, outlet = make_run([], new_gate=MotionGate)
+    result = run([video(path)])
+    assert result.summary.frames_skipped > 0.7 * result.summary.frames
+    assert sum(not p.encoded for p in outlet.predictions) > 0
+    assert "spared" in result.summary.format()
+
+
+def test_actions_that_go_on_end_with_their_source(make_video: MakeVideo) -> None:
+    run, outlet = make_run([], tracker=EventTracker(0.0))
+    path = make_video(count=100)
+    run([video(path)])
+    kinds = [event.kind for event in outlet.events]
+    assert kinds.count("action_started") == kinds.count("action_ended") >= 1
+    assert outlet.events[-1].end_s == outlet.predictions[-1].timestamp_s
+
+
+def test_files_that_come_later_are_taken(make_video: MakeVideo) -> None:
+    path = make_video()
+    told_to_stop = threading.Event()
+
+    def follow(stopped: Callable[[], bool]) -> Iterator[SourceOpener]:
+        yield video(path)
+        yield video(path)
+        told_to_stop.wait(5)
+        assert stopped()
+
+    run, outlet = make_run([], limits=RunLimits(max_frames=22))
+    result = run([video(path)], follow)
+    told_to_stop.set()
+    assert result.summary.frames == 22
+    assert len(outlet.predictions) > 14
+
+
+def test_service_manager_hears_of_the_run(camera: LiveSource, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(5)
+        told = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000"}
+        run, _ = make_run([], watchdog=Watchdog(told))
+        run([live(camera)])
+        messages = []
+        while not messages or "STOPPING=1" not in messages[-1]:
+            messages.append(manager.recv(1000).decode())
+    assert messages[0] == "READY=1"
+    assert "WATCHDOG=1" in messages
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""A training for tests to kill: python killed.py RUN CACHE goes on with RUN's checkpoints."""
+"""A training for tests to kill: python killed.py RUN CACHE goes on with RUN's checkpoints.
+
+It prints what a training says: a table, then a line when an epoch's checkpoint is written.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+import click
 
 import har_train.fit
 from har_edge.spec import ClipSpec
@@ -39,11 +44,12 @@ def small_encoder(clip: ClipSpec, config: FitConfig) -> Any:
 def main() -> None:
     folder, cache = map(Path, sys.argv[1:])
     import_keras()
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
     har_train.fit.build_encoder = small_encoder
     result = har_train.fit.fit(
-        resume_config(folder), cache=cache, checkpoints=checkpoint_folder(folder)
+        resume_config(folder),
+        cache=cache,
+        checkpoints=checkpoint_folder(folder),
+        say=click.echo,
     )
     save_run(result, folder)
 

@@ -19,6 +19,7 @@ from har_train.evaluate import (
     fit_temperature,
     measure,
     per_class,
+    rejection,
     reliability,
     risk_coverage,
     tempered,
@@ -206,16 +207,38 @@ def test_temperature_is_found_again(temperature: float) -> None:
     assert calibration_error(tempered(raw, found).probabilities, raw.targets) < 0.03
 
 
-def test_reject_threshold_has_the_largest_j() -> None:
+def test_reject_threshold_is_the_highest_that_keeps_the_right_answers() -> None:
     raw = drawn_predictions(1.0, clips=300)
     confidence = raw.probabilities.max(axis=1)
     right = raw.probabilities.argmax(axis=1) == raw.targets
+    found = choose_reject_threshold(raw)
+    assert (confidence[right] >= found).mean() >= 0.95
+    higher = confidence[right][confidence[right] > found].min()
+    assert (confidence[right] >= higher).mean() < 0.95
+    share = rejection(raw, found)
+    assert share["right_kept"] == pytest.approx((confidence[right] >= found).mean())
+    assert share["wrong_rejected"] == pytest.approx((confidence[~right] < found).mean())
+    assert share["wrong_rejected"] > 0.1
 
-    def j(threshold: float) -> float:
-        kept = confidence >= threshold
-        return float(kept[right].mean() - kept[~right].mean())
 
-    assert j(choose_reject_threshold(raw)) == pytest.approx(max(j(float(c)) for c in confidence))
+def test_reject_threshold_weighs_clips_and_keeps_equals_together() -> None:
+    # A clip of 18 windows, all sure and right, and one of 2, less sure, of which one is wrong.
+    sure = [[0.9, 0.1]] * 18 + [[0.6, 0.4], [0.3, 0.7]]
+    clip_of = np.array([0] * 18 + [1, 1])
+    rows, targets = np.array(sure, np.float32), np.zeros(2, np.intp)
+    raw = SplitPredictions([Path("x")] * 2, targets, rows, clip_of, np.zeros(20, np.intp))
+    # Without it, 18 of 19 right windows are left, but only 1 of 1.5 clips.
+    assert choose_reject_threshold(raw) == pytest.approx(0.6)
+    assert rejection(raw, 0.8) == pytest.approx({"right_kept": 1 / 1.5, "wrong_rejected": 1})
+    assert rejection(raw, 0.65) == pytest.approx({"right_kept": 1 / 1.5, "wrong_rejected": 0})
+
+
+def test_without_wrong_answers_nothing_is_rejected() -> None:
+    order = np.arange(40)
+    rows = np.linspace([0.6, 0.4], [0.99, 0.01], 40).astype(np.float32)
+    raw = SplitPredictions([Path("x")] * 40, order * 0, rows, order, order * 0)
+    assert choose_reject_threshold(raw) == 0
+    assert rejection(raw, 0.0) == {"right_kept": 1, "wrong_rejected": 0}
 
 
 def test_perfect_and_constant_predictors() -> None:

@@ -89,6 +89,15 @@ def test_history_and_best_epoch(trained: FitResult) -> None:
     assert min(losses) == losses[trained.best_epoch - 1]
 
 
+def test_last_epoch_is_kept_at_a_rate_of_0(config: FitConfig, cache: Path) -> None:
+    config = replace(config, head="mean", dense_units=(), keep="last", epochs=12, patience=1)
+    found = fit(config, cache=cache)
+    losses = found.history["val_loss"]
+    assert len(losses) == found.best_epoch == 12
+    # Steps get ever smaller. No batch norm: its statistics move on when the weights no longer do.
+    assert abs(losses[-1] - losses[-2]) < 0.1 * abs(losses[1] - losses[0])
+
+
 def test_splits_are_those_of_the_seed(trained: FitResult, config: FitConfig) -> None:
     expected = assign_splits(
         load_dataset(config.data),

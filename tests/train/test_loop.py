@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import signal
 import subprocess
@@ -26,6 +27,8 @@ from har_train.run_folder import checkpoint_folder
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
 
+# Of the 30 epochs of the training that is killed, those it gets through before the last kill.
+KILL_EPOCHS = 20
 X = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
 Y = np.eye(2, dtype=np.float32)[(X[:, 0] + X[:, 1] > 0).astype(int)]
 
@@ -116,6 +119,23 @@ def test_best_weights_are_kept_and_patience_ends_it() -> None:
     assert found == pytest.approx(min(losses), rel=1e-5)
 
 
+def test_last_weights_are_kept_if_so_asked(tmp_path: Path) -> None:
+    model, best = small_model(), small_model()
+    for one in (model, best):
+        one.optimizer.learning_rate = 3.0  # far too high: some epochs get worse
+    train(best, None, epochs=12)
+    history = train(model, tmp_path / "c.npz", epochs=12, patience=1, keep="last")
+    losses = history["val_loss"]
+    assert len(losses) == 12  # whatever the patience
+    assert int(np.argmin(losses)) < 11
+    assert loop._judge(model, dataset(None))["val_loss"] == pytest.approx(losses[-1], rel=1e-5)
+    assert loop._judge(best, dataset(None))["val_loss"] == pytest.approx(min(losses), rel=1e-5)
+    again = small_model()
+    assert train(again, tmp_path / "c.npz", epochs=12, keep="last") == history
+    for array, expected in zip(again.get_weights(), model.get_weights(), strict=True):
+        assert np.array_equal(array, expected)
+
+
 def test_weights_stay_if_no_epoch_is_better() -> None:
     model = small_model()
     train(model, None, epochs=60, patience=60)
@@ -174,6 +194,9 @@ def test_full_disk_keeps_the_last_checkpoint(
 def run_killed(folder: Path, cache: Path, kills: int, seed: int) -> int:
     """Start a training again and again, kill -9 it at random moments, let the last one end.
 
+    Each process gets through a random number of epochs, and then for a random time on: through a
+    part of the next one, or of writing its checkpoint.
+
     Returns:
         How many processes were really killed before they ended.
     """
@@ -188,29 +211,31 @@ def run_killed(folder: Path, cache: Path, kills: int, seed: int) -> int:
             text=True,
         )
         assert process.stdout is not None
-        # Importing Keras takes long; the dangerous moments come after it.
-        process.stdout.readline()
+        lines = iter(process.stdout.readline, "")
         if attempt < kills:
-            time.sleep(random.uniform(0.0, 6.0))
+            next(lines)  # the table: its data are read, nothing is encoded or trained
+            epochs = (line for line in lines if line.startswith("epoch"))
+            for _ in itertools.islice(epochs, int(random.integers(0, KILL_EPOCHS // kills + 1))):
+                pass
+            time.sleep(random.uniform(0.0, 0.3))
             killed += process.poll() is None
             process.send_signal(signal.SIGKILL)
-        process.stdout.close()
-        process.wait(timeout=240)
+        process.communicate(timeout=240)
     assert process.returncode == 0
     return killed
 
 
 def check_kills(config: FitConfig, cache: Path, tmp_path: Path, kills: int, seed: int) -> None:
     config = replace(
-        config, alpha=0.35, weights="none", epochs=6, patience=9, views=1, fine_tune_blocks=1,
-        fine_tune_epochs=6, ema=0.9, name="killed",
+        config, alpha=0.35, weights="none", epochs=10, patience=10, views=1, fine_tune_blocks=1,
+        fine_tune_epochs=10, ema=0.9, name="killed",
     )  # fmt: skip
     for name in ("disturbed", "undisturbed"):
         checkpoints = checkpoint_folder(tmp_path / name)
         checkpoints.mkdir(parents=True)
         save_config(config, checkpoints / "config.toml")
     assert run_killed(tmp_path / "undisturbed", cache, 0, seed) == 0
-    assert run_killed(tmp_path / "disturbed", cache, kills, seed) > 0
+    assert run_killed(tmp_path / "disturbed", cache, kills, seed) == kills
     found, expected = (read_result(tmp_path / n) for n in ("disturbed", "undisturbed"))
     assert found.keys() == expected.keys()
     for key, values in expected.items():

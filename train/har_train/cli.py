@@ -19,7 +19,7 @@ from har_edge import __version__
 from har_edge.cli import BACKENDS, note, run_command
 from har_edge.errors import DataError, HarError, MissingExtraError, OutputError
 from har_edge.preprocess import display_path
-from har_train.config import Balance, FitConfig, Head, HeadInput, default_name, load_config
+from har_train.config import Balance, FitConfig, Head, HeadInput, Keep, default_name, load_config
 from har_train.data import SPLITS
 from har_train.explore import ExploreConfig
 from har_train.findings import KINDS
@@ -125,6 +125,12 @@ def _setting(name: str) -> Any:
     type=click.IntRange(min=1),
     metavar="N",
     help=f"Epochs without progress before stopping. [default: {_setting('patience')}]",
+)
+@click.option(
+    "--keep",
+    type=click.Choice(get_args(Keep)),
+    help="Epoch whose weights stay: the best of the validation part, or the last, with a rate that "
+    f"falls to 0; for validation parts of some dozen clips. [default: {_setting('keep')}]",
 )
 @click.option(
     "--batch-size",

@@ -16,6 +16,7 @@ from har_edge.spec import Resize
 Head = Literal["lstm", "gru", "bilstm", "attention", "mean"]
 HeadInput = Literal["features", "differences"]
 Balance = Literal["none", "weights", "sampling"]
+Keep = Literal["best", "last"]
 
 
 Range = tuple[Callable[[Any], bool], str]
@@ -36,6 +37,7 @@ RANGES: Mapping[str, Range] = {
     "head": _one_of(Head),
     "head_input": _one_of(HeadInput),
     "balance": _one_of(Balance),
+    "keep": _one_of(Keep),
     "views": NOT_NEGATIVE,
     "augment_strength": NOT_NEGATIVE,
     "augment_erase": BELOW_1,
@@ -77,6 +79,9 @@ class FitConfig:
         batch_size: Windows in a step.
         learning_rate: AdamW's.
         patience: Epochs without a better validation loss before training stops.
+        keep: Weights that a stage ends with: of the epoch that is `best` by validation loss, or
+            of the `last` one, to whose end the learning rate falls to 0. For validation parts of
+            some dozen clips, which cannot tell epochs apart.
         window_stride: Frames between the starts of two windows of a clip; 0 for T / 4.
         views: Augmented views of each training sample, encoded once; 0 for none.
         augment_strength: Factor on the ranges of shift, zoom, brightness, contrast, saturation.
@@ -125,6 +130,7 @@ class FitConfig:
     batch_size: int = 32
     learning_rate: float = 5e-4
     patience: int = 8
+    keep: Keep = "best"
     window_stride: int = 0
     views: int = 0
     augment_strength: float = 1.0

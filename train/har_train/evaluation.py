@@ -193,7 +193,9 @@ def evaluate(
     for name, samples in data.parts.items():
         found, raw = predictor.predict(samples, progress=tick, skipped=say)
         groups = [sample.group for sample in found]
-        parts[name], metrics[name] = measure_tempered(raw, spec.temperature, groups)
+        parts[name], metrics[name] = measure_tempered(
+            raw, spec.temperature, spec.reject_threshold, groups
+        )
     return Evaluation(model, spec, data, parts, metrics)
 
 

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from har_edge.clips import load_frames
 from har_edge.errors import OutputError, SourceError
+from har_edge.folders import cache_folder
 from har_edge.preprocess import Pixels, display_path
 from har_edge.spec import ClipSpec
 from har_train.augment import Augmentation, Augmenter, path_draws
@@ -131,9 +132,8 @@ class Target:
 
 
 def default_cache() -> Path:
-    """Folder of the feature cache: HAR_CACHE_DIR, else XDG_CACHE_HOME, else ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("HAR_CACHE_DIR") or Path(base) / "har-edge") / "features"
+    """Folder of the feature cache, see `har_edge.folders.cache_folder`."""
+    return cache_folder() / "features"
 
 
 def encode_dataset(

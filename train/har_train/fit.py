@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from har_train.evaluate import (
     choose_reject_threshold,
     fit_temperature,
     measure_tempered,
+    tempered,
 )
 from har_train.features import EncodedSample, Fill, View, encode_dataset, fill_folder
 from har_train.finetune import fine_tune
@@ -42,7 +44,13 @@ from har_train.model import (
     import_keras,
     join_model,
 )
-from har_train.windows import Windows, build_windows, held_out_epoch, training_epoch
+from har_train.windows import (
+    Windows,
+    build_windows,
+    epoch_length,
+    held_out_epoch,
+    training_epoch,
+)
 
 Say = Callable[[str], object]
 Tick = Callable[[int], object]
@@ -77,7 +85,8 @@ class FitResult:
     @property
     def best_epoch(self) -> int:
         """Epoch, from 1, whose weights were kept."""
-        return int(np.argmin(self.history["val_loss"])) + 1
+        losses = self.history["val_loss"]
+        return len(losses) if self.config.keep == "last" else int(np.argmin(losses)) + 1
 
 
 def fit(
@@ -173,6 +182,7 @@ class _Stage:
         return LoopSettings(
             epochs=epochs,
             patience=self.config.patience,
+            keep=self.config.keep,
             seed=self.config.seed,
             checkpoint=self.checkpoints / f"{name}.npz" if self.checkpoints else None,
             fingerprint=hashlib.sha256(text.encode()).hexdigest(),
@@ -284,16 +294,20 @@ def _train_head(
     encoded: _Encoded,
     name: Literal["head", "head_again"] = "head",
 ) -> History:
-    """Train until the validation loss stops falling; the best weights stay.
+    """Train until the validation loss stops falling, or for all epochs with a falling rate.
 
     A second time because the head that learnt along with the backbone saw mixed, cut and
     coloured pictures; on the features of whole ones it comes out better.
     """
     keras, config = import_keras(), stage.config
+    steps = math.ceil(epoch_length(windows["train"]) / config.batch_size) * config.epochs
 
     def compile_model(model: Any) -> None:
+        rate = config.learning_rate
+        if config.keep == "last":
+            rate = keras.optimizers.schedules.CosineDecay(rate, steps)
         model.compile(
-            optimizer=keras.optimizers.AdamW(config.learning_rate, config.weight_decay),
+            optimizer=keras.optimizers.AdamW(rate, config.weight_decay),
             loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
             weighted_metrics=["accuracy"],
         )
@@ -343,10 +357,11 @@ def _result(
 ) -> FitResult:
     """Calibrate and measure the model, describe it and join its parts."""
     temperature = fit_temperature(raw["val"])
+    threshold = choose_reject_threshold(tempered(raw["val"], temperature))
     predictions, metrics = {}, {}
     for s in SPLITS:
         groups = [item.sample.group for item in encoded.parts[s][0]]
-        predictions[s], metrics[s] = measure_tempered(raw[s], temperature, groups)
+        predictions[s], metrics[s] = measure_tempered(raw[s], temperature, threshold, groups)
     spec = ModelSpec(
         name=config.name,
         labels=encoded.labels,
@@ -354,7 +369,7 @@ def _result(
         feature_size=int(encoder.output_shape[-1]),
         backbone=backbone_name(config),
         temperature=temperature,
-        reject_threshold=choose_reject_threshold(predictions["val"]),
+        reject_threshold=threshold,
         data_fingerprint=_fingerprint(encoded.parts["train"][0]),
         metrics={f"test_{k}": v for k, v in metrics["test"].items()},
         tool_versions={

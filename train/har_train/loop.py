@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from har_edge.errors import DataError, OutputError
 from har_edge.preprocess import display_path
+from har_train.config import Keep
 from har_train.distribute import Distribution
 from har_train.evaluate import best_temperature
 from har_train.model import import_keras
@@ -43,6 +44,8 @@ class LoopSettings:
         fingerprint: Names data and settings; a checkpoint of others is refused.
         log_folder: Folder for TensorBoard's logs, or None.
         distribution: Devices or machines that train together, or None for this process alone.
+        keep: Epoch whose weights stay: the `best` by validation loss, or the `last`, which
+            patience never stops short of.
     """
 
     epochs: int
@@ -52,6 +55,7 @@ class LoopSettings:
     fingerprint: str = ""
     log_folder: Path | None = None
     distribution: Distribution | None = None
+    keep: Keep = "best"
 
     @property
     def writes(self) -> bool:
@@ -61,7 +65,7 @@ class LoopSettings:
 
 @dataclass
 class _State:
-    """Where the loop stands: the epochs done, and the best weights of them."""
+    """Where the loop stands: the epochs done, and the weights of them to keep."""
 
     history: History = field(default_factory=dict)
     best_loss: float = np.inf
@@ -85,7 +89,9 @@ def run_epochs(
     compile_model: Callable[[Any], object] | None = None,
     report: Callable[[int, Mapping[str, float]], object] = lambda epoch, logs: None,
 ) -> History:
-    """Train a compiled model; it keeps the weights with the lowest validation loss, tempered.
+    """Train a compiled model; it keeps the weights that `settings.keep` says.
+
+    The validation loss is the tempered one, see `_judge`.
 
     Args:
         model: Compiled Keras model. An optimizer with an average of the weights (EMA) is
@@ -95,8 +101,8 @@ def run_epochs(
         val: Validation dataset of inputs, targets and weights.
         settings: See there.
         judge: Model of the same layers that validation runs, where its input is of another size.
-        trained: Whether the weights that the model comes with are worth keeping: they stay if no
-            epoch is better.
+        trained: Whether the weights that the model comes with are worth keeping: the best stay
+            these if no epoch is better.
         compile_model: What the model was compiled by; for a distribution, which compiles a copy.
         report: Called after each epoch with its number and figures.
 
@@ -128,7 +134,7 @@ def run_epochs(
         if learner is not model:
             model.set_weights(learner.get_weights())
         logs |= _judge(judge, val, settings)
-        if logs["val_loss"] < state.best_loss:
+        if settings.keep == "last" or logs["val_loss"] < state.best_loss:
             state.best_loss, state.best_epoch, state.best = logs["val_loss"], epoch, _weights(model)
         learner.set_weights(current)
         for key, value in logs.items():

@@ -58,11 +58,11 @@ def observe() -> None:
     file = Path(os.environ[NOTE]).open("a", buffering=1)  # noqa: SIM115  (open until the end)
     push = recognizer.Recognizer.push
 
-    def noted(self: Any, frame: Any) -> Any:
+    def noted(self: Any, frame: Any, **options: Any) -> Any:
         stamp = pattern.read(frame.pixels)
         age_s = None if stamp is None else pattern.age_s(stamp)
         file.write(json.dumps([time.monotonic(), frame.source, age_s]) + "\n")
-        return push(self, frame)
+        return push(self, frame, **options)
 
     recognizer.Recognizer.push = noted  # type: ignore[method-assign]
 

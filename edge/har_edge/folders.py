@@ -1,0 +1,25 @@
+"""Folders of the user's own: what may be deleted at any time, and what may not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """What can be made again: HAR_CACHE_DIR, else XDG_CACHE_HOME/har-edge, else ~/.cache/har-edge.
+
+    It need not exist. Source: XDG Base Directory Specification, 0.8.
+    """
+    return Path(os.environ.get("HAR_CACHE_DIR") or _folder("XDG_CACHE_HOME", ".cache"))
+
+
+def data_folder() -> Path:
+    """What users made: XDG_DATA_HOME/har-edge, else ~/.local/share/har-edge."""
+    return _folder("XDG_DATA_HOME", ".local/share")
+
+
+def _folder(variable: str, fallback: str) -> Path:
+    # expanduser leaves the "~" where a user has no home; nothing can be made there then.
+    base = os.environ.get(variable) or os.path.expanduser(f"~/{fallback}")  # noqa: PTH111
+    return Path(base) / "har-edge"

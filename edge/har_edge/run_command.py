@@ -1,0 +1,98 @@
+"""What `har-edge run` does with its options: load, open, run, sum up."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from har_edge.events import EventTracker
+from har_edge.motion import MotionGate
+from har_edge.outlets import open_outlets
+from har_edge.preprocess import import_cv2
+from har_edge.recognizer import Model, load_model
+from har_edge.runner import Note, Run, RunLimits, RunResult
+from har_edge.sink_options import build_decider, build_outlet_options
+from har_edge.source_options import build_follow, build_openers
+from har_edge.teach import load_taught
+from har_edge.threads import choose_num_threads
+
+
+def run_with_options(options: Mapping[str, Any], note: Note) -> int:
+    """Run over the sources and print the summary.
+
+    Args:
+        options: The values of the command's options.
+        note: Takes lines for the user.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        HarError: if a source, the model or an output cannot be used at all.
+    """
+    openers, follow = build_openers(options), build_follow(options)
+    outlet_options = build_outlet_options(options)
+    # Sources share the cores with the model; a frame is too small for OpenCV to share it out too.
+    import_cv2().setNumThreads(1)
+    num_threads = _num_threads(options, note)
+    # Frames of videos are encoded beside each other, by one thread each; those of a live source
+    # come one by one, and so does what the motion gate lets pass.
+    in_turns = options["motion_gate"] or any(opener.apart for opener in openers)
+    model = _load(options, num_threads if in_turns else 1)
+    new_decider = partial(build_decider, model.spec, options)
+    new_decider()  # refuses lists that do not fit before anything is opened
+    viewer = _viewer() if options["show"] else None
+    outlets = open_outlets(outlet_options, model.spec.clip.frame_rate_hz, note)
+    run = Run(
+        model=model,
+        outlets=outlets,
+        note=note,
+        new_decider=new_decider,
+        tracker=EventTracker(options["min_duration"]),
+        new_gate=MotionGate if options["motion_gate"] else None,
+        limits=RunLimits(options["max_frames"], options["duration"]),
+        inference_hz=options["inference_fps"],
+        num_workers=1 if in_turns else num_threads,
+        watch=viewer,
+        progress=sys.stderr.isatty(),
+    )
+    try:
+        result = run(openers, follow)
+    finally:
+        if viewer:
+            viewer.close()
+        outlets.close()
+    _sum_up(result, note)
+    if outlets.totals is not None:
+        note(outlets.totals.format().rstrip())
+    return result.exit_code
+
+
+def _num_threads(options: Mapping[str, Any], note: Note) -> int:
+    if options["num_threads"] != "auto":
+        return int(options["num_threads"])
+    choice = choose_num_threads(options["model"], backend=options["backend"])
+    note(choice.format())
+    return choice.num_threads
+
+
+def _load(options: Mapping[str, Any], num_threads: int) -> Model:
+    model = load_model(options["model"], backend=options["backend"], num_threads=num_threads)
+    return load_taught(model, options["taught"])
+
+
+def _viewer() -> Any:
+    from har_edge.viewer import Viewer
+
+    return Viewer()
+
+
+def _sum_up(result: RunResult, note: Note) -> None:
+    if result.summary.frames:
+        note("\n" + result.summary.format().rstrip())
+    for stats in result.live:
+        note(stats)
+    if result.failed:
+        note(f"{len(result.failed)} of {result.opened} sources could not be read in full.")

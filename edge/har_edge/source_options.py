@@ -1,0 +1,145 @@
+"""The options of commands that read sources: which ones, and how patient live ones are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from har_edge.captures import StdinFormat
+    from har_edge.lanes import Follow, SourceOpener
+    from har_edge.live import LiveOptions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _parse_stdin_format(_: object, __: object, text: str | None) -> StdinFormat | None:
+    if text is None:
+        return None
+    from har_edge.captures import StdinFormat
+
+    try:
+        return StdinFormat.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+_OPTIONS = (
+    click.argument("sources", nargs=-1, metavar="[SOURCES]..."),
+    click.option("--camera", metavar="N|PATH", help="Camera by number or device file."),
+    click.option("--demo", is_flag=True, help="Run on the bundled pictures and clip."),
+    click.option(
+        "--watch", metavar="DIR", multiple=True, help="Take files as they come into this folder."
+    ),
+    click.option(
+        "--stdin-format",
+        metavar="FORMAT",
+        callback=_parse_stdin_format,
+        show_default="mjpeg@25",
+        help="What comes on '-': mjpeg or rgb24:640x480, each with @FPS or @live.",
+    ),
+    click.option(
+        "--stall-timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="S",
+        default=5.0,
+        show_default=True,
+        help="Open a camera or stream again after S seconds without a frame.",
+    ),
+    click.option(
+        "--frozen-after",
+        type=click.FloatRange(min=0),
+        metavar="S",
+        default=5.0,
+        show_default=True,
+        help="A picture that stays the same for S seconds is not of now; 0 to believe it.",
+    ),
+    click.option(
+        "--max-retries",
+        type=click.IntRange(min=0),
+        metavar="N",
+        show_default="no end",
+        help="Give a lost source up (exit code 4) after N attempts in a row.",
+    ),
+    click.option(
+        "--wait-for-source", is_flag=True, help="Wait for a source that is not there yet."
+    ),
+)
+
+
+def source_options(command: Command) -> Command:
+    """Add the options to a command, in the order in which help lists them."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def has_sources(options: Mapping[str, Any]) -> bool:
+    """Whether the options name any source."""
+    return any(options[name] for name in ("sources", "demo", "watch")) or bool(options["camera"])
+
+
+def build_openers(options: Mapping[str, Any]) -> list[SourceOpener]:
+    """Name each source that the options ask for, with a function that opens it.
+
+    Raises:
+        SourceError: if a folder, a pattern or a list holds no source.
+    """
+    from har_edge.source_names import expand_sources
+
+    names = [*options["sources"], *(_demo_files() if options["demo"] else ())]
+    if options["camera"]:
+        camera = options["camera"]
+        names.append(camera if camera.startswith("/") else f"camera:{camera}")
+    return [_opener(name, options) for name in expand_sources(names)]
+
+
+def build_follow(options: Mapping[str, Any]) -> Follow | None:
+    """Make the function that gives the files of watched folders, if there are any."""
+    folders: Sequence[str] = options["watch"]
+    if not folders:
+        return None
+
+    def follow(stopped: Callable[[], bool]) -> Iterable[SourceOpener]:
+        from har_edge.source_names import iter_new_files
+
+        return (_opener(name, options) for name in iter_new_files(folders, stopped))
+
+    return follow
+
+
+def _opener(name: str, options: Mapping[str, Any]) -> SourceOpener:
+    from har_edge.lanes import Notify, SourceOpener
+    from har_edge.source_names import DEVICE
+    from har_edge.sources import FrameSource, open_source
+    from har_edge.urls import is_url, redact
+
+    def open_it(notify: Notify) -> FrameSource:
+        return open_source(
+            name,
+            options=_live_options(options),
+            notify=notify,
+            stdin_format=options["stdin_format"],
+        )
+
+    return SourceOpener(redact(name), open_it, apart=is_url(name) or bool(DEVICE.fullmatch(name)))
+
+
+def _live_options(options: Mapping[str, Any]) -> LiveOptions:
+    from har_edge.live import LiveOptions
+
+    return LiveOptions(
+        stall_timeout_s=options["stall_timeout"],
+        frozen_after_s=options["frozen_after"],
+        max_retries=options["max_retries"],
+        wait_for_source=options["wait_for_source"],
+    )
+
+
+def _demo_files() -> list[str]:
+    folder = Path(__file__).parent / "samples"
+    return [os.path.relpath(p) for p in sorted(folder.iterdir()) if p.suffix in (".jpg", ".mp4")]

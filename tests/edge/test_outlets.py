@@ -1,0 +1,164 @@
+"""All sinks of a run together: opened from options, fed, closed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ASSETS, MakeVideo
+
+from har_edge.decide import Decider
+from har_edge.errors import OutputError
+from har_edge.events import EventTracker
+from har_edge.outlets import OutletOptions, Outlets, open_outlets
+from har_edge.recognizer import Recognizer, load_model
+from har_edge.sampling import FrameSampler
+from har_edge.sinks import Outbox, Record, Shot
+from har_edge.sources import VideoSource
+from har_edge.totals import Totals
+
+SOON_S = 20.0
+
+
+def run(video: Path, options: OutletOptions, notes: list[str]) -> Outlets:
+    """What the runner does with a file, without its reports and signals."""
+    model = load_model(ASSETS / "tiny-int8.tflite")
+    rate_hz = model.spec.clip.frame_rate_hz
+    recognizer, source = Recognizer(model), VideoSource(video)
+    decider = Decider(model.spec.labels, smoothing_s=0.5, threshold=0.0)
+    tracker = EventTracker(options.min_duration_s)
+    outlets = open_outlets(options, rate_hz, notes.append)
+    for frame in source.frames(FrameSampler(rate_hz)):
+        prediction = recognizer.push(frame)
+        decided = None if prediction is None else decider.decide(prediction)
+        if outlets.want_shots:
+            outlets.put(Shot(frame, decided), wait=True)
+        if decided is not None:
+            outlets.put(decided, wait=True)
+            for event in tracker.add(decided):
+                outlets.put(event, wait=True)
+    for event in tracker.end_all():
+        outlets.put(event, wait=True)
+    outlets.close(SOON_S)
+    return outlets
+
+
+def test_a_file_through_all_that_writes_files(tmp_path: Path, make_video: MakeVideo) -> None:
+    options = OutletOptions(
+        output=tmp_path / "out.jsonl",
+        output_format="jsonl",
+        emit="all",
+        save_video=tmp_path / "out.mp4",
+        save_events=tmp_path / "clips",
+        totals=tmp_path / "totals.json",
+    )
+    notes: list[str] = []
+    outlets = run(make_video(count=150), options, notes)
+    assert notes == []
+    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    events = [r for r in records if "event" in r]
+    predictions = [r for r in records if "event" not in r]
+    assert len(predictions) > 20
+    assert len(events) >= 2 and len(events) % 2 == 0
+    assert {e["action"] for e in events} <= {p["action"] for p in predictions}
+    assert len(VideoSource(tmp_path / "out.mp4").look()) == 3
+    assert len(list((tmp_path / "clips").glob("har-*.mp4"))) == len(events) // 2
+    assert isinstance(outlets.totals, Totals)
+    assert outlets.totals.days() == {}  # a file has no time of day
+    assert all(str(outbox.stats) == "" for outbox in outlets.outboxes)
+
+
+def test_events_as_csv_and_no_pictures_where_nobody_wants_them(
+    tmp_path: Path, make_video: MakeVideo
+) -> None:
+    options = OutletOptions(output=tmp_path / "out.csv", output_format="csv", emit="events")
+    outlets = run(make_video(count=150), options, [])
+    assert not outlets.want_shots
+    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    assert rows and all(float(row["duration_s"]) >= 0.499 for row in rows)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"save_video": "out.gif"},
+        {"save_video": "no/folder/out.mp4"},
+        {"totals": "no/folder/totals.json"},
+        {"webhook": "nonsense"},
+        {"mqtt": "nonsense"},
+        {"output_format": "csv", "emit": "all"},
+    ],
+)
+def test_what_cannot_be_opened_is_said_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = threading.active_count()
+    with pytest.raises(OutputError):
+        open_outlets(OutletOptions(output="out.txt", **options), 8.0, pytest.fail)
+    assert threading.active_count() == before
+
+
+class Slow:
+    """Never gets through with what it is given."""
+
+    wants: tuple[type, ...] = (Shot,)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def take(self, record: Record) -> None:
+        threading.Event().wait()
+
+    def close(self) -> None: ...
+
+
+def test_sinks_are_closed_at_the_same_time() -> None:
+    notes: list[str] = []
+    outlets = Outlets([Outbox(Slow(f"slow {i}"), note=notes.append) for i in range(8)])
+    outlets.put(Shot(None, None), wait=False)  # type: ignore[arg-type]
+    started = time.monotonic()
+    outlets.close(timeout_s=1.0)
+    assert time.monotonic() - started < 4.0
+    assert sorted(notes) == [
+        f"Warning: slow {i} lost some. Records not delivered in time: 1." for i in range(8)
+    ]
+
+
+# Writes to standard output until its reader goes.
+ENDLESS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from test_output import prediction
+from har_edge.outlets import OutletOptions, open_outlets
+outlets = open_outlets(OutletOptions(output_format="jsonl"), 8.0, print)
+try:
+    for number in range(1_000_000):
+        outlets.put(prediction(0.8, 0.1, 0.1, frame=number), wait=True)
+except BrokenPipeError:
+    sys.stderr.write("the reader has gone")
+"""
+
+
+def test_a_reader_that_has_enough_ends_the_run() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", ENDLESS, str(Path(__file__).parent)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None and process.stderr is not None
+    lines = [json.loads(process.stdout.readline()) for _ in range(10)]
+    process.stdout.close()
+    assert [line["frame"] for line in lines] == list(range(10))
+    assert b"the reader has gone" in process.stderr.read()
+    process.wait(SOON_S)
+    process.stderr.close()
