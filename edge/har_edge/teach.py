@@ -27,7 +27,7 @@ from har_edge.preprocess import display_path, resize_frame
 from har_edge.recognizer import UNKNOWN, FloatArray, Model
 from har_edge.sampling import FrameSampler
 from har_edge.sources import FrameSource
-from har_edge.taught import Background, Taught, TaughtModel, describe
+from har_edge.taught import NOTHING, Background, Taught, TaughtModel, describe
 
 SCHEMA_VERSION = 1
 MIN_WINDOWS = 3
@@ -247,6 +247,24 @@ def teach(
     taught = taught.with_action(name, windows)
     write_taught(model, taught, path)
     return taught
+
+
+def report(taught: Taught, name: str) -> str:
+    """Say what a model knows now, and how much alike the windows of an action are."""
+    count = len(taught.windows[name])
+    if name == NOTHING:
+        return f"Learned from {count} windows what is no action here."
+    found = taught.recognised_from_others(name)
+    line = (
+        f"Learned '{name}' from {count} windows; {found} of them would be recognised from the "
+        "others."
+    )
+    if found < count / 2:
+        line += (
+            " They are little alike, or look like other actions: record more of them, with the "
+            "person as large as in use."
+        )
+    return line
 
 
 def _find_background(model: Model, sources: Iterable[FrameSource], duration_s: float) -> Background:
