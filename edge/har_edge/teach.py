@@ -7,6 +7,7 @@ derived; see `har_edge.taught` for what is made of it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -14,7 +15,6 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +154,8 @@ def write_taught(model: Model, taught: Taught, path: Path) -> None:
         partial.write_bytes(buffer.getvalue())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise OutputError(
             f"{display_path(path)} cannot be written: {error.strerror}. Give another --taught FILE."
         ) from error
@@ -178,7 +179,7 @@ def record_windows(model: Model, source: FrameSource, *, duration_s: float) -> F
     """
     clip = model.spec.clip
     features = []
-    with closing(source.frames(FrameSampler(clip.frame_rate_hz))) as frames:
+    with contextlib.closing(source.frames(FrameSampler(clip.frame_rate_hz))) as frames:
         for frame in frames:
             if frame.timestamp_s > duration_s:
                 break
