@@ -206,6 +206,102 @@ def info(model: str, backend: str, output_format: str) -> None:
         click.echo(format_table(facts))
 
 
+@cli.command()
+@click.argument("name", required=False)
+@click.argument("sources", nargs=-1, metavar="[SOURCES]...")
+@click.option("--camera", type=click.IntRange(min=0), metavar="N", help="Record from a camera.")
+@click.option(
+    "--duration",
+    "duration_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    default=10.0,
+    show_default=True,
+    help="Seconds to take of each source.",
+)
+@click.option("-m", "--model", metavar="FILE", default="har15", show_default=True,
+              help="The model to teach.")  # fmt: skip
+@click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,
+              help="Runtime that executes the model.")  # fmt: skip
+@click.option("--taught", metavar="FILE", help="File of taught actions; default your own.")
+@click.option("--background", multiple=True, metavar="SOURCES",
+              help="Recordings of other things, for a model that is not bundled.")  # fmt: skip
+@click.option("--forget", metavar="NAME", help="Forget a taught action.")
+@click.option("--list", "listing", is_flag=True, help="List what was taught.")
+def teach(**options: Any) -> None:
+    """Teach the model an action NAME from SOURCES: pictures, videos, or a camera.
+
+    Teach the name `nothing` what the same place looks like without the action.
+
+    \b
+    Examples:
+      har-edge teach waving --camera 0 --duration 10
+      har-edge teach nothing --camera 0
+      har-edge teach push_ups monday.mp4 tuesday.mp4
+      har-edge teach --list
+    """
+    if not (options["listing"] or options["forget"] or options["name"]):
+        raise click.UsageError("Nothing to do: give NAME and SOURCES, --forget NAME or --list.")
+    if options["name"] and not options["sources"] and options["camera"] is None:
+        raise click.UsageError("Nothing to record: give SOURCES or --camera N.")
+    _teach(**options)
+
+
+def _teach(
+    *,
+    name: str | None,
+    sources: tuple[str, ...],
+    camera: int | None,
+    duration_s: float,
+    model: str,
+    backend: str,
+    taught: str | None,
+    background: tuple[str, ...],
+    forget: str | None,
+    listing: bool,
+) -> None:
+    from har_edge import teach as teaching
+    from har_edge.recognizer import load_model
+
+    loaded = load_model(model, backend=backend)
+    path = Path(taught) if taught else teaching.default_taught_path(loaded)
+    if forget:
+        left = teaching.read_taught(loaded, path).without(forget)
+        teaching.write_taught(loaded, left, path)
+        note(f"Forgot '{forget}'.")
+    if name:
+        recorded = (opens() for _, opens in _sources(sources, camera, False))
+        others = (opens() for _, opens in _sources(background, None, False))
+        known = teaching.teach(
+            loaded, name, recorded, path, duration_s=duration_s, background=others
+        )
+        note(teaching.report(known, name))
+    if listing:
+        windows_of = teaching.read_taught(loaded, path).windows if path.exists() else {}
+        for action, windows in windows_of.items():
+            click.echo(f"{action}\t{len(windows)} windows")
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """Check this machine: runtimes, models, cameras, heat, and what would fix them.
+
+    \b
+    Exit codes: 0 nothing fails, 1 something does.
+    """
+    from har_edge.doctor import examine, format_findings
+
+    findings = examine()
+    if as_json:
+        facts = [finding.as_dict() for finding in findings]
+        click.echo(json.dumps({"findings": facts}, indent=2, ensure_ascii=False))
+    else:
+        click.echo(format_findings(findings))
+    ctx.exit(int(any(finding.level == "fail" for finding in findings)))
+
+
 def main() -> NoReturn:
     """Entry point of `har-edge`."""
     run_command(cli)
