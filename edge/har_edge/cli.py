@@ -209,10 +209,9 @@ def info(model: str, backend: str, output_format: str) -> None:
 @cli.command()
 @click.argument("name", required=False)
 @click.argument("sources", nargs=-1, metavar="[SOURCES]...")
-@click.option("--camera", type=click.IntRange(min=0), metavar="N", help="Record from a camera.")
+@click.option("--camera", metavar="N|PATH", help="Record from a camera.")
 @click.option(
     "--duration",
-    "duration_s",
     type=click.FloatRange(min=0, min_open=True),
     metavar="S",
     default=10.0,
@@ -227,7 +226,7 @@ def info(model: str, backend: str, output_format: str) -> None:
 @click.option("--background", multiple=True, metavar="SOURCES",
               help="Recordings of other things, for a model that is not bundled.")  # fmt: skip
 @click.option("--forget", metavar="NAME", help="Forget a taught action.")
-@click.option("--list", "listing", is_flag=True, help="List what was taught.")
+@click.option("--list", is_flag=True, help="List what was taught.")
 def teach(**options: Any) -> None:
     """Teach the model an action NAME from SOURCES: pictures, videos, or a camera.
 
@@ -240,46 +239,14 @@ def teach(**options: Any) -> None:
       har-edge teach push_ups monday.mp4 tuesday.mp4
       har-edge teach --list
     """
-    if not (options["listing"] or options["forget"] or options["name"]):
+    if not (options["list"] or options["forget"] or options["name"]):
         raise click.UsageError("Nothing to do: give NAME and SOURCES, --forget NAME or --list.")
-    if options["name"] and not options["sources"] and options["camera"] is None:
+    if options["name"] and not (options["sources"] or options["camera"]):
         raise click.UsageError("Nothing to record: give SOURCES or --camera N.")
-    _teach(**options)
+    from har_edge.teach_command import teach_with_options
 
-
-def _teach(
-    *,
-    name: str | None,
-    sources: tuple[str, ...],
-    camera: int | None,
-    duration_s: float,
-    model: str,
-    backend: str,
-    taught: str | None,
-    background: tuple[str, ...],
-    forget: str | None,
-    listing: bool,
-) -> None:
-    from har_edge import teach as teaching
-    from har_edge.recognizer import load_model
-
-    loaded = load_model(model, backend=backend)
-    path = Path(taught) if taught else teaching.default_taught_path(loaded)
-    if forget:
-        left = teaching.read_taught(loaded, path).without(forget)
-        teaching.write_taught(loaded, left, path)
-        note(f"Forgot '{forget}'.")
-    if name:
-        recorded = (opens() for _, opens in _sources(sources, camera, False))
-        others = (opens() for _, opens in _sources(background, None, False))
-        known = teaching.teach(
-            loaded, name, recorded, path, duration_s=duration_s, background=others
-        )
-        note(teaching.report(known, name))
-    if listing:
-        windows_of = teaching.read_taught(loaded, path).windows if path.exists() else {}
-        for action, windows in windows_of.items():
-            click.echo(f"{action}\t{len(windows)} windows")
+    for line in teach_with_options(options, note):
+        click.echo(line)
 
 
 @cli.command()

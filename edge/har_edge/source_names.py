@@ -33,6 +33,11 @@ def expand_sources(names: Iterable[str]) -> list[str]:
     return [source for name in names for source in _expand(name)]
 
 
+def camera_name(camera: str) -> str:
+    """Name the source that `--camera` means: a number, a device file or a source's own name."""
+    return f"camera:{camera}" if camera.isdecimal() else camera
+
+
 def _expand(name: str) -> list[str]:
     path = Path(name)
     if is_url(name) or DEVICE.fullmatch(name):
