@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,14 +49,21 @@ def _read(path: Path) -> str:
         return ""
 
 
-def check_camera(device: str, *, sysfs: Path = SYSFS, devices: Path = DEVICES) -> None:
-    """Make sure that a device file is there, before a driver is asked.
+def device_path(device: str, *, sysfs: Path = SYSFS, devices: Path = DEVICES) -> str:
+    """Find a camera's device file, before a driver is asked.
+
+    Args:
+        device: `0`, `1`, … or a device file.
 
     Raises:
-        SourceError: if it is not; the message lists what is.
+        SourceError: if it is not there; the message lists what is.
     """
-    if sys.platform == "linux" and not Path(device).exists():
-        raise SourceError(f"Camera {device} does not exist. {advice(sysfs, devices)}")
+    path = devices / f"video{device}" if device.isdecimal() else Path(device)
+    if not path.exists():
+        raise SourceError(
+            f"Camera {device} cannot be opened: there is no {path}. {advice(sysfs, devices)}"
+        )
+    return str(path)
 
 
 def advice(sysfs: Path = SYSFS, devices: Path = DEVICES) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from har_edge.cameras import advice, check_camera
+from har_edge.cameras import advice, device_path
 from har_edge.errors import SourceError
 from har_edge.mjpeg import Pictures, import_simplejpeg
 from har_edge.preprocess import Pixels, bgr_to_rgb, import_cv2
@@ -38,7 +38,11 @@ class Capture(Protocol):
         """Damaged frames so far; they are dropped."""
 
     def grab(self) -> bool:
-        """Wait for the next whole frame, as cheaply as that can be known; False at the end."""
+        """Wait for the next whole frame, as cheaply as that can be known; False at the end.
+
+        Raises:
+            SourceError: if the connection breaks, or gives nothing but damaged frames.
+        """
 
     def retrieve(self) -> Pixels | None:
         """Give the frame that was grabbed last, RGB (H, W, 3) uint8, or None if it is damaged."""
@@ -65,15 +69,14 @@ class CameraCapture:
         self.corrupt = 0
         cv2 = import_cv2()
         if sys.platform == "linux":
-            path = f"/dev/video{device}" if device.isdecimal() else device
-            check_camera(path)
+            path = device_path(device)
             # By name: other back ends would be probed for seconds.
             self._capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
         else:
             self._capture = cv2.VideoCapture(int(device) if device.isdecimal() else device)
         if not self._capture.isOpened():
             self._capture.release()
-            raise SourceError(f"Camera {device} is there but cannot be opened. {advice()}")
+            raise SourceError(f"Camera {device} cannot be opened, though it is there. {advice()}")
         # Where the driver honours it, one buffer keeps frames young.
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
 

@@ -206,6 +206,69 @@ def info(model: str, backend: str, output_format: str) -> None:
         click.echo(format_table(facts))
 
 
+@cli.command()
+@click.argument("name", required=False)
+@click.argument("sources", nargs=-1, metavar="[SOURCES]...")
+@click.option("--camera", metavar="N|PATH", help="Record from a camera.")
+@click.option(
+    "--duration",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    default=10.0,
+    show_default=True,
+    help="Seconds to take of each source.",
+)
+@click.option("-m", "--model", metavar="FILE", default="har15", show_default=True,
+              help="The model to teach.")  # fmt: skip
+@click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,
+              help="Runtime that executes the model.")  # fmt: skip
+@click.option("--taught", metavar="FILE", help="File of taught actions; default your own.")
+@click.option("--background", multiple=True, metavar="SOURCES",
+              help="Recordings of other things, for a model that is not bundled.")  # fmt: skip
+@click.option("--forget", metavar="NAME", help="Forget a taught action.")
+@click.option("--list", is_flag=True, help="List what was taught.")
+def teach(**options: Any) -> None:
+    """Teach the model an action NAME from SOURCES: pictures, videos, or a camera.
+
+    Teach the name `nothing` what the same place looks like without the action.
+
+    \b
+    Examples:
+      har-edge teach waving --camera 0 --duration 10
+      har-edge teach nothing --camera 0
+      har-edge teach push_ups monday.mp4 tuesday.mp4
+      har-edge teach --list
+    """
+    if not (options["list"] or options["forget"] or options["name"]):
+        raise click.UsageError("Nothing to do: give NAME and SOURCES, --forget NAME or --list.")
+    if options["name"] and not (options["sources"] or options["camera"]):
+        raise click.UsageError("Nothing to record: give SOURCES or --camera N.")
+    from har_edge.teach_command import teach_with_options
+
+    for line in teach_with_options(options, note):
+        click.echo(line)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """Check this machine: runtimes, models, cameras, heat, and what would fix them.
+
+    \b
+    Exit codes: 0 nothing fails, 1 something does.
+    """
+    from har_edge.doctor import examine, format_findings
+
+    findings = examine()
+    if as_json:
+        facts = [finding.as_dict() for finding in findings]
+        click.echo(json.dumps({"findings": facts}, indent=2, ensure_ascii=False))
+    else:
+        click.echo(format_findings(findings))
+    ctx.exit(int(any(finding.level == "fail" for finding in findings)))
+
+
 def main() -> NoReturn:
     """Entry point of `har-edge`."""
     run_command(cli)

@@ -218,10 +218,13 @@ class _Reader:
 
     def _read_one(self, capture: Capture) -> bool:
         source, corrupt, started_s = self._source, capture.corrupt, self._source.clock()
-        received = capture.grab()
-        captured_s = source.clock()
+        try:
+            received = capture.grab()
+            captured_s = source.clock()
+        finally:
+            with self.changed:
+                source.stats.corrupt += capture.corrupt - corrupt
         with self.changed:
-            source.stats.corrupt += capture.corrupt - corrupt
             if self._left.is_set() or not received:
                 return False
             index, timestamp_s = source.count_frame(captured_s)

@@ -33,6 +33,22 @@ def expand_sources(names: Iterable[str]) -> list[str]:
     return [source for name in names for source in _expand(name)]
 
 
+def camera_name(camera: str) -> str:
+    """Name the source that `--camera` means: a number or a device file.
+
+    Raises:
+        SourceError: if it is neither.
+    """
+    if camera.isdecimal():
+        return f"camera:{camera}"
+    if camera.startswith("/dev/") or DEVICE.fullmatch(camera):
+        return camera
+    raise SourceError(
+        f"--camera takes a number, as in --camera 0, or a device file such as /dev/video0. "
+        f"Received {camera!r}. Give files and URLs as SOURCES, without --camera."
+    )
+
+
 def _expand(name: str) -> list[str]:
     path = Path(name)
     if is_url(name) or DEVICE.fullmatch(name):

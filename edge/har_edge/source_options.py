@@ -89,12 +89,11 @@ def build_openers(options: Mapping[str, Any]) -> list[SourceOpener]:
     Raises:
         SourceError: if a folder, a pattern or a list holds no source.
     """
-    from har_edge.source_names import expand_sources
+    from har_edge.source_names import camera_name, expand_sources
 
     names = [*options["sources"], *(_demo_files() if options["demo"] else ())]
     if options["camera"]:
-        camera = options["camera"]
-        names.append(camera if camera.startswith("/") else f"camera:{camera}")
+        names.append(camera_name(options["camera"]))
     return [_opener(name, options) for name in expand_sources(names)]
 
 

@@ -47,12 +47,14 @@ OPENCV_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 class _Patience:
     """Ends a search for whole pictures in a stream that has only damaged ones."""
 
-    def __init__(self, limit_s: float) -> None:
+    def __init__(self, name: str, limit_s: float) -> None:
+        self._name = name
+        self._limit_s = limit_s
         self._until_s = time.monotonic() + limit_s
 
-    @property
-    def over(self) -> bool:
-        return time.monotonic() >= self._until_s
+    def check(self) -> None:
+        if time.monotonic() >= self._until_s:
+            raise SourceError(f"{self._name} gave no whole picture for {self._limit_s:g} s.")
 
 
 class OpenCvStream:
@@ -129,7 +131,6 @@ class AvStream:
     the next picture that stands for itself (a key frame).
     """
 
-    finite = False
     caveat = ""
 
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
@@ -140,6 +141,7 @@ class AvStream:
             SourceError: if the address cannot be reached or holds no video.
         """
         self.corrupt = 0
+        self._name = redact(url)
         self._timeout_s = timeout_s
         self._av = av = _import_av()
         self._frames: deque[Any] = deque()
@@ -159,6 +161,8 @@ class AvStream:
         if not self._container.streams.video:
             self._container.close()
             raise SourceError(f"{redact(url)} carries no video. Name a stream that does.")
+        # A recording that is played once has a length.
+        self.finite = bool(self._container.duration)
         stream = self._container.streams.video[0]
         # Threads that decode whole frames would each hold one back, and others log elsewhere.
         stream.codec_context.thread_count = 1
@@ -166,16 +170,21 @@ class AvStream:
         self._packets = self._container.demux(stream)
 
     def grab(self) -> bool:
-        """Decode the next whole frame; False also if none comes in time."""
-        patience = _Patience(self._timeout_s)
+        """Decode the next whole frame.
+
+        Raises:
+            SourceError: if the connection breaks, or gives nothing but damaged frames.
+        """
+        patience = _Patience(self._name, self._timeout_s)
         while not self._frames:
-            if patience.over:
-                return False
+            patience.check()
             with self._av.logging.Capture() as log:
                 try:
                     packet = next(self._packets)
-                except (self._av.FFmpegError, StopIteration):
+                except (EOFError, StopIteration):
                     return False
+                except self._av.FFmpegError as error:
+                    raise SourceError(f"{self._name} broke off: {_reason(error)}.") from None
                 frames = self._decode(packet)
             said = "".join(message for _, _, message in log)
             # The parser may hold the picture with the hole back for one more packet.
@@ -219,7 +228,9 @@ def _import_av() -> Any:
     import av
     import av.logging
 
-    logging.getLogger("libav").addHandler(logging.NullHandler())
+    logger = logging.getLogger("libav")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
     av.logging.set_level(av.logging.INFO)  # the level of "concealing"
     av.logging.set_skip_repeated(False)
     return av
@@ -234,12 +245,15 @@ def _user_options() -> dict[str, str]:
 def _open_error(url: str, error: Any) -> SourceError:
     """Turn an error of PyAV into what a user can do about it."""
     name = redact(url)
-    reason = str(getattr(error, "strerror", "") or error)
     if type(error).__name__ in ("HTTPUnauthorizedError", "HTTPForbiddenError"):
         return _refused(name)
     return SourceError(
-        f"{name} cannot be opened: {redact(reason)}. Check the address and that the camera is on."
+        f"{name} cannot be opened: {_reason(error)}. Check the address and that the camera is on."
     )
+
+
+def _reason(error: Any) -> str:
+    return redact(str(getattr(error, "strerror", "") or error))
 
 
 def _refused(name: str) -> SourceRefusedError:
@@ -277,6 +291,7 @@ class HttpMjpegCapture:
         """
         import_simplejpeg()
         self._response = response
+        self._name = redact(response.url)
         self._timeout_s = timeout_s
         self._pictures = Pictures()
 
@@ -286,15 +301,18 @@ class HttpMjpegCapture:
         return self._pictures.corrupt
 
     def grab(self) -> bool:
-        """Read until a picture is complete; False also if none is in time."""
-        patience = _Patience(self._timeout_s)
+        """Read until a picture is complete.
+
+        Raises:
+            SourceError: if the connection breaks, or gives nothing but damaged pictures.
+        """
+        patience = _Patience(self._name, self._timeout_s)
         while not self._pictures.next():
-            if patience.over:
-                return False
+            patience.check()
             try:
                 data = self._response.read1(CHUNK_BYTES)
-            except (OSError, HTTPException):
-                return False
+            except (OSError, HTTPException) as error:
+                raise SourceError(f"{self._name} broke off: {error}.") from None
             if not data:
                 return False
             self._pictures.feed(data)

@@ -30,10 +30,9 @@ from har_edge.recognizer import FloatArray, Model
 # Windows taught under this name are what is *not* an action, in the place where it was recorded:
 # a taught action must fit better than they do. It never is an answer itself.
 NOTHING = "nothing"
-# Log odds that a single taught action must overcome, and log K more where there are K of them.
-# Chosen on one half of har15's held-out photos so that three taught actions cost the original
-# ones at most two thirds of a point in the worst of 24 trials; see benchmarks/teach.py.
-EVIDENCE = 6.5
+# Log odds that a single taught action must overcome, and log K more where there are K of them, so
+# that three actions cost the original ones less than 1 point; see benchmarks/teach.py.
+EVIDENCE = 7.0
 # The surest model leaves this much doubt, since its probabilities round to 1.
 MIN_DOUBT = 1e-3
 # Principal directions of the background; more find noise, fewer miss what pictures share.

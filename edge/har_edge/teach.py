@@ -7,6 +7,7 @@ derived; see `har_edge.taught` for what is made of it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -14,7 +15,6 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from har_edge.preprocess import display_path, resize_frame
 from har_edge.recognizer import UNKNOWN, FloatArray, Model
 from har_edge.sampling import FrameSampler
 from har_edge.sources import FrameSource
-from har_edge.taught import Background, Taught, TaughtModel, describe
+from har_edge.taught import NOTHING, Background, Taught, TaughtModel, describe
 
 SCHEMA_VERSION = 1
 MIN_WINDOWS = 3
@@ -154,7 +154,8 @@ def write_taught(model: Model, taught: Taught, path: Path) -> None:
         partial.write_bytes(buffer.getvalue())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise OutputError(
             f"{display_path(path)} cannot be written: {error.strerror}. Give another --taught FILE."
         ) from error
@@ -178,7 +179,7 @@ def record_windows(model: Model, source: FrameSource, *, duration_s: float) -> F
     """
     clip = model.spec.clip
     features = []
-    with closing(source.frames(FrameSampler(clip.frame_rate_hz))) as frames:
+    with contextlib.closing(source.frames(FrameSampler(clip.frame_rate_hz))) as frames:
         for frame in frames:
             if frame.timestamp_s > duration_s:
                 break
@@ -247,6 +248,24 @@ def teach(
     taught = taught.with_action(name, windows)
     write_taught(model, taught, path)
     return taught
+
+
+def report(taught: Taught, name: str) -> str:
+    """Say what a model knows now, and how much alike the windows of an action are."""
+    count = len(taught.windows[name])
+    if name == NOTHING:
+        return f"Learned from {count} windows what is no action here."
+    found = taught.recognised_from_others(name)
+    line = (
+        f"Learned '{name}' from {count} windows; {found} of them would be recognised from the "
+        "others."
+    )
+    if found < count / 2:
+        line += (
+            " They are little alike, or look like other actions: record more of them, with the "
+            "person as large as in use."
+        )
+    return line
 
 
 def _find_background(model: Model, sources: Iterable[FrameSource], duration_s: float) -> Background:

@@ -1,5 +1,7 @@
 """Write golden.json: probabilities of fixed frames for every model file under test.
 
+The numbers by which `har-edge doctor` judges a machine, in the package, are written too.
+
     python tests/assets/make_golden.py
 
 To be run after a bundled or tiny model was replaced on purpose, and never to silence a test.
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from har_edge.golden import GOLDEN, golden_numbers
 from har_edge.recognizer import load_model
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "edge"))
@@ -30,6 +33,8 @@ def main() -> None:
         golden[name] = [round(float(p), 6) for p in model.classify_clip(np.asarray(frames))]
     text = json.dumps(golden, indent=2) + "\n"
     (HERE / "golden.json").write_text(text, encoding="utf-8")
+    numbers = {name: golden_numbers(load_model(name)) for name in BUNDLED}
+    GOLDEN.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def black(rig: Rig) -> None:
     assert rig.watch.wait_frames() < RECOVERED_S
     assert rig.watch.seen[count].after_gap
     assert rig.watch.states() == ["live", "black", "live"]
-    assert rig.watch.source.stats.black > 5
+    assert rig.watch.source.stats.black >= 5
 
 
 def frozen(rig: Rig) -> None:
@@ -178,7 +178,7 @@ def frozen(rig: Rig) -> None:
     assert rig.watch.wait_frames() < RECOVERED_S
     assert rig.watch.seen[count].after_gap
     assert rig.watch.states() == ["live", "frozen", "live"]
-    assert rig.watch.source.stats.frozen > 5
+    assert rig.watch.source.stats.frozen >= 3
 
 
 def half_dropped(rig: Rig) -> None:

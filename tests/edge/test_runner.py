@@ -7,10 +7,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import ASSETS, MakeVideo, moving_square, write_video
 
@@ -74,12 +76,13 @@ class Filming:
     caveat = ""
     corrupt = 0
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pace_s: float = 0.002) -> None:
+        self._pace_s = pace_s
         self._capture = import_cv2().VideoCapture(str(path))
         self.close = self._capture.release
 
     def grab(self) -> bool:
-        time.sleep(0.002)
+        time.sleep(self._pace_s)
         return bool(self._capture.grab())
 
     def retrieve(self) -> Pixels | None:
@@ -188,6 +191,24 @@ def test_two_live_sources_and_a_file_share_the_model(make_video: MakeVideo) -> N
     alone([video(path)])
     of_file = [p.probabilities.tolist() for p in outlet.predictions if p.source == str(path)]
     assert of_file == [p.probabilities.tolist() for p in only.predictions]
+
+
+def test_slow_model_gets_young_frames(make_video: MakeVideo) -> None:
+    """30 frames a second from the camera, and a model that has time for ten of them."""
+    path, period_s = make_video(count=90), 0.1
+    camera = LiveSource("camera:0", lambda: Filming(path, 1 / 30), LiveOptions(max_retries=0))
+    run, outlet = make_run([], watch=lambda frame, prediction: not time.sleep(period_s))
+    clip = replace(run.model.spec.clip, frame_rate_hz=30.0)
+    run.model.spec = run.model.spec.with_(clip=clip)
+    result = run([live(camera)])
+    ages_ms = [p.age_ms for p in outlet.predictions if p.age_ms is not None]
+    # The age is taken when the model has answered, before the sleep that stands for its work.
+    assert np.median(ages_ms) / 1e3 + period_s < 2 * period_s
+    # Nothing queues: the last are as young as the first, and most frames are passed over.
+    assert np.median(ages_ms[-8:]) < 2 * np.median(ages_ms[:8]) + 50
+    passed_over = result.summary.frames_dropped + camera.stats.dropped
+    assert 45 < passed_over < 75
+    assert result.summary.frames + passed_over == 90
 
 
 def test_fewer_predictions_where_they_are_not_wanted(make_video: MakeVideo) -> None:

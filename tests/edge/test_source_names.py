@@ -11,7 +11,7 @@ from conftest import MakeVideo
 from PIL import Image
 
 from har_edge.errors import SourceError
-from har_edge.source_names import expand_sources, iter_new_files
+from har_edge.source_names import camera_name, expand_sources, iter_new_files
 
 
 def test_folders_and_globs(tmp_path: Path, make_video: MakeVideo) -> None:
@@ -139,3 +139,16 @@ def test_name_that_comes_again_is_taken_again(tmp_path: Path) -> None:
 def test_folder_to_watch_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no folder to watch"):
         next(iter_new_files([str(tmp_path / "gone")], lambda: False))
+
+
+@pytest.mark.parametrize(
+    ("camera", "name"),
+    [("0", "camera:0"), ("/dev/video2", "/dev/video2"), ("picamera:0", "picamera:0")],
+)
+def test_cameras_are_named(camera: str, name: str) -> None:
+    assert camera_name(camera) == name
+
+
+def test_what_is_no_camera_is_said() -> None:
+    with pytest.raises(SourceError, match=r"Received 'film\.mp4'"):
+        camera_name("film.mp4")

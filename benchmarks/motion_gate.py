@@ -1,0 +1,138 @@
+"""What the motion gate saves, and what it costs in answers.
+
+    python benchmarks/motion_gate.py DATA [--every N] [--out JSON]
+
+Clips of fixed cameras in DATA are answered with and without the gate, at several thresholds; so
+are made-up still scenes: the first frame of a clip, held for 30 s with sensor noise and light that
+swells and fades, written as a compressed video and read again. A window counts as changed if its
+most probable action is another one than without the gate.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from har_benchmarks.results import file_facts, to_json
+from har_edge.cli import note, run_command
+from har_edge.clips import load_frames
+from har_edge.machine import machine_facts
+from har_edge.motion import MAX_HOLD_S, NOISE_LEVELS, THRESHOLD, MotionGate
+from har_edge.preprocess import Pixels, import_cv2
+from har_edge.recognizer import FloatArray, Model, load_model
+
+# Actions, and scenes in which people are but do little.
+FOLDERS = {
+    "fights": "surveillance_fight/fight",
+    "streets and shops": "surveillance_fight/noFight",
+    "falls (synthetic)": "bed_fall/fall",
+    "getting out of bed (synthetic)": "bed_fall/non_fall",
+}
+THRESHOLDS = (0.0, 0.003, THRESHOLD, 0.02, 0.05)
+NOISES = (2.0, 6.0, 12.0)
+STILL_S = 30
+STILL_SCENES = 4
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--every", type=click.IntRange(min=1), default=5, show_default=True, metavar="N",
+              help="Take each N-th clip.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
+def cli(data: Path, every: int, out: Path | None) -> None:
+    """Measure the motion gate on clips in DATA."""
+    model = load_model("clips", num_threads=2)
+    facts: dict[str, Any] = {"model": file_facts(model.path)}
+    facts |= {"noise_levels": NOISE_LEVELS, "max_hold_s": MAX_HOLD_S, "every": every}
+    facts["clips"] = {}
+    for name, folder in FOLDERS.items():
+        paths = sorted((data / folder).glob("*.mp4"))[::every]
+        facts["clips"][name] = compare(model, [load_frames(p, model.spec.clip) for p in paths])
+        tell(name, facts["clips"][name])
+    scenes = sorted((data / FOLDERS["streets and shops"]).glob("*.mp4"))[::37][:STILL_SCENES]
+    facts["still_scenes"] = {}
+    for noise in NOISES:
+        frames = [still_scene(model, path, noise) for path in scenes]
+        facts["still_scenes"][f"noise {noise:g}"] = compare(model, frames)
+        tell(f"still, noise {noise:g}", facts["still_scenes"][f"noise {noise:g}"])
+    facts["machine"] = machine_facts()
+    if out:
+        out.write_text(to_json(facts), encoding="utf-8")
+
+
+def still_scene(model: Model, path: Path, noise: float) -> Pixels:
+    """Hold the first frame of a clip for half a minute, as a camera would deliver it."""
+    cv2 = import_cv2()
+    picture = load_frames(path, model.spec.clip)[0].astype(np.float32)
+    random = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        video = Path(folder) / "still.mp4"
+        rate = model.spec.clip.frame_rate_hz
+        height, width = picture.shape[:2]
+        writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"mp4v"), rate, (width, height))
+        for i in range(int(STILL_S * rate)):
+            light = 1 + 0.1 * np.sin(2 * np.pi * i / (20 * rate))
+            frame = picture * light + random.normal(0, noise, picture.shape)
+            writer.write(np.clip(frame, 0, 255).astype(np.uint8)[..., ::-1])
+        writer.release()
+        return load_frames(video, model.spec.clip)
+
+
+def compare(model: Model, clips: Sequence[Pixels]) -> dict[str, dict[str, float]]:
+    """Answers with the gate, at each threshold, against those without, over all windows."""
+    encoded = [np.stack([model.encode(frame) for frame in clip]) for clip in clips]
+    plain = [classify_all(model, features) for features in encoded]
+    results = {}
+    for threshold in THRESHOLDS:
+        frames, skipped, changed, differences = 0, 0, [], []
+        for clip, features, before in zip(clips, encoded, plain, strict=True):
+            gate = MotionGate(threshold=threshold)
+            used = reused(gate, clip, model.spec.clip.frame_rate_hz)
+            after = classify_all(model, features[used])
+            frames, skipped = frames + gate.frames, skipped + gate.skipped
+            changed += (before.argmax(axis=1) != after.argmax(axis=1)).tolist()
+            differences += np.abs(before - after).max(axis=1).tolist()
+        results[f"{threshold:g}"] = {
+            "frames": frames,
+            "skipped": skipped / frames,
+            "windows": len(changed),
+            "changed": float(np.mean(changed)),
+            "mean_largest_difference": float(np.mean(differences)),
+        }
+    return results
+
+
+def reused(gate: MotionGate, clip: Pixels, frame_rate_hz: float) -> list[int]:
+    """For each frame, the number of the frame whose features stand for it."""
+    used: list[int] = []
+    for i, frame in enumerate(clip):
+        used.append(i if gate.needs_encoding(frame, i / frame_rate_hz) else used[-1])
+    return used
+
+
+def classify_all(model: Model, features: FloatArray) -> NDArray[np.float32]:
+    """Answers for all whole windows, every second one; (M, C)."""
+    size = model.spec.clip.num_frames
+    starts = range(0, max(1, len(features) - size + 1), 2)
+    windows = [features[s : s + size] for s in starts if s + size <= len(features)]
+    answers = [model.classify(np.ascontiguousarray(window)) for window in windows]
+    return np.stack(answers) if answers else np.zeros((0, len(model.spec.labels)), np.float32)
+
+
+def tell(name: str, results: dict[str, dict[str, float]]) -> None:
+    """Print a line for each threshold."""
+    for threshold, row in results.items():
+        note(
+            f"{name:<32} threshold {threshold:<6} skipped {row['skipped']:6.1%} of "
+            f"{row['frames']:>5} frames, {row['changed']:6.2%} of {row['windows']} answers changed"
+        )
+
+
+if __name__ == "__main__":
+    run_command(cli)

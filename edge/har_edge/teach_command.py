@@ -1,0 +1,55 @@
+"""What `har-edge teach` does with its options: record, forget, list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from har_edge import teach
+from har_edge.recognizer import load_model
+from har_edge.runner import Note
+from har_edge.source_names import camera_name, expand_sources
+from har_edge.sources import FrameSource, open_source
+
+
+def teach_with_options(options: Mapping[str, Any], note: Note) -> list[str]:
+    """Forget, teach and list, in this order, whatever the options ask for.
+
+    Args:
+        options: The values of the command's options.
+        note: Takes lines for the user.
+
+    Returns:
+        The listing: one line an action; empty if none is asked for.
+
+    Raises:
+        HarError: if a source, the model or the file of taught actions cannot be used.
+    """
+    model = load_model(options["model"], backend=options["backend"])
+    given = options["taught"]
+    path = Path(given) if given else teach.default_taught_path(model)
+    if options["forget"]:
+        left = teach.read_taught(model, path).without(options["forget"])
+        teach.write_taught(model, left, path)
+        note(f"Forgot '{options['forget']}'.")
+    if options["name"]:
+        camera = options["camera"]
+        names = [*options["sources"], *([camera_name(camera)] if camera else ())]
+        known = teach.teach(
+            model,
+            options["name"],
+            _open(names),
+            path,
+            duration_s=options["duration"],
+            background=_open(options["background"]),
+        )
+        note(teach.report(known, options["name"]))
+    if not options["list"]:
+        return []
+    windows_of = teach.read_taught(model, path).windows if path.exists() else {}
+    return [f"{action}\t{len(windows)} windows" for action, windows in windows_of.items()]
+
+
+def _open(names: Iterable[str]) -> Iterator[FrameSource]:
+    return map(open_source, expand_sources(names))
