@@ -323,7 +323,8 @@ def open_live(
         SourceError: if the name is none of either.
     """
     from har_edge.captures import CameraCapture, PicameraCapture
-    from har_edge.streams import open_http, open_stream
+    from har_edge.http_sources import open_http
+    from har_edge.streams import open_stream
 
     kind, _, rest = name.partition(":")
     open_capture: Callable[[], Capture]
