@@ -8,7 +8,6 @@ whose native call hangs. Nothing is ever made up: no frame means no frame.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import random
 import threading
@@ -20,13 +19,12 @@ from functools import partial
 from har_edge.captures import Capture, PipeCapture
 from har_edge.errors import SourceError, SourceLostError, SourceRefusedError
 from har_edge.preprocess import Pixels
+from har_edge.reader import HOLE_INTERVALS, Grabbed, Reader
 from har_edge.sampling import FrameSampler
 from har_edge.screen import Screen
 from har_edge.sources import Frame, SourceState, SourceStatus
 from har_edge.urls import is_url, redact
 
-# Native calls that open a device or a connection have limits of their own, about half of this.
-OPEN_TIMEOUT_S = 12.0
 # What the end of a source may take; see `FrameSource.stop`.
 CLOSE_TIMEOUT_S = 0.8
 # Waits between attempts: soon at first, and never so long that a source that is back has to wait.
@@ -38,11 +36,8 @@ REFUSED_RETRY_S = 30.0
 MAX_LEFT_BEHIND = 4
 # So long a picture has to be black until that is reported; it is withheld from the first.
 BLACK_AFTER_S = 1.0
-# Without a frame for so long, the next ones may have waited on their way.
-SILENCE_S = 0.5
 # Frames further apart than this, and than a few of the usual intervals, do not belong together.
 LONGEST_HOLE_S = 1.0
-HOLE_INTERVALS = 4.0
 
 Notify = Callable[[SourceStatus], None]
 
@@ -115,140 +110,6 @@ class Backoff:
         return longest_s * self._rng.uniform(0.5, 1.0)
 
 
-class Backlog:
-    """Tells frames that were held back on their way from new ones.
-
-    After a silence, a network delivers at once what had queued up meanwhile. Such frames are
-    as old as the silence was long; the first that has to be waited for is new again.
-    """
-
-    def __init__(self) -> None:
-        self._usual_s: float | None = None
-        self._behind = False
-
-    def holds(self, waited_s: float) -> bool:
-        """Say of a frame that took so long to come whether it is an old one."""
-        if self._usual_s is None:  # the first waits for the connection, not for a picture
-            self._usual_s = 0.0
-            return False
-        usual_s = self._usual_s = self._usual_s or waited_s
-        silence_s = max(SILENCE_S, HOLE_INTERVALS * usual_s)
-        # Slowly, so that a backlog does not count as a fast camera, and a faster one does in time.
-        self._usual_s += 0.02 * (min(waited_s, silence_s) - usual_s)
-        if waited_s > silence_s:
-            self._behind = True
-        elif waited_s >= usual_s / 2:
-            self._behind = False
-        return self._behind
-
-
-@dataclass(frozen=True)
-class _Grabbed:
-    index: int
-    captured_s: float
-    pixels: Pixels
-    decode_ms: float
-
-
-class _Reader:
-    """Reads one connection on a thread of its own, until it ends or is left behind.
-
-    Attributes:
-        opened: Whether the connection stands.
-        ended: Whether nothing more will come.
-        finite: Whether that is the source's regular end.
-        caveat: What the user should know about this way of reading.
-        error: Why it could not be opened or read.
-    """
-
-    def __init__(self, source: LiveSource, sampler: FrameSampler) -> None:
-        self.opened = self.ended = self.finite = False
-        self.caveat = ""
-        self.error: BaseException | None = None
-        self.changed = threading.Condition()
-        self._source = source
-        self._sampler = sampler
-        self._newest: _Grabbed | None = None
-        self._progress_s = source.clock()
-        self._left = threading.Event()
-        self._backlog = Backlog()
-        self.thread = threading.Thread(target=self._run, name=source.name, daemon=True)
-        self.thread.start()
-
-    def take(self) -> _Grabbed | None:
-        """Wait for the newest frame; None at the end.
-
-        Raises:
-            SourceError: if the connection was lost or stalled.
-        """
-        source = self._source
-        with self.changed:
-            while self._newest is None and not self.ended and not source.stopped:
-                limit_s = source.options.stall_timeout_s if self.opened else OPEN_TIMEOUT_S
-                left_s = self._progress_s + limit_s - source.clock()
-                if left_s <= 0:
-                    what = "delivers no frame" if self.opened else "does not answer"
-                    raise SourceError(f"{source.name} {what} for {limit_s:g} s.")
-                self.changed.wait(min(left_s, threading.TIMEOUT_MAX))
-            grabbed, self._newest = self._newest, None
-        if grabbed is None and self.error is not None and not source.stopped:
-            raise self.error
-        return grabbed
-
-    def leave(self) -> None:
-        """Take nothing from it any more; the thread frees its capture as soon as it can."""
-        with self.changed:
-            self._left.set()
-
-    def _run(self) -> None:
-        try:
-            with contextlib.closing(self._source.open_capture()) as capture:
-                with self.changed:
-                    self.opened, self.finite, self.caveat = True, capture.finite, capture.caveat
-                    self._progress_s = self._source.clock()
-                while self._read_one(capture):
-                    pass
-        except Exception as error:  # handed to whoever takes the frames, whatever it is
-            self.error = error
-        with self.changed:
-            if self.error is None and not self.finite:
-                self.error = SourceError(f"{self._source.name} stopped delivering frames.")
-            self.ended = True
-            self.changed.notify()
-
-    def _read_one(self, capture: Capture) -> bool:
-        source, corrupt, started_s = self._source, capture.corrupt, self._source.clock()
-        try:
-            received = capture.grab()
-            captured_s = source.clock()
-        finally:
-            with self.changed:
-                source.stats.corrupt += capture.corrupt - corrupt
-        with self.changed:
-            if self._left.is_set() or not received:
-                return False
-            index, timestamp_s = source.count_frame(captured_s)
-            late = self._backlog.holds(captured_s - started_s)
-            source.stats.dropped += late
-            if late or not source.is_due(self._sampler, timestamp_s):
-                self._progress_s = captured_s
-                return True
-        started = time.perf_counter()
-        pixels = capture.retrieve()
-        decode_ms = (time.perf_counter() - started) * 1e3
-        with self.changed:
-            if self._left.is_set():
-                return False
-            if pixels is None:
-                source.owe_frame()
-                return True
-            source.stats.dropped += self._newest is not None
-            self._newest = _Grabbed(index, captured_s, pixels, decode_ms)
-            self._progress_s = captured_s
-            self.changed.notify()
-            return True
-
-
 class LiveSource:
     """A camera or a stream: the newest frame, for as long as there is one.
 
@@ -291,7 +152,7 @@ class LiveSource:
         self._notify = notify or (lambda status: None)
         self._stop = threading.Event()
         self._sleep = sleep or self._stop.wait
-        self._reader: _Reader | None = None
+        self._reader: Reader | None = None
         self._left_behind: list[threading.Thread] = []
         self._begin()
 
@@ -349,7 +210,7 @@ class LiveSource:
         self._left_behind = [t for t in self._left_behind if t.is_alive()]
         if len(self._left_behind) >= MAX_LEFT_BEHIND:
             raise SourceError(f"{self.name} hangs in its driver. Plug it out and in again.")
-        self._reader = reader = _Reader(self, sampler)
+        self._reader = reader = Reader(self, sampler)
         try:
             first = True
             while (grabbed := reader.take()) is not None:
@@ -364,7 +225,7 @@ class LiveSource:
             reader.leave()
             self._left_behind.append(reader.thread)
 
-    def _examine(self, grabbed: _Grabbed) -> Frame | None:
+    def _examine(self, grabbed: Grabbed) -> Frame | None:
         """Hand a frame on, or withhold it if it is black or frozen."""
         look = self._screen.look(grabbed.pixels, grabbed.captured_s)
         if look == "black":
@@ -462,7 +323,8 @@ def open_live(
         SourceError: if the name is none of either.
     """
     from har_edge.captures import CameraCapture, PicameraCapture
-    from har_edge.streams import open_http, open_stream
+    from har_edge.http_sources import open_http
+    from har_edge.streams import open_stream
 
     kind, _, rest = name.partition(":")
     open_capture: Callable[[], Capture]

@@ -300,7 +300,7 @@ class UrlImageSource(ImageSource):
         self._url = url
 
     def _load(self) -> Pixels:
-        from har_edge.streams import download
+        from har_edge.http_sources import download
 
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "picture"
@@ -459,7 +459,7 @@ def _open_file(path: str) -> FrameSource:
 
 def _open_finite_url(url: str, *, wait: bool) -> FrameSource | None:
     """Open a picture or a video file on a server; None if the URL is a live stream."""
-    from har_edge.streams import url_kind
+    from har_edge.http_sources import url_kind
 
     try:
         kind = url_kind(url)

@@ -1,4 +1,4 @@
-"""What sources read from over the network: RTSP, RTMP, HTTP. One class for each way."""
+"""Streams that FFmpeg reads: RTSP, RTMP, playlists. Through PyAV, or through OpenCV without it."""
 
 from __future__ import annotations
 
@@ -10,30 +10,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from email.message import Message
-from http.client import HTTPException, HTTPMessage, HTTPResponse
-from typing import Any, Literal
-from urllib.error import HTTPError
-from urllib.request import (
-    BaseHandler,
-    HTTPBasicAuthHandler,
-    HTTPDigestAuthHandler,
-    HTTPPasswordMgrWithDefaultRealm,
-    Request,
-    build_opener,
-)
+from typing import Any
 
 import numpy as np
 
 from har_edge.captures import Capture
 from har_edge.errors import SourceError, SourceRefusedError
-from har_edge.mjpeg import MAX_PICTURE_BYTES, Pictures, import_simplejpeg
 from har_edge.preprocess import Pixels, bgr_to_rgb, import_cv2
-from har_edge.urls import redact, split_login
+from har_edge.urls import redact
 
 # Longest wait for a connection, and for the next byte of one.
 TIMEOUT_S = 5.0
-CHUNK_BYTES = 2**16
 # How FFmpeg should read streams: over TCP, so that a crowded network delays packets but loses
 # none, and without a queue of its own.
 STREAM_OPTIONS = {
@@ -44,7 +31,7 @@ STREAM_OPTIONS = {
 OPENCV_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
 
-class _Patience:
+class Patience:
     """Ends a search for whole pictures in a stream that has only damaged ones."""
 
     def __init__(self, name: str, limit_s: float) -> None:
@@ -53,6 +40,7 @@ class _Patience:
         self._until_s = time.monotonic() + limit_s
 
     def check(self) -> None:
+        """Raise SourceError if it took too long."""
         if time.monotonic() >= self._until_s:
             raise SourceError(f"{self._name} gave no whole picture for {self._limit_s:g} s.")
 
@@ -175,7 +163,7 @@ class AvStream:
         Raises:
             SourceError: if the connection breaks, or gives nothing but damaged frames.
         """
-        patience = _Patience(self._name, self._timeout_s)
+        patience = Patience(self._name, self._timeout_s)
         while not self._frames:
             patience.check()
             with self._av.logging.Capture() as log:
@@ -246,7 +234,7 @@ def _open_error(url: str, error: Any) -> SourceError:
     """Turn an error of PyAV into what a user can do about it."""
     name = redact(url)
     if type(error).__name__ in ("HTTPUnauthorizedError", "HTTPForbiddenError"):
-        return _refused(name)
+        return refused(name)
     return SourceError(
         f"{name} cannot be opened: {_reason(error)}. Check the address and that the camera is on."
     )
@@ -256,7 +244,8 @@ def _reason(error: Any) -> str:
     return redact(str(getattr(error, "strerror", "") or error))
 
 
-def _refused(name: str) -> SourceRefusedError:
+def refused(name: str) -> SourceRefusedError:
+    """Make the error for a wrong user or password; the name is without them."""
     return SourceRefusedError(
         f"{name} refused the user or the password. Put the right ones into the address, "
         "scheme://USER:PASSWORD@HOST/…, percent-encoded."
@@ -277,56 +266,6 @@ def has_av() -> bool:
     return True
 
 
-class HttpMjpegCapture:
-    """Motion JPEG over HTTP."""
-
-    finite = False
-    caveat = ""
-
-    def __init__(self, response: HTTPResponse, timeout_s: float = TIMEOUT_S) -> None:
-        """Take an open response, of `open_url`.
-
-        Raises:
-            SourceError: if what decodes pictures is not installed.
-        """
-        import_simplejpeg()
-        self._response = response
-        self._name = redact(response.url)
-        self._timeout_s = timeout_s
-        self._pictures = Pictures()
-
-    @property
-    def corrupt(self) -> int:
-        """Pictures that were cut off."""
-        return self._pictures.corrupt
-
-    def grab(self) -> bool:
-        """Read until a picture is complete.
-
-        Raises:
-            SourceError: if the connection breaks, or gives nothing but damaged pictures.
-        """
-        patience = _Patience(self._name, self._timeout_s)
-        while not self._pictures.next():
-            patience.check()
-            try:
-                data = self._response.read1(CHUNK_BYTES)
-            except (OSError, HTTPException) as error:
-                raise SourceError(f"{self._name} broke off: {error}.") from None
-            if not data:
-                return False
-            self._pictures.feed(data)
-        return True
-
-    def retrieve(self) -> Pixels | None:
-        """Decode the picture."""
-        return self._pictures.decode()
-
-    def close(self) -> None:
-        """Disconnect."""
-        self._response.close()
-
-
 def opencv_capture(url: str, timeout_s: float = TIMEOUT_S) -> Any:
     """Open a URL with OpenCV's FFmpeg; the caller asks whether it is open, and releases it."""
     cv2 = import_cv2()
@@ -334,107 +273,3 @@ def opencv_capture(url: str, timeout_s: float = TIMEOUT_S) -> Any:
     limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
     settings = [value for limit in limits for value in (limit, limits_ms)]
     return cv2.VideoCapture(url, cv2.CAP_FFMPEG, settings)
-
-
-# Both are asked about each refusal. They answer once: cameras lock out who tries again and again.
-class _Basic(HTTPBasicAuthHandler):
-    def http_error_401(
-        self, req: Request, fp: Any, code: int, msg: str, headers: HTTPMessage
-    ) -> Any:
-        offered = " ".join(headers.get_all("WWW-Authenticate", [])).lower()
-        if req.has_header("Authorization") or "basic" not in offered:
-            return None
-        return super().http_error_401(req, fp, code, msg, headers)
-
-
-class _Digest(HTTPDigestAuthHandler):
-    def http_error_401(
-        self, req: Request, fp: Any, code: int, msg: str, headers: HTTPMessage
-    ) -> Any:
-        if req.has_header("Authorization"):
-            return None
-        return super().http_error_401(req, fp, code, msg, headers)
-
-
-def open_url(url: str, timeout_s: float = TIMEOUT_S) -> Any:
-    """Send a GET request; the response's body is still to be read.
-
-    Raises:
-        SourceRefusedError: if user or password are wrong.
-        SourceError: if the address cannot be reached.
-    """
-    login = split_login(url)
-    name = redact(url)
-    handlers: list[BaseHandler] = []
-    if login.user is not None:
-        passwords = HTTPPasswordMgrWithDefaultRealm()
-        passwords.add_password(None, login.url, login.user, login.password)
-        handlers = [_Basic(passwords), _Digest(passwords)]
-    try:
-        return build_opener(*handlers).open(login.url, timeout=timeout_s)
-    except HTTPError as error:
-        error.close()
-        if error.code in (401, 403):
-            raise _refused(name) from None
-        raise SourceError(
-            f"{name} answers {error.code} {error.reason}. Check the path of the address."
-        ) from None
-    except (OSError, HTTPException, ValueError) as error:
-        reason = redact(str(getattr(error, "reason", error)))
-        raise SourceError(
-            f"{name} cannot be reached: {reason}. Check the address and that the camera is on."
-        ) from None
-
-
-UrlKind = Literal["mjpeg", "picture", "video", "stream"]
-
-
-def url_kind(url: str) -> UrlKind:
-    """Ask a server what an HTTP URL is.
-
-    Returns:
-        `mjpeg`: pictures without end. `picture`, `video`: a file of known length. `stream`:
-        something without end that FFmpeg may know, a playlist for example.
-
-    Raises:
-        SourceRefusedError: if user or password are wrong.
-        SourceError: if the address cannot be reached.
-    """
-    with contextlib.closing(open_url(url)) as response:
-        return response_kind(response.headers)
-
-
-def response_kind(headers: Message) -> UrlKind:
-    """Tell from a response's headers what its body is; see `url_kind`."""
-    kind = headers.get_content_type()
-    if kind == "multipart/x-mixed-replace":
-        return "mjpeg"
-    if kind.startswith("image/"):
-        return "picture"
-    playlist = "mpegurl" in kind or "dash+xml" in kind
-    return "video" if "Content-Length" in headers and not playlist else "stream"
-
-
-def download(url: str, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
-    """Fetch a small file.
-
-    Raises:
-        SourceError: if it cannot be reached, breaks off or is larger than `max_bytes`.
-    """
-    with contextlib.closing(open_url(url)) as response:
-        try:
-            data: bytes = response.read(max_bytes + 1)
-        except (OSError, HTTPException) as error:
-            raise SourceError(f"{redact(url)} broke off: {error}. Try again.") from None
-    if len(data) > max_bytes:
-        raise SourceError(f"{redact(url)} is larger than {max_bytes // 2**20} MiB, too large.")
-    return data
-
-
-def open_http(url: str, timeout_s: float = TIMEOUT_S) -> Capture:
-    """Open a live stream over HTTP: motion JPEG by its own reader, others with FFmpeg."""
-    response = open_url(url, timeout_s)
-    if response_kind(response.headers) == "mjpeg":
-        return HttpMjpegCapture(response, timeout_s)
-    response.close()
-    return open_stream(url, timeout_s)

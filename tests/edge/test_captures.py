@@ -26,18 +26,11 @@ from PIL import Image
 from har_edge.cameras import CameraDevice, advice, device_path, list_cameras
 from har_edge.captures import CameraCapture, PicameraCapture, PipeCapture, StdinFormat
 from har_edge.errors import SourceError, SourceRefusedError
+from har_edge.http_sources import open_http, response_kind, url_kind
 from har_edge.live import LiveSource, live_pipe
 from har_edge.sampling import FrameSampler
 from har_edge.sources import UrlImageSource, UrlVideoSource, open_source
-from har_edge.streams import (
-    OPENCV_OPTIONS,
-    OpenCvStream,
-    has_av,
-    open_http,
-    open_stream,
-    response_kind,
-    url_kind,
-)
+from har_edge.streams import OPENCV_OPTIONS, OpenCvStream, has_av, open_stream
 
 
 @pytest.fixture

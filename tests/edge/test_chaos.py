@@ -19,10 +19,11 @@ from chaos.watch import RtspServer, Watch, missing_for_rtsp
 from conftest import ASSETS
 
 from har_edge.errors import SourceRefusedError
+from har_edge.http_sources import open_http
 from har_edge.live import LiveOptions, LiveSource
 from har_edge.recognizer import load_model
 from har_edge.sampling import FrameSampler
-from har_edge.streams import AvStream, open_http
+from har_edge.streams import AvStream
 
 pytest.importorskip("simplejpeg")
 

@@ -16,12 +16,12 @@ from har_edge.errors import SourceError, SourceLostError, SourceRefusedError
 from har_edge.live import (
     LONGEST_RETRY_S,
     MAX_LEFT_BEHIND,
-    Backlog,
     Backoff,
     LiveOptions,
     LiveSource,
     open_live,
 )
+from har_edge.reader import Backlog
 from har_edge.sampling import FrameSampler
 from har_edge.sources import Frame, SourceStatus
 
