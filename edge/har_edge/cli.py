@@ -28,6 +28,18 @@ def run_command(
     command: click.Command, arguments: Sequence[str] | None = None, *, prog_name: str | None = None
 ) -> NoReturn:
     """Run a command and exit by the project's exit codes; shared by all our commands."""
+    invoke = command.invoke
+
+    def invoke_for_reader(ctx: click.Context) -> Any:
+        try:
+            return invoke(ctx)
+        except BrokenPipeError:
+            # The reader (head, say) has enough, which is no error; click would call it one. What
+            # is still buffered must go somewhere when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(0) from None
+
+    command.invoke = invoke_for_reader  # type: ignore[method-assign]
     try:
         code = command.main(arguments, prog_name=prog_name, standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -41,10 +53,6 @@ def run_command(
     except (KeyboardInterrupt, click.Abort):
         note("Interrupted.")
         code = 130
-    except BrokenPipeError:
-        # The reader (head, say) has enough; keep the interpreter from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     sys.exit(code if isinstance(code, int) else 0)
 
 

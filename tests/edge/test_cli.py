@@ -101,7 +101,7 @@ def test_slow_source_is_warned_about(har_edge: RunCommand, tmp_path: Path) -> No
     [
         (["gone.mp4"], "gone.mp4 does not exist"),
         (["empty"], "holds no picture and no video"),
-        (["--camera", "97"], "Camera /dev/video97 does not exist"),
+        (["--camera", "97"], "Camera 97 cannot be opened"),
         (["--demo", "--model", "gone.tflite"], "no model gone.tflite"),
         (["--demo", "--model", "foreign.tflite"], "without a har-edge spec"),
         (["--demo", "--model", "cut.tflite"], "it was cut short"),
@@ -183,3 +183,16 @@ def test_info(har_edge: RunCommand, model: str) -> None:
 def test_version_and_help(har_edge: RunCommand) -> None:
     assert "0.1.0" in har_edge("--version").stdout
     assert "har-edge run --camera 0" in har_edge("run", "--help").stdout
+
+
+def test_a_reader_that_has_enough_is_no_error(make_video: MakeVideo) -> None:
+    command = [sys.executable, "-m", "har_edge", "run", str(make_video(count=2000))]
+    command += ["--model", str(TINY), "--output-format", "jsonl", "--smoothing", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline().startswith(b'{"source"')
+        process.stdout.close()
+        complaints = process.stderr.read().decode()
+        assert process.wait(60) == 0, complaints
+    assert "Traceback" not in complaints
+    assert "Broken" not in complaints

@@ -264,10 +264,16 @@ def test_service_manager_hears_of_the_run(camera: LiveSource, tmp_path: Path) ->
         manager.settimeout(5)
         told = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000"}
         run, _ = make_run([], watchdog=Watchdog(told))
+        messages: list[str] = []
+
+        def listen() -> None:
+            while "STOPPING=1" not in messages:
+                messages.append(manager.recv(1000).decode())
+
+        listener = threading.Thread(target=listen)
+        listener.start()
         run([live(camera)])
-        messages = []
-        while not messages or "STOPPING=1" not in messages[-1]:
-            messages.append(manager.recv(1000).decode())
+        listener.join(10)
     assert messages[0] == "READY=1"
     assert "WATCHDOG=1" in messages
 
