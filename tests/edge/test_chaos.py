@@ -7,10 +7,15 @@ each test looks at the outcome of one.
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 from chaos.mjpeg_server import MjpegServer
@@ -27,6 +32,7 @@ from har_edge.streams import AvStream
 
 pytest.importorskip("simplejpeg")
 
+SOAK = Path(__file__).with_name("chaos") / "soak.py"
 STALL_S, FROZEN_S = 2.0, 2.0
 # What a picture's age may be on a busy machine; far below any time-out.
 FRESH_S = 1.5
@@ -237,22 +243,43 @@ def play(kind: str, name: str) -> None:
     assert watch.source.stats.read >= len(watch.seen)
 
 
+def soak(minutes: float) -> dict[str, Any]:
+    """Let two cameras fail at random while the command `har-edge run` reads both."""
+    command = [sys.executable, str(SOAK), str(minutes), "--seed", "5"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
 @pytest.fixture(scope="module")
-def outcomes() -> Iterator[dict[tuple[str, str], Future[None]]]:
+def outcomes() -> Iterator[dict[tuple[str, str], Future[Any]]]:
     """All scenarios, started together."""
     kinds = ["mjpeg"] if missing_for_rtsp() else ["mjpeg", "rtsp"]
     with ThreadPoolExecutor(6) as pool:
-        yield {(k, n): pool.submit(play, k, n) for k in kinds for n in SCENARIOS}
+        started = {("command", "soak"): pool.submit(soak, 0.4)}
+        yield started | {(k, n): pool.submit(play, k, n) for k in kinds for n in SCENARIOS}
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("kind", ["mjpeg", "rtsp"])
 def test_source_survives(
-    kind: str, name: str, outcomes: dict[tuple[str, str], Future[None]]
+    kind: str, name: str, outcomes: dict[tuple[str, str], Future[Any]]
 ) -> None:
     if kind == "rtsp" and missing_for_rtsp():
         pytest.skip(f"needs {missing_for_rtsp()}")
     outcomes[kind, name].result(timeout=120)
+
+
+def test_command_survives_random_faults(outcomes: dict[tuple[str, str], Future[Any]]) -> None:
+    result = outcomes["command", "soak"].result(timeout=300)
+    assert result["survived"] and result["exit_code"] == 130 and not result["tracebacks"], result
+    assert result["predictions"] > 10
+    assert (result["frames"]["made_up"], result["frames"]["stale"]) == (0, 0), result
+
+
+@pytest.mark.slow
+def test_command_survives_minutes_of_random_faults() -> None:
+    assert soak(3.0)["wrong"] == []
 
 
 def test_refused_login_says_so_without_the_password() -> None:
