@@ -195,7 +195,7 @@ def check_models() -> Findings:
             model = load_model(name)
             result = check_golden(model)
         except HarError as error:
-            yield Finding(f"model {name}", "fail", str(error), "pip install --force-reinstall .")
+            yield Finding(f"model {name}", "fail", str(error), "pip install --force-reinstall har-edge")
             continue
         if result is None:
             text = "no golden numbers for this file"

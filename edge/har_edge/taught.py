@@ -31,7 +31,7 @@ from har_edge.recognizer import FloatArray, Model
 # a taught action must fit better than they do. It never is an answer itself.
 NOTHING = "nothing"
 # Log odds that a single taught action must overcome, and log K more where there are K of them, so
-# that three actions cost the original ones less than 1 point; see benchmarks/teach.py.
+# that three actions cost the original ones 0.4 to 0.8 points; see benchmarks/teach.py.
 EVIDENCE = 7.0
 # The surest model leaves this much doubt, since its probabilities round to 1.
 MIN_DOUBT = 1e-3
