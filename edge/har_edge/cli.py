@@ -306,6 +306,8 @@ def _teach(
         teaching.write_taught(loaded, left, path)
         note(f"Forgot '{forget}'.")
     if name:
+        if camera is not None:
+            note(f"Recording camera {camera} for {duration_s:g} s: now.")
         recorded = (opens() for _, opens in _sources(sources, camera, False))
         others = (opens() for _, opens in _sources(background, None, False))
         known = teaching.teach(
