@@ -5,7 +5,8 @@
 Clips of fixed cameras in DATA are answered with and without the gate, at several thresholds; so
 are made-up still scenes: the first frame of a clip, held for 30 s with sensor noise and light that
 swells and fades, written as a compressed video and read again. A window counts as changed if its
-most probable action is another one than without the gate.
+most probable action is another one than without the gate. How often answers change from one window
+to the next without the gate is told too (`unsteady`): of a still scene, that is noise alone.
 """
 
 from __future__ import annotations
@@ -88,6 +89,8 @@ def compare(model: Model, clips: Sequence[Pixels]) -> dict[str, dict[str, float]
     """Answers with the gate, at each threshold, against those without, over all windows."""
     encoded = [np.stack([model.encode(frame) for frame in clip]) for clip in clips]
     plain = [classify_all(model, features) for features in encoded]
+    steps = [np.diff(answers.argmax(axis=1)) != 0 for answers in plain]
+    unsteady = float(np.mean(np.concatenate(steps)))
     results = {}
     for threshold in THRESHOLDS:
         frames, skipped, changed, differences = 0, 0, [], []
@@ -103,6 +106,7 @@ def compare(model: Model, clips: Sequence[Pixels]) -> dict[str, dict[str, float]
             "skipped": skipped / frames,
             "windows": len(changed),
             "changed": float(np.mean(changed)),
+            "unsteady": unsteady,
             "mean_largest_difference": float(np.mean(differences)),
         }
     return results
@@ -130,7 +134,8 @@ def tell(name: str, results: dict[str, dict[str, float]]) -> None:
     for threshold, row in results.items():
         note(
             f"{name:<32} threshold {threshold:<6} skipped {row['skipped']:6.1%} of "
-            f"{row['frames']:>5} frames, {row['changed']:6.2%} of {row['windows']} answers changed"
+            f"{row['frames']} frames, {row['changed']:6.2%} of {row['windows']} answers changed, "
+            f"{row['unsteady']:.2%} unsteady without"
         )
 
 

@@ -37,6 +37,7 @@ MIN_DISK_BYTES = 200 << 20
 NOT_CAMERAS = ("bcm2835-codec", "bcm2835-isp", "rpi-hevc", "rpivid", "pispbe")
 # What the Raspberry Pi's camera ports are called; OpenCV cannot read them.
 CAMERA_PORTS = ("unicam", "rp1-cfe")
+REINSTALL = "pip install --force-reinstall har-edge"
 # Module to what it is for and how it comes.
 OPTIONAL = {
     "onnxruntime": ("ONNX models", "onnx"),
@@ -195,11 +196,11 @@ def check_models() -> Findings:
             model = load_model(name)
             result = check_golden(model)
         except HarError as error:
-            yield Finding(f"model {name}", "fail", str(error), "pip install --force-reinstall .")
+            yield Finding(f"model {name}", "fail", str(error), REINSTALL)
             continue
         if result is None:
             text = "no golden numbers for this file"
-            yield Finding(f"model {name}", "warn", text, "pip install --force-reinstall har-edge")
+            yield Finding(f"model {name}", "warn", text, REINSTALL)
             continue
         runtime = f"{model.backend.name} {model.backend.version}"
         text = (

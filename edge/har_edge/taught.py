@@ -12,13 +12,14 @@ Fuhrmann, Kelly, Nitzberg, A CFAR adaptive matched filter detector (1992), with 
 averaged.
 
 The original actions keep their probabilities but for what a taught one claims: evidence
-exp(z - EVIDENCE) / K, of the doubt that the model leaves, 1 - max p. So a taught action wins where
-its windows are much alike *and* the model is not sure of anything else. Among each other the
-original actions keep their ratios.
+exp(z - EVIDENCE) / K, of the doubt that the model leaves, which is 1 - max p over the labels that
+name an action. So a taught action wins where its windows are much alike *and* the model is not
+sure of another action. Among each other the original actions keep their ratios.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -31,8 +32,11 @@ from har_edge.recognizer import FloatArray, Model
 # a taught action must fit better than they do. It never is an answer itself.
 NOTHING = "nothing"
 # Log odds that a single taught action must overcome, and log K more where there are K of them, so
-# that three actions cost the original ones less than 1 point; see benchmarks/teach.py.
+# that three actions cost the original ones 0.4 to 0.8 points; see benchmarks/teach.py.
 EVIDENCE = 7.0
+# Labels that stand for all that a model was not asked about. To be sure of one is no certainty that
+# a taught action would have to overcome.
+CATCH_ALL = frozenset({"other", "others", "none", "nothing", "background", "no_action"})
 # The surest model leaves this much doubt, since its probabilities round to 1.
 MIN_DOUBT = 1e-3
 # Principal directions of the background; more find noise, fewer miss what pictures share.
@@ -166,17 +170,21 @@ class Taught:
             log_odds = np.minimum(log_odds, ratios[:count] - ratios[count])
         return np.asarray(log_odds, dtype=np.float32)
 
-    def extend(self, probabilities: FloatArray, window: FloatArray) -> FloatArray:
+    def extend(
+        self, probabilities: FloatArray, window: FloatArray, *, catch_all: Sequence[int] = ()
+    ) -> FloatArray:
         """Add the taught actions to the model's probabilities.
 
         Args:
             probabilities: Of the original actions, (C,).
             window: The described window, (D,).
+            catch_all: Numbers of the labels, fewer than C, that name no action.
 
         Returns:
             (C + K,), summing to 1; the original ones in their old ratios.
         """
-        doubt = max(1.0 - float(probabilities.max()), MIN_DOUBT)
+        sure = np.delete(probabilities, catch_all) if catch_all else probabilities
+        doubt = max(1.0 - float(sure.max()), MIN_DOUBT)
         claims = doubt * np.exp(np.clip(self.evidence(window), -MAX_LOG_ODDS, MAX_LOG_ODDS))
         joined = np.concatenate([probabilities, claims])
         return np.asarray(joined / joined.sum(), dtype=np.float32)
@@ -204,7 +212,10 @@ class TaughtModel(Model):
             model.backend,
         )
         self.taught = taught
+        self._catch_all = [i for i, label in enumerate(model.spec.labels) if label in CATCH_ALL]
 
     def classify(self, window: FloatArray) -> FloatArray:
         """Classify feature vectors in order of time, (T, D), to probabilities, (C + K,)."""
-        return self.taught.extend(super().classify(window), describe(window))
+        return self.taught.extend(
+            super().classify(window), describe(window), catch_all=self._catch_all
+        )

@@ -178,16 +178,23 @@ def record_windows(model: Model, source: FrameSource, *, duration_s: float) -> F
         DataError: if it gives no frame.
     """
     clip = model.spec.clip
-    features = []
+    segments: list[list[FloatArray]] = [[]]
     with contextlib.closing(source.frames(FrameSampler(clip.frame_rate_hz))) as frames:
         for frame in frames:
             if frame.timestamp_s > duration_s:
                 break
-            features.append(model.encode(resize_frame(frame.pixels, clip)))
-    if not features:
-        raise DataError(f"{source.name} gave no frame. Record it again.")
-    windows = window_indices(len(features), clip.num_frames, max(1, clip.num_frames // 4))
-    return np.stack([describe(np.stack([features[i] for i in window])) for window in windows])
+            if frame.after_gap:  # no window may span it
+                segments.append([])
+            segments[-1].append(model.encode(resize_frame(frame.pixels, clip)))
+    described = []
+    for features in filter(None, segments):
+        for window in window_indices(len(features), clip.num_frames, max(1, clip.num_frames // 4)):
+            described.append(describe(np.stack([features[i] for i in window])))
+    if not described:
+        raise DataError(
+            f"{source.name} should give frames to learn from. Received none. Record it again."
+        )
+    return np.stack(described)
 
 
 def packaged_background(model: Model) -> Background | None:

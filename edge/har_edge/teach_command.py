@@ -36,6 +36,8 @@ def teach_with_options(options: Mapping[str, Any], note: Note) -> list[str]:
     if options["name"]:
         camera = options["camera"]
         names = [*options["sources"], *([camera_name(camera)] if camera else ())]
+        if camera:
+            note(f"Recording {names[-1]} for {options['duration']:g} s: now.")
         known = teach.teach(
             model,
             options["name"],

@@ -95,6 +95,16 @@ def test_a_sure_model_is_believed(background: Background) -> None:
     assert taught.extend(np.array([0.999, 0.001], np.float32), window).argmax() == 0
 
 
+def test_to_be_sure_of_other_is_no_certainty(background: Background) -> None:
+    taught = Taught("", background).with_action("new", action(5, 10))
+    offset = taught.windows["new"].mean(axis=0) - background.mean
+    norm = np.sqrt(offset @ background.whiten(offset))
+    window = (background.mean + offset * (EVIDENCE + 2) / norm).astype(np.float32)
+    answer = np.array([0.001, 0.999], np.float32)
+    assert taught.extend(answer, window).argmax() == 1
+    assert taught.extend(answer, window, catch_all=[1]).argmax() == 2
+
+
 def test_nothing_is_never_an_answer_and_wins_over_the_place(background: Background) -> None:
     """All windows of one place look like an action recorded there, unless it was shown empty."""
     place = np.random.default_rng(7).normal(size=SIZE) * 2

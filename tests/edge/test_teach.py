@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from har_edge.errors import DataError, OutputError
 from har_edge.model_file import BUNDLED
 from har_edge.recognizer import Model, Recognizer, load_model
+from har_edge.sampling import FrameSampler
 from har_edge.sources import Frame, ImageSource, open_source
 from har_edge.taught import NOTHING, Background, Taught, describe
 from har_edge.teach import (
@@ -164,6 +166,25 @@ def test_windows_of_a_video(make_video: MakeVideo, tiny: Model) -> None:
     assert windows.shape == (7, described_size(tiny))
     assert record_windows(tiny, open_source(path), duration_s=0.9).shape[0] == 2
     assert record_windows(tiny, open_source(path), duration_s=0.1).shape[0] == 1
+
+
+def test_no_window_spans_a_gap(tiny: Model) -> None:
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (12, 32, 32, 3), np.uint8)
+
+    class Lost:
+        name, live, duration_s = "camera", True, None
+
+        def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
+            for i, picture in enumerate(pixels):
+                yield Frame(picture, i / 5, i, "camera", 0.0, after_gap=i == 6)
+
+        def stop(self) -> None:
+            pass
+
+    features = [tiny.encode(picture) for picture in pixels]
+    expected = [describe(np.stack(features[i : i + 4])) for i in (0, 1, 2, 6, 7, 8)]
+    assert (record_windows(tiny, Lost(), duration_s=9) == np.stack(expected)).all()
 
 
 def test_a_still_model_takes_pictures(tmp_path: Path) -> None:
