@@ -70,12 +70,13 @@ Item = Opened | Frame | SourceStatus | Closed
 class _Lane:
     """Sources that are read one after the other, and what was read of them.
 
-    `reading` guards `source_items` and `tickets`; the condition of `Lanes` guards the rest.
+    `reading` guards `source_items` and `tickets`; the lock of `Lanes` guards the rest.
     """
 
     def __init__(self, source_items: Generator[Item, None, None], num_threads: int) -> None:
         self.source_items = source_items
         self.num_threads = num_threads
+        self.most_ahead = PREFETCH_FRAMES + num_threads
         self.reading = threading.Lock()
         self.tickets = 0
         self.threads: list[threading.Thread] = []
@@ -125,7 +126,11 @@ class Lanes:
         self._frame_rate_hz = frame_rate_hz
         self._work = work
         self._should_stop = should_stop
-        self._changed = threading.Condition()
+        # One lock, two reasons to wait: the taker for items, the threads for room. Each waits for
+        # its own, because waking a thread in vain costs more than all else that is done here.
+        lock = threading.RLock()
+        self._came = threading.Condition(lock)
+        self._room = threading.Condition(lock)
         self._stopped = False
         self._turn = 0
         self._lanes = [self._lane([opener], 1) for opener in openers if opener.apart]
@@ -152,9 +157,9 @@ class Lanes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._changed:
+        with self._room:
             self._stopped = True
-            self._changed.notify_all()
+            self._room.notify_all()
         for lane in self._lanes:
             if lane.source is not None:
                 lane.source.stop()
@@ -169,14 +174,14 @@ class Lanes:
 
     def skip(self, number: int, source: FrameSource) -> None:
         """Leave the rest of a source; its lane goes on with the next one after `Closed`."""
-        with self._changed:
+        with self._room:
             self._lanes[number].skipped = source
-            self._changed.notify_all()
+            self._room.notify_all()
         source.stop()
 
     def _take(self) -> tuple[int, Item] | None:
         """Wait for the next item of any lane; None at the end of all."""
-        with self._changed:
+        with self._came:
             while not self._should_stop():
                 for offset in range(len(self._lanes)):
                     number = (self._turn + offset) % len(self._lanes)
@@ -188,14 +193,15 @@ class Lanes:
                         raise lane.failure
                 if not any(lane.threads_left for lane in self._lanes):
                     return None
-                self._changed.wait(TICK_S)
+                self._came.wait(TICK_S)
         return None
 
     def _pop(self, lane: _Lane) -> Item:
         item = lane.items.popleft()
         if isinstance(item, Frame):
+            if not lane.is_live and lane.frames_ahead == lane.most_ahead:
+                self._room.notify_all()
             lane.frames_ahead -= 1
-            self._changed.notify_all()
         return item
 
     def _lane(self, openers: Iterable[SourceOpener], num_threads: int) -> _Lane:
@@ -244,19 +250,18 @@ class Lanes:
 
     def _wait_for_room(self, lane: _Lane) -> None:
         """Wait until the taker has not too much before it."""
-        most = PREFETCH_FRAMES + lane.num_threads
-        with self._changed:
-            self._changed.wait_for(
+        with self._room:
+            self._room.wait_for(
                 lambda: (
                     lane.is_live
-                    or lane.frames_ahead < most
+                    or lane.frames_ahead < lane.most_ahead
                     or self._stopped
                     or lane.skipped is lane.source
                 )
             )
 
     def _put(self, lane: _Lane, ticket: int, item: Item) -> None:
-        with self._changed:
+        with self._came:
             lane.early[ticket] = item
             lane.frames_ahead += isinstance(item, Frame)
             while lane.placed in lane.early:
@@ -265,23 +270,22 @@ class Lanes:
                 if lane.is_live and isinstance(item, Frame):
                     item = _without_older(lane, item)
                 lane.items.append(item)
-            self._changed.notify_all()
+            self._came.notify()
 
     def _put_aside(self, lane: _Lane, status: SourceStatus) -> None:
         """Put what a live source says of itself; it may do so while its thread is reading."""
-        with self._changed:
+        with self._came:
             lane.items.append(status)
-            self._changed.notify_all()
+            self._came.notify()
 
     def _leave(self, lane: _Lane) -> None:
         """End one thread of a lane; the last one closes the source in hand."""
-        with self._changed:
+        with self._came:
             lane.threads_left -= 1
             last = lane.threads_left == 0
+            self._came.notify()
         if last:
             lane.source_items.close()
-        with self._changed:
-            self._changed.notify_all()
 
 
 def _without_older(lane: _Lane, frame: Frame) -> Frame:

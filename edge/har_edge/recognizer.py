@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -162,12 +163,12 @@ class Prediction:
         """Whether the frame itself was encoded."""
         return self.reused_frame is None
 
-    @property
+    @cached_property
     def action(self) -> str:
         """The most probable label, or `unknown` if it is not probable enough."""
         return UNKNOWN if self.rejected else self.labels[int(self.probabilities.argmax())]
 
-    @property
+    @cached_property
     def confidence(self) -> float:
         """The probability of the most probable label."""
         return float(self.probabilities.max())
