@@ -36,7 +36,7 @@ START = "start the interpreter"
 STEPS = (
     ("import har_edge.cli, click", "import har_edge.cli"),
     ("import numpy", "import numpy"),
-    ("import our modules", "import har_edge.output, har_edge.recognizer, har_edge.runner"),
+    ("import our modules", "import har_edge.run_command"),
     (
         "read and check the model file",
         "from har_edge.model_file import read_model_file, resolve_model\n"

@@ -16,7 +16,6 @@ from har_edge.runner import Note, Run, RunLimits, RunResult
 from har_edge.sink_options import build_decider, build_outlet_options
 from har_edge.source_options import build_follow, build_openers
 from har_edge.teach import load_taught
-from har_edge.threads import choose_num_threads
 
 
 def run_with_options(options: Mapping[str, Any], note: Note) -> int:
@@ -73,6 +72,8 @@ def run_with_options(options: Mapping[str, Any], note: Note) -> int:
 def _num_threads(options: Mapping[str, Any], note: Note) -> int:
     if options["num_threads"] != "auto":
         return int(options["num_threads"])
+    from har_edge.threads import choose_num_threads
+
     choice = choose_num_threads(options["model"], backend=options["backend"])
     note(choice.format())
     return choice.num_threads
