@@ -17,7 +17,7 @@ HEAD = ("device", "model", "best", "p50", "p95", "frames/s", "memory", "accuracy
         "float32", "gain", "calm", "system", "runtime", "date")  # fmt: skip
 
 
-def fleet_page(reports: Sequence[Report], limits: Constraints = Constraints()) -> str:
+def fleet_page(reports: Sequence[Report], limits: Constraints) -> str:
     """Merge reports into a page.
 
     Args:

@@ -54,8 +54,8 @@ class Comparison:
     def to_record(self) -> dict[str, Any]:
         """Turn into plain values; an endless interval has no ends."""
         record = asdict(self)
-        for key in ("low", "high"):
-            record[key] = record[key] if math.isfinite(record[key]) else None
+        if not math.isfinite(self.high):
+            record["low"] = record["high"] = None
         return record
 
 
@@ -170,7 +170,7 @@ def to_text(base: Report, new: Report, rows: Sequence[Comparison]) -> str:
             milliseconds(row.base_ms),
             milliseconds(row.new_ms),
             _change(row.ratio),
-            f"{_change(row.low)} to {_change(row.high)}" if math.isfinite(row.low) else NONE,
+            f"{_change(row.low)} to {_change(row.high)}" if math.isfinite(row.high) else NONE,
             f"{megabytes(row.base_memory_bytes)} → {megabytes(row.new_memory_bytes)}",
             _accuracy(row),
         ]

@@ -13,6 +13,7 @@ from har_benchmarks.report_text import (
     machine_line,
     machine_rows,
     peer_rows,
+    peers_about,
 )
 from har_benchmarks.results import Report, measured
 from har_benchmarks.text import COLUMNS, SHORT, columns_of, milliseconds
@@ -26,7 +27,7 @@ def to_html(report: Report, pictures: Sequence[tuple[str, bytes]]) -> str:
         pictures: Title and SVG of each plot.
     """
     models = dict.fromkeys(case["model"] for case in report["cases"])
-    title = f"{' and '.join(models)}: benchmark"
+    title = f"{' and '.join(models) or 'Peers'}: benchmark"
     parts = [
         f'<p class="soft">{escape(machine_line(report["machine"]))}</p>\n<h1>{escape(title)}</h1>',
         _recommendation(report),
@@ -52,6 +53,8 @@ def _recommendation(report: Report) -> str:
 
 def _problems(report: Report) -> str:
     problems = report.get("problems", ())
+    if not measured(report):
+        return ""
     if not problems:
         return '<p class="soft">The machine was calm: no throttling, drift or other load seen.</p>'
     items = "".join(
@@ -65,7 +68,7 @@ def _tables(report: Report) -> list[str]:
     chosen = {r["case"] for r in report.get("recommendations", ())}
     cases = measured(report)
     if not cases:
-        return ["<p>Nothing was measured.</p>"]
+        return []
     best = [case["key"] in chosen for case in cases]
     short_head, short = case_rows(report, SHORT)
     head, rows = case_rows(report)
@@ -117,15 +120,10 @@ def _peers(report: Report) -> list[str]:
         for p in peers["peers"]
         if p["status"] != "ok"
     )
-    about = (
-        f"All on the same {peers['frames']} frames of {peers['video']} "
-        f"({peers['width']} × {peers['height']}), in turns, {peers['num_threads']} thread(s) "
-        "where a peer can be told. A frame's time goes from decoded pixels to what it gives."
-    )
     rows = peer_rows(peers)
     return [
         "<h2>Peers</h2>",
-        f'<p class="soft">{escape(about)}</p>',
+        f'<p class="soft">{escape(peers_about(peers))}</p>',
         table(PEER_COLUMNS, rows, left=2, wrap=True),
         f"<ul class=soft>{skipped}</ul>" if skipped else "",
     ]

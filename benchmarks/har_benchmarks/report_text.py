@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from har_benchmarks.results import Report, measured
-from har_benchmarks.text import NONE, SHORT, columns_of, interval, megabytes, milliseconds
+from har_benchmarks.text import NONE, SHORT, columns_of, interval, megabytes, milliseconds, percent
 
-PEER_COLUMNS = ("what", "does", "p50", "p95", "frames/s", "first", "memory", "version")
+PEER_COLUMNS = ("what", "does", "p50", "p95", "frames/s", "first answer", "memory", "as har-edge",
+                "version")  # fmt: skip
 MOST_OPS = 8
 
 
@@ -73,7 +74,7 @@ def case_rows(report: Report, keys: tuple[str, ...] = ()) -> tuple[list[str], li
 
 def _case_table(report: Report) -> str:
     head, rows = case_rows(report)
-    return table(head, rows, left=2) if rows else "Nothing was measured."
+    return table(head, rows, left=2) if rows else ""
 
 
 def short_table(report: Report) -> str:
@@ -107,12 +108,23 @@ def peers_section(report: Report) -> list[str]:
     if not peers:
         return []
     skipped = [f"- {p['name']}: {p['reason']}" for p in peers["peers"] if p["status"] != "ok"]
-    about = (
+    return [
+        "## Peers",
+        peers_about(peers),
+        table(PEER_COLUMNS, peer_rows(peers), left=2),
+        "\n".join(skipped),
+    ]
+
+
+def peers_about(peers: Mapping[str, Any]) -> str:
+    """What the peers were run on, in two sentences."""
+    cores = "one core" if peers["num_threads"] == 1 else f"{peers['num_threads']} cores"
+    return (
         f"All on the same {peers['frames']} frames of {peers['video']} "
-        f"({peers['width']} × {peers['height']}), in turns, {peers['num_threads']} thread(s) "
-        "where a peer can be told. A frame's time goes from decoded pixels to what it gives."
+        f"({peers['width']} × {peers['height']}), in turns, each held to {cores}. A frame's time "
+        "goes from decoded pixels to what the peer gives; the frames that fill the first window "
+        "are left out."
     )
-    return ["## Peers", about, table(PEER_COLUMNS, peer_rows(peers), left=2), "\n".join(skipped)]
 
 
 def peer_rows(peers: Mapping[str, Any]) -> list[list[str]]:
@@ -126,8 +138,9 @@ def peer_rows(peers: Mapping[str, Any]) -> list[list[str]]:
             milliseconds(p["summary"]["p50_ms"]),
             milliseconds(p["summary"]["p95_ms"]),
             f"{p['summary']['frames_per_second']:.1f}",
-            milliseconds(p["summary"]["first_ms"]),
+            milliseconds(p["summary"]["start_ms"]),
             megabytes(p["summary"]["peak_memory_bytes"]),
+            percent(p["summary"]["same_answers"]),
             p["version"],
         ]
         for p in ran
