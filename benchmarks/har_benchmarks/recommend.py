@@ -9,7 +9,7 @@ from typing import Any
 from har_benchmarks.results import Report, measured
 from har_benchmarks.text import megabytes, milliseconds, points
 
-# Cases this close in latency count as equally fast: then fewer threads, then less memory win.
+# Cases this close in latency count as equally fast: then fewer threads, then the smaller file wins.
 SAME_SPEED = 0.05
 DEFAULT_MAX_DROP_POINTS = 1.0
 
@@ -56,7 +56,7 @@ def _choose(model: str, cases: Sequence[Mapping[str, Any]], limits: Constraints)
     close = [c for c in left if c["summary"]["p50_ms"] <= fastest * (1 + SAME_SPEED)]
     best = min(
         close,
-        key=lambda c: (c["num_threads"], c["summary"]["peak_memory_bytes"] or 0, c["key"]),
+        key=lambda c: (c["num_threads"], c["size_bytes"], c["summary"]["p50_ms"]),
     )
     sentence = f"{_name(best)}: {_merits(best)}{_beside(best, cases, left)}."
     return {**found, "case": best["key"], "sentence": sentence}

@@ -17,7 +17,6 @@ from har_benchmarks.stats import (
     relative_spread,
     summarise,
     t_quantile,
-    trimmed_mean,
 )
 
 SIZES = (1, 2, 3, 4, 5, 7, 10, 31, 200)
@@ -45,13 +44,6 @@ def test_summary_is_numpys(size: int, kind: str) -> None:
     assert found["stdev"] == pytest.approx(np.std(values, ddof=1) if size > 1 else 0)
     assert found["count"] == size
     assert median(values.tolist()) == pytest.approx(found["p50"])
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_trimmed_mean_is_scipys(size: int) -> None:
-    stats = pytest.importorskip("scipy.stats")
-    values = np.random.default_rng(size).standard_cauchy((3, size))
-    assert trimmed_mean(values) == pytest.approx(stats.trim_mean(values, 0.2, axis=1))
 
 
 def test_relative_spread() -> None:
@@ -82,16 +74,20 @@ def test_expanded_tail_is_hesterbergs(count: int) -> None:
 def test_bootstrap_is_scipys_with_the_tails_moved(size: int) -> None:
     stats = pytest.importorskip("scipy.stats")
     values = np.random.default_rng(size).lognormal(0, 0.5, size)
-    found = bootstrap_interval(values, level=0.95, resamples=40_000)
+    # The mean: a median of few values moves in steps, which two sets of resamples may straddle.
+    found = bootstrap_interval(
+        values, level=0.95, statistic=lambda x: x.mean(axis=1), resamples=40_000
+    )
     theirs = stats.bootstrap(
         (values,),
-        lambda x, axis: stats.trim_mean(x, 0.2, axis=axis),
+        np.mean,
         confidence_level=1 - 2 * expanded_tail(0.025, size),
         method="percentile",
         n_resamples=40_000,
         rng=np.random.default_rng(1),
     ).confidence_interval
-    assert found.value == pytest.approx(stats.trim_mean(values, 0.2))
+    assert found.value == pytest.approx(values.mean())
+    assert bootstrap_interval(values, level=0.95).value == np.median(values)
     width = theirs.high - theirs.low
     assert found.low == pytest.approx(theirs.low, abs=0.04 * width)
     assert found.high == pytest.approx(theirs.high, abs=0.04 * width)
