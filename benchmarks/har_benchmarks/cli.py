@@ -13,7 +13,6 @@ import click
 from har_edge import __version__
 from har_edge.cli import note, run_command
 from har_edge.errors import GateError, HarError
-from har_edge.preprocess import display_path
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 96}
 DEFAULT_THRESHOLD = 0.05  # what a table calls a regression where no gate was asked for
@@ -196,6 +195,7 @@ def run(models: tuple[str, ...], resume: str | None, **options: Any) -> None:
     from har_benchmarks.report_text import short_table
     from har_benchmarks.results import measured
     from har_benchmarks.run import begin, finish, go_on
+    from har_edge.preprocess import display_path
 
     names = ("max_latency_ms", "max_accuracy_drop", "max_memory_mb")
     limits = Constraints(*(options.pop(name) for name in names))
@@ -359,6 +359,7 @@ def peers(video: str, out: str, pythons: tuple[str, ...], **options: Any) -> Non
     from har_benchmarks.report_text import peers_section
     from har_benchmarks.results import REPORT_NAME, load_report
     from har_benchmarks.write import write_report
+    from har_edge.preprocess import display_path
 
     import_matplotlib()
     names = {"onnxruntime": "onnx", "keras": "keras", "ultralytics": "ultralytics"}
@@ -408,6 +409,7 @@ def collect(reports: tuple[str, ...], out: str, **limits: float | None) -> None:
     from har_benchmarks.recommend import Constraints
     from har_benchmarks.results import load_report
     from har_edge.output import open_output
+    from har_edge.preprocess import display_path
 
     text = fleet_page([load_report(path) for path in reports], Constraints(**limits))
     with open_output(out) as stream:

@@ -42,7 +42,7 @@ dl.meaning { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 
   font-size: .88rem; margin: 0; }
 dl.meaning dt { font-weight: 600; } dl.meaning dd { margin: 0; color: var(--soft); }
 summary { cursor: pointer; color: var(--soft); margin-top: .75rem; font-size: .88rem; }
-img { display: block; width: 100%; height: auto; max-width: 36rem; margin: 0 auto; }
+img { display: block; width: 100%; height: auto; max-width: 32rem; margin: 0 auto; }
 footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
 @media (max-width: 30rem) { main { padding: 1.5rem .75rem 3rem; } .card { padding: .8rem; }
   dl.meaning { grid-template-columns: 1fr; } dl.meaning dd { margin-bottom: .4rem; } }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette, told apart by colour-blind readers too; and a mark for each variant.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-WIDTH_IN = 5.4
+WIDTH_IN = 4.5
 GREY = "0.45"
 
 Plot = tuple[str, str, "Figure"]
@@ -133,12 +133,16 @@ def pareto(report: Report) -> Figure:
         area = 25 + 12 * case["summary"]["size_bytes"] / 1e6
         axis.scatter(left, up, s=area, c=style.colour(case), marker=style.marker(case), alpha=0.75,
                      edgecolors="black", linewidths=0.6)  # fmt: skip
+    if len({case["num_threads"] for case in cases}) > 1:
+        for case, left, up in zip(cases, x, y, strict=True):
+            axis.annotate(f"{case['num_threads']}", (left, up), (7, 5), textcoords="offset points",
+                          color=GREY, fontsize=8)  # fmt: skip
     best = front(x, y if accurate else -y)
     axis.plot(x[best], y[best], color=GREY, linewidth=1, linestyle="--", zorder=1)
     _legend(axis, cases, style)
     axis.margins(0.15)
     axis.set_xlim(left=0)
-    axis.set_xlabel("p50 of a step (ms)")
+    axis.set_xlabel("p50 of a step (ms); figure: threads")
     axis.set_ylabel("accuracy (%); area: size" if accurate else "size (MB)")
     return figure
 
