@@ -172,7 +172,8 @@ def cli() -> None:
 @_limits
 @click.option("--out", metavar="DIR", help="Folder to write to. [default: bench/DATE-TIME]")
 @click.option("--resume", metavar="DIR", help="Go on with a run that was stopped.")
-def run(models: tuple[str, ...], resume: str | None, **options: Any) -> None:
+@click.pass_context
+def run(ctx: click.Context, /, models: tuple[str, ...], resume: str | None, **options: Any) -> None:
     """Measure MODELS: files, folders of them, or bundled names (default: har15 and clips).
 
     Every variant is run in every runtime with every number of threads, in rounds that take turns,
@@ -199,8 +200,8 @@ def run(models: tuple[str, ...], resume: str | None, **options: Any) -> None:
 
     names = ("max_latency_ms", "max_accuracy_drop", "max_memory_mb")
     limits = Constraints(*(options.pop(name) for name in names))
-    if resume and models:
-        raise click.UsageError("--resume takes everything from the run: give no MODELS.")
+    if resume:
+        _refuse_beside_resume(ctx)
     out = options.pop("out") or f"bench/{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     journal = go_on(Path(resume)) if resume else begin(_plan(models, options), Path(out))
     report = finish(journal, limits, note=note)
@@ -216,6 +217,19 @@ def run(models: tuple[str, ...], resume: str | None, **options: Any) -> None:
     note(f"Wrote {folder}. Open {folder}/report.html")
     if not all(found["case"] for found in report["recommendations"]):
         raise GateError("Nothing keeps to the limits that were set. Loosen one of them.")
+
+
+def _refuse_beside_resume(ctx: click.Context) -> None:
+    """Complain about what a run that goes on would not heed."""
+    from click.core import ParameterSource
+
+    heeded = ("resume", "max_latency_ms", "max_accuracy_drop", "max_memory_mb")
+    for param in ctx.command.params:
+        name = param.name or ""
+        given = ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
+        if given and name not in heeded:
+            shown = param.opts[0] if name != "models" else "MODELS"
+            raise click.UsageError(f"--resume takes it from the run that goes on: give no {shown}.")
 
 
 def _plan(models: tuple[str, ...], options: dict[str, Any]) -> Any:

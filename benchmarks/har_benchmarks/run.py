@@ -40,9 +40,10 @@ def go_on(folder: Path) -> Journal:
 
     Raises:
         DataError: if there is none, or it began on another machine.
+        MissingExtraError: if the report could not be drawn afterwards.
     """
-    import_matplotlib()
     journal = Journal.load(folder)
+    import_matplotlib()
     now = machine_facts()
     for key in SAME:
         if journal.machine.get(key) != now[key]:

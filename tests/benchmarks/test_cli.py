@@ -81,6 +81,7 @@ def test_limits_that_nothing_keeps_to_end_with_3(har_bench: HarBench, tmp_path: 
         (("run", "har15", "--backends", "tensorrt"), 2, "tensorrt"),
         (("run", "har15", "--backends", "onnxruntime"), 1, "Give --backends that run these files"),
         (("run", "har15", "--resume", "x"), 2, "give no MODELS"),
+        (("run", "--rounds", "3", "--resume", "x"), 2, "give no --rounds"),
         (("run", "--resume", "x"), 1, "holds no run that could go on"),
         (("compare", "a", "b"), 1, "There is no report a"),
         (("compare", "a", "b", "--fail-on-regression", "x%"), 2, "expected a share as 5%"),
