@@ -28,7 +28,7 @@ p { margin: .4rem 0; }
 .lead b { font-weight: 650; }
 .warn { border-left: 4px solid var(--bad); }
 ul { margin: .25rem 0; padding-left: 1.2rem; }
-table { border-collapse: collapse; width: 100%; font-size: .88rem;
+table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: .88rem;
   font-variant-numeric: tabular-nums; }
 th { text-align: right; font-weight: 500; color: var(--soft); font-size: .8rem; }
 th, td { padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; }

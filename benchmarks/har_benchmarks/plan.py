@@ -12,6 +12,7 @@ from typing import Any
 
 from har_benchmarks.cases import Case
 from har_benchmarks.data import Item
+from har_edge.backends import ONNX_RUNTIME
 from har_edge.errors import DataError, OutputError
 from har_edge.preprocess import display_path
 
@@ -80,7 +81,7 @@ class Plan:
         """List the jobs in order; those of a round in an order of its own.
 
         Accuracy does not depend on the number of threads: one case of each file and runtime
-        answers, that with the most threads.
+        answers, that with the most threads. So for profiles, which onnxruntime alone gives.
         """
         cases = [case for case in self.cases if not case.skipped]
         for number in range(self.settings.rounds):
@@ -92,7 +93,8 @@ class Plan:
                     yield Task("end_to_end", case, number)
         most = {(c.facts.file, c.backend): c for c in sorted(cases, key=lambda c: c.num_threads)}
         if self.settings.profile_ops:
-            yield from (Task("profile", case) for case in most.values())
+            onnx = [case for case in most.values() if case.backend == ONNX_RUNTIME]
+            yield from (Task("profile", case) for case in onnx)
         if self.items:
             yield from (Task("accuracy", case) for case in most.values())
 

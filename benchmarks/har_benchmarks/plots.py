@@ -100,7 +100,7 @@ def _ordered(report: Report) -> tuple[list[Mapping[str, Any]], _Style]:
 def latency(report: Report) -> Figure:
     """Boxes of the steps: quartiles, whiskers from the 1st to the 99th percentile."""
     cases, style = _ordered(report)
-    figure, axis = _figure(0.9 + 0.28 * len(cases))
+    figure, axis = _figure(1.1 + 0.28 * len(cases))
     samples = [[ms for r in case["rounds"] for ms in r["step_ms"]] for case in cases]
     boxes = axis.boxplot(
         samples, orientation="horizontal", whis=(1, 99), showfliers=False, widths=0.6,
@@ -113,10 +113,9 @@ def latency(report: Report) -> Figure:
         axis.annotate(f"{case['summary']['p50_ms']:.2f}", (end, row), (4, 0), va="center",
                       textcoords="offset points", color=GREY, fontsize=8)  # fmt: skip
     axis.set_yticks(range(1, len(cases) + 1), [style.name(case) for case in cases])
-    axis.set_xlim(left=0)
-    axis.margins(x=0.1)
+    axis.set_xlim(0, 1.15 * max(float(np.percentile(steps, 99)) for steps in samples))
     axis.grid(visible=False, axis="y")
-    axis.set_xlabel("ms a step; box: quartiles, whiskers: p1 to p99, figure: p50")
+    axis.set_xlabel("ms a step; box: quartiles,\nwhiskers: p1 to p99, figure: p50")
     return figure
 
 
@@ -185,9 +184,9 @@ def memory(report: Report) -> Figure | None:
         axis.annotate(f"{value:.0f}", (value, row), (4, 0), textcoords="offset points",
                       va="center", color=GREY, fontsize=8)  # fmt: skip
     axis.set_yticks(rows, [style.name(case) for case in cases])
-    axis.margins(x=0.1)
+    axis.set_xlim(0, 1.12 * peak.max())
     axis.grid(visible=False, axis="y")
-    axis.set_xlabel("MB at most; grey: Python and runtime before the model")
+    axis.set_xlabel("MB at most; grey: Python and\nruntime, before the model")
     return figure
 
 

@@ -17,8 +17,8 @@ from har_edge.errors import BackendError
 from har_edge.model_file import read_model_file
 
 NO_PROFILE = (
-    "{} gives no profile by operator through its Python package. Expected onnxruntime; take the "
-    "runtime's own benchmark program with --enable_op_profiling, or profile the ONNX pair."
+    "{} gives no profile by operator through its Python package. Profile the ONNX pair, or take "
+    "the runtime's own benchmark program."
 )
 
 

@@ -7,16 +7,18 @@ from html import escape
 
 from har_benchmarks.page import image, page, table
 from har_benchmarks.report_text import (
-    MOST_OPS,
     PEER_COLUMNS,
+    PROFILE_COLUMNS,
     case_rows,
     machine_line,
     machine_rows,
+    missing_profiles,
     peer_rows,
     peers_about,
+    profile_rows,
 )
 from har_benchmarks.results import Report, measured
-from har_benchmarks.text import COLUMNS, SHORT, columns_of, milliseconds
+from har_benchmarks.text import COLUMNS, SHORT, columns_of
 
 
 def to_html(report: Report, pictures: Sequence[tuple[str, bytes]]) -> str:
@@ -132,16 +134,7 @@ def _peers(report: Report) -> list[str]:
 def _profiles(report: Report) -> list[str]:
     parts = []
     for case in report["cases"]:
-        profile = case.get("profile")
-        if not profile:
-            continue
-        parts.append(f"<h2>Operators of {escape(case['key'])}</h2>")
-        if profile["ops"]:
-            rows = [
-                [op["op"], op["signature"], str(op["nodes"]), milliseconds(op["ms"])]
-                for op in sorted(profile["ops"], key=lambda op: -op["ms"])[:MOST_OPS]
-            ]
-            parts.append(table(("operator", "signature", "nodes", "time"), rows, left=2))
-        else:
-            parts.append(f'<p class="soft">{escape(profile["reason"])}</p>')
-    return parts
+        if rows := profile_rows(case):
+            parts.append(f"<h2>Operators of {escape(case['key'])}</h2>")
+            parts.append(table(PROFILE_COLUMNS, rows, left=2))
+    return parts + [f'<p class="soft">{escape(why)}</p>' for why in missing_profiles(report)]

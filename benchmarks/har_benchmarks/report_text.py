@@ -13,6 +13,7 @@ from har_benchmarks.text import NONE, SHORT, columns_of, interval, megabytes, mi
 PEER_COLUMNS = ("what", "does", "p50", "p95", "frames/s", "first answer", "memory", "as har-edge",
                 "version")  # fmt: skip
 MOST_OPS = 8
+PROFILE_COLUMNS = ("operator", "signature", "nodes", "time")
 
 
 def to_markdown(report: Report) -> str:
@@ -147,20 +148,27 @@ def peer_rows(peers: Mapping[str, Any]) -> list[list[str]]:
     ]
 
 
+def profile_rows(case: Mapping[str, Any]) -> list[list[str]]:
+    """Cells of the operators of a case that cost most."""
+    ops = (case.get("profile") or {}).get("ops", ())
+    return [
+        [op["op"], op["signature"], str(op["nodes"]), milliseconds(op["ms"])]
+        for op in sorted(ops, key=lambda op: -op["ms"])[:MOST_OPS]
+    ]
+
+
+def missing_profiles(report: Report) -> list[str]:
+    """Why some cases have no profile, each reason once."""
+    profiles = [case["profile"] for case in report["cases"] if case.get("profile")]
+    return list(dict.fromkeys(p["reason"] for p in profiles if not p["ops"]))
+
+
 def _profiles(report: Report) -> list[str]:
     parts = []
     for case in report["cases"]:
-        profile = case.get("profile")
-        if profile and profile["ops"]:
-            rows = [
-                [op["op"], op["signature"], str(op["nodes"]), milliseconds(op["ms"])]
-                for op in sorted(profile["ops"], key=lambda op: -op["ms"])[:MOST_OPS]
-            ]
-            head = ("operator", "signature", "nodes", "time")
-            parts += [f"## Operators of {case['key']}", table(head, rows, left=2)]
-        elif profile:
-            parts.append(f"Operators of {case['key']}: {profile['reason']}")
-    return parts
+        if rows := profile_rows(case):
+            parts += [f"## Operators of {case['key']}", table(PROFILE_COLUMNS, rows, left=2)]
+    return parts + missing_profiles(report)
 
 
 def machine_rows(machine: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -18,8 +18,10 @@ from typing import Any
 from har_benchmarks.accuracy import judge
 from har_benchmarks.cases import Case
 from har_benchmarks.plan import Journal, Task
+from har_benchmarks.profile_ops import NO_PROFILE
 from har_benchmarks.stats import median, relative_spread, summarise
 from har_edge import __version__
+from har_edge.backends import ONNX_RUNTIME
 from har_edge.errors import DataError
 from har_edge.preprocess import display_path
 
@@ -182,7 +184,8 @@ def _short(value: float | None) -> float | None:
 def _profile(journal: Journal, case: Case) -> dict[str, Any] | None:
     entry = journal.entries.get(Task("profile", case).key)
     if entry is None:
-        return None
+        asked = journal.plan.settings.profile_ops and case.backend != ONNX_RUNTIME
+        return {"ops": [], "reason": NO_PROFILE.format(case.backend)} if asked else None
     return entry["result"] if "result" in entry else {"ops": [], "reason": entry["error"]}
 
 

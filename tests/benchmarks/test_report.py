@@ -169,6 +169,10 @@ def test_operators_are_listed_or_the_reason_is() -> None:
     assert "none here" in to_markdown(report)
 
 
+def test_a_runtime_without_a_profile_is_said_once(tiny_report: Report) -> None:
+    assert to_markdown(tiny_report).count("litert gives no profile by operator") == 1
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
