@@ -48,6 +48,19 @@ def timing(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, Any]:
     started = time.perf_counter()
     model = load(job["model"], backend=job["backend"], num_threads=job["num_threads"])
     load_ms = 1e3 * (time.perf_counter() - started)
+    found = _bare_inference(model, job, say)
+    return {
+        "backend_version": model.backend.version,
+        "import_ms": _short(import_ms),
+        "load_ms": _short(load_ms),
+        **found,
+        "memory_before_bytes": memory_before,
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
+
+
+def _bare_inference(model: Model, job: Mapping[str, Any], say: Say) -> dict[str, Any]:
+    """The times of a loaded model; see `timing`."""
     frames, window = _inputs(model)
 
     def encode() -> None:
@@ -61,30 +74,21 @@ def timing(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, Any]:
         classify()
 
     say("stage", name="first inference")
-    first_encode_ms, first_classify_ms = _timed(encode), _timed(classify)
+    found: dict[str, Any] = {
+        "first_encode_ms": _timed(encode),
+        "first_classify_ms": _timed(classify),
+    }
     say("stage", name="warming up")
     part_s = job["max_secs"] / 4
-    warmup_ms = repeat(step, job["warmup_runs"], part_s)
+    found["warmup_ms"] = repeat(step, job["warmup_runs"], part_s)
     say("stage", name="measuring")
-    found = {
-        name: repeat(call, job["num_runs"], part_s)
-        for name, call in (("encode_ms", encode), ("classify_ms", classify), ("step_ms", step))
-    }
+    for name, call in (("encode_ms", encode), ("classify_ms", classify), ("step_ms", step)):
+        found[name] = repeat(call, job["num_runs"], part_s)
     if model.spec.clip.num_frames > 1:
         clip = np.stack([next(frames) for _ in range(model.spec.clip.num_frames)])
         runs = max(2, job["num_runs"] // CLIP_SHARE)
         found["clip_ms"] = repeat(lambda: model.classify_clip(clip), runs, part_s)
-    return {
-        "backend_version": model.backend.version,
-        "import_ms": _short(import_ms),
-        "load_ms": _short(load_ms),
-        "first_encode_ms": first_encode_ms,
-        "first_classify_ms": first_classify_ms,
-        "warmup_ms": warmup_ms,
-        **found,
-        "memory_before_bytes": memory_before,
-        "peak_memory_bytes": peak_memory_bytes(),
-    }
+    return found
 
 
 def repeat(call: Callable[[], object], runs: int, max_s: float = NEVER_S) -> list[float]:
