@@ -49,8 +49,8 @@ def _choose(model: str, cases: Sequence[Mapping[str, Any]], limits: Constraints)
     found: dict[str, Any] = {"model": model, "limits": asdict(limits)}
     if not left:
         nearest = min(cases, key=lambda c: (len(_violations(c, limits)), c["summary"]["p50_ms"]))
-        broken = "; ".join(_violations(nearest, limits))
-        sentence = f"Nothing keeps to the limits: nearest is {_name(nearest)}, but {broken}."
+        broken = " and ".join(_violations(nearest, limits))
+        sentence = f"Nothing keeps to the limits: nearest is {_name(nearest)}, but it {broken}."
         return {**found, "case": None, "sentence": sentence}
     fastest = min(case["summary"]["p50_ms"] for case in left)
     close = [c for c in left if c["summary"]["p50_ms"] <= fastest * (1 + SAME_SPEED)]
@@ -58,7 +58,7 @@ def _choose(model: str, cases: Sequence[Mapping[str, Any]], limits: Constraints)
         close,
         key=lambda c: (c["num_threads"], c["size_bytes"], c["summary"]["p50_ms"]),
     )
-    sentence = f"{_name(best)}: {_merits(best)}{_beside(best, cases, left)}."
+    sentence = f"{_name(best)}: {_merits(best)}{_beside(best, cases, limits)}."
     return {**found, "case": best["key"], "sentence": sentence}
 
 
@@ -66,18 +66,18 @@ def _violations(case: Mapping[str, Any], limits: Constraints) -> list[str]:
     summary = case["summary"]
     broken = []
     if limits.max_latency_ms is not None and summary["p50_ms"] > limits.max_latency_ms:
-        broken.append(f"it takes {milliseconds(summary['p50_ms'])}")
+        broken.append(f"takes {milliseconds(summary['p50_ms'])}")
     memory = summary["peak_memory_bytes"]
     if limits.max_memory_mb is not None and (memory or 0) > limits.max_memory_mb * 1e6:
-        broken.append(f"it needs {megabytes(memory)}")
+        broken.append(f"needs {megabytes(memory)}")
     drop = summary.get("drop_points")
     allowed = limits.max_accuracy_drop
     if drop is None:
         # Who asks for a limit on accuracy wants it measured.
         if allowed is not None and case["variant"] not in ("float32", "onnx"):
-            broken.append("what it loses in accuracy was not measured (give --data)")
+            broken.append("was not judged on data (give --data)")
     elif drop > (DEFAULT_MAX_DROP_POINTS if allowed is None else allowed):
-        broken.append(f"it loses {drop:.1f} points of accuracy")
+        broken.append(f"loses {drop:.1f} points")
     return broken
 
 
@@ -100,7 +100,7 @@ def _merits(case: Mapping[str, Any]) -> str:
 def _beside(
     best: Mapping[str, Any],
     cases: Sequence[Mapping[str, Any]],
-    left: Sequence[Mapping[str, Any]],
+    limits: Constraints,
 ) -> str:
     """Say what the other variants would have brought, at the same number of threads."""
     said = []
@@ -115,10 +115,10 @@ def _beside(
             same = abs(half["summary"]["p50_ms"] / reference["summary"]["p50_ms"] - 1)
             if same <= SAME_SPEED:
                 said.append(f"float16 buys nothing here but a file of {_size(half)}")
-    kept = {case["key"] for case in left}
-    out = [c["variant"] for c in others.values() if c["key"] not in kept]
+    broken = {name: _violations(case, limits) for name, case in others.items()}
+    out = [f"{name} {' and '.join(why)}" for name, why in sorted(broken.items()) if why]
     if out:
-        said.append(f"{', '.join(sorted(set(out)))} misses the limits")
+        said.append(f"out: {', '.join(out)}")
     return "; " + "; ".join(said) if said else ""
 
 

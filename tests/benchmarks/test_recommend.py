@@ -37,7 +37,7 @@ def test_one_that_loses_too_much_is_not() -> None:
     cases[2]["summary"]["drop_points"] = 1.4  # type: ignore[index]
     case, sentence = choose(*cases)
     assert case == "made-float32/litert/1"
-    assert "int8 misses the limits" in sentence
+    assert sentence.endswith("; out: int8 loses 1.4 points.")
     allowed = choose(*cases, limits=Constraints(max_accuracy_drop=2.0))
     assert allowed[0] == "made-int8/litert/1"
 
@@ -67,7 +67,7 @@ def test_a_limit_on_accuracy_wants_it_measured() -> None:
     assert "accuracy not measured here" in choose(*cases)[1]
     case, sentence = choose(*cases, limits=Constraints(max_accuracy_drop=1.0))
     assert case == "made-float32/litert/1"
-    assert "int8 misses the limits" in sentence
+    assert "out: int8 was not judged on data (give --data)" in sentence
 
 
 def test_every_model_gets_its_own() -> None:
