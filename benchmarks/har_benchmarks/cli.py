@@ -53,7 +53,7 @@ class Percent(click.ParamType[Any]):
 
 def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that bound the recommendation."""
-    drop = "Recommend nothing that loses more points against float32. [default: 1, if measured]"
+    drop = "Recommend nothing that loses more points against float32. [default: 1, if sure]"
     options = (
         ("--max-latency-ms", "Recommend nothing slower at the median."),
         ("--max-accuracy-drop", drop),

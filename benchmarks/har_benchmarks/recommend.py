@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from har_benchmarks.results import Report, measured
-from har_benchmarks.text import megabytes, milliseconds, points
+from har_benchmarks.text import interval, megabytes, milliseconds, points
 
 # Cases this close in latency count as equally fast: then fewer threads, then the smaller file wins.
 SAME_SPEED = 0.05
@@ -32,8 +32,8 @@ class Constraints:
 def recommend(report: Report, limits: Constraints = Constraints()) -> list[dict[str, Any]]:
     """Choose a case of each model.
 
-    Without a limit of its own, a loss of more than one point of accuracy rules a variant out
-    where accuracy was measured.
+    Without a limit of its own, a loss of accuracy of more than one point rules a variant out if
+    its interval holds no zero; with one, the estimate counts.
 
     Returns:
         For each model: `model`, `case` (its key, None if none keeps to the limits), `sentence`,
@@ -76,9 +76,15 @@ def _violations(case: Mapping[str, Any], limits: Constraints) -> list[str]:
         # Who asks for a limit on accuracy wants it measured.
         if allowed is not None and case["variant"] not in ("float32", "onnx"):
             broken.append("was not judged on data (give --data)")
-    elif drop > (DEFAULT_MAX_DROP_POINTS if allowed is None else allowed):
+    elif drop > allowed if allowed is not None else _surely_loses(summary):
         broken.append(f"loses {drop:.1f} points")
     return broken
+
+
+def _surely_loses(summary: Mapping[str, Any]) -> bool:
+    """Whether more than a point is lost, and not by the chance of which files were tried."""
+    low = summary.get("drop_low_points")
+    return summary["drop_points"] > DEFAULT_MAX_DROP_POINTS and low is not None and low > 0
 
 
 def _name(case: Mapping[str, Any]) -> str:
@@ -91,7 +97,8 @@ def _merits(case: Mapping[str, Any]) -> str:
     text = f"{milliseconds(summary['p50_ms'])} p50, {megabytes(summary['size_bytes'])} file"
     drop = summary.get("drop_points")
     if drop is not None:
-        return f"{text}, {points(-drop)} against float32"
+        ends = interval(summary.get("drop_low_points"), summary.get("drop_high_points"))
+        return f"{text}, {points(-drop)}{f' ({ends})' if ends else ''} against float32"
     if summary.get("accuracy") is not None:
         return f"{text}, {summary['accuracy']:.1%} right"
     return f"{text}, accuracy not measured here"

@@ -26,7 +26,5 @@ def tiny_report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """A report of two variants, with everything that can be measured but accuracy."""
     folder = tmp_path_factory.mktemp("tiny")
     video = write_video(folder / "video.mp4", moving_square(50), 25.0)
-    plan = tiny_plan(
-        threads=(1, 2), rounds=3, video=str(video), profile_ops=True, sustained_min=0.05
-    )
+    plan = tiny_plan(threads=(1, 2), video=str(video), profile_ops=True, sustained_min=0.05)
     return measure(folder / "run", plan)

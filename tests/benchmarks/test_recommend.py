@@ -34,12 +34,19 @@ def test_the_fastest_that_loses_little_is_taken() -> None:
 
 def test_one_that_loses_too_much_is_not() -> None:
     cases = variants()
-    cases[2]["summary"]["drop_points"] = 1.4  # type: ignore[index]
+    summary = cases[2]["summary"]
+    summary.update(drop_points=1.4, drop_low_points=0.2, drop_high_points=2.9)  # type: ignore
     case, sentence = choose(*cases)
     assert case == "made-float32/litert/1"
     assert sentence.endswith("; out: int8 loses 1.4 points.")
     allowed = choose(*cases, limits=Constraints(max_accuracy_drop=2.0))
     assert allowed[0] == "made-int8/litert/1"
+    summary["drop_low_points"] = -0.5  # type: ignore[index]
+    case, sentence = choose(*cases)
+    assert case == "made-int8/litert/1"  # the loss may be chance
+    assert "−1.4 points (−2.9 to +0.5) against float32" in sentence
+    strict = choose(*cases, limits=Constraints(max_accuracy_drop=1.0))
+    assert strict[0] == "made-float32/litert/1"
 
 
 def test_fewer_threads_win_where_more_bring_nothing() -> None:
