@@ -60,7 +60,8 @@ def test_figures_are_those_of_the_samples(tiny_report: Report) -> None:
             assert summary[f"p{name}_ms"] == pytest.approx(np.percentile(steps, name), abs=1e-4)
         assert summary["frames_per_second"] == pytest.approx(1e3 / steps.mean(), rel=1e-4)
         assert summary["streaming_gain"] == pytest.approx(
-            summary["clip_p50_ms"] / summary["p50_ms"], rel=1e-3
+            summary["clip_p50_ms"] / summary["p50_ms"],
+            rel=1e-2,  # the tiny step has three digits
         )
         frames = sum(r["frames"] for r in case["end_to_end"])
         assert frames == 2 * 10
