@@ -6,7 +6,10 @@ import hashlib
 import json
 from pathlib import Path
 
-from har_benchmarks.results import file_facts, to_json
+import pytest
+
+from har_benchmarks.results import file_facts, load_report, to_json
+from har_edge.errors import DataError
 
 
 def test_json_keeps_every_value_and_lists_of_numbers_stay_on_a_line() -> None:
@@ -30,3 +33,21 @@ def test_a_file_is_named_without_its_folder(tmp_path: Path) -> None:
         "size_bytes": 3,
         "sha256": hashlib.sha256(b"abc").hexdigest(),
     }
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is no report"),
+        ("[1]", "is no report"),
+        ("{}", "is no report"),
+        ('{"schema_version": 99}', "should have schema version 1. Received 99"),
+    ],
+)
+def test_what_is_no_report_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match=message):
+        load_report(path)
+    with pytest.raises(DataError, match="There is no report"):
+        load_report(tmp_path / "nothing.json")

@@ -1,0 +1,89 @@
+"""A run from beginning to end: plan, measure, report."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from har_benchmarks.jobs import WORKER
+from har_benchmarks.manager import Note, carry_out
+from har_benchmarks.plan import Journal, Plan
+from har_benchmarks.plots import import_matplotlib
+from har_benchmarks.recommend import Constraints, recommend
+from har_benchmarks.results import Report, build_report
+from har_benchmarks.stability import find_problems
+from har_benchmarks.write import write_report
+from har_edge.errors import DataError
+from har_edge.machine import machine_facts
+from har_edge.preprocess import display_path
+
+# What must be the same for two halves of a run to be one.
+SAME = ("board", "cpu", "cores_usable", "architecture")
+
+
+def begin(plan: Plan, folder: Path) -> Journal:
+    """Start a run in a new folder.
+
+    Raises:
+        MissingExtraError: if the report could not be drawn afterwards.
+        OutputError: if the folder holds a run already or cannot be written.
+    """
+    import_matplotlib()
+    return Journal.create(folder, plan, machine_facts())
+
+
+def go_on(folder: Path) -> Journal:
+    """Take up a run that was stopped.
+
+    Raises:
+        DataError: if there is none, or it began on another machine.
+        MissingExtraError: if the report could not be drawn afterwards.
+    """
+    journal = Journal.load(folder)
+    import_matplotlib()
+    now = machine_facts()
+    for key in SAME:
+        if journal.machine.get(key) != now[key]:
+            raise DataError(
+                f"{display_path(folder)} began on a machine with {key} "
+                f"{journal.machine.get(key)}. Received {now[key]}. Go on there, or start anew."
+            )
+    return journal
+
+
+def finish(
+    journal: Journal, limits: Constraints, *, note: Note, command: Sequence[str] = WORKER
+) -> Report:
+    """Do what is left of a run and write its report beside the journal.
+
+    Args:
+        journal: What is to be done and what was done.
+        limits: For the recommendation.
+        note: Takes lines for the user.
+        command: Starts a worker.
+
+    Returns:
+        The report.
+    """
+    folder = journal.path.parent
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        carry_out(journal, note=note, command=command)
+    except (KeyboardInterrupt, SystemExit):
+        note(f"Stopped. Go on with: har-bench run --resume {display_path(folder)}")
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    report = build_report(journal)
+    report["problems"] = find_problems(report)
+    report["recommendations"] = recommend(report, limits)
+    write_report(report, folder)
+    return report
+
+
+def _terminate(number: int, _: FrameType | None) -> NoReturn:
+    """Leave by an exception, so that the worker in hand is ended too."""
+    raise SystemExit(128 + number)

@@ -1,0 +1,127 @@
+"""What else could be run, on the same frames."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import MakeVideo
+from made_up import made_case, made_report
+from page_cells import cells_of
+from tiny import ASSETS
+
+from har_benchmarks.peers import PEERS, PeerSettings, read_frames, run_peers
+from har_benchmarks.report_html import to_html
+from har_benchmarks.report_text import to_markdown
+from har_edge.clips import load_frames
+from har_edge.errors import DataError
+from har_edge.model_file import read_model_file
+from har_edge.preprocess import resize_frame
+
+
+def silent(line: str) -> None:
+    """Take lines and do nothing."""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    from conftest import moving_square, write_video
+
+    folder = tmp_path_factory.mktemp("peers")
+    video = write_video(folder / "video.mp4", moving_square(60), 25.0)
+    settings = PeerSettings(
+        model=str(ASSETS / "tiny-float32.tflite"),
+        files={
+            "onnxruntime": str(ASSETS / "tiny-onnx.encode.onnx"),
+            "ultralytics": str(folder / "none.pt"),
+        },
+        pythons={"mediapipe": str(folder / "no-python")},
+        rounds=2,
+    )
+    return run_peers(str(video), settings, note=silent)
+
+
+def peer(found: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(row for row in found["peers"] if row["peer"] == name)
+
+
+def test_peers_that_are_there_agree_on_the_answers(found: dict[str, Any]) -> None:
+    ran = ["har-edge", "har-edge-clip", "litert"]
+    if importlib.util.find_spec("onnxruntime"):
+        ran.append("onnxruntime")
+    for name in ran:
+        row = peer(found, name)
+        assert row["status"] == "ok", row["reason"]
+        # Twelve frames at 5 Hz, four of which fill the window.
+        assert [len(r["step_ms"]) for r in row["rounds"]] == [8, 8]
+        assert row["summary"]["p50_ms"] == pytest.approx(
+            np.median([ms for r in row["rounds"] for ms in r["step_ms"]]), abs=1e-4
+        )
+        assert row["summary"]["start_ms"] > row["summary"]["load_ms"] > 0
+    ours, anew = peer(found, "har-edge"), peer(found, "har-edge-clip")
+    assert ours["rounds"][0]["answers"] == anew["rounds"][0]["answers"]
+    assert ours["summary"]["same_answers"] == 1.0
+
+
+def test_what_is_missing_is_named_with_its_reason(found: dict[str, Any]) -> None:
+    assert peer(found, "keras")["reason"] == "Give --keras MODEL.keras."
+    assert "no-python" in peer(found, "mediapipe")["reason"]
+    if importlib.util.find_spec("ultralytics") is None:
+        assert f"Not installed in {sys.executable}" in peer(found, "ultralytics")["reason"]
+    for name in ("keras", "mediapipe", "ultralytics"):
+        assert peer(found, name)["status"] == "skipped"
+        assert peer(found, name)["rounds"] == []
+
+
+def test_the_table_joins_the_report(found: dict[str, Any]) -> None:
+    report = {**made_report(made_case()), "peers": found}
+    rows = cells_of(to_html(report, [])).rows
+    shown = {row[0] for row in rows if len(row) == 9}
+    assert {"har-edge", "plain LiteRT loop"} <= shown
+    text = to_markdown(report)
+    assert "| har-edge | each frame encoded once, window classified |" in text
+    assert "- Keras predict: Give --keras MODEL.keras." in text
+    p50 = f"{peer(found, 'litert')['summary']['p50_ms']:.2f} ms"
+    assert any(row[0] == "plain LiteRT loop" and row[2] == p50 for row in rows)
+
+
+def test_frames_are_those_that_the_model_would_see(make_video: MakeVideo) -> None:
+    video = make_video(count=60)
+    clip = read_model_file(ASSETS / "tiny-float32.tflite").spec.clip
+    frames = read_frames(str(video), clip.frame_rate_hz, 48)
+    assert frames.shape == (12, 48, 64, 3)
+    resized = np.stack([resize_frame(frame, clip) for frame in frames])
+    assert np.array_equal(resized, load_frames(video, clip))
+    assert len(read_frames(str(video), clip.frame_rate_hz, 5)) == 5
+
+
+def test_a_video_shorter_than_a_window_is_refused(make_video: MakeVideo) -> None:
+    settings = PeerSettings(model=str(ASSETS / "tiny-float32.tflite"))
+    with pytest.raises(DataError, match="should have more than 4 frames"):
+        run_peers(str(make_video(count=15)), settings, note=silent)
+
+
+def test_every_peer_says_what_it_is() -> None:
+    from har_benchmarks import peer_worker
+
+    assert PEERS.keys() == peer_worker.PEERS.keys()
+    assert Path(str(peer_worker.__file__)).is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.train
+def test_keras_predict_says_what_the_converted_file_says(
+    make_video: MakeVideo, tmp_path: Path
+) -> None:
+    if importlib.util.find_spec("keras") is None:
+        pytest.skip("needs the train extra (Keras)")
+    clips = Path(__file__).parents[2] / "convert/har_convert/bundled/clips/model.keras"
+    settings = PeerSettings(files={"keras": str(clips)}, rounds=1, max_frames=18)
+    sample = Path(__file__).parents[2] / "edge/har_edge/samples/falling.mp4"
+    row = peer(run_peers(str(sample), settings, note=silent), "keras")
+    assert row["status"] == "ok", row["reason"]
+    assert row["summary"]["same_answers"] == 1.0
