@@ -10,7 +10,7 @@ from pathlib import Path
 
 from har_edge.errors import DataError
 from har_edge.preprocess import display_path
-from har_edge.sources import is_media
+from har_edge.source_names import is_media
 
 # Where a dataset is split, models are judged on the first of these that it has.
 JUDGED_SPLITS = ("test", "val")
