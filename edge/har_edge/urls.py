@@ -9,7 +9,12 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 SCHEMES = frozenset({"http", "https", "rtsp", "rtsps", "rtmp", "rtmps"})
 # Query parameters by which cameras and services take secrets.
 _SECRETS = "password|passwd|pwd|pass|token|key|apikey|api_key|secret|auth|signature|sig|user|usr"
-_USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/?#\s]*@", re.IGNORECASE)
+# The second form is that of a password with `/`, `?` or `#` that was not percent-encoded: what
+# follows the colon is no port. Such an address is of no use, but its password shall not show.
+_USER_INFO = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?:[^/?#\s]*@|[^/?#\s:@\[]*:(?!\d+(?:[/?#\s]|$))\S*@)",
+    re.IGNORECASE,
+)
 _SECRET_VALUE = re.compile(rf"(?P<name>[?&;](?:[\w.-]*_)?(?:{_SECRETS})=)[^&;#\s]*", re.IGNORECASE)
 
 

@@ -19,6 +19,10 @@ from har_edge.urls import Login, is_url, redact, split_login
         ("http://cam/v?access_token=geheim#x", "http://cam/v?access_token=***#x"),
         ("http://cam/v?monkey=1&author=2", "http://cam/v?monkey=1&author=2"),
         ("http://cam/a@b", "http://cam/a@b"),
+        ("http://cam:8080/a@b", "http://cam:8080/a@b"),
+        ("http://[::1]:80/a:c@b", "http://[::1]:80/a:c@b"),
+        ("rtsp://admin:#geheim@cam/live", "rtsp://***@cam/live"),
+        ("rtsp://admin:p1/ge?heim@cam:554/live", "rtsp://***@cam:554/live"),
         ("cannot open rtsp://a:b@c/d: no route", "cannot open rtsp://***@c/d: no route"),
     ],
 )
