@@ -30,7 +30,7 @@ def expand_sources(names: Iterable[str]) -> list[str]:
     Raises:
         SourceError: if a folder or a pattern holds no still and no video, or a list no source.
     """
-    return [source for name in names for source in _expand(name)]
+    return [source for name in names for source in _look_up(name)]
 
 
 def camera_name(camera: str) -> str:
@@ -47,6 +47,16 @@ def camera_name(camera: str) -> str:
         f"--camera takes a number, as in --camera 0, or a device file such as /dev/video0. "
         f"Received {camera!r}. Give files and URLs as SOURCES, without --camera."
     )
+
+
+def _look_up(name: str) -> list[str]:
+    try:
+        return _expand(name)
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise SourceError(
+            f"{display_path(name)} cannot be looked up: {error.strerror}. Check the name, and that "
+            "you may enter its folder."
+        ) from error
 
 
 def _expand(name: str) -> list[str]:
@@ -130,7 +140,11 @@ def iter_new_files(
     seen: dict[Path, tuple[int, int]] = {}
     done: set[Path] = set()
     while not stopped():
-        files = {p for folder in paths for p in folder.rglob("*") if is_media(p)}
+        try:
+            files = {p for folder in paths for p in folder.rglob("*") if is_media(p)}
+        except OSError:  # a folder below was deleted meanwhile: what is there shows the next look
+            sleep(poll_s)
+            continue
         done &= files  # a name that was deleted may come again
         for path in sorted(files - done):
             before, now = seen.get(path), _state(path)

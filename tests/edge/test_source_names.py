@@ -152,3 +152,28 @@ def test_cameras_are_named(camera: str, name: str) -> None:
 def test_what_is_no_camera_is_said() -> None:
     with pytest.raises(SourceError, match=r"Received 'film\.mp4'"):
         camera_name("film.mp4")
+
+
+def test_name_that_cannot_be_looked_up_is_an_error_for_the_user() -> None:
+    with pytest.raises(SourceError, match="cannot be looked up: File name too long"):
+        expand_sources(["a" * 300])
+
+
+def test_folder_that_vanishes_during_a_look_ends_no_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"1")
+    looked: Callable[..., object] = Path.rglob
+
+    def vanish(path: Path, pattern: str) -> object:
+        monkeypatch.setattr(Path, "rglob", looked)
+        raise FileNotFoundError(2, "No such file or directory")
+
+    looks = Looks(
+        lambda: monkeypatch.setattr(Path, "rglob", vanish),
+        lambda: (tmp_path / "b.jpg").write_bytes(b"1"),
+        lambda: None,
+        lambda: None,
+    )
+    names = iter_new_files([str(tmp_path)], lambda: looks.over, sleep=looks.sleep)
+    assert [Path(name).name for name in names] == ["a.jpg", "b.jpg"]
