@@ -197,7 +197,8 @@ class Outbox:
         while self._thread.is_alive() and time.monotonic() < until_s:
             if until_s == float("inf") and (self._hurried or not self.vital):
                 until_s = time.monotonic() + timeout_s
-            self._thread.join(min(0.1, timeout_s))
+            # In short waits, as a signal may come; not in none at all where no time is left.
+            self._thread.join(min(0.1, max(0.0, until_s - time.monotonic())))
         with self._changed:
             self._out_of_time = True
             self._changed.notify_all()

@@ -220,6 +220,26 @@ def test_a_stuck_sink_is_not_waited_for_unless_vital(
     assert vital.stats.dropped > 0
 
 
+def test_waiting_for_a_vital_sink_is_no_busy_loop(
+    sink: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joins: list[float | None] = []
+    join = threading.Thread.join
+
+    def counted(thread: threading.Thread, timeout: float | None = None) -> None:
+        joins.append(timeout)
+        join(thread, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", counted)
+    sink.gate.clear()
+    outbox = Outbox(sink, note=pytest.fail, vital=True)
+    outbox.put(event(0), wait=False)
+    threading.Timer(0.5, sink.gate.set).start()
+    # The other sinks have taken all the time there was.
+    assert outbox.close(timeout_s=0.0).delivered == 1
+    assert len(joins) < 20
+
+
 def test_a_record_is_offered_again_until_it_is_taken(
     sink: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
