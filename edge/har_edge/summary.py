@@ -118,6 +118,8 @@ class Summary:
                 f"the answer changed {self._flicker.per_minute:.1f} times a minute "
                 f"(the model's own {self._raw_flicker.per_minute:.1f})"
             )
+        if self.frames_dropped:
+            lines.append(f"{self.frames_dropped} live frames were dropped for newer ones")
         if self.frames_skipped:
             share = self.frames_skipped / self.frames
             lines.append(f"the encoder was spared {share:.0%} of the frames")
