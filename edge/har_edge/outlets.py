@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from har_edge.outbox import CLOSE_TIMEOUT_S, Outbox, OutboxStats
 from har_edge.output import Emit, StreamSink
 from har_edge.sinks import Note, Record, Shot, Sink
-from har_edge.totals import Totals
+from har_edge.totals import MAX_STEP_S, Totals
 
 Path = str | os.PathLike[str]
 
@@ -34,6 +34,7 @@ class OutletOptions:
         mqtt_discovery: Where Home Assistant looks for configurations; "" for nowhere.
         webhook: URL to post events to.
         min_duration_s: How long after its start an action is reported.
+        inference_hz: Predictions a second, if fewer than the model's rate.
     """
 
     output: Path | None = None
@@ -49,6 +50,7 @@ class OutletOptions:
     mqtt_discovery: str = "homeassistant"
     webhook: str | None = None
     min_duration_s: float = 0.5
+    inference_hz: float | None = None
 
 
 class Outlets:
@@ -161,7 +163,9 @@ def _builders(options: OutletOptions, rate_hz: float, note: Note) -> list[Callab
         return WebhookSink(url)
 
     if (totals := options.totals) is not None:
-        builders.append(lambda: Totals(totals, note))
+        # Who asks for one prediction a minute wants that minute counted.
+        step_s = max(MAX_STEP_S, 2 / (options.inference_hz or 1.0))
+        builders.append(lambda: Totals(totals, note, longest_step_s=step_s))
     if (file := options.save_video) is not None:
         builders.append(lambda: video(file))
     if (folder := options.save_events) is not None:

@@ -149,4 +149,5 @@ def build_outlet_options(options: Mapping[str, Any]) -> OutletOptions:
         mqtt_discovery=options["mqtt_discovery"],
         webhook=options["webhook"] or None,
         min_duration_s=options["min_duration"],
+        inference_hz=options.get("inference_fps"),
     )

@@ -24,7 +24,6 @@ VERSION = 1
 KEEP_DAYS = 90
 # A kill loses at most this much; an SD card is written to no more often.
 SAVE_INTERVAL_S = 5.0
-# Predictions further apart than this have a gap between them that belongs to no action.
 MAX_STEP_S = 5.0
 
 # Day such as 2026-03-01 -> source -> action -> seconds.
@@ -46,6 +45,7 @@ class Totals:
         path: The file; None keeps no file.
         note: Takes lines for the user.
         keep_days: Days that stay in the file, today included.
+        longest_step_s: Predictions further apart have a gap between them that belongs to no action.
 
     Raises:
         OutputError: if the file is not one of ours, was written by a newer release, or its folder
@@ -55,11 +55,17 @@ class Totals:
     wants: tuple[type, ...] = (Prediction, SourceStatus)
 
     def __init__(
-        self, path: str | os.PathLike[str] | None, note: Note, *, keep_days: int = KEEP_DAYS
+        self,
+        path: str | os.PathLike[str] | None,
+        note: Note,
+        *,
+        keep_days: int = KEEP_DAYS,
+        longest_step_s: float = MAX_STEP_S,
     ) -> None:
         self.path = None if path is None else Path(path)
         self.name = f"totals {display_path(path)}" if path is not None else "totals"
         self.keep_days = keep_days
+        self._longest_step_s = longest_step_s
         self._note = note
         self._pending: Days = {}
         self._days: Days = {}
@@ -141,7 +147,7 @@ class Totals:
         self._last[source] = (now_s, at_s)
         # By the source's own time: the clock of the day may be set meanwhile.
         step_s = now_s - last[0] if last else 0.0
-        if 0 < step_s <= MAX_STEP_S:
+        if 0 < step_s <= self._longest_step_s:
             for day, seconds in split_by_day(at_s - step_s, at_s):
                 _add(self._pending, {day: {source: {prediction.action: seconds}}})
 

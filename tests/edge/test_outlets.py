@@ -9,9 +9,11 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import ASSETS, MakeVideo
 
@@ -20,7 +22,7 @@ from har_edge.errors import OutputError
 from har_edge.events import EventTracker
 from har_edge.outbox import Outbox
 from har_edge.outlets import OutletOptions, Outlets, open_outlets
-from har_edge.recognizer import Recognizer, load_model
+from har_edge.recognizer import Prediction, Recognizer, load_model
 from har_edge.sampling import FrameSampler
 from har_edge.sinks import Record, Shot
 from har_edge.sources import VideoSource
@@ -106,6 +108,35 @@ def test_what_cannot_be_opened_is_said_before_the_run(
     with pytest.raises(OutputError):
         open_outlets(OutletOptions(output="out.txt", **options), 8.0, pytest.fail)
     assert threading.active_count() == before
+
+
+def test_totals_count_however_few_predictions_are_asked_for(tmp_path: Path) -> None:
+    options = OutletOptions(
+        output=tmp_path / "out.txt", totals=tmp_path / "totals.json", inference_hz=0.1
+    )
+    outlets = open_outlets(options, 5.0, pytest.fail)
+    for number in range(4):
+        outlets.put(prediction_at(10.0 * number), wait=True)
+    outlets.close(SOON_S)
+    assert outlets.totals is not None
+    (sources,) = outlets.totals.days().values()
+    assert sources == {"camera:0": {"sitting": 30.0}}
+
+
+def prediction_at(at_s: float) -> Prediction:
+    return Prediction(
+        source="camera:0",
+        frame=0,
+        timestamp_s=at_s,
+        probabilities=np.ones(1, np.float32),
+        labels=("sitting",),
+        window_frames=1,
+        decode_ms=0.0,
+        preprocess_ms=0.0,
+        encode_ms=0.0,
+        classify_ms=0.0,
+        captured_at_s=datetime(2026, 3, 1, 12).timestamp() + at_s,
+    )
 
 
 class Slow:

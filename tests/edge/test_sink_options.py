@@ -40,7 +40,9 @@ def test_everything_arrives() -> None:
     given = "--emit events --save-video a.mkv --save-events clips --event-padding 1.5 "
     given += "--save-events-max-mb 20 --totals t.json --mqtt mqtt://box --mqtt-discovery ha "
     given += "--webhook http://box/x --min-duration 2"
-    options = parse(*given.split(), output="out.csv", output_format="csv", top_k=5)
+    options = parse(
+        *given.split(), output="out.csv", output_format="csv", top_k=5, inference_fps=0.1
+    )
     assert build_outlet_options(options) == OutletOptions(
         output="out.csv",
         output_format="csv",
@@ -55,6 +57,7 @@ def test_everything_arrives() -> None:
         mqtt_discovery="ha",
         webhook="http://box/x",
         min_duration_s=2.0,
+        inference_hz=0.1,
     )
 
 
