@@ -26,6 +26,7 @@ from statistics import median
 import click
 import numpy as np
 
+from har_benchmarks.measure import frames_ahead
 from har_benchmarks.results import file_facts, to_json
 from har_edge.cli import note, run_command
 from har_edge.errors import ModelFileError, SourceError
@@ -34,7 +35,7 @@ from har_edge.output import open_output
 from har_edge.preprocess import Pixels, import_cv2, resize_frame
 from har_edge.recognizer import FloatArray, Model, Recognizer, load_model
 from har_edge.sampling import FrameSampler
-from har_edge.sources import VideoSource, prefetch
+from har_edge.sources import VideoSource
 from har_edge.spec import MAX_FRAME_RATE_HZ
 
 WARMUP_ROUNDS = 2
@@ -113,8 +114,7 @@ def measure_path(model: Model, video: Path, row: Row) -> Samples:
     """Time the same frames as the runner takes them, from the file to the prediction."""
     recognizer = Recognizer(model)
     samples: Samples = {name: [] for name in PATH}
-    frames = prefetch(VideoSource(video).frames(FrameSampler(row.frame_rate_hz)))
-    with contextlib.closing(frames):
+    with frames_ahead(video, row.frame_rate_hz) as frames:
         for number in range(len(row.frames)):
             started = time.perf_counter()
             prediction = recognizer.push(next(frames))

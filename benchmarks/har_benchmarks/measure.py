@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ import numpy as np
 
 from har_benchmarks.worker import LoadModel, Say
 from har_edge.backends import import_runtime
+from har_edge.lanes import Closed, Lanes, SourceOpener
 from har_edge.recognizer import FloatArray, Model, Recognizer
-from har_edge.sampling import FrameSampler
-from har_edge.sources import open_source, prefetch
+from har_edge.sources import Frame, open_source
 
 # A whole clip costs T frames; a tenth of the runs is enough for its median.
 CLIP_SHARE = 10
@@ -145,12 +146,12 @@ def end_to_end(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, A
     recognizer = Recognizer(model)
     parts = ("decode_ms", "preprocess_ms", "encode_ms", "classify_ms", "latency_ms")
     found: dict[str, Any] = {name: [] for name in parts}
-    sampler = FrameSampler(model.spec.clip.frame_rate_hz)
+    rate_hz = model.spec.clip.frame_rate_hz
     say("stage", name="running the video")
     started = time.perf_counter()
     count = 0
-    with contextlib.closing(prefetch(open_source(job["video"]).frames(sampler))) as frames:
-        for frame in frames:
+    with frames_ahead(job["video"], rate_hz) as video_frames:
+        for frame in video_frames:
             prediction = recognizer.push(frame)
             count += 1
             for name in parts if prediction else ():
@@ -159,6 +160,29 @@ def end_to_end(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, A
                 break
     wall_s = time.perf_counter() - started
     return {**found, "frames": count, "wall_s": round(wall_s, 4)}
+
+
+@contextlib.contextmanager
+def frames_ahead(video: str | os.PathLike[str], rate_hz: float) -> Iterator[Iterator[Frame]]:
+    """Read a video as the runner does: on another thread, a few frames ahead.
+
+    Args:
+        video: The file.
+        rate_hz: Rate at which frames are sampled.
+
+    Yields:
+        The frames; taking them raises SourceError where the file is damaged.
+    """
+
+    def take(lanes: Lanes) -> Iterator[Frame]:
+        for _, item in lanes:
+            if isinstance(item, Frame):
+                yield item
+            elif isinstance(item, Closed) and item.error is not None:
+                raise item.error
+
+    with Lanes([SourceOpener(str(video), lambda _: open_source(video))], rate_hz) as lanes:
+        yield take(lanes)
 
 
 def sustained(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, Any]:

@@ -11,12 +11,10 @@ import contextlib
 import math
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Full, Queue
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -43,8 +41,6 @@ if TYPE_CHECKING:
 COMPLETE_SHARE = 0.9
 # Below this size one thread decodes as fast as several, which only take time from the model.
 LARGE_PIXELS = 1_000_000
-# Decoded frames that may wait for the model: enough to hide a slow one, little memory.
-PREFETCH_FRAMES = 2
 
 
 @dataclass(frozen=True)
@@ -368,44 +364,6 @@ def _utf8_path(path: Path) -> Iterator[str]:
             yield str(link)
     else:
         yield str(path)
-
-
-def prefetch(frames: Generator[Frame, None, None]) -> Generator[Frame, None, None]:
-    """Decode on another thread, a few frames ahead of whoever takes them.
-
-    The order and the frames stay the same; an error comes after the last frame before it.
-    Closing this iterator closes `frames`.
-    """
-    queue: Queue[Frame | BaseException | None] = Queue(PREFETCH_FRAMES)
-    stopped = threading.Event()
-
-    def put(item: Frame | BaseException | None) -> None:
-        while not stopped.is_set():
-            with contextlib.suppress(Full):
-                queue.put(item, timeout=0.1)
-                return
-
-    def decode() -> None:
-        try:
-            with contextlib.closing(frames):
-                for frame in frames:
-                    put(frame)
-                    if stopped.is_set():
-                        return
-            put(None)
-        except BaseException as error:  # handed to the taker, whatever it is
-            put(error)
-
-    worker = threading.Thread(target=decode, name="decoder", daemon=True)
-    worker.start()
-    try:
-        while (item := queue.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        worker.join()
 
 
 def open_source(

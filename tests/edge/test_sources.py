@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import threading
-from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +18,10 @@ from har_edge.errors import SourceError
 from har_edge.live import LiveSource
 from har_edge.sampling import FrameSampler
 from har_edge.sources import (
-    Frame,
     ImageSource,
     PipeSource,
     VideoSource,
     open_source,
-    prefetch,
 )
 
 
@@ -154,44 +151,6 @@ def test_a_look_misses_the_end_of_a_cut_file(share: float, tmp_path: Path) -> No
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(SourceError, match="should hold 100 frames, but number"):
         VideoSource(path).look()
-
-
-def test_prefetching_changes_nothing(make_video: MakeVideo) -> None:
-    path = make_video(count=100)
-    plain = list(VideoSource(path).frames(FrameSampler(25.0)))
-    ahead = list(prefetch(VideoSource(path).frames(FrameSampler(25.0))))
-    assert [f.index for f in ahead] == [f.index for f in plain] == list(range(100))
-    assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(ahead, plain, strict=True))
-
-
-def test_prefetching_hands_errors_on_after_the_good_frames() -> None:
-    frame = Frame(np.zeros((1, 1, 3), np.uint8), 0.0, 0, "x", 0.0)
-
-    def broken() -> Generator[Frame, None, None]:
-        yield from [frame] * 5
-        raise SourceError("cut short")
-
-    seen = 0
-    with pytest.raises(SourceError, match="cut short"):
-        for _ in prefetch(broken()):
-            seen += 1
-    assert seen == 5
-
-
-def test_prefetching_can_be_left_early() -> None:
-    closed = threading.Event()
-    frame = Frame(np.zeros((1, 1, 3), np.uint8), 0.0, 0, "x", 0.0)
-
-    def endless() -> Generator[Frame, None, None]:
-        try:
-            while True:
-                yield frame
-        finally:
-            closed.set()
-
-    with contextlib.closing(prefetch(endless())) as frames:
-        next(frames)
-    assert closed.is_set()
 
 
 @pytest.mark.parametrize(
