@@ -205,9 +205,14 @@ class AvStream:
         return not self._damaged
 
     def retrieve(self) -> Pixels | None:
-        """Convert the frame."""
+        """Convert the frame; None if it claims to be of a kind that cannot be converted."""
         with self._av.logging.Capture():
-            return np.asarray(self._frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+            try:
+                return np.asarray(self._frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+            except self._av.FFmpegError:
+                # A damaged header names another colour space, and damages all up to the next one.
+                self._damaged = True
+                return None
 
     def close(self) -> None:
         """Disconnect."""

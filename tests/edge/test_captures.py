@@ -23,6 +23,7 @@ from chaos.watch import free_port
 from conftest import MakeVideo, moving_square
 from PIL import Image
 
+import har_edge
 from har_edge.cameras import CameraDevice, advice, device_path, list_cameras
 from har_edge.captures import CameraCapture, PicameraCapture, PipeCapture, StdinFormat
 from har_edge.errors import SourceError, SourceRefusedError
@@ -31,6 +32,8 @@ from har_edge.live import LiveSource, live_pipe
 from har_edge.sampling import FrameSampler
 from har_edge.sources import UrlImageSource, UrlVideoSource, open_source
 from har_edge.streams import OPENCV_OPTIONS, OpenCvStream, has_av, open_stream
+
+SAMPLE = Path(har_edge.__file__).parent / "samples" / "falling.mp4"
 
 
 @pytest.fixture
@@ -164,6 +167,26 @@ def test_file_without_video_is_refused(web: str, tmp_path: Path) -> None:
     (tmp_path / "a.ts").write_bytes(b"no video" * 1000)
     with pytest.raises(SourceError, match="cannot be opened"):
         open_stream(f"{web}/a.ts")
+
+
+@pytest.mark.skipif(not has_av(), reason="needs PyAV (pip install av)")
+def test_frame_in_a_colour_space_of_no_camera_is_damaged() -> None:
+    """As a damaged header of an H.264 stream may say; FFmpeg decodes it, but cannot convert it."""
+    from har_edge.streams import AvStream
+
+    capture = AvStream(str(SAMPLE))
+    try:
+        assert capture.grab()
+        assert capture.retrieve() is not None
+        assert capture.grab()
+        capture._frame.colorspace = 8  # AVCOL_SPC_YCGCO
+        assert capture.retrieve() is None
+        # Nothing that builds on it is shown.
+        corrupt = capture.corrupt
+        assert not capture.grab() or capture._frame.key_frame
+        assert capture.corrupt > corrupt
+    finally:
+        capture.close()
 
 
 def test_streams_leave_the_users_options_alone(monkeypatch: pytest.MonkeyPatch) -> None:
