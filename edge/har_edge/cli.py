@@ -278,5 +278,13 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
 
 def main() -> NoReturn:
-    """Entry point of `har-edge`."""
-    run_command(cli)
+    """Entry point of `har-edge`.
+
+    The process ends without the farewells of native libraries: LiteRT's and OpenBLAS's wait for
+    their threads without limit, and so does a thread that hangs in a driver. By then all outputs
+    are closed, and each line on standard output was flushed when it was written.
+    """
+    try:
+        run_command(cli)
+    except SystemExit as end:
+        os._exit(end.code if isinstance(end.code, int) else 1)

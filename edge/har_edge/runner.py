@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Protocol
@@ -110,7 +110,7 @@ class Run:
         num_workers: Frames of a video file that are encoded at once, each by one thread; 1 leaves
             encoding to the threads of `model`, as a motion gate must.
         inference_hz: Predictions a second of the source's time; None for the model's rate.
-        watchdog: Hears of fresh frames of live sources.
+        watchdog: Hears of fresh frames of live sources, black ones included.
         watch: Sees every frame with its prediction; returns False to stop (a viewer).
         progress: Whether to show a live line on stderr.
     """
@@ -145,7 +145,7 @@ class Run:
             work=_Ahead(self.model, encodes_videos=self.num_workers > 1),
             num_workers=self.num_workers,
             follow=follow,
-            should_stop=lambda: self._ends(result),
+            should_stop=lambda: self._looks_up(streams.values(), result),
         )
         with _stop_signals(result, self.outlets.hurry):
             with lanes:
@@ -265,6 +265,14 @@ class Run:
         if stream.progress:
             stream.progress.clear()
 
+    def _looks_up(self, streams: Iterable[_Stream], result: RunResult) -> bool:
+        """Do what is due several times a second, frames or none; True ends the run."""
+        for stream in streams:
+            # At night a camera works and shows nothing: that is no reason to be restarted.
+            if stream.sees_black():
+                self.watchdog.fresh()
+        return self._ends(result)
+
     def _ends(self, result: RunResult) -> bool:
         limit = self.limits.max_frames
         enough = limit is not None and result.summary.frames >= limit
@@ -328,10 +336,18 @@ class _Stream:
     dues: FrameSampler | None
     progress: _Progress | None
     warned: bool = False
+    black_frames: int = 0
 
     def is_due(self, frame: Frame) -> bool:
         """Whether a prediction is wanted of the window that ends with this frame."""
         return self.dues is None or self.dues.takes(frame.timestamp_s)
+
+    def sees_black(self) -> bool:
+        """Whether a live source withheld black frames since this was last asked."""
+        if not isinstance(self.source, LiveSource):
+            return False
+        before, self.black_frames = self.black_frames, self.source.stats.black
+        return self.black_frames > before
 
 
 class _Progress:

@@ -1,7 +1,8 @@
-"""Tell systemd that the runner is well, as long as fresh frames are recognised.
+"""Tell systemd that the runner is well, as long as fresh frames come.
 
 A service that hangs in a camera driver is alive as a process and dead for its user. So the
 watchdog is fed by frames and nothing else: without them for WatchdogSec, systemd restarts it.
+Black frames count, though nothing is recognised in them: a night is no fault of the service.
 Everything here does nothing where systemd does not ask for it.
 
 Source: sd_notify(3) and sd_watchdog_enabled(3), https://www.freedesktop.org/software/systemd/man/.
@@ -50,7 +51,7 @@ class Watchdog:
         self._send("READY=1", status and f"STATUS={_line(status)}")
 
     def fresh(self) -> None:
-        """Say that a fresh frame was recognised; cheap enough to be called for each."""
+        """Say that a fresh frame came; cheap enough to be called for each."""
         if self.interval_s is None:
             return
         now_s = self._clock()

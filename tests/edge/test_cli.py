@@ -196,3 +196,21 @@ def test_a_reader_that_has_enough_is_no_error(make_video: MakeVideo) -> None:
         assert process.wait(60) == 0, complaints
     assert "Traceback" not in complaints
     assert "Broken" not in complaints
+
+
+def test_the_end_waits_for_nobody(tmp_path: Path) -> None:
+    """What native libraries do when a process ends may last for ever; ours is not theirs."""
+    code = (
+        "import atexit, sys, time; atexit.register(time.sleep, 300);"
+        "sys.argv = ['har-edge', 'run', 'gone.mp4']; from har_edge.cli import main; main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 1
+    assert "gone.mp4 does not exist" in result.stderr

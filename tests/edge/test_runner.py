@@ -278,6 +278,39 @@ def test_service_manager_hears_of_the_run(camera: LiveSource, tmp_path: Path) ->
     assert "WATCHDOG=1" in messages
 
 
+class Dark(Filming):
+    """A camera in a dark room."""
+
+    def retrieve(self) -> Pixels | None:
+        return np.zeros((48, 64, 3), np.uint8)
+
+
+class Frozen(Filming):
+    """A camera whose driver goes on with the last picture."""
+
+    def retrieve(self) -> Pixels | None:
+        return np.full((48, 64, 3), 99, np.uint8)
+
+
+@pytest.mark.parametrize(("kind", "is_fed"), [(Dark, True), (Frozen, False)])
+def test_watchdog_takes_darkness_for_no_fault(
+    make_video: MakeVideo, kind: type[Filming], is_fed: bool
+) -> None:
+    path = make_video(count=300)
+    options = LiveOptions(max_retries=0, frozen_after_s=0.01)
+    camera = LiveSource("camera:0", lambda: kind(path), options)
+    fed: list[None] = []
+
+    class Counted(Watchdog):
+        def fresh(self) -> None:
+            fed.append(None)
+
+    run, outlet = make_run([], watchdog=Counted({}))
+    run([live(camera)])
+    assert len(outlet.predictions) <= 1
+    assert (len(fed) > 1) is is_fed
+
+
 @pytest.mark.parametrize(
     ("result", "code"),
     [
