@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Protocol
@@ -145,7 +145,7 @@ class Run:
             work=_Ahead(self.model, encodes_videos=self.num_workers > 1),
             num_workers=self.num_workers,
             follow=follow,
-            should_stop=lambda: self._looks_up(streams.values(), result),
+            should_stop=lambda: self._ends(streams, lanes, result),
         )
         with _stop_signals(result, self.outlets.hurry):
             with lanes:
@@ -180,7 +180,7 @@ class Run:
             streams[number] = self._open(item, result)
         elif isinstance(item, Frame):
             stream = streams[number]
-            if self._past_duration(item):
+            if self._is_past(item.timestamp_s):
                 lanes.skip(number, stream.source)
             else:
                 self._recognize(item, stream, result)
@@ -265,22 +265,22 @@ class Run:
         if stream.progress:
             stream.progress.clear()
 
-    def _looks_up(self, streams: Iterable[_Stream], result: RunResult) -> bool:
+    def _ends(self, streams: Mapping[int, _Stream], lanes: Lanes, result: RunResult) -> bool:
         """Do what is due several times a second, frames or none; True ends the run."""
-        for stream in streams:
+        for number, stream in streams.items():
             # At night a camera works and shows nothing: that is no reason to be restarted.
             if stream.sees_black():
                 self.watchdog.fresh()
-        return self._ends(result)
-
-    def _ends(self, result: RunResult) -> bool:
+            # The time of a live source goes on without frames, too.
+            if stream.source.live and self._is_past(time.monotonic() - stream.opened_s):
+                lanes.skip(number, stream.source)
         limit = self.limits.max_frames
         enough = limit is not None and result.summary.frames >= limit
         return enough or result.stopped or result.signal is not None
 
-    def _past_duration(self, frame: Frame) -> bool:
+    def _is_past(self, time_s: float) -> bool:
         limit = self.limits.duration_s
-        return limit is not None and frame.timestamp_s > limit
+        return limit is not None and time_s > limit
 
     def _warn_if_slow(self, stream: _Stream, *, at_end: bool) -> None:
         """Say once if a source is slower than the model's rate, when enough of it was seen."""
@@ -335,6 +335,7 @@ class _Stream:
     decider: Decider
     dues: FrameSampler | None
     progress: _Progress | None
+    opened_s: float = field(default_factory=time.monotonic)
     warned: bool = False
     black_frames: int = 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import socket
 import threading
@@ -239,6 +240,24 @@ def test_actions_that_go_on_end_with_their_source(make_video: MakeVideo) -> None
     kinds = [event.kind for event in outlet.events]
     assert kinds.count("action_started") == kinds.count("action_ended") >= 1
     assert outlet.events[-1].end_s == outlet.predictions[-1].timestamp_s
+
+
+def test_duration_ends_a_camera_that_has_gone_silent(make_video: MakeVideo) -> None:
+    class Silent(Filming):
+        def grab(self) -> bool:
+            time.sleep(0.05)
+            return super().grab() if next(self.reads) < 3 else not time.sleep(5)
+
+        reads = itertools.count()
+
+    path = make_video()
+    camera = LiveSource("camera:0", lambda: Silent(path), LiveOptions(stall_timeout_s=60.0))
+    run, _ = make_run([], limits=RunLimits(duration_s=1.0))
+    started_s = time.monotonic()
+    result = run([live(camera)])
+    assert time.monotonic() - started_s < 30
+    assert result.exit_code == 0
+    assert result.failed == []
 
 
 def test_files_that_come_later_are_taken(make_video: MakeVideo) -> None:
