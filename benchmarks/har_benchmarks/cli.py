@@ -339,9 +339,15 @@ def compare(
 @cli.command()
 @click.argument("video", type=click.Path(exists=True, dir_okay=False))
 @click.option("-m", "--model", default="clips", show_default=True, metavar="FILE", help="Ours.")
-@click.option("--onnx", metavar="FILE", help="Its ONNX pair, for the plain onnxruntime loop.")
-@click.option("--keras", metavar="FILE", help="Its .keras file, for Keras's predict.")
-@click.option("--ultralytics", metavar="WEIGHTS", help="An Ultralytics classification model.")
+@click.option("--onnx", multiple=True, metavar="FILE",
+              help="Its ONNX pair, for the plain onnxruntime loop; may be repeated.")  # fmt: skip
+@click.option("--keras", multiple=True, metavar="FILE",
+              help="Its .keras file, for Keras's predict.")  # fmt: skip
+@click.option("--mediapipe", multiple=True, metavar="FILE",
+              help="It in one graph, for MediaPipe's ImageClassifier, as "
+              "benchmarks/mediapipe_model.py makes it; may be repeated.")  # fmt: skip
+@click.option("--ultralytics", multiple=True, metavar="WEIGHTS",
+              help="An Ultralytics classification model; may be repeated.")  # fmt: skip
 @click.option(
     "--python",
     "pythons",
@@ -376,9 +382,14 @@ def peers(video: str, out: str, pythons: tuple[str, ...], **options: Any) -> Non
     from har_edge.preprocess import display_path
 
     import_matplotlib()
-    names = {"onnxruntime": "onnx", "keras": "keras", "ultralytics": "ultralytics"}
+    names = {
+        "onnxruntime": "onnx",
+        "keras": "keras",
+        "mediapipe-classifier": "mediapipe",
+        "ultralytics": "ultralytics",
+    }
     given = {peer: options.pop(name) for peer, name in names.items()}
-    files = {peer: file for peer, file in given.items() if file}
+    files = {peer: paths for peer, paths in given.items() if paths}
     settings = PeerSettings(files=files, pythons=_pythons(pythons), **options)
     folder = Path(out)
     known = (folder / REPORT_NAME).exists()

@@ -107,7 +107,7 @@ def onnxruntime_loop(job: Job) -> tuple[str, Step]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = job["num_threads"]
     options.log_severity_level = 3
-    files = [job["onnxruntime"], job["onnxruntime"].replace(".encode.onnx", ".classify.onnx")]
+    files = [job["file"], job["file"].replace(".encode.onnx", ".classify.onnx")]
     encode, classify = (
         onnxruntime.InferenceSession(file, options, ["CPUExecutionProvider"]) for file in files
     )
@@ -135,7 +135,7 @@ def keras_predict(job: Job) -> tuple[str, Step]:
 
     tf.config.threading.set_intra_op_parallelism_threads(job["num_threads"])
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    model = keras.saving.load_model(job["keras"], compile=False)
+    model = keras.saving.load_model(job["file"], compile=False)
     _, num_frames, height, width, _ = model.input_shape
     window: deque[Any] = deque(maxlen=num_frames)
 
@@ -163,13 +163,32 @@ def mediapipe_pose(job: Job) -> tuple[str, Step]:
     return f"mediapipe {mediapipe.__version__}", step
 
 
+def mediapipe_classifier(job: Job) -> tuple[str, Step]:
+    """MediaPipe's ImageClassifier, which resizes by itself, frame by frame."""
+    import mediapipe
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    options = vision.ImageClassifierOptions(
+        base_options=BaseOptions(model_asset_path=job["file"]),
+        running_mode=vision.RunningMode.IMAGE,
+        max_results=1,
+    )
+    classifier = vision.ImageClassifier.create_from_options(options)
+
+    def step(frame: Any) -> str | None:
+        image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame)
+        return str(classifier.classify(image).classifications[0].categories[0].category_name)
+
+    return f"mediapipe {mediapipe.__version__}", step
+
+
 def ultralytics_classify(job: Job) -> tuple[str, Step]:
     """An Ultralytics classification model, frame by frame."""
     import torch
     import ultralytics
 
     torch.set_num_threads(job["num_threads"])
-    model = ultralytics.YOLO(job["ultralytics"], task="classify")
+    model = ultralytics.YOLO(job["file"], task="classify")
 
     def step(frame: Any) -> str | None:
         # Arrays are taken as OpenCV gives them: BGR.
@@ -185,6 +204,7 @@ PEERS: dict[str, Callable[[Job], tuple[str, Step]]] = {
     "litert": litert_loop,
     "onnxruntime": onnxruntime_loop,
     "keras": keras_predict,
+    "mediapipe-classifier": mediapipe_classifier,
     "mediapipe": mediapipe_pose,
     "ultralytics": ultralytics_classify,
 }

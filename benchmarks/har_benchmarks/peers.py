@@ -33,6 +33,7 @@ PEERS = {
     "litert": ("plain LiteRT loop", "same file and calls, by hand"),
     "onnxruntime": ("plain onnxruntime loop", "the ONNX pair, by hand"),
     "keras": ("Keras predict", "the Keras model, whole window anew"),
+    "mediapipe-classifier": ("MediaPipe ImageClassifier", "its graph, each frame alone"),
     "mediapipe": ("MediaPipe Pose", "33 landmarks, no action"),
     "ultralytics": ("Ultralytics classify", "its own model, each frame alone"),
 }
@@ -40,8 +41,11 @@ PEERS = {
 NEEDED_FILE = {
     "onnxruntime": "--onnx FILE.encode.onnx",
     "keras": "--keras MODEL.keras",
+    "mediapipe-classifier": "--mediapipe MODEL.tflite",
     "ultralytics": "--ultralytics WEIGHTS",
 }
+# Peers that live in the same Python as another one.
+SAME_PYTHON = {"mediapipe-classifier": "mediapipe"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class PeerSettings:
 
     Attributes:
         model: Our model: a bundled name or a file.
-        files: Peer to the file that it needs; those without are left out with that reason.
+        files: Peer to the files that it is to run, one after the other; those that need one and
+            have none are left out with that reason.
         pythons: Peer to the Python that has it, where it is not this one.
         num_threads: Threads and cores that each gets.
         rounds: Times that each is run, in turns.
@@ -59,7 +64,7 @@ class PeerSettings:
     """
 
     model: str = "clips"
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Sequence[str]] = field(default_factory=dict)
     pythons: Mapping[str, str] = field(default_factory=dict)
     num_threads: int = 1
     rounds: int = 3
@@ -76,8 +81,8 @@ def run_peers(video: str, settings: PeerSettings, *, note: Note) -> dict[str, An
         note: Takes lines for the user.
 
     Returns:
-        `video`, `frames`, and under `peers` a row each: `name`, `does`, `status` (ok or skipped),
-        `reason`, `version`, `summary`, and the raw `rounds`.
+        `video`, `frames`, and under `peers` a row each, for each of its files: `name`, `does`,
+        `file`, `status` (ok or skipped), `reason`, `version`, `summary`, and the raw `rounds`.
 
     Raises:
         SourceError: if the video cannot be read.
@@ -90,7 +95,8 @@ def run_peers(video: str, settings: PeerSettings, *, note: Note) -> dict[str, An
             f"{display_path(video)} should have more than {model.num_frames} frames at "
             f"{model.frame_rate_hz:g} Hz, one window. Received {len(frames)}. Take a longer video."
         )
-    rows = {name: _row(name, settings) for name in PEERS}
+    runs = [(name, file) for name in PEERS for file in settings.files.get(name, ("",))]
+    rows = {(name, file): _row(name, file) for name, file in runs}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frames.npy"
         np.save(path, frames)
@@ -100,15 +106,15 @@ def run_peers(video: str, settings: PeerSettings, *, note: Note) -> dict[str, An
             "frames": str(path),
             "skip": model.num_frames,
             "num_threads": settings.num_threads,
-            **{name: str(Path(file).absolute()) for name, file in settings.files.items()},
         }
         for number in range(settings.rounds):
-            order = [name for name, row in rows.items() if row["status"] == "ok"]
+            order = [run for run, row in rows.items() if row["status"] == "ok"]
             random.Random(number).shuffle(order)
-            note(f"round {number + 1}: {', '.join(order)}")
-            for name in order:
-                _run(name, rows[name], job, settings)
-    _summarise(list(rows.values()), rows["har-edge"])
+            note(f"round {number + 1}: {', '.join(name for name, _ in order)}")
+            for name, file in order:
+                path_of = {"file": str(Path(file).absolute())} if file else {}
+                _run(name, rows[name, file], {**job, **path_of}, settings)
+    _summarise(list(rows.values()), rows["har-edge", ""], model.labels)
     return {
         "video": Path(video).name,
         "frames": len(frames),
@@ -140,13 +146,14 @@ def read_frames(video: str, frame_rate_hz: float, most: int) -> Any:
     return np.stack(found)
 
 
-def _row(name: str, settings: PeerSettings) -> dict[str, Any]:
+def _row(name: str, file: str) -> dict[str, Any]:
     title, does = PEERS[name]
-    missing = name in NEEDED_FILE and name not in settings.files
+    missing = name in NEEDED_FILE and not file
     return {
         "peer": name,
         "name": title,
-        "does": does,
+        "does": f"{does}: {Path(file).name}" if file else does,
+        "file": Path(file).name,
         "status": "skipped" if missing else "ok",
         "reason": f"Give {NEEDED_FILE[name]}." if missing else "",
         "version": "",
@@ -157,7 +164,8 @@ def _row(name: str, settings: PeerSettings) -> dict[str, Any]:
 
 def _run(name: str, row: dict[str, Any], job: Mapping[str, Any], settings: PeerSettings) -> None:
     """Run a peer once; one that fails stays out of the rounds to come."""
-    command = [settings.pythons.get(name, sys.executable), str(WORKER)]
+    shared = settings.pythons.get(SAME_PYTHON.get(name, name), sys.executable)
+    command = [settings.pythons.get(name, shared), str(WORKER)]
     try:
         result, environment = run_job(
             {**job, "peer": name}, command=command, timeout_s=settings.timeout_s
@@ -169,14 +177,17 @@ def _run(name: str, row: dict[str, Any], job: Mapping[str, Any], settings: PeerS
     row["rounds"].append({**result, "machine": environment.to_record()})
 
 
-def _summarise(rows: Sequence[dict[str, Any]], ours: Mapping[str, Any]) -> None:
+def _summarise(
+    rows: Sequence[dict[str, Any]], ours: Mapping[str, Any], labels: Sequence[str]
+) -> None:
     reference = ours["rounds"][0]["answers"] if ours["rounds"] else []
     for row in rows:
         if row["status"] != "ok":
             continue
         steps = summarise([ms for r in row["rounds"] for ms in r["step_ms"]])
         answers = row["rounds"][0]["answers"]
-        labelled = any(answer is not None for answer in answers)
+        # Another model's answers cannot be compared.
+        labelled = any(answer in labels for answer in answers)
         same = [a == b for a, b in zip(answers, reference, strict=False)]
         row["summary"] = {
             "p50_ms": round(steps["p50"], 4),

@@ -31,7 +31,7 @@ def attach_metadata(flatbuffer: bytes, spec: ModelSpec) -> bytes:
     """Write the metadata table into a TFLite flatbuffer; equal input gives equal bytes.
 
     Args:
-        flatbuffer: The network with the signatures `encode` and `classify`.
+        flatbuffer: The network: graphs `encode` and `classify`, or `main` that is both in one.
         spec: What the table is made from.
     """
     from ai_edge_litert import schema_py_generated as schema
@@ -67,12 +67,12 @@ def build_metadata(spec: ModelSpec, graphs: Sequence[str]) -> bytes:
 
     Args:
         spec: Gives names, labels, size and licence.
-        graphs: Names of the subgraphs in order; `encode` and `classify` are described.
+        graphs: Names of the subgraphs in order; `encode`, `classify` and `main` are described.
     """
     import flatbuffers
 
     builder = flatbuffers.Builder(1024)
-    described = {"encode": _encode, "classify": _classify}
+    described = {"encode": _encode, "classify": _classify, "main": _main}
     tables = [
         described[g](builder, spec) if g in described else _table(builder, [_text(builder, 0, g)])
         for g in graphs
@@ -95,7 +95,26 @@ def build_metadata(spec: ModelSpec, graphs: Sequence[str]) -> bytes:
 
 
 def _encode(builder: Any, spec: ModelSpec) -> int:
-    """Frame to features: an RGB image of 0..255, which the network scales by itself."""
+    """Frame to features."""
+    frame = _frame(builder, spec)
+    features = _feature(builder, "features", f"{spec.feature_size} features of the frame.")
+    return _subgraph(builder, "encode", frame, features)
+
+
+def _classify(builder: Any, spec: ModelSpec) -> int:
+    """Features to probabilities."""
+    text = f"Features of {spec.clip.num_frames} frames in order of time."
+    features = _feature(builder, "features", text)
+    return _subgraph(builder, "classify", features, _probabilities(builder))
+
+
+def _main(builder: Any, spec: ModelSpec) -> int:
+    """Frame to probabilities, of a still-image model in one graph."""
+    return _subgraph(builder, "main", _frame(builder, spec), _probabilities(builder))
+
+
+def _frame(builder: Any, spec: ModelSpec) -> int:
+    """An RGB image of 0..255, which the network scales by itself."""
     clip = spec.clip
     size = _table(builder, [_number(0, clip.width), _number(1, clip.height)])
     image = _table(builder, [_byte(0, RGB), _offset(1, size)])
@@ -107,7 +126,7 @@ def _encode(builder: Any, spec: ModelSpec) -> int:
         f"One RGB frame of {clip.width} x {clip.height} pixels, 0..255, resize rule "
         f"'{clip.resize}'. Frames are sampled at {clip.frame_rate_hz:g} Hz."
     )
-    frame = _table(
+    return _table(
         builder,
         [
             _text(builder, 0, "frame"),
@@ -117,24 +136,19 @@ def _encode(builder: Any, spec: ModelSpec) -> int:
             _offset(5, stats),
         ],
     )
-    features = _feature(builder, "features", f"{spec.feature_size} features of the frame.")
-    return _subgraph(builder, "encode", frame, features)
 
 
-def _classify(builder: Any, spec: ModelSpec) -> int:
-    """Features to probabilities, with the labels."""
-    text = f"Features of {spec.clip.num_frames} frames in order of time."
-    features = _feature(builder, "features", text)
+def _probabilities(builder: Any) -> int:
+    """One number a label, with the labels."""
     labels = _file(builder, LABELS_NAME, "The actions, one a line.", AXIS_LABELS)
     stats = _table(builder, [_floats(builder, 0, [1.0]), _floats(builder, 1, [0.0])])
-    probabilities = _feature(
+    return _feature(
         builder,
         "probabilities",
         "Probability of each action.",
         _offset(5, stats),
         _tables(builder, 6, [labels]),
     )
-    return _subgraph(builder, "classify", features, probabilities)
 
 
 def _subgraph(builder: Any, name: str, source: int, target: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,19 +49,24 @@ def quantize(
     recipe: Recipe,
     calibration: Callable[[], Calibration],
     stem: Collection[str] = (),
+    *,
+    signature_keys: Sequence[str] = SIGNATURE_KEYS,
 ) -> bytes:
     """Turn a SavedModel into a flatbuffer. The quantizer is replaced here.
 
     Args:
-        saved_model: Folder with the signatures `encode` and `classify`.
+        saved_model: Folder with the signatures.
         recipe: What to make of it.
         calibration: Gives the representative dataset.
         stem: Layers of the encoder that int8 leaves in float, and float16 in float32.
+        signature_keys: `encode` and `classify`, or one that holds both.
     """
     import tensorflow as tf
     from tensorflow.lite.python.convert import mlir_quantize
 
-    converter = tf.lite.TFLiteConverter.from_saved_model(saved_model, signature_keys=SIGNATURE_KEYS)
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        saved_model, signature_keys=list(signature_keys)
+    )
     if recipe.variant == "float32":
         return bytes(converter.convert())
     if recipe.variant == "float16":
@@ -152,7 +157,7 @@ def _float_ops(content: bytes, recipe: Recipe, stem: Collection[str]) -> list[st
         graph.name: [graph.tensors[op.outputs[0]].name.decode() for op in graph.operators]
         for graph in model.subgraphs
     }
-    encode = names[b"encode"]
+    encode = names[b"encode"] if b"encode" in names else names[b"main"]
     # An op that swallowed several layers is named after all of them.
     last = max((i for i, name in enumerate(encode) if _is_of(name, stem)), default=-1)
     chosen = encode[: last + 1] + [n for n in encode[last + 1 :] if _is_of(n, recipe.float_layers)]

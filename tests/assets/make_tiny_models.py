@@ -1,9 +1,10 @@
 """Make the tiny model files beside this script; needs the convert extra.
 
-    python tests/assets/make_tiny_models.py
+    PYTHONPATH=benchmarks python tests/assets/make_tiny_models.py
 
 Untrained, 32 x 32 pixels, three labels: enough to test everything that is not accuracy, in
-kilobytes. `tiny` takes four frames and comes in every variant; `tiny-still` takes one.
+kilobytes. `tiny` takes four frames and comes in every variant; `tiny-still` takes one, and comes in
+one graph for MediaPipe too, as benchmarks/mediapipe_model.py makes it.
 """
 
 from pathlib import Path
@@ -20,6 +21,7 @@ from har_convert.to_onnx import OPSET
 from har_convert.worker import Maker
 from har_edge.model_file import pack_model_file, pack_onnx_file
 from har_edge.spec import ClipSpec, ModelSpec
+from mediapipe_model import make
 
 HERE = Path(__file__).parent
 CLIP = ClipSpec(num_frames=4, frame_rate_hz=5.0, height=32, width=32)
@@ -29,11 +31,21 @@ STILL_CLIP = ClipSpec(num_frames=1, frame_rate_hz=5.0, height=32, width=32)
 
 def main() -> None:
     make_models(SPEC, VARIANTS)
-    make_models(SPEC.with_(name="tiny-still", clip=STILL_CLIP), ("int8",))
+    still = SPEC.with_(name="tiny-still", clip=STILL_CLIP)
+    make_models(still, ("int8",))
+    make_single_graphs(still)
 
 
-def make_models(spec: ModelSpec, variants: tuple[Any, ...]) -> None:
-    """Write one network in several variants, as har-convert would."""
+def make_single_graphs(spec: ModelSpec) -> None:
+    """Write one still-image network for MediaPipe."""
+    maker = make_maker(spec)
+    for variant in ("float32", "int8"):
+        path = HERE / f"{spec.name}-mediapipe-{variant}.tflite"
+        path.write_bytes(make(maker, variant))
+
+
+def make_maker(spec: ModelSpec) -> Maker:
+    """The network with what it is calibrated on; always the same one."""
     keras.utils.set_random_seed(7)
     num_frames = spec.clip.num_frames
     random = np.random.default_rng(0)
@@ -41,7 +53,12 @@ def make_models(spec: ModelSpec, variants: tuple[Any, ...]) -> None:
     frames = random.integers(0, 256, (16, 4, 4, 3), np.uint8).repeat(8, 1).repeat(8, 2)
     windows = np.arange(16).reshape(-1, num_frames)
     run: Any = SimpleNamespace(spec=spec, representative=lambda: LabelledClip(frames, windows, ""))
-    maker = Maker(run, build_encoder(), build_classifier(num_frames))
+    return Maker(run, build_encoder(), build_classifier(num_frames))
+
+
+def make_models(spec: ModelSpec, variants: tuple[Any, ...]) -> None:
+    """Write one network in several variants, as har-convert would."""
+    maker = make_maker(spec)
     for variant in variants:
         recipe = Recipe(variant)
         for suffix, network in zip(recipe.suffixes, maker.make(recipe), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     settings = PeerSettings(
         model=str(ASSETS / "tiny-float32.tflite"),
         files={
-            "onnxruntime": str(ASSETS / "tiny-onnx.encode.onnx"),
-            "ultralytics": str(folder / "none.pt"),
+            "onnxruntime": [str(ASSETS / "tiny-onnx.encode.onnx")],
+            "ultralytics": [str(folder / "none.pt")],
         },
         pythons={"mediapipe": str(folder / "no-python")},
         rounds=2,
@@ -67,8 +68,61 @@ def test_peers_that_are_there_agree_on_the_answers(found: dict[str, Any]) -> Non
     assert ours["summary"]["same_answers"] == 1.0
 
 
+def test_a_peer_with_several_files_has_a_row_for_each(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    from conftest import moving_square, write_video
+
+    video = write_video(tmp_path / "video.mp4", moving_square(40), 25.0)
+    files = [str(ASSETS / f"tiny-{kind}.encode.onnx") for kind in ("onnx", "onnx-int8")]
+    settings = PeerSettings(
+        str(ASSETS / "tiny-float32.tflite"), files={"onnxruntime": files}, rounds=1
+    )
+    rows = run_peers(str(video), settings, note=silent)["peers"]
+    shown = [(row["file"], row["status"]) for row in rows if row["peer"] == "onnxruntime"]
+    assert shown == [("tiny-onnx.encode.onnx", "ok"), ("tiny-onnx-int8.encode.onnx", "ok")]
+
+
+def test_another_models_labels_are_not_compared() -> None:
+    from har_benchmarks.peers import _summarise
+
+    rounds = [{"step_ms": [1.0], "load_ms": 1.0, "start_ms": 1.0, "peak_memory_bytes": 1}]
+    ours = {"status": "ok", "rounds": [{**rounds[0], "answers": ["left"]}]}
+    other = {"status": "ok", "rounds": [{**rounds[0], "answers": ["tabby cat"]}]}
+    wrong = {"status": "ok", "rounds": [{**rounds[0], "answers": ["right"]}]}
+    _summarise([ours, other, wrong], ours, ["left", "right"])
+    assert [row["summary"]["same_answers"] for row in (ours, other, wrong)] == [1.0, None, 0.0]
+
+
+def test_mediapipe_says_what_our_file_says(tmp_path: Path) -> None:
+    """Needs MediaPipe here, or in the Python that HAR_MEDIAPIPE_PYTHON names."""
+    python = os.environ.get("HAR_MEDIAPIPE_PYTHON") or sys.executable
+    if python == sys.executable and importlib.util.find_spec("mediapipe") is None:
+        pytest.skip("set HAR_MEDIAPIPE_PYTHON to a Python with mediapipe")
+    settings = PeerSettings(
+        str(ASSETS / "tiny-still-int8.tflite"),
+        files={"mediapipe-classifier": [str(ASSETS / "tiny-still-mediapipe-int8.tflite")]},
+        pythons={"mediapipe": python},
+        rounds=1,
+    )
+    found = run_peers(str(colours(tmp_path / "colours.mp4")), settings, note=silent)
+    row, ours = peer(found, "mediapipe-classifier"), peer(found, "har-edge")
+    assert row["status"] == "ok", row["reason"]
+    assert len(set(ours["rounds"][0]["answers"])) > 1
+    # Of the size of the model's pictures, so that both see the same pixels.
+    assert row["summary"]["same_answers"] == 1.0
+
+
+def colours(path: Path) -> Path:
+    """A video of the model's own size whose frames are flat."""
+    from conftest import write_video
+
+    shades = np.random.default_rng(3).integers(0, 256, (12, 1, 1, 3), np.uint8)
+    return write_video(path, list(np.broadcast_to(shades, (12, 32, 32, 3))), 5.0)
+
+
 def test_what_is_missing_is_named_with_its_reason(found: dict[str, Any]) -> None:
     assert peer(found, "keras")["reason"] == "Give --keras MODEL.keras."
+    assert peer(found, "mediapipe-classifier")["reason"] == "Give --mediapipe MODEL.tflite."
     assert "no-python" in peer(found, "mediapipe")["reason"]
     if importlib.util.find_spec("ultralytics") is None:
         assert f"Not installed in {sys.executable}" in peer(found, "ultralytics")["reason"]
@@ -120,7 +174,7 @@ def test_keras_predict_says_what_the_converted_file_says(
     if importlib.util.find_spec("keras") is None:
         pytest.skip("needs the train extra (Keras)")
     clips = Path(__file__).parents[2] / "convert/har_convert/bundled/clips/model.keras"
-    settings = PeerSettings(files={"keras": str(clips)}, rounds=1, max_frames=18)
+    settings = PeerSettings(files={"keras": [str(clips)]}, rounds=1, max_frames=18)
     sample = Path(__file__).parents[2] / "edge/har_edge/samples/falling.mp4"
     row = peer(run_peers(str(sample), settings, note=silent), "keras")
     assert row["status"] == "ok", row["reason"]

@@ -153,6 +153,16 @@ def test_picture_and_normalisation_belong_to_the_input(table: Table) -> None:
     assert (stats.floats(0), stats.floats(1)) == ([255.0], [0.0])
 
 
+@pytest.mark.parametrize("variant", ["float32", "int8"])
+def test_one_graph_has_the_picture_and_the_labels(variant: str) -> None:
+    content = read_model_file(ASSETS / f"tiny-still-mediapipe-{variant}.tflite").flatbuffer
+    (graph,) = root_of(metadata_of(content)).tables(3)
+    (frame,), (probabilities,) = graph.tables(2), graph.tables(3)
+    assert frame.table(3).byte(0) == 2  # ImageProperties
+    assert [unit.byte(0) for unit in frame.tables(4)] == [1]  # NormalizationOptions
+    assert [labels.text(0) for labels in probabilities.tables(6)] == ["labels.txt"]
+
+
 def test_width_and_height_are_not_swapped() -> None:
     spec = read_model_file(TINY).spec
     raw = json.loads(spec.to_json())
