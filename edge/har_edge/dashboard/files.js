@@ -1,0 +1,180 @@
+// Files to recognise: chosen, dropped or pasted; two at a time, each with a card of its own.
+
+import { predict } from "./api.js";
+import { showBars } from "./bars.js";
+import { showClip } from "./clip.js";
+import { slotOf } from "./colours.js";
+import { $, el, icon, say } from "./dom.js";
+import { actionName, bytes, milliseconds, percent } from "./words.js";
+
+const AT_ONCE = 2;
+const TOP = 5;
+const MAX_TRIES = 6;
+const waiting = [];
+let running = 0;
+
+/** Listen to the button, to drops anywhere on the page and to the clipboard. */
+export function startFiles() {
+  const input = $("input");
+  $("choose").addEventListener("click", () => input.click());
+  input.addEventListener("change", () => {
+    addFiles(input.files);
+    input.value = ""; // the same file may be chosen again
+  });
+  document.addEventListener("paste", (event) => addFiles(event.clipboardData?.files ?? []));
+  listenToDrops();
+}
+
+function listenToDrops() {
+  let depth = 0; // dragenter and dragleave come for every element on the way
+  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+  const mark = (change) => {
+    depth = change ? Math.max(0, depth + change) : 0;
+    document.body.classList.toggle("dragging", depth > 0);
+  };
+  document.addEventListener("dragenter", (event) => carriesFiles(event) && mark(1));
+  document.addEventListener("dragleave", (event) => carriesFiles(event) && mark(-1));
+  document.addEventListener("dragover", (event) => carriesFiles(event) && event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    mark(0);
+    addFiles(event.dataTransfer.files);
+    $("cards").scrollIntoView({ block: "nearest" });
+  });
+}
+
+function addFiles(files) {
+  for (const file of [...files].reverse()) waiting.unshift(newCard(file));
+  startNext();
+}
+
+function startNext() {
+  while (running < AT_ONCE && waiting.length) {
+    running += 1;
+    recognise(waiting.shift()).finally(() => {
+      running -= 1;
+      startNext();
+    });
+  }
+}
+
+/** A card: preview on the left, what is known on the right. */
+function newCard(file) {
+  const url = URL.createObjectURL(file);
+  const stop = new AbortController();
+  const status = el("p", { class: "status", role: "status" }, "Waiting");
+  const progress = el("progress", { max: 1, value: 0, "aria-label": `Upload of ${file.name}` });
+  const result = el("div", { class: "result" }, status, progress);
+  const preview = el("div", { class: "preview" }, previewOf(file, url));
+  const close = el("button", { type: "button", class: "icon", "aria-label": `Remove ${file.name}` }, icon("close"));
+  const head = el("header", {}, el("h3", { title: file.name }, file.name), el("span", {}, bytes(file.size)), close);
+  const root = el("li", { class: "card" }, head, el("div", { class: "body" }, preview, result));
+  const card = { file, url, stop, root, preview, result, status, progress };
+  close.addEventListener("click", () => removeCard(card));
+  $("cards").prepend(root);
+  return card;
+}
+
+function removeCard(card) {
+  const index = waiting.indexOf(card);
+  if (index >= 0) waiting.splice(index, 1);
+  card.stop.abort();
+  const next = card.root.nextElementSibling ?? card.root.previousElementSibling;
+  card.root.remove();
+  URL.revokeObjectURL(card.url);
+  (next?.querySelector("header button") ?? $("choose")).focus();
+}
+
+function previewOf(file, url) {
+  const cannot = () => el("p", { class: "fine" }, "This browser cannot show this format. The server may know it.");
+  if (file.type.startsWith("video/")) {
+    const video = el("video", { muted: true, playsinline: true, preload: "auto", src: url, "aria-label": file.name });
+    video.muted = true;
+    video.addEventListener("error", () => video.replaceWith(cannot()), { once: true });
+    return video;
+  }
+  if (!file.type.startsWith("image/")) return cannot();
+  const image = el("img", { src: url, alt: `Preview of ${file.name}` });
+  image.addEventListener("error", () => image.replaceWith(cannot()), { once: true });
+  return image;
+}
+
+async function recognise(card) {
+  const { signal } = card.stop;
+  for (let attempt = 1; !signal.aborted; attempt += 1) {
+    try {
+      return showResult(card, await send(card, signal));
+    } catch (problem) {
+      const later = problem.status === 429 && attempt < MAX_TRIES;
+      if (!later) return showProblem(card, problem);
+      const seconds = problem.retryAfterS ?? attempt;
+      say(card.status, `The server is busy. Trying again in ${seconds} s.`);
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    }
+  }
+  return undefined;
+}
+
+function send(card, signal) {
+  card.progress.hidden = false;
+  say(card.status, "Uploading");
+  const onProgress = (share) => {
+    if (share < 1) {
+      card.progress.value = share;
+      return;
+    }
+    card.progress.removeAttribute("value"); // indeterminate from here
+    say(card.status, "Recognising");
+  };
+  return predict(card.file, { onProgress, signal });
+}
+
+function showProblem(card, problem) {
+  const again = el("button", { type: "button" }, "Try again");
+  again.addEventListener("click", () => {
+    card.result.replaceChildren(card.status, card.progress);
+    waiting.push(card);
+    startNext();
+  });
+  const words = el("p", { class: "error", role: "alert" }, el("strong", {}, problem.title),
+    problem.message === problem.title ? "" : ` ${problem.message}`);
+  card.result.replaceChildren(words, again);
+}
+
+function showResult(card, answer) {
+  const bars = el("ol", { class: "bars", "aria-label": "Most probable actions" });
+  const heading = el("p", { class: "eyebrow" }, answer.timeline ? "Whole clip" : "Picture");
+  const show = (title, result) => {
+    say(heading, title);
+    showBars(bars, topRows(result.all_predictions));
+  };
+  const action = el("p", { class: "action", "data-hue": slotOf(answer.action) }, actionName(answer.action));
+  const sure = el("p", { class: "sure", role: "status" }, sureness(answer));
+  card.result.replaceChildren(el("div", { class: "verdict" }, action, sure), heading, bars, facts(answer));
+  show(heading.textContent, answer);
+  if (answer.timeline?.length) {
+    const back = () => show("Whole clip", answer);
+    card.root.append(showClip(card.preview.querySelector("video"), answer, show, back));
+  }
+}
+
+const topRows = (predictions) =>
+  predictions.slice(0, TOP).map(({ action, confidence }) => ({
+    action,
+    share: confidence,
+    text: percent(confidence),
+  }));
+
+function sureness({ action, confidence, all_predictions: all }) {
+  if (action !== "unknown" || !all.length) return `${percent(confidence)} sure`;
+  return `Not sure enough. Closest: ${actionName(all[0].action)}, ${percent(all[0].confidence)}.`;
+}
+
+function facts({ source, latency_ms: latency, duration_s: durationS, timeline }) {
+  const total = Object.values(latency ?? {}).reduce((sum, ms) => sum + ms, 0);
+  const size = source?.width && `${source.width} × ${source.height} px`;
+  const clip = timeline && `${durationS.toFixed(1)} s, ${timeline.length} windows`;
+  const parts = [size, clip, total > 0 && `recognised in ${milliseconds(total)}`];
+  return el("p", { class: "fine" }, parts.filter(Boolean).join(" · "));
+}

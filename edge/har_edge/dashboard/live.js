@@ -1,0 +1,197 @@
+// The live view: what the camera shows, what the model says of it, and what happened so far.
+
+import { getJson } from "./api.js";
+import { showBars } from "./bars.js";
+import { slotOf } from "./colours.js";
+import { $, el, say } from "./dom.js";
+import { drawRibbon } from "./ribbon.js";
+import { actionName, clock, duration, milliseconds, percent } from "./words.js";
+
+const HISTORY_S = 300;
+const LOG_LENGTH = 200;
+// A longer hole in the history is shown as one.
+const MAX_STEP_S = 3;
+const STATES = {
+  live: "",
+  lost: "The camera is lost. It is opened again until it is back.",
+  frozen: "The picture stands still: the camera sends the same one again and again.",
+  black: "The picture is black. Is the lens covered, or the light off?",
+  ended: "The source has ended.",
+  wait: "Waiting for the first picture.",
+};
+
+const view = { totals: {}, history: [], events: new Map(), current: null, cameraGone: false };
+
+/** Fill the live view from the server; false if it has no camera. */
+export async function startLive() {
+  let live;
+  try {
+    live = await getJson("/live");
+  } catch (problem) {
+    if (problem.status === 404) return false;
+    throw problem;
+  }
+  $("live").hidden = false;
+  document.querySelector("[data-for=live]").hidden = false;
+  say($("live-source"), live.source ?? "");
+  Object.assign(view, { totals: { ...live.totals_today }, history: live.history ?? [], current: null });
+  view.events.clear();
+  for (const event of await newestEvents()) remember(event);
+  showState({ status: live.state ?? "wait", detail: live.detail });
+  if (live.action) showPrediction({ ...live, all_predictions: live.all_predictions ?? [] });
+  drawHistory();
+  drawTotals();
+  drawLog();
+  watchPicture();
+  return true;
+}
+
+/** What the server's event stream brings. */
+export const liveListeners = {
+  prediction: (prediction) => {
+    addToHistory(prediction);
+    showPrediction(prediction);
+  },
+  action_started: (event) => {
+    remember(event);
+    drawLog();
+  },
+  action_ended: (event) => {
+    remember(event);
+    drawLog();
+  },
+  status: showState,
+};
+
+/** Say that nothing comes from the server; the last values stay, greyed. */
+export function liveAway(away) {
+  $("live").classList.toggle("stale", away);
+}
+
+async function newestEvents() {
+  let answer = await getJson(`/events?last=${LOG_LENGTH}`);
+  const events = [...answer.events];
+  while (answer.next_after != null) {
+    answer = await getJson(`/events?after=${answer.next_after}&limit=1000`);
+    events.push(...answer.events);
+  }
+  return events.slice(-LOG_LENGTH * 2);
+}
+
+function showState({ status, detail }) {
+  $("screen").dataset.state = status;
+  const known = STATES[status] ?? detail ?? status;
+  say($("screen-note"), known && detail ? `${known} ${detail}` : known);
+  if (status !== "live") {
+    view.current = null;
+    $("now").dataset.hue = "none";
+    say($("now"), "–");
+    showBars($("now-bars"), []);
+    $("needle").style.transform = "scaleX(0)";
+  }
+}
+
+function showPrediction(prediction) {
+  const { action, confidence, all_predictions: all, fps, latency_ms: latency, age_ms: age } = prediction;
+  if (!["live", "wait"].includes($("screen").dataset.state)) return;
+  if ($("screen").dataset.state === "wait") showState({ status: "live" });
+  const now = $("now");
+  now.dataset.hue = slotOf(action);
+  say(now, actionName(action));
+  if (view.current !== action) {
+    view.current = action;
+    sayAloud();
+  }
+  $("needle").style.transform = `scaleX(${confidence.toFixed(3)})`;
+  $("needle").parentElement.dataset.hue = slotOf(action);
+  showBars($("now-bars"), all.slice(0, 5).map((row) => ({
+    action: row.action,
+    share: row.confidence,
+    text: percent(row.confidence),
+  })));
+  say($("fps"), fps == null ? "–" : fps.toFixed(1));
+  say($("latency"), milliseconds(latency));
+  say($("age"), milliseconds(age));
+}
+
+// An answer that flickers would drown a screen reader: it hears what has lasted a second.
+let saying = 0;
+function sayAloud() {
+  clearTimeout(saying);
+  saying = setTimeout(() => say($("now-said"), view.current ? `Now: ${actionName(view.current)}` : ""), 1000);
+}
+
+function addToHistory({ time, action, confidence }) {
+  const at = time ? Date.parse(time) / 1000 : Date.now() / 1000;
+  const last = view.history.at(-1);
+  if (last && at - last[0] < 1) return;
+  // The last second was this action's, as the server's own totals have it.
+  if (last && at - last[0] < MAX_STEP_S) view.totals[action] = (view.totals[action] ?? 0) + at - last[0];
+  view.history.push([at, action, confidence]);
+  drawHistory();
+  drawTotals();
+}
+
+function drawHistory() {
+  const to = Math.max(view.history.at(-1)?.[0] ?? 0, 1);
+  view.history = view.history.filter(([at]) => at > to - HISTORY_S);
+  const spans = view.history.map(([at, action, confidence], index) => {
+    const previous = view.history[index - 1]?.[0] ?? at - 1;
+    return { start: at - previous < MAX_STEP_S ? previous : at - 1, end: at, action, confidence };
+  });
+  $("history").replaceChildren(drawRibbon(spans, to - HISTORY_S, to), historyFoot(spans));
+}
+
+function historyFoot(spans) {
+  const seconds = {};
+  for (const { start, end, action } of spans) seconds[action] = (seconds[action] ?? 0) + end - start;
+  const sorted = Object.entries(seconds).sort((a, b) => b[1] - a[1]);
+  const items = sorted.map(([action]) => el("li", { "data-hue": slotOf(action) }, actionName(action)));
+  const legend = el("ul", { class: "legend", "aria-label": "Actions of the last 5 minutes, the longest first" }, items);
+  const axis = el("p", { class: "axis", "aria-hidden": "true" }, el("span", {}, "−5 min"), el("span", {}, "now"));
+  return el("div", {}, axis, legend);
+}
+
+function drawTotals() {
+  const sorted = Object.entries(view.totals).filter(([, s]) => s >= 1).sort((a, b) => b[1] - a[1]).slice(0, 8);
+  const longest = sorted[0]?.[1] ?? 1;
+  showBars($("today"), sorted.map(([action, seconds]) => ({
+    action,
+    share: seconds / longest,
+    text: duration(seconds),
+  })));
+}
+
+/** Events of one action share their start; the later one knows the end. */
+function remember(event) {
+  const key = `${event.source} ${event.start_time} ${event.action}`;
+  view.events.set(key, event);
+  if (view.events.size > LOG_LENGTH) view.events.delete(view.events.keys().next().value);
+}
+
+function drawLog() {
+  const newest = [...view.events.values()].reverse();
+  const rows = newest.map(({ action, start_time: start, duration_s: length, confidence, event }) => {
+    const ended = event === "action_ended" && length != null;
+    const when = el("time", { datetime: start }, clock(start));
+    const name = el("span", { class: "tag", "data-hue": slotOf(action) }, actionName(action));
+    const figure = ended ? `${duration(length)}, ${percent(confidence)}` : "since then";
+    return el("li", {}, when, name, el("span", { class: "figure" }, figure));
+  });
+  $("log").replaceChildren(...(rows.length ? rows : [el("li", { class: "fine" }, "Nothing happened yet.")]));
+}
+
+/** The picture is fetched while somebody can see it: viewers are few, and connections too. */
+function watchPicture() {
+  const picture = $("picture");
+  const show = () => {
+    // A new address each time: the broken connection of an old one would be kept.
+    if (document.hidden) picture.removeAttribute("src");
+    else picture.src = `/live.mjpg?${Date.now()}`;
+  };
+  document.onvisibilitychange = show;
+  picture.onerror = () => {
+    if (picture.hasAttribute("src")) setTimeout(() => !$("live").classList.contains("stale") && show(), 3000);
+  };
+  show();
+}
