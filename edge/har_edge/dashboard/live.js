@@ -148,7 +148,8 @@ function historyFoot(spans) {
   const sorted = Object.entries(seconds).sort((a, b) => b[1] - a[1]);
   const items = sorted.map(([action]) => el("li", { "data-hue": slotOf(action) }, actionName(action)));
   const legend = el("ul", { class: "legend", "aria-label": "Actions of the last 5 minutes, the longest first" }, items);
-  const axis = el("p", { class: "axis", "aria-hidden": "true" }, el("span", {}, "−5 min"), el("span", {}, "now"));
+  const ticks = ["−5 min", "−4", "−3", "−2", "−1", "now"];
+  const axis = el("p", { class: "axis", "aria-hidden": "true" }, ticks.map((tick) => el("span", {}, tick)));
   return el("div", {}, axis, legend);
 }
 
