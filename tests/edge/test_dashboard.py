@@ -27,15 +27,12 @@ ROOT = Path(__file__).parents[2]
 DASHBOARD = ROOT / "edge" / "har_edge" / "dashboard"
 SAMPLES = ROOT / "edge" / "har_edge" / "samples"
 CHROMIUM = Path("/usr/bin/chromium")
+PATIENCE_S = 15
+FNV = "http://www.isthe.com/chongo/tech/comp/fnv/"  # in a comment
 TOKEN = "correct-horse-battery-staple"
-MISSING = [
-    *(
-        f"the package {name}"
-        for name in ("playwright", "fastapi", "uvicorn")
-        if not find_spec(name)
-    ),
-    *([] if CHROMIUM.exists() else ["Debian's chromium"]),
-]
+MISSING = [name for name in ("playwright", "fastapi", "uvicorn") if not find_spec(name)]
+if not CHROMIUM.exists():
+    MISSING.append("chromium")
 needs_browser = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
 
 
@@ -205,7 +202,7 @@ def open_page(browser: Any) -> Iterator[Open]:
 
     def open_page(url: str, width: int = 1280, **settings: Any) -> tuple[Any, Watch]:
         context = browser.new_context(viewport={"width": width, "height": 800}, **settings)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_S * 1000)
         page, watch = context.new_page(), Watch(url)
         watch.attach(page)
         opened.append((context, watch))
@@ -222,7 +219,16 @@ def expect(locator: Any) -> Any:
     """Playwright's assertion that waits."""
     from playwright.sync_api import expect
 
+    expect.set_options(timeout=PATIENCE_S * 1000)
     return expect(locator)
+
+
+def wait_until(page: Any, expression: str) -> None:
+    """Wait for a JavaScript expression; Playwright's own way is barred by the content policy."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(50)
 
 
 def spoken(action: str) -> str:
@@ -305,16 +311,17 @@ def test_the_timeline_shows_the_frame_under_the_cursor(
     actions = list(dict.fromkeys(spoken(w["action"]) for w in answer["timeline"]))
     expect(page.locator(".card .legend li")).to_have_text(actions)
 
-    def shown_s() -> float:
-        return float(page.locator("video").evaluate("v => v.currentTime"))
+    def position_s() -> float:
+        return float(str(slider.get_attribute("aria-valuenow")))
 
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] / 2)
     at_s = answer["duration_s"] * 0.75
-    page.wait_for_function(
+    wait_until(
+        page,
         f"Math.abs(document.querySelector('video').currentTime - {at_s}) < 0.06"
-        " && !document.querySelector('video').seeking"
+        " && !document.querySelector('video').seeking",
     )
     near = min(answer["timeline"], key=lambda w: abs((w["start_s"] + w["end_s"]) / 2 - at_s))
     assert spoken(near["action"]) in str(slider.get_attribute("aria-valuetext"))
@@ -322,20 +329,17 @@ def test_the_timeline_shows_the_frame_under_the_cursor(
     expect(page.locator(".card .eyebrow")).to_have_text("Whole clip")
 
     slider.focus()
-    before_s = float(str(slider.get_attribute("aria-valuenow")))
     page.keyboard.press("ArrowLeft")
-    assert float(str(slider.get_attribute("aria-valuenow"))) == pytest.approx(
-        before_s - 0.1, abs=0.11
-    )
+    assert position_s() == pytest.approx(at_s - 0.1, abs=0.06)
     page.keyboard.press("Home")
-    assert slider.get_attribute("aria-valuenow") == "0.0"
-    page.wait_for_function("document.querySelector('video').currentTime < 0.05")
+    assert position_s() == 0
+    wait_until(page, "document.querySelector('video').currentTime < 0.05")
     page.keyboard.press("PageUp")
-    page.wait_for_function("Math.abs(document.querySelector('video').currentTime - 1) < 0.06")
+    wait_until(page, "Math.abs(document.querySelector('video').currentTime - 1) < 0.06")
     page.get_by_role("button", name="Play").click()
-    page.wait_for_function("document.querySelector('video').currentTime > 1.2")
+    wait_until(page, "document.querySelector('video').currentTime > 1.2")
     page.get_by_role("button", name="Pause").click()
-    assert shown_s() > 1.2
+    assert position_s() > 1.1
 
 
 @needs_browser
@@ -344,7 +348,7 @@ def test_the_live_view_follows_the_camera(
 ) -> None:
     page, _ = open_page(server.url)
     expect(page.get_by_role("heading", name="Live")).to_be_visible()
-    page.wait_for_function("document.getElementById('picture').naturalWidth > 0")
+    wait_until(page, "document.getElementById('picture').naturalWidth > 0")
     expect(page.locator("#now")).to_have_text(re.compile(r"\w{4,}"))
     expect(page.locator("#fps")).to_have_text(re.compile(r"^\d+\.\d$"))
     expect(page.locator("#latency")).to_have_text(re.compile(r"^[\d.]+ m?s$"))
@@ -446,7 +450,7 @@ def test_a_server_that_goes_away_and_comes_back(
         server.start()
         expect(notice).to_be_hidden()  # by itself
         expect(page.locator("#lamp")).to_have_text("connected")
-        page.wait_for_function("!document.getElementById('live').classList.contains('stale')")
+        wait_until(page, "!document.getElementById('live').classList.contains('stale')")
         expect(page.locator("#fps")).to_have_text(re.compile(r"\d"))
         page.set_input_files("#input", SAMPLES / "seated.jpg")
         expect(page.locator(".card .action")).to_be_visible()
@@ -536,9 +540,5 @@ def test_the_page_holds_no_inline_code_and_no_foreign_address() -> None:
     assert not re.search(r"\sstyle=|\son\w+=|<style|<script(?![^>]*\ssrc=)", html)
     for path in DASHBOARD.iterdir():
         text = path.read_text(encoding="utf-8")
-        code = re.sub(
-            r"//\s.*|/\*.*?\*/", "", text, flags=re.DOTALL if path.suffix == ".css" else 0
-        )
-        assert set(re.findall(r"https?://[^\s\"'`)]+", code)) <= {"http://www.w3.org/2000/svg"}, (
-            path
-        )
+        addresses = set(re.findall(r"https?://[^\s\"'`)]+", text))
+        assert addresses <= {"http://www.w3.org/2000/svg", FNV}, path
