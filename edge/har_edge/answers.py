@@ -6,8 +6,8 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import dataclass, field, replace
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class Answering:
 
     new_decider: Callable[[], Decider]
     min_duration_s: float = 0.5
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
     def answer(self, upload: Upload, top_k: int | None, model: Model) -> dict[str, Any]:
         """Recognise an upload.
@@ -138,6 +138,16 @@ class Answering:
         return count, predictions + ([last] if last is not None else [])
 
 
+def warm_up(model: Model) -> Model:
+    """Do what is slow the first time, and give the model back: import decoders, plan buffers."""
+    from PIL import Image
+
+    Image.preinit()
+    clip = model.spec.clip
+    model.classify_clip(np.zeros((clip.num_frames, *clip.frame_shape), np.uint8))
+    return model
+
+
 def ranked(prediction: Prediction, top_k: int | None) -> list[dict[str, Any]]:
     """The most probable actions, best first; all of them without `top_k`."""
     best = prediction.top(len(prediction.labels) if top_k is None else top_k)
@@ -184,7 +194,7 @@ def _timeline(
                 "all_predictions": ranked(middle, TIMELINE_TOP_K),
             }
         )
-    for span, following in zip(spans, spans[1:], strict=False):
+    for span, following in pairwise(spans):
         span["end_s"] = following["start_s"]
     return spans
 

@@ -219,7 +219,7 @@ class LiveSession:
         if not self._history or at_s - self._history[-1][0] >= 1.0:
             self._history.append((at_s, prediction.action, prediction.confidence))
         # Predictions come at the camera's uneven steps, so a little before time is in time.
-        if now_s - self._told_s < 0.9 / TOLD_HZ:
+        if now_s - self._told_s < 0.75 / TOLD_HZ:
             return None
         self._told_s = now_s
         return Message("prediction", self._prediction_record(prediction))

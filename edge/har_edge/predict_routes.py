@@ -52,8 +52,7 @@ def predict_routes(services: Services) -> APIRouter:
         top_k: Annotated[int | None, Query(ge=1, description="Actions to list.")] = None,
     ) -> Any:
         """Say what the person in a picture or a clip is doing."""
-        services_full = services.uploads.full
-        if services_full:
+        if services.uploads.full:
             problem = services.uploads.problem()
             await refuse(request, problem.status_code, problem.detail, dict(problem.headers or {}))
         with services.uploads.enter():

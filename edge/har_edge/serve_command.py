@@ -72,7 +72,7 @@ def build_services(options: Mapping[str, Any], note: Note) -> Services:
     Raises:
         HarError: if the model or the source cannot be used.
     """
-    from har_edge.answers import Answering
+    from har_edge.answers import Answering, warm_up
     from har_edge.guard import Guard
     from har_edge.metrics import Metrics
     from har_edge.services import Services
@@ -94,7 +94,7 @@ def build_services(options: Mapping[str, Any], note: Note) -> Services:
     cores = len(os.sched_getaffinity(0))
     return Services(
         model=model,
-        workers=Workers(load, options["workers"] or min(MAX_WORKERS, cores)),
+        workers=Workers(lambda: warm_up(load()), options["workers"] or min(MAX_WORKERS, cores)),
         answering=Answering(new_decider, options["min_duration"], limits),
         uploads=uploads,
         viewers=Gate(limits.max_streams, "viewers", retry_after_s=5),
