@@ -68,7 +68,7 @@ class Server:
             self.port: int = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
-        self.options = [*options, "--port", str(self.port), "--num-threads", "1"]
+        self.options = [*options, "--port", str(self.port)]
         self.environment = {**os.environ, **({"HAR_TOKEN": token} if token else {})}
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -126,7 +126,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(folder: Path, camera: SampleCamera) -> Iterator[Server]:
     """A server with a camera and the model that knows single pictures."""
-    server = Server(folder, "--camera", camera.url, "--model", "har15")
+    server = Server(folder, camera.url, "--model", "har15")
     yield server
     server.stop()
 
@@ -438,7 +438,7 @@ def test_the_page_asks_for_the_token(open_page: Open, folder: Path) -> None:
 def test_a_server_that_goes_away_and_comes_back(
     open_page: Open, folder: Path, camera: SampleCamera
 ) -> None:
-    server = Server(folder, "--camera", camera.url, "--model", "har15")
+    server = Server(folder, camera.url, "--model", "har15")
     try:
         page, watch = open_page(server.url)
         expect(page.locator("#fps")).to_have_text(re.compile(r"\d"))

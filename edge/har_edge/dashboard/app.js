@@ -3,7 +3,7 @@
 import { getJson, logIn, logOut, onUnauthorised } from "./api.js";
 import { assignColours } from "./colours.js";
 import { $, say } from "./dom.js";
-import { startFiles } from "./files.js";
+import { limitFiles, startFiles } from "./files.js";
 import { liveAway, liveListeners, startLive } from "./live.js";
 import { showModel } from "./model.js";
 import { Connection } from "./stream.js";
@@ -21,6 +21,7 @@ connection.check();
 async function onBack(health) {
   $("away").hidden = true;
   say($("version"), health.version);
+  limitFiles(health.max_upload_bytes);
   $("logout").hidden = !(health.token_required && health.signed_in !== false);
   if (health.token_required && health.signed_in === false) {
     lamp("wait", "locked");

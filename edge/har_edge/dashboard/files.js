@@ -1,17 +1,23 @@
 // Files to recognise: chosen, dropped or pasted; two at a time, each with a card of its own.
 
-import { predict } from "./api.js";
+import { Problem, predict } from "./api.js";
 import { showBars } from "./bars.js";
 import { showClip } from "./clip.js";
 import { slotOf } from "./colours.js";
 import { $, el, icon, say } from "./dom.js";
-import { actionName, bytes, milliseconds, percent } from "./words.js";
+import { actionName, bytes, milliseconds, percent, totalMs } from "./words.js";
 
 const AT_ONCE = 2;
 const TOP = 5;
 const MAX_TRIES = 6;
 const waiting = [];
+let maxBytes = Infinity;
 let running = 0;
+
+/** Files above this size are refused here, before anybody waits for their upload. */
+export function limitFiles(bytesAtMost) {
+  maxBytes = bytesAtMost ?? Infinity;
+}
 
 /** Listen to the button, to drops anywhere on the page and to the clipboard. */
 export function startFiles() {
@@ -102,6 +108,10 @@ function previewOf(file, url) {
 
 async function recognise(card) {
   const { signal } = card.stop;
+  if (card.file.size > maxBytes) {
+    const detail = `It has ${bytes(card.file.size)}; this server takes ${bytes(maxBytes)} at most. Cut or scale it down.`;
+    return showProblem(card, new Problem(413, "The file is too large.", detail));
+  }
   for (let attempt = 1; !signal.aborted; attempt += 1) {
     try {
       return showResult(card, await send(card, signal));
@@ -172,7 +182,7 @@ function sureness({ action, confidence, all_predictions: all }) {
 }
 
 function facts({ source, latency_ms: latency, duration_s: durationS, timeline }) {
-  const total = Object.values(latency ?? {}).reduce((sum, ms) => sum + ms, 0);
+  const total = totalMs(latency);
   const size = source?.width && `${source.width} × ${source.height} px`;
   const clip = timeline && `${durationS.toFixed(1)} s, ${timeline.length} windows`;
   const parts = [size, clip, total > 0 && `recognised in ${milliseconds(total)}`];

@@ -5,7 +5,7 @@ import { showBars } from "./bars.js";
 import { slotOf } from "./colours.js";
 import { $, el, say } from "./dom.js";
 import { drawRibbon } from "./ribbon.js";
-import { actionName, clock, duration, milliseconds, percent } from "./words.js";
+import { actionName, clock, duration, milliseconds, percent, totalMs } from "./words.js";
 
 const HISTORY_S = 300;
 const LOG_LENGTH = 200;
@@ -110,7 +110,7 @@ function showPrediction(prediction) {
     text: percent(row.confidence),
   })));
   say($("fps"), fps == null ? "–" : fps.toFixed(1));
-  say($("latency"), milliseconds(latency));
+  say($("latency"), milliseconds(totalMs(latency)));
   say($("age"), milliseconds(age));
 }
 

@@ -37,6 +37,9 @@ export function milliseconds(ms) {
   return ms < 1000 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
+/** Milliseconds of all stages (decode, preprocess, encode, classify) together; null without any. */
+export const totalMs = (stages) => (stages ? Object.values(stages).reduce((sum, ms) => sum + ms, 0) : null);
+
 /** 2753786 → `2.8 MB`. */
 export function bytes(count) {
   if (count < 1000) return `${count} B`;
