@@ -296,6 +296,20 @@ def test_a_refused_file_says_why(open_page: Open, server: Server, tmp_path: Path
     assert "{" not in alert.inner_text()
     page.get_by_role("button", name="Try again").click()
     expect(alert).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    with urllib.request.urlopen(f"{server.url}/health") as answer:
+        limit_bytes = json.load(answer)["max_upload_bytes"]
+    page.evaluate(
+        """size => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(size)], "huge.mp4", { type: "video/mp4" }));
+            document.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer }));
+        }""",
+        limit_bytes + 1,
+    )
+    expect(page.locator(".card").first.get_by_role("alert")).to_contain_text("too large")
+    assert not [url for url in asked if url.endswith("/predict")]
 
 
 @needs_browser
@@ -481,6 +495,42 @@ def serious(results: Any) -> list[str]:
         for violation in results.response["violations"]
         if violation["impact"] in {"serious", "critical"}
     ]
+
+
+@needs_browser
+def test_the_keyboard_reaches_all_controls(open_page: Open, server: Server, clip: Path) -> None:
+    page, _ = open_page(server.url)
+    page.set_input_files("#input", clip)
+    expect(page.get_by_role("slider")).to_be_visible()
+    expect(page.locator("#log time").first).to_be_attached()
+    page.evaluate("window.scrollTo(0, 0)")
+    page.locator("body").focus()
+    reached = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate(
+                """() => {
+                    const at = document.activeElement;
+                    const ring = getComputedStyle(at).outlineStyle !== "none";
+                    return [at.id || at.getAttribute("role") || at.textContent.trim(), ring];
+                }"""
+            )
+        )
+        if reached[-1][0] == "Metrics":
+            break
+    names = [name for name, _ in reached]
+    wanted = ["Skip to the content", "theme", "log", "choose", "slider", "API", "Metrics"]
+    assert [name for name in names if name in wanted] == wanted
+    assert all(ring for _, ring in reached)
+
+
+@needs_browser
+def test_motion_is_reduced_where_asked_for(open_page: Open, server: Server) -> None:
+    page, _ = open_page(server.url, reduced_motion="reduce")
+    expect(page.locator("#now-bars li")).to_have_count(5)
+    duration = "getComputedStyle(document.querySelector('#now-bars b')).transitionDuration"
+    assert page.evaluate(duration) == "0s"
 
 
 @needs_browser

@@ -33,7 +33,7 @@ async function onBack(health) {
     lamp("ok", "connected");
   } catch (problem) {
     if (problem.status === 401) lamp("wait", "locked");
-    else connection.lost();
+    else connection.lost(problem);
   }
 }
 
@@ -48,10 +48,12 @@ async function load(health) {
   }
 }
 
-function onAway(waitS) {
+/** Calmly: what is on the page stays there, greyed. */
+function onAway(waitS, problem) {
   lamp("away", "no answer");
   liveAway(true);
   $("away").hidden = false;
+  say($("away-why"), problem?.status ? problem.message : "The server does not answer.");
   say($("away-next"), `Next try in ${Math.max(1, Math.round(waitS))} s.`);
 }
 

@@ -5,7 +5,7 @@ import { showBars } from "./bars.js";
 import { showClip } from "./clip.js";
 import { slotOf } from "./colours.js";
 import { $, el, icon, say } from "./dom.js";
-import { actionName, bytes, milliseconds, percent, totalMs } from "./words.js";
+import { actionName, bytes, duration, milliseconds, percent, totalMs } from "./words.js";
 
 const AT_ONCE = 2;
 const TOP = 5;
@@ -181,10 +181,10 @@ function sureness({ action, confidence, all_predictions: all }) {
   return `Not sure enough. Closest: ${actionName(all[0].action)}, ${percent(all[0].confidence)}.`;
 }
 
-function facts({ source, latency_ms: latency, duration_s: durationS, timeline }) {
+function facts({ source, latency_ms: latency, duration_s: durationS, num_frames: frames }) {
   const total = totalMs(latency);
   const size = source?.width && `${source.width} × ${source.height} px`;
-  const clip = timeline && `${durationS.toFixed(1)} s, ${timeline.length} windows`;
+  const clip = durationS && [duration(durationS), frames && `${frames} frames looked at`].filter(Boolean).join(", ");
   const parts = [size, clip, total > 0 && `recognised in ${milliseconds(total)}`];
   return el("p", { class: "fine" }, parts.filter(Boolean).join(" · "));
 }

@@ -143,11 +143,10 @@ function drawHistory() {
 }
 
 function historyFoot(spans) {
-  const seconds = {};
-  for (const { start, end, action } of spans) seconds[action] = (seconds[action] ?? 0) + end - start;
-  const sorted = Object.entries(seconds).sort((a, b) => b[1] - a[1]);
-  const items = sorted.map(([action]) => el("li", { "data-hue": slotOf(action) }, actionName(action)));
-  const legend = el("ul", { class: "legend", "aria-label": "Actions of the last 5 minutes, the longest first" }, items);
+  // In alphabetical order: an order by duration would jump about while one watches.
+  const actions = [...new Set(spans.map(({ action }) => action))].sort();
+  const items = actions.map((action) => el("li", { "data-hue": slotOf(action) }, actionName(action)));
+  const legend = el("ul", { class: "legend", "aria-label": "Actions of the last 5 minutes" }, items);
   const ticks = ["−5 min", "−4", "−3", "−2", "−1", "now"];
   const axis = el("p", { class: "axis", "aria-hidden": "true" }, ticks.map((tick) => el("span", {}, tick)));
   return el("div", {}, axis, legend);

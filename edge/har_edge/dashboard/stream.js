@@ -9,8 +9,9 @@ const HEARTBEAT_S = 10;
 /**
  * Watches the server by GET /health, and keeps its event stream open where there is one.
  *
- * @param hooks `onBack(health)`: it answers, at first or again; `onAway(waitS)`: it does not, and is
- *   asked again in so many seconds; `listeners`: event name → function of its data.
+ * @param hooks `onBack(health)`: it answers, at first or again. `onAway(waitS, problem)`: it does
+ *   not, or with a problem, and is asked again in so many seconds. `listeners`: event name →
+ *   function of its data.
  */
 export class Connection {
   constructor(hooks) {
@@ -27,8 +28,8 @@ export class Connection {
     let health;
     try {
       health = await getJson("/health");
-    } catch {
-      this.lost();
+    } catch (problem) {
+      this.lost(problem);
       return;
     }
     this.failures = 0;
@@ -54,7 +55,7 @@ export class Connection {
     this.stream = stream;
   }
 
-  lost() {
+  lost(problem = null) {
     this.stream?.close();
     this.stream = null;
     this.away = true;
@@ -62,7 +63,7 @@ export class Connection {
     this.failures += 1;
     // Many pages that lost one server shall not all come back at once.
     const waitS = longest * (0.75 + Math.random() / 4);
-    this.hooks.onAway(waitS);
+    this.hooks.onAway(waitS, problem);
     this.plan(waitS);
   }
 
