@@ -46,13 +46,13 @@ function listenToDrops() {
     event.preventDefault();
     mark(0);
     addFiles(event.dataTransfer.files);
-    $("cards").scrollIntoView({ block: "nearest" });
   });
 }
 
 function addFiles(files) {
   for (const file of [...files].reverse()) waiting.unshift(newCard(file));
   startNext();
+  if (files.length) $("cards").firstElementChild.scrollIntoView({ block: "nearest" });
 }
 
 function startNext() {

@@ -8,19 +8,19 @@ import { drawRibbon } from "./ribbon.js";
 import { actionName, clock, duration, milliseconds, percent, totalMs } from "./words.js";
 
 const HISTORY_S = 300;
+const TOTALS_EVERY_MS = 60_000;
 const LOG_LENGTH = 200;
 // A longer hole in the history is shown as one.
 const MAX_STEP_S = 3;
 const STATES = {
-  live: "",
-  lost: "The camera is lost. It is opened again until it is back.",
-  frozen: "The picture stands still: the camera sends the same one again and again.",
-  black: "The picture is black. Is the lens covered, or the light off?",
-  ended: "The source has ended.",
-  wait: "Waiting for the first picture.",
+  lost: "Camera lost",
+  frozen: "Picture frozen",
+  black: "Picture black",
+  ended: "Source ended",
+  wait: "Waiting",
 };
 
-const view = { totals: {}, history: [], events: new Map(), current: null, cameraGone: false };
+const view = { totals: {}, history: [], events: new Map(), current: null, totalsTimer: 0 };
 
 /** Fill the live view from the server; false if it has no camera. */
 export async function startLive() {
@@ -37,13 +37,24 @@ export async function startLive() {
   Object.assign(view, { totals: { ...live.totals_today }, history: live.history ?? [], current: null });
   view.events.clear();
   for (const event of await newestEvents()) remember(event);
-  showState({ status: live.state ?? "wait", detail: live.detail });
+  showState({ status: live.state, detail: live.detail });
   if (live.action) showPrediction({ ...live, all_predictions: live.all_predictions ?? [] });
   drawHistory();
   drawTotals();
   drawLog();
   watchPicture();
+  clearInterval(view.totalsTimer);
+  view.totalsTimer = setInterval(refreshTotals, TOTALS_EVERY_MS);
   return true;
+}
+
+/** The server counts exactly, and knows when a day begins; in between the page counts along. */
+async function refreshTotals() {
+  if (document.hidden || $("live").classList.contains("stale")) return;
+  const live = await getJson("/live").catch(() => null);
+  if (!live) return; // the connection's watch says so
+  view.totals = { ...live.totals_today };
+  drawTotals();
 }
 
 /** What the server's event stream brings. */
@@ -80,10 +91,12 @@ async function newestEvents() {
 
 function showState({ status, detail }) {
   $("screen").dataset.state = status;
-  const known = STATES[status] ?? detail ?? status;
-  say($("screen-note"), known && detail ? `${known} ${detail}` : known);
+  // The server knows best what happened, and says so in a sentence of its own.
+  const words = status === "live" ? [] : [el("strong", {}, STATES[status] ?? status), ` ${detail ?? ""}`];
+  $("screen-note").replaceChildren(...words);
   if (status !== "live") {
     view.current = null;
+    sayAloud();
     $("now").dataset.hue = "none";
     say($("now"), "–");
     showBars($("now-bars"), []);
@@ -93,8 +106,7 @@ function showState({ status, detail }) {
 
 function showPrediction(prediction) {
   const { action, confidence, all_predictions: all, fps, latency_ms: latency, age_ms: age } = prediction;
-  if (!["live", "wait"].includes($("screen").dataset.state)) return;
-  if ($("screen").dataset.state === "wait") showState({ status: "live" });
+  if ($("screen").dataset.state !== "live") return;
   const now = $("now");
   now.dataset.hue = slotOf(action);
   say(now, actionName(action));
@@ -118,7 +130,11 @@ function showPrediction(prediction) {
 let saying = 0;
 function sayAloud() {
   clearTimeout(saying);
-  saying = setTimeout(() => say($("now-said"), view.current ? `Now: ${actionName(view.current)}` : ""), 1000);
+  saying = setTimeout(() => {
+    const action = actionName(view.current);
+    say($("now-said"), action && `Now: ${action}`);
+    document.title = action ? `${action} · har-edge` : "har-edge"; // for a tab in the background
+  }, 1000);
 }
 
 function addToHistory({ time, action, confidence }) {
@@ -139,7 +155,15 @@ function drawHistory() {
     const previous = view.history[index - 1]?.[0] ?? at - 1;
     return { start: at - previous < MAX_STEP_S ? previous : at - 1, end: at, action, confidence };
   });
-  $("history").replaceChildren(drawRibbon(spans, to - HISTORY_S, to), historyFoot(spans));
+  $("history").replaceChildren(drawRibbon(spans, to - HISTORY_S, to, summary(spans)), historyFoot(spans));
+}
+
+/** The ribbon in words, for those who do not see it. */
+function summary(spans) {
+  const seconds = {};
+  for (const { start, end, action } of spans) seconds[action] = (seconds[action] ?? 0) + end - start;
+  const sorted = Object.entries(seconds).sort((a, b) => b[1] - a[1]);
+  return `Last 5 minutes: ${sorted.map(([action, s]) => `${actionName(action)} ${duration(s)}`).join(", ") || "nothing"}`;
 }
 
 function historyFoot(spans) {

@@ -11,13 +11,14 @@ const HEIGHT = 100;
  *
  * Neighbours of one action become one shape, so that the eye sees actions, not samples.
  */
-export function drawRibbon(spans, from, to) {
+export function drawRibbon(spans, from, to, label = null) {
   const x = (time) => Math.min(WIDTH, Math.max(0, ((time - from) / (to - from)) * WIDTH));
   const grid = [25, 50, 75].map((y) => svg("line", { class: "grid", x1: 0, x2: WIDTH, y1: y, y2: y }));
   const shapes = runs(spans).map((run) => svg("path", { d: outline(run, x), "data-hue": slotOf(run[0].action) }));
+  const described = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" };
   return svg(
     "svg",
-    { class: "ribbon", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    { class: "ribbon", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", ...described },
     grid,
     shapes,
   );
