@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 import time
@@ -26,6 +27,7 @@ STAGES = ("decode", "preprocess", "encode", "classify")
 TIMELINE_TOP_K = 5
 # Rates above this are slow-motion recordings; what claims more is no clip.
 MAX_FRAME_RATE_HZ = 250
+MAX_JPEG_SCANS = 100
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,15 @@ class Answering:
 
     def _answer_image(self, upload: Upload, top_k: int | None, model: Model) -> dict[str, Any]:
         started = time.perf_counter()
+        content = upload.file.read()
+        # Each scan costs as much as decoding the picture once; editors write ten at most.
+        if upload.format == "JPEG" and content.count(b"\xff\xda") > MAX_JPEG_SCANS:
+            raise SourceError(
+                f"The picture should have {MAX_JPEG_SCANS} scans at most. Received more. Save it "
+                "again in an image editor."
+            )
         pixels = decode_image(
-            upload.file,
+            io.BytesIO(content),
             "The picture",
             max_pixels=self.limits.max_pixels,
             formats=(upload.format,),

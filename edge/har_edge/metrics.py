@@ -34,7 +34,7 @@ class Metrics:
     """The figures of one server."""
 
     def __init__(self, model: Model) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         Gauge(
