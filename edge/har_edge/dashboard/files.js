@@ -3,7 +3,6 @@
 import { Problem, predict } from "./api.js";
 import { showBars } from "./bars.js";
 import { showClip } from "./clip.js";
-import { slotOf } from "./colours.js";
 import { $, el, icon, say } from "./dom.js";
 import { actionName, bytes, duration, milliseconds, percent, totalMs } from "./words.js";
 
@@ -159,7 +158,7 @@ function showResult(card, answer) {
     say(heading, title);
     showBars(bars, topRows(result.all_predictions));
   };
-  const action = el("p", { class: "action", "data-hue": slotOf(answer.action) }, actionName(answer.action));
+  const action = el("p", { class: "action" }, headline(answer));
   const sure = el("p", { class: "sure", role: "status" }, sureness(answer));
   card.result.replaceChildren(el("div", { class: "verdict" }, action, sure), heading, bars, facts(answer));
   show(heading.textContent, answer);
@@ -176,7 +175,17 @@ const topRows = (predictions) =>
     text: percent(confidence),
   }));
 
-function sureness({ action, confidence, all_predictions: all }) {
+/** A clip in which several things happen is not one action: then they are named in their order. */
+function headline(answer) {
+  const names = [...new Set(answer.events?.map(({ action }) => actionName(action)))];
+  return isMixed(answer) ? names.join(", ") : actionName(answer.action);
+}
+
+const isMixed = ({ action, events }) => action === "unknown" && events?.length > 0;
+
+function sureness(answer) {
+  const { action, confidence, all_predictions: all } = answer;
+  if (isMixed(answer)) return "No single action fits the whole clip.";
   if (action !== "unknown" || !all.length) return `${percent(confidence)} sure`;
   return `Not sure enough. Closest: ${actionName(all[0].action)}, ${percent(all[0].confidence)}.`;
 }
@@ -186,5 +195,5 @@ function facts({ source, latency_ms: latency, duration_s: durationS, num_frames:
   const size = source?.width && `${source.width} × ${source.height} px`;
   const clip = durationS && [duration(durationS), frames && `${frames} frames looked at`].filter(Boolean).join(", ");
   const parts = [size, clip, total > 0 && `recognised in ${milliseconds(total)}`];
-  return el("p", { class: "fine" }, parts.filter(Boolean).join(" · "));
+  return el("p", { class: "fine facts" }, parts.filter(Boolean).map((part) => el("span", {}, part)));
 }
