@@ -284,6 +284,31 @@ def test_files_are_dropped_anywhere(open_page: Open, server: Server) -> None:
 
 
 @needs_browser
+def test_a_removed_file_makes_room_for_the_next(open_page: Open, server: Server) -> None:
+    page, _ = open_page(server.url)
+    hanging: list[Any] = []
+    page.route("**/predict", hanging.append)
+    page.set_input_files("#input", [SAMPLES / name for name in ("seated.jpg", "lying.jpg")])
+    expect(page.locator(".card .status")).to_have_text(["Recognising"] * 2)
+    page.set_input_files("#input", SAMPLES / "falling.mp4")
+    expect(page.locator(".card .status").first).to_have_text("Waiting")
+    page.unroute("**/predict")
+    page.get_by_role("button", name="Remove seated.jpg").click()
+    expect(page.locator(".card").first.get_by_role("slider")).to_be_visible()
+
+
+@needs_browser
+def test_a_busy_server_is_asked_again(open_page: Open, server: Server) -> None:
+    page, watch = open_page(server.url)
+    watch.expected.append("status of 429")
+    busy = {"status": 429, "headers": {"Retry-After": "1"}, "body": "{}"}
+    page.route("**/predict", lambda route: route.fulfill(**busy), times=1)
+    page.set_input_files("#input", SAMPLES / "seated.jpg")
+    expect(page.locator(".card .status")).to_contain_text("busy")
+    expect(page.locator(".card .action")).to_be_visible()
+
+
+@needs_browser
 def test_a_refused_file_says_why(open_page: Open, server: Server, tmp_path: Path) -> None:
     page, watch = open_page(server.url)
     watch.expected.append(r"status of 4\d\d")

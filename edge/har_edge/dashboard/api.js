@@ -53,6 +53,7 @@ export function predict(file, { onProgress, signal }) {
     xhr.setRequestHeader("Accept", "application/json");
     xhr.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     xhr.upload.onload = () => onProgress(1);
+    xhr.onabort = () => reject(new Problem(0, "Cancelled"));
     xhr.onerror = () => reject(unreachable());
     xhr.onload = () => {
       if (xhr.status === 200) return resolve(JSON.parse(xhr.responseText));

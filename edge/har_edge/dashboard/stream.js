@@ -32,11 +32,12 @@ export class Connection {
       this.lost(problem);
       return;
     }
-    this.failures = 0;
     if (this.away) {
       this.away = false;
       await this.hooks.onBack(health);
     }
+    if (this.away) return; // it answered, but lost it while the page was being filled
+    if (!this.stream) this.failures = 0;
     this.plan(HEARTBEAT_S);
   }
 
@@ -47,6 +48,9 @@ export class Connection {
     for (const [name, listener] of Object.entries(this.hooks.listeners)) {
       stream.addEventListener(name, (event) => listener(JSON.parse(event.data)));
     }
+    stream.addEventListener("open", () => {
+      this.failures = 0; // not before: a stream that is refused again and again backs off, too
+    });
     stream.addEventListener("error", () => {
       // The browser's own retries never end and never slow down.
       stream.close();
