@@ -286,10 +286,9 @@ def test_files_are_dropped_anywhere(open_page: Open, server: Server) -> None:
 @needs_browser
 def test_a_removed_file_makes_room_for_the_next(open_page: Open, server: Server) -> None:
     page, _ = open_page(server.url)
-    hanging: list[Any] = []
-    page.route("**/predict", hanging.append)
+    page.route("**/predict", lambda route: None)  # never goes on, never comes back
     page.set_input_files("#input", [SAMPLES / name for name in ("seated.jpg", "lying.jpg")])
-    expect(page.locator(".card .status")).to_have_text(["Recognising"] * 2)
+    expect(page.locator(".card .status")).to_have_text(["Uploading"] * 2)
     page.set_input_files("#input", SAMPLES / "falling.mp4")
     expect(page.locator(".card .status").first).to_have_text("Waiting")
     page.unroute("**/predict")
@@ -495,6 +494,18 @@ def test_a_server_that_goes_away_and_comes_back(
         expect(page.locator(".card .action")).to_be_visible()
     finally:
         server.stop()
+
+
+@needs_browser
+def test_a_refused_event_stream_is_said_and_tried_again(open_page: Open, server: Server) -> None:
+    page, watch = open_page("about:blank")
+    watch.origin = server.url
+    watch.expected.append("status of 429")
+    page.route("**/events/stream", lambda route: route.fulfill(status=429), times=1)
+    page.goto(server.url)
+    expect(page.locator("#away")).to_contain_text("too many viewers")
+    expect(page.locator("#away")).to_be_hidden()
+    expect(page.locator("#now-bars li")).to_have_count(5)
 
 
 @needs_browser

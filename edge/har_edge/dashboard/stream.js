@@ -1,6 +1,6 @@
 // Is the server there? One place that knows, asks again with back-off, and tells when it is back.
 
-import { getJson } from "./api.js";
+import { getJson, Problem } from "./api.js";
 
 const FIRST_WAIT_S = 1;
 const MAX_WAIT_S = 15;
@@ -48,13 +48,17 @@ export class Connection {
     for (const [name, listener] of Object.entries(this.hooks.listeners)) {
       stream.addEventListener(name, (event) => listener(JSON.parse(event.data)));
     }
+    let opened = false;
     stream.addEventListener("open", () => {
+      opened = true;
       this.failures = 0; // not before: a stream that is refused again and again backs off, too
     });
     stream.addEventListener("error", () => {
       // The browser's own retries never end and never slow down.
       stream.close();
-      if (this.stream === stream) this.lost();
+      // An EventSource does not tell why it was refused.
+      const refused = opened ? null : new Problem(429, "", "The live view cannot be followed: the server may have too many viewers.");
+      if (this.stream === stream) this.lost(refused);
     });
     this.stream = stream;
   }
