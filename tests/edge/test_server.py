@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,6 +166,19 @@ def test_answers_while_others_are_being_answered(client: httpx.Client, server: S
             assert other.get("/health").status_code == 200
             worst_s = max(worst_s, time.monotonic() - started_s)
     assert worst_s < 5
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+def test_the_lines_of_the_manual_work(server: Serving) -> None:
+    text = (ROOT / "edge" / "README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^    (curl .*)$", text, re.MULTILINE)
+    assert len(lines) >= 7
+    for line in lines:
+        command = line.replace("http://127.0.0.1:8000", server.url).replace("curl", "curl -sSf", 1)
+        result = subprocess.run(
+            command, shell=True, cwd=PICTURE.parent, capture_output=True, text=True, check=True
+        )
+        assert result.stdout
 
 
 # Refusals.
