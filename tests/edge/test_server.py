@@ -272,6 +272,15 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     assert 'pip install "har-edge[serve]"' in result.stderr
 
 
+def test_an_answer_that_takes_too_long_is_given_up() -> None:
+    with serving("--request-timeout", "0.0001") as slow, httpx.Client(base_url=slow.url) as client:
+        for content in (PICTURE.read_bytes(), CLIP.read_bytes()):
+            answer = send(client, content)
+            assert answer.status_code == 503
+            assert int(answer.headers["retry-after"]) >= 1
+        assert client.get("/health").status_code == 200
+
+
 # The token.
 
 
