@@ -72,8 +72,7 @@ def live_routes(services: Services) -> APIRouter:
     ) -> StreamingResponse:
         """Predictions (5 a second at most), events and states as they come."""
         found = session()
-        if services.listeners.full:
-            raise services.listeners.problem()
+        services.listeners.check()
         known = last_event_id or ""
         after = int(known) if known.isdecimal() and len(known) < 16 else None
         lines = _listen(request, services, found, after)
@@ -94,8 +93,7 @@ def live_routes(services: Services) -> APIRouter:
     async def view(request: Request) -> StreamingResponse:
         """The live source's pictures, at most 640 px wide and 10 a second."""
         found = session()
-        if services.viewers.full:
-            raise services.viewers.problem()
+        services.viewers.check()
         kind = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
         return StreamingResponse(_view(request, services, found), media_type=kind)
 
@@ -145,14 +143,13 @@ def _spell(message: Message) -> bytes:
 async def _view(
     request: Request, services: Services, live: LiveSession
 ) -> AsyncGenerator[bytes, None]:
-    """Send each new picture; with none for a second, the last one again, which tells who left."""
+    """Send each new picture; none while there is none of now."""
     async with _viewer(services, live):
-        shown, shown_s = None, 0.0
+        shown = None
         while not live.feed.closed and not await request.is_disconnected():
             shot, coded = await to_thread.run_sync(live.picture)
-            now_s = time.monotonic()
-            if coded and (shot is not shown or now_s - shown_s >= LOOK_S):
-                shown, shown_s = shot, now_s
+            if shot is not None and shot is not shown:
+                shown = shot
                 head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(coded)}"
                 yield head.encode() + b"\r\n\r\n" + coded + b"\r\n"
             await anyio.sleep(VIEW_INTERVAL_S)

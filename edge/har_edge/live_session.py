@@ -7,7 +7,7 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -84,7 +84,7 @@ class Feed:
             _end(queue)
 
     @contextmanager
-    def listen(self) -> Any:
+    def listen(self) -> Iterator[Callable[[], Awaitable[Message | None]]]:
         """Give a function that waits for the next message: None at the end."""
         queue: asyncio.Queue[Message | None] = asyncio.Queue(WAITING_MESSAGES)
         self._queues.add(queue)
@@ -194,6 +194,8 @@ class LiveSession:
             return
         with self._lock:
             self._totals.take(record)
+            if self.viewers == 0 or (isinstance(record, SourceStatus) and record.state != "live"):
+                self._shot = None  # who comes later must not see it as the present
             if isinstance(record, Prediction):
                 message = self._take_prediction(record)
             elif isinstance(record, Event):
@@ -327,11 +329,14 @@ class LiveSession:
         """The newest frame, at most 640 px wide, as JPEG; takes a few ms when it is new.
 
         Returns:
-            The shot that it was made of, to be compared with the next one's, and the bytes.
+            The shot that it was made of, to be compared with the next one's, and the bytes; None
+            and nothing while there is none of now.
         """
         with self._drawing:
             shot = self._shot
-            if shot is not None and self._picture[0] is not shot:
+            if shot is None:
+                return None, b""
+            if self._picture[0] is not shot:
                 self._picture = (shot, _to_jpeg(shot))
             return self._picture
 

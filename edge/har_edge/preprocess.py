@@ -55,7 +55,7 @@ def load_image(path: str | os.PathLike[str], *, smallest: int | None = None) -> 
     except FileNotFoundError as error:
         raise SourceError(f"{shown} does not exist. Check the path.") from error
     except OSError as error:
-        raise SourceError(f"{shown} cannot be read: {error}. Check the file.") from error
+        raise SourceError(f"{shown} cannot be decoded: {error}. Check the file.") from error
 
 
 def decode_image(

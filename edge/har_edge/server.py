@@ -102,6 +102,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, services: Services) -> None:
         config = uvicorn.Config(
             app,
+            lifespan="on",
             log_level="warning",
             access_log=False,
             server_header=False,

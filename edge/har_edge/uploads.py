@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
 import anyio
-from fastapi import Request, UploadFile
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from har_edge.problems import ProblemError
@@ -105,6 +107,9 @@ async def receive_upload(request: Request, limits: Limits) -> AsyncGenerator[Upl
     try:
         with anyio.fail_after(limits.upload_timeout_s):
             form = await limited.form(max_files=1, max_fields=4)
+    except ClientDisconnect:
+        # Nobody hears this; it is no failure of ours, and counted as what it is.
+        raise ProblemError(400, "The upload broke off. Send it again.") from None
     except TimeoutError:
         raise ProblemError(
             408,
@@ -114,13 +119,13 @@ async def receive_upload(request: Request, limits: Limits) -> AsyncGenerator[Upl
         ) from None
     try:
         field = form.get("file")
-        if not isinstance(field, UploadFile) and not hasattr(field, "file"):
+        if not isinstance(field, UploadFile):
             raise ProblemError(
                 422,
                 "The form should have a file in the field 'file'. Received none. "
                 "Try: curl -F file=@photo.jpg URL/predict",
             )
-        yield _examine(field.file, field.size or 0)  # type: ignore[union-attr]
+        yield _examine(field.file, field.size or 0)
     finally:
         await form.close()
 

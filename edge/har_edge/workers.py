@@ -61,7 +61,6 @@ class Gate:
     def __init__(self, limit: int, what: str, *, retry_after_s: int = 1) -> None:
         self.limit = limit
         self.inside = 0
-        self.turned_away = 0
         self._what = what
         self._retry_after_s = retry_after_s
 
@@ -72,7 +71,6 @@ class Gate:
 
     def problem(self) -> ProblemError:
         """What who is not let in is told."""
-        self.turned_away += 1
         return ProblemError(
             429,
             f"At most {self.limit} {self._what} are served at once. Try again in "
@@ -80,15 +78,18 @@ class Gate:
             headers={"Retry-After": str(self._retry_after_s)},
         )
 
-    @contextmanager
-    def enter(self) -> Iterator[None]:
-        """Be inside.
+    def check(self) -> None:
+        """Turn away who comes when it is full.
 
         Raises:
-            ProblemError: 429 if it is full.
+            ProblemError: 429.
         """
         if self.full:
             raise self.problem()
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Be counted as inside; to be checked before, with nothing else done in between."""
         self.inside += 1
         try:
             yield

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ class Serving:
 
     url: str
     port: int
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
 
     def memory_bytes(self, *, peak: bool = False) -> int:
         """Memory that it holds, or held at most."""
@@ -54,28 +55,32 @@ def serving(*arguments: str | Path, token: str | None = None) -> Iterator[Servin
     """Run `har-edge serve` until the block ends; it must then end by itself."""
     environ = {**os.environ, **({"HAR_TOKEN": token} if token else {})}
     command = [sys.executable, "-m", "har_edge", "serve", "--port", "0", *map(str, arguments)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
-    )
-    try:
-        assert process.stderr
-        lines = []
-        for line in process.stderr:
-            lines.append(line)
-            if found := re.search(r"(http://127\.0\.0\.1:(\d+))  ", line):
-                break
-        else:
-            raise AssertionError("".join(lines))
-        server = Serving(found[1], int(found[2]), process)
-        wait_for(lambda: _answers(server))
-        yield server
-    finally:
-        process.send_signal(signal.SIGTERM)
+    # A file and no pipe, which a server that has much to say would wait for.
+    with tempfile.TemporaryFile("w+") as said:
+
+        def address() -> re.Match[str] | None:
+            said.seek(0)
+            text = said.read()
+            assert process.poll() is None, text
+            return re.search(r"(http://127\.0\.0\.1:(\d+))  ", text)
+
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, env=environ)
         try:
-            _, rest = process.communicate(timeout=20)
+            wait_for(address, 60)
+            found = address()
+            assert found
+            server = Serving(found[1], int(found[2]), process)
+            wait_for(lambda: _answers(server))
+            yield server
         finally:
-            process.kill()
-    assert "Traceback" not in rest, rest
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            finally:
+                process.kill()
+        said.seek(0)
+        text = said.read()
+        assert "Traceback" not in text, text
 
 
 def _answers(server: Serving) -> bool:

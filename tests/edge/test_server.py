@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -167,6 +168,19 @@ def test_answers_while_others_are_being_answered(client: httpx.Client, server: S
     assert worst_s < 5
 
 
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+def test_the_lines_of_the_manual_work(server: Serving) -> None:
+    text = (ROOT / "edge" / "README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^    (curl .*)$", text, re.MULTILINE)
+    assert len(lines) >= 7
+    for line in lines:
+        command = line.replace("http://127.0.0.1:8000", server.url).replace("curl", "curl -sSf", 1)
+        result = subprocess.run(
+            command, shell=True, cwd=PICTURE.parent, capture_output=True, text=True, check=True
+        )
+        assert result.stdout
+
+
 # Refusals.
 
 
@@ -256,6 +270,15 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     )
     assert result.returncode == 1
     assert 'pip install "har-edge[serve]"' in result.stderr
+
+
+def test_an_answer_that_takes_too_long_is_given_up() -> None:
+    with serving("--request-timeout", "0.0001") as slow, httpx.Client(base_url=slow.url) as client:
+        for content in (PICTURE.read_bytes(), CLIP.read_bytes()):
+            answer = send(client, content)
+            assert answer.status_code == 503
+            assert int(answer.headers["retry-after"]) >= 1
+        assert client.get("/health").status_code == 200
 
 
 # The token.
