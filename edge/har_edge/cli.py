@@ -12,8 +12,9 @@ import click
 
 from har_edge import __version__
 from har_edge.errors import HarError
-from har_edge.sink_options import sink_options
-from har_edge.source_options import has_sources, source_options
+from har_edge.serve_options import check_exposure, serve_options
+from har_edge.sink_options import decide_options, sink_options
+from har_edge.source_options import has_sources, patience_options, source_options
 
 BACKENDS = ("auto", "litert", "tflite-runtime", "onnxruntime")
 FORMATS = ("text", "jsonl", "csv")
@@ -179,6 +180,38 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     from har_edge.run_command import run_with_options
 
     ctx.exit(run_with_options(options, note))
+
+
+@cli.command()
+@click.argument("source", required=False, metavar="[SOURCE]")
+@click.option("--camera", metavar="N|PATH", help="Camera by number or device file.")
+@click.option("-m", "--model", metavar="FILE", default="har15", show_default=True,
+              help="har15, clips, a .tflite or .onnx file.")  # fmt: skip
+@click.option("--taught", metavar="FILE", help="File of taught actions; default your own.")
+@click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,
+              help="Runtime that executes the model.")  # fmt: skip
+@serve_options
+@decide_options
+@patience_options
+@click.pass_context
+def serve(ctx: click.Context, /, **options: Any) -> None:
+    """Serve a REST API and a web page, with a camera or a stream as SOURCE if you like.
+
+    \b
+    Examples:
+      har-edge serve
+      har-edge serve --camera 0 --model clips
+      har-edge serve rtsp://cam.local/stream --totals totals.json
+      HAR_TOKEN=... har-edge serve --host 0.0.0.0
+
+    \b
+    Exit codes: 1 the model, a source or the address is unusable, 2 usage,
+    130 or 143 ended by a signal.
+    """
+    check_exposure(options["host"], options["token"])
+    from har_edge.serve_command import serve_with_options
+
+    ctx.exit(serve_with_options(options, note))
 
 
 @cli.command()

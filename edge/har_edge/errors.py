@@ -10,6 +10,7 @@ HarError
 │   └── SourceRefusedError a source wants another user or password
 ├── DataError          a dataset or run folder cannot be used
 ├── OutputError        a result cannot be written
+├── ServerError        a server cannot be reached or refuses a request
 ├── GateError          a result misses the bar that was set
 └── MissingExtraError  an optional dependency is not installed
 
@@ -66,6 +67,18 @@ class DataError(HarError):
 
 class OutputError(HarError):
     """A result cannot be written."""
+
+
+class ServerError(HarError):
+    """A server cannot be reached or refuses a request.
+
+    Attributes:
+        status: Its HTTP status; None if it did not answer.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class GateError(HarError):

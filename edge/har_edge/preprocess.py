@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,18 +46,54 @@ def load_image(path: str | os.PathLike[str], *, smallest: int | None = None) -> 
     Raises:
         SourceError: if the file is missing, empty, cut short or not a picture.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
     shown = display_path(path)
     try:
         if Path(path).stat().st_size == 0:
             raise SourceError(f"{shown} is empty (0 bytes). Copy the picture again.")
-        with Image.open(path) as image:
+        with Path(path).open("rb") as file:
+            return decode_image(file, shown, smallest=smallest)
+    except FileNotFoundError as error:
+        raise SourceError(f"{shown} does not exist. Check the path.") from error
+    except OSError as error:
+        raise SourceError(f"{shown} cannot be decoded: {error}. Check the file.") from error
+
+
+def decode_image(
+    file: BinaryIO,
+    shown: str,
+    *,
+    smallest: int | None = None,
+    max_pixels: int | None = None,
+    formats: tuple[str, ...] | None = None,
+) -> Pixels:
+    """Decode a picture from an open file, as `load_image` does.
+
+    Args:
+        file: The picture; may be in memory.
+        shown: What to call it in messages.
+        smallest: As for `load_image`.
+        max_pixels: Refuse larger pictures by what their header says, before any of their pixels
+            takes memory.
+        formats: Pillow's names of the formats to try; None for all that it knows.
+
+    Returns:
+        RGB pixels, (H, W, 3), uint8.
+
+    Raises:
+        SourceError: if it is cut short, too large or not a picture.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(file, formats=formats) as image:
+            if max_pixels is not None and image.width * image.height > max_pixels:
+                raise SourceError(
+                    f"{shown} should have {max_pixels / 1e6:g} megapixels at most. Received "
+                    f"{image.width} x {image.height}. Make it smaller."
+                )
             if smallest is not None:
                 image.draft(None, (smallest, smallest))
             return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
-    except FileNotFoundError as error:
-        raise SourceError(f"{shown} does not exist. Check the path.") from error
     except UnidentifiedImageError as error:
         raise SourceError(
             f"{shown} is not a picture that can be decoded. Expected JPEG, PNG, WebP or BMP; "

@@ -113,6 +113,8 @@ class Run:
         watchdog: Hears of fresh frames of live sources, black ones included.
         watch: Sees every frame with its prediction; returns False to stop (a viewer).
         progress: Whether to show a live line on stderr.
+        should_stop: Asked several times a second; True ends the run. For runs on a thread, which
+            no signal reaches.
     """
 
     model: Model
@@ -127,6 +129,7 @@ class Run:
     watchdog: Watchdog = field(default_factory=Watchdog)
     watch: Watcher | None = None
     progress: bool = False
+    should_stop: Callable[[], bool] = lambda: False
 
     def __call__(self, sources: Sequence[SourceOpener], follow: Follow | None = None) -> RunResult:
         """Run over sources: files one after the other, all others beside them.
@@ -276,7 +279,8 @@ class Run:
                 lanes.skip(number, stream.source)
         limit = self.limits.max_frames
         enough = limit is not None and result.summary.frames >= limit
-        return enough or result.stopped or result.signal is not None
+        stopped = result.stopped or result.signal is not None or self.should_stop()
+        return enough or stopped
 
     def _is_past(self, time_s: float) -> bool:
         limit = self.limits.duration_s
@@ -384,8 +388,12 @@ class _Progress:
 def _stop_signals(result: RunResult, hurry: Callable[[], None]) -> Iterator[None]:
     """Turn SIGINT and SIGTERM into a note on `result`; a second one acts as usual.
 
-    The run then ends after the frame in hand, with its outputs whole.
+    The run then ends after the frame in hand, with its outputs whole. Signals belong to the main
+    thread: a run on another one leaves them alone.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def stop(number: int, _: FrameType | None) -> None:
         result.signal = number

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_OPTIONS = (
+_DECIDE = (
     click.option(
         "--smoothing",
         type=click.FloatRange(min=0),
@@ -40,6 +40,16 @@ _OPTIONS = (
         show_default=True,
         help="An action begins once it lasted S seconds, and ends once it was away as long.",
     ),
+)
+_TOTALS = (
+    click.option(
+        "--totals",
+        metavar="FILE",
+        help="Add up the time of each action a day, of live sources, across restarts.",
+    ),
+)
+_OPTIONS = (
+    *_DECIDE,
     click.option(
         "--emit",
         type=click.Choice(("predictions", "events", "all")),
@@ -69,11 +79,7 @@ _OPTIONS = (
         show_default=True,
         help="Room for all clips; the oldest are deleted first.",
     ),
-    click.option(
-        "--totals",
-        metavar="FILE",
-        help="Add up the time of each action a day, of live sources, across restarts.",
-    ),
+    *_TOTALS,
     click.option(
         "--mqtt",
         metavar="URL",
@@ -102,6 +108,13 @@ _OPTIONS = (
 def sink_options(command: Command) -> Command:
     """Add the options to a command, in the order in which help lists them."""
     for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def decide_options(command: Command) -> Command:
+    """Add the options that say what is told of a live source, and `--totals`, alone."""
+    for option in reversed((*_DECIDE, *_TOTALS)):
         command = option(command)
     return command
 

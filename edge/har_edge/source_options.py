@@ -28,20 +28,7 @@ def _parse_stdin_format(_: object, __: object, text: str | None) -> StdinFormat 
         raise click.BadParameter(str(error)) from error
 
 
-_OPTIONS = (
-    click.argument("sources", nargs=-1, metavar="[SOURCES]..."),
-    click.option("--camera", metavar="N|PATH", help="Camera by number or device file."),
-    click.option("--demo", is_flag=True, help="Run on the bundled pictures and clip."),
-    click.option(
-        "--watch", metavar="DIR", multiple=True, help="Take files as they come into this folder."
-    ),
-    click.option(
-        "--stdin-format",
-        metavar="FORMAT",
-        callback=_parse_stdin_format,
-        show_default="mjpeg@25",
-        help="What comes on '-': mjpeg or rgb24:640x480, each with @FPS or @live.",
-    ),
+_PATIENCE = (
     click.option(
         "--stall-timeout",
         type=click.FloatRange(min=0, min_open=True),
@@ -65,6 +52,22 @@ _OPTIONS = (
         show_default="no end",
         help="Give a lost source up (exit code 4) after N attempts in a row.",
     ),
+)
+_OPTIONS = (
+    click.argument("sources", nargs=-1, metavar="[SOURCES]..."),
+    click.option("--camera", metavar="N|PATH", help="Camera by number or device file."),
+    click.option("--demo", is_flag=True, help="Run on the bundled pictures and clip."),
+    click.option(
+        "--watch", metavar="DIR", multiple=True, help="Take files as they come into this folder."
+    ),
+    click.option(
+        "--stdin-format",
+        metavar="FORMAT",
+        callback=_parse_stdin_format,
+        show_default="mjpeg@25",
+        help="What comes on '-': mjpeg or rgb24:640x480, each with @FPS or @live.",
+    ),
+    *_PATIENCE,
     click.option(
         "--wait-for-source", is_flag=True, help="Wait for a source that is not there yet."
     ),
@@ -74,6 +77,13 @@ _OPTIONS = (
 def source_options(command: Command) -> Command:
     """Add the options to a command, in the order in which help lists them."""
     for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def patience_options(command: Command) -> Command:
+    """Add the options that say how patient a live source is, alone."""
+    for option in reversed(_PATIENCE):
         command = option(command)
     return command
 

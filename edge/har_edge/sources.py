@@ -160,11 +160,9 @@ class VideoSource:
         self._num_threads = 1
         with self._open() as capture:
             cv2 = import_cv2()
-            width, height = (
-                capture.get(cv2.CAP_PROP_FRAME_WIDTH),
-                capture.get(cv2.CAP_PROP_FRAME_HEIGHT),
-            )
-            if width * height > LARGE_PIXELS:
+            self.width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+            self.height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+            if self.width * self.height > LARGE_PIXELS:
                 self._num_threads = os.cpu_count() or 1
             self.frame_rate_hz = float(capture.get(cv2.CAP_PROP_FPS))
             self.num_frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))

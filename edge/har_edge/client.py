@@ -1,0 +1,160 @@
+"""A small client of `har-edge serve`; nothing but the standard library.
+
+from har_edge.client import Client
+
+client = Client("http://127.0.0.1:8000")
+print(client.predict("photo.jpg")["action"])
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import Any
+
+from har_edge.errors import ServerError
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+class Client:
+    """Asks one server.
+
+    Args:
+        url: Where it is.
+        token: What it was started with; `HAR_TOKEN` if it is None.
+        timeout_s: How long a single read may wait.
+    """
+
+    def __init__(
+        self, url: str = DEFAULT_URL, *, token: str | None = None, timeout_s: float = 60.0
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._token = os.environ.get("HAR_TOKEN") if token is None else token
+        self._timeout_s = timeout_s
+
+    def predict(
+        self, file: str | os.PathLike[str] | bytes, *, top_k: int | None = None
+    ) -> dict[str, Any]:
+        """Recognise a picture or a clip.
+
+        Args:
+            file: Its path, or its content.
+            top_k: Actions to list; all if None.
+
+        Returns:
+            `action`, `confidence` and `all_predictions`; for a clip `timeline` and `events`, too.
+
+        Raises:
+            ServerError: if the server cannot be reached or refuses the file.
+            OSError: if the file cannot be read.
+        """
+        content = file if isinstance(file, bytes) else Path(file).read_bytes()
+        boundary = secrets.token_hex(16)
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="upload"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        )
+        body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
+        query = {} if top_k is None else {"top_k": top_k}
+        kind = f"multipart/form-data; boundary={boundary}"
+        return self._json("/predict", query, body, {"Content-Type": kind})
+
+    def health(self) -> dict[str, Any]:
+        """Whether the server runs, and whether it wants a token."""
+        return self._json("/health")
+
+    def classes(self) -> list[str]:
+        """The actions that its model knows."""
+        classes: list[str] = self._json("/classes")["classes"]
+        return classes
+
+    def model(self) -> dict[str, Any]:
+        """All that its model file says of itself."""
+        return self._json("/model")
+
+    def live(self) -> dict[str, Any]:
+        """What its live source shows now."""
+        return self._json("/live")
+
+    def events(self, *, after: int = 0) -> Iterator[dict[str, Any]]:
+        """All events that the server keeps with ids above `after`, oldest first."""
+        following: int | None = after
+        while following is not None:
+            page = self._json("/events", {"after": following, "limit": 1000})
+            yield from page["events"]
+            following = page["next_after"]
+
+    def stream(self, *, after: int | None = None) -> Iterator[dict[str, Any]]:
+        """Predictions, events and states as they come, until the server ends.
+
+        Args:
+            after: First tell the events with ids above this.
+
+        Yields:
+            The values of each message, with its kind as `kind`.
+        """
+        headers = {} if after is None else {"Last-Event-ID": str(after)}
+        kind = ""
+        with self._open("/events/stream", headers=headers) as lines:
+            for raw in lines:
+                name, _, value = raw.decode().rstrip("\n").partition(": ")
+                if name == "event":
+                    kind = value
+                elif name == "data":
+                    yield {"kind": kind, **json.loads(value)}
+
+    def _json(
+        self,
+        path: str,
+        query: dict[str, Any] | None = None,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
+        with self._open(path, query, body, headers) as response:
+            try:
+                answer: dict[str, Any] = json.loads(response.read())
+            except (ValueError, OSError, HTTPException) as error:
+                raise ServerError(
+                    f"{self.url} should answer in JSON. Received something else or half of it: "
+                    f"{error}. Check that har-edge serves there."
+                ) from error
+        return answer
+
+    def _open(
+        self,
+        path: str,
+        query: dict[str, Any] | None = None,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> HTTPResponse:
+        text = f"?{urllib.parse.urlencode(query)}" if query else ""
+        request = urllib.request.Request(self.url + path + text, body, headers or {})
+        if self._token:
+            request.add_header("Authorization", f"Bearer {self._token}")
+        try:
+            response: HTTPResponse = urllib.request.urlopen(request, timeout=self._timeout_s)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise ServerError(_detail(error), status=error.code) from error
+        except (OSError, HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            raise ServerError(
+                f"{self.url} should answer. Received nothing: {reason}. Start it: har-edge serve"
+            ) from error
+        return response
+
+
+def _detail(error: urllib.error.HTTPError) -> str:
+    """What a problem says, or its title where it is none of ours."""
+    try:
+        return str(json.loads(error.read())["detail"])
+    except (ValueError, KeyError, TypeError, OSError, HTTPException):
+        return f"The server answered {error.code} {error.reason}."

@@ -1,0 +1,221 @@
+// The live view: what the camera shows, what the model says of it, and what happened so far.
+
+import { getJson } from "./api.js";
+import { showBars } from "./bars.js";
+import { slotOf } from "./colours.js";
+import { $, el, say } from "./dom.js";
+import { drawRibbon } from "./ribbon.js";
+import { actionName, clock, duration, milliseconds, percent, totalMs } from "./words.js";
+
+const HISTORY_S = 300;
+const TOTALS_EVERY_MS = 60_000;
+const LOG_LENGTH = 200;
+// A longer hole in the history is shown as one.
+const MAX_STEP_S = 3;
+const STATES = {
+  lost: "Camera lost",
+  frozen: "Picture frozen",
+  black: "Picture black",
+  ended: "Source ended",
+  wait: "Waiting",
+};
+
+const view = { totals: {}, history: [], events: new Map(), current: null, totalsTimer: 0 };
+
+/** Fill the live view from the server; false if it has no camera. */
+export async function startLive() {
+  let live;
+  try {
+    live = await getJson("/live");
+  } catch (problem) {
+    if (problem.status === 404) return false;
+    throw problem;
+  }
+  $("live").hidden = false;
+  document.querySelector("[data-for=live]").hidden = false;
+  say($("live-source"), live.source ?? "");
+  Object.assign(view, { totals: { ...live.totals_today }, history: live.history ?? [], current: null });
+  view.events.clear();
+  for (const event of await newestEvents()) remember(event);
+  showState({ status: live.state, detail: live.detail });
+  if (live.action) showPrediction({ ...live, all_predictions: live.all_predictions ?? [] });
+  drawHistory();
+  drawTotals();
+  drawLog();
+  watchPicture();
+  clearInterval(view.totalsTimer);
+  view.totalsTimer = setInterval(refreshTotals, TOTALS_EVERY_MS);
+  return true;
+}
+
+/** The server counts exactly, and knows when a day begins; in between the page counts along. */
+async function refreshTotals() {
+  if (document.hidden || $("live").classList.contains("stale")) return;
+  const live = await getJson("/live").catch(() => null);
+  if (!live) return; // the connection's watch says so
+  view.totals = { ...live.totals_today };
+  drawTotals();
+}
+
+/** What the server's event stream brings. */
+export const liveListeners = {
+  prediction: (prediction) => {
+    addToHistory(prediction);
+    showPrediction(prediction);
+  },
+  action_started: (event) => {
+    remember(event);
+    drawLog();
+  },
+  action_ended: (event) => {
+    remember(event);
+    drawLog();
+  },
+  status: showState,
+};
+
+/** Say that nothing comes from the server; the last values stay, greyed. */
+export function liveAway(away) {
+  $("live").classList.toggle("stale", away);
+}
+
+async function newestEvents() {
+  let answer = await getJson(`/events?last=${LOG_LENGTH}`);
+  const events = [...answer.events];
+  while (answer.next_after != null) {
+    answer = await getJson(`/events?after=${answer.next_after}&limit=1000`);
+    events.push(...answer.events);
+  }
+  return events.slice(-LOG_LENGTH * 2);
+}
+
+function showState({ status, detail }) {
+  $("screen").dataset.state = status;
+  // The server knows best what happened, and says so in a sentence of its own.
+  const words = status === "live" ? [] : [el("strong", {}, STATES[status] ?? status), ` ${detail ?? ""}`];
+  $("screen-note").replaceChildren(...words);
+  if (status !== "live") {
+    view.current = null;
+    sayAloud();
+    $("now").dataset.hue = "none";
+    say($("now"), "–");
+    showBars($("now-bars"), []);
+    $("needle").style.transform = "scaleX(0)";
+  }
+}
+
+function showPrediction(prediction) {
+  const { action, confidence, all_predictions: all, fps, latency_ms: latency, age_ms: age } = prediction;
+  if ($("screen").dataset.state !== "live") return;
+  const now = $("now");
+  now.dataset.hue = slotOf(action);
+  say(now, actionName(action));
+  if (view.current !== action) {
+    view.current = action;
+    sayAloud();
+  }
+  $("needle").style.transform = `scaleX(${confidence.toFixed(3)})`;
+  $("needle").parentElement.dataset.hue = slotOf(action);
+  showBars($("now-bars"), all.slice(0, 5).map((row) => ({
+    action: row.action,
+    share: row.confidence,
+    text: percent(row.confidence),
+  })));
+  say($("fps"), fps == null ? "–" : fps.toFixed(1));
+  say($("latency"), milliseconds(totalMs(latency)));
+  say($("age"), milliseconds(age));
+}
+
+// An answer that flickers would drown a screen reader: it hears what has lasted a second.
+let saying = 0;
+function sayAloud() {
+  clearTimeout(saying);
+  saying = setTimeout(() => {
+    const action = actionName(view.current);
+    say($("now-said"), action && `Now: ${action}`);
+    document.title = action ? `${action} · har-edge` : "har-edge"; // for a tab in the background
+  }, 1000);
+}
+
+function addToHistory({ time, action, confidence }) {
+  const at = time ? Date.parse(time) / 1000 : Date.now() / 1000;
+  const last = view.history.at(-1);
+  if (last && at - last[0] < 1) return;
+  // The last second was this action's, as the server's own totals have it.
+  if (last && at - last[0] < MAX_STEP_S) view.totals[action] = (view.totals[action] ?? 0) + at - last[0];
+  view.history.push([at, action, confidence]);
+  drawHistory();
+  drawTotals();
+}
+
+function drawHistory() {
+  const to = Math.max(view.history.at(-1)?.[0] ?? 0, 1);
+  view.history = view.history.filter(([at]) => at > to - HISTORY_S);
+  const spans = view.history.map(([at, action, confidence], index) => {
+    const previous = view.history[index - 1]?.[0] ?? at - 1;
+    return { start: at - previous < MAX_STEP_S ? previous : at - 1, end: at, action, confidence };
+  });
+  $("history").replaceChildren(drawRibbon(spans, to - HISTORY_S, to, summary(spans)), historyFoot(spans));
+}
+
+/** The ribbon in words, for those who do not see it. */
+function summary(spans) {
+  const seconds = {};
+  for (const { start, end, action } of spans) seconds[action] = (seconds[action] ?? 0) + end - start;
+  const sorted = Object.entries(seconds).sort((a, b) => b[1] - a[1]);
+  return `Last 5 minutes: ${sorted.map(([action, s]) => `${actionName(action)} ${duration(s)}`).join(", ") || "nothing"}`;
+}
+
+function historyFoot(spans) {
+  // In alphabetical order: an order by duration would jump about while one watches.
+  const actions = [...new Set(spans.map(({ action }) => action))].sort();
+  const items = actions.map((action) => el("li", { "data-hue": slotOf(action) }, actionName(action)));
+  const legend = el("ul", { class: "legend", "aria-label": "Actions of the last 5 minutes" }, items);
+  const ticks = ["−5 min", "−4", "−3", "−2", "−1", "now"];
+  const axis = el("p", { class: "axis", "aria-hidden": "true" }, ticks.map((tick) => el("span", {}, tick)));
+  return el("div", {}, axis, legend);
+}
+
+function drawTotals() {
+  const sorted = Object.entries(view.totals).filter(([, s]) => s >= 1).sort((a, b) => b[1] - a[1]).slice(0, 8);
+  const longest = sorted[0]?.[1] ?? 1;
+  showBars($("today"), sorted.map(([action, seconds]) => ({
+    action,
+    share: seconds / longest,
+    text: duration(seconds),
+  })));
+}
+
+/** Events of one action share their start; the later one knows the end. */
+function remember(event) {
+  const key = `${event.source} ${event.start_time} ${event.action}`;
+  view.events.set(key, event);
+  if (view.events.size > LOG_LENGTH) view.events.delete(view.events.keys().next().value);
+}
+
+function drawLog() {
+  const newest = [...view.events.values()].reverse();
+  const rows = newest.map(({ action, start_time: start, duration_s: length, confidence, event }) => {
+    const ended = event === "action_ended" && length != null;
+    const when = el("time", { datetime: start }, clock(start));
+    const name = el("span", { class: "tag", "data-hue": slotOf(action) }, actionName(action));
+    const figure = ended ? `${duration(length)}, ${percent(confidence)}` : "since then";
+    return el("li", {}, when, name, el("span", { class: "figure" }, figure));
+  });
+  $("log").replaceChildren(...(rows.length ? rows : [el("li", { class: "fine" }, "Nothing happened yet.")]));
+}
+
+/** The picture is fetched while somebody can see it: viewers are few, and connections too. */
+function watchPicture() {
+  const picture = $("picture");
+  const show = () => {
+    // A new address each time: the broken connection of an old one would be kept.
+    if (document.hidden) picture.removeAttribute("src");
+    else picture.src = `/live.mjpg?${Date.now()}`;
+  };
+  document.onvisibilitychange = show;
+  picture.onerror = () => {
+    if (picture.hasAttribute("src")) setTimeout(() => !$("live").classList.contains("stale") && show(), 3000);
+  };
+  show();
+}

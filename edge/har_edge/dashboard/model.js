@@ -1,0 +1,66 @@
+// What the model is: a data sheet from GET /model.
+
+import { slotOf } from "./colours.js";
+import { $, el, say } from "./dom.js";
+import { actionName, bytes, percent } from "./words.js";
+
+/** Fill the sheet. */
+export function showModel(model) {
+  say($("model-name"), model.name);
+  const about = model.description && el("p", { class: "lead" }, model.description);
+  $("sheet").replaceChildren(
+    ...[about, headline(model), labels(model), details(model)].filter(Boolean),
+  );
+}
+
+function headline(model) {
+  const { clip, metrics = {} } = model;
+  const frames = clip.num_frames === 1 ? "one picture" : `${clip.num_frames} frames at ${clip.frame_rate_hz} Hz`;
+  return table({
+    Accuracy: accuracy(metrics),
+    "Top 5": metrics.test_top_5_accuracy && percent(metrics.test_top_5_accuracy, 1),
+    Input: `${frames}, ${clip.width} × ${clip.height} px`,
+    Variant: model.variant,
+    Size: model.size_bytes && bytes(model.size_bytes),
+    "Runs on": [model.backend, threads(model.num_threads)].filter(Boolean).join(", "),
+    "Unknown below": model.reject_threshold > 0 && percent(model.reject_threshold),
+  });
+}
+
+function accuracy({ test_accuracy: mean, test_accuracy_low: low, test_accuracy_high: high, test_clips: count }) {
+  if (mean == null) return null;
+  const range = low != null && high != null ? el("small", {}, `${percent(low, 1)} to ${percent(high, 1)}`) : null;
+  const of = count ? el("small", {}, `${count.toLocaleString("en")} held-out samples`) : null;
+  return [percent(mean, 1), range, of];
+}
+
+const threads = (count) => count && `${count} thread${count === 1 ? "" : "s"}`;
+
+function labels(model) {
+  const items = model.labels.map((label) => el("li", { "data-hue": slotOf(label) }, actionName(label)));
+  return el("div", {}, el("h3", {}, `${items.length} actions`), el("ul", { class: "legend roomy" }, items));
+}
+
+function details(model) {
+  const { metrics = {}, tool_versions: tools = {} } = model;
+  const rows = {
+    Backbone: model.backbone,
+    "Least runtime": model.min_runtime,
+    Licence: model.license,
+    ...Object.fromEntries(Object.entries(tools).map(([name, version]) => [name, version])),
+  };
+  const figures = Object.fromEntries(Object.entries(metrics).map(([name, value]) => [actionName(name), String(value)]));
+  return el(
+    "details",
+    {},
+    el("summary", {}, "All figures, tools and licence"),
+    table(rows),
+    table(figures),
+  );
+}
+
+function table(rows) {
+  const known = Object.entries(rows).filter(([, value]) => value);
+  const cells = known.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, ...[value].flat().filter(Boolean))));
+  return el("dl", { class: "figures sheet" }, cells);
+}

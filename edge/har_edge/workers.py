@@ -1,0 +1,97 @@
+"""Worker threads, each with a model of its own; the event loop only waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
+
+from har_edge.problems import ProblemError
+from har_edge.recognizer import Model
+
+Result = TypeVar("Result")
+
+
+class Workers:
+    """A fixed number of threads that share out jobs in the order in which they come.
+
+    Interpreters cannot be shared. On pictures that have nothing to do with each other, several
+    of one thread each get more done than one of several threads, which wait for each other in
+    every layer.
+    """
+
+    def __init__(self, load: Callable[[], Model], count: int) -> None:
+        """Start the threads and load the models.
+
+        Args:
+            load: Loads a model that runs on one thread.
+            count: Number of threads.
+        """
+        self.count = count
+        self._local = threading.local()
+        self._load = load
+        self._pool = ThreadPoolExecutor(count, "recognizer", self._start_thread)
+        everybody = threading.Barrier(count)
+        for started in [self._pool.submit(everybody.wait) for _ in range(count)]:
+            started.result()
+
+    async def run(self, job: Callable[[Model], Result]) -> Result:
+        """Do a job on the next free thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, partial(self._do, job))
+
+    def close(self) -> None:
+        """Drop what has not begun and let the threads end."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _start_thread(self) -> None:
+        self._local.model = self._load()
+
+    def _do(self, job: Callable[[Model], Result]) -> Result:
+        return job(self._local.model)
+
+
+class Gate:
+    """Lets a bounded number of requests in; for one event loop."""
+
+    def __init__(self, limit: int, what: str, *, retry_after_s: int = 1) -> None:
+        self.limit = limit
+        self.inside = 0
+        self._what = what
+        self._retry_after_s = retry_after_s
+
+    @property
+    def full(self) -> bool:
+        """Whether nobody is let in now."""
+        return self.inside >= self.limit
+
+    def problem(self) -> ProblemError:
+        """What who is not let in is told."""
+        return ProblemError(
+            429,
+            f"At most {self.limit} {self._what} are served at once. Try again in "
+            f"{self._retry_after_s} s.",
+            headers={"Retry-After": str(self._retry_after_s)},
+        )
+
+    def check(self) -> None:
+        """Turn away who comes when it is full.
+
+        Raises:
+            ProblemError: 429.
+        """
+        if self.full:
+            raise self.problem()
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Be counted as inside; to be checked before, with nothing else done in between."""
+        self.inside += 1
+        try:
+            yield
+        finally:
+            self.inside -= 1

@@ -1,0 +1,112 @@
+"""The client against a real server, and against none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import islice
+from threading import Thread
+
+import pytest
+from chaos.mjpeg_server import MjpegServer
+from conftest import ASSETS
+from serving import CLIP, PICTURE, Serving, serving, wait_for
+
+from har_edge.client import Client
+from har_edge.errors import ServerError
+
+TOKEN = "a-token-for-tests"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Serving]:
+    pytest.importorskip("fastapi", reason="needs the extra serve")
+    camera = MjpegServer()
+    options = ("--score-threshold", "0", "--smoothing", "0", "--min-duration", "0")
+    with serving(camera.url, "-m", ASSETS / "tiny-int8.tflite", *options, token=TOKEN) as running:
+        yield running
+    camera.stop()
+
+
+@pytest.fixture
+def client(server: Serving) -> Client:
+    return Client(server.url, token=TOKEN)
+
+
+def test_recognises_files_and_bytes(client: Client) -> None:
+    by_path, by_content = client.predict(PICTURE), client.predict(PICTURE.read_bytes())
+    assert by_path["action"] == by_content["action"] in client.classes()
+    assert by_path["all_predictions"] == by_content["all_predictions"]
+    assert len(client.predict(CLIP, top_k=1)["all_predictions"]) == 1
+
+
+def test_tells_what_the_server_says(client: Client) -> None:
+    assert client.health()["status"] == "ok"
+    assert client.model()["labels"] == client.classes()
+    wait_for(lambda: client.live()["state"] == "live")
+
+
+def test_follows_the_live_source(client: Client) -> None:
+    kinds = [message["kind"] for message in islice(client.stream(after=0), 6)]
+    assert kinds[0] == "status"
+    assert "prediction" in kinds
+    wait_for(lambda: list(client.events()))
+    first = next(client.events())
+    assert (first["id"], first["event"]) == (1, "action_started")
+    assert all(event["id"] > 1 for event in client.events(after=1))
+
+
+def test_the_token_may_come_from_the_environment(
+    server: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HAR_TOKEN", TOKEN)
+    assert Client(server.url).classes()
+    monkeypatch.delenv("HAR_TOKEN")
+    with pytest.raises(ServerError, match="token") as refused:
+        Client(server.url).classes()
+    assert refused.value.status == 401
+
+
+def test_refusals_say_why(client: Client) -> None:
+    with pytest.raises(ServerError, match="Convert it") as refused:
+        client.predict(b"no picture")
+    assert refused.value.status == 415
+    with pytest.raises(OSError, match="no-such-file"):
+        client.predict("no-such-file.jpg")
+
+
+def test_a_server_that_is_not_there() -> None:
+    with pytest.raises(ServerError, match="har-edge serve") as missing:
+        Client("http://127.0.0.1:9", timeout_s=2).health()
+    assert missing.value.status is None
+
+
+def test_another_server() -> None:
+    class Other(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/health" else 418)
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+    with HTTPServer(("127.0.0.1", 0), Other) as http:
+        Thread(target=http.serve_forever, args=(0.05,), daemon=True).start()
+        client = Client(f"http://127.0.0.1:{http.server_address[1]}")
+        with pytest.raises(ServerError, match="JSON"):
+            client.health()
+        with pytest.raises(ServerError, match="418"):
+            client.classes()
+        http.shutdown()
+
+
+def test_needs_the_standard_library_alone() -> None:
+    code = (
+        "import sys, har_edge.client\n"
+        "third = {n.split('.')[0] for n in sys.modules} - set(sys.stdlib_module_names)\n"
+        "assert third <= {'har_edge', '__main__'} | {n for n in third if n[0] == '_'}, third"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
