@@ -303,7 +303,7 @@ def compare(
     \b
     Exit codes: 0 done, 1 an error you can act on, 2 usage, 3 a regression.
     """
-    from har_benchmarks.compare import cautions, to_text
+    from har_benchmarks.compare import TOO_FEW, cautions, to_text
     from har_benchmarks.compare import compare as compare_reports
     from har_benchmarks.results import load_report, to_json
 
@@ -333,6 +333,12 @@ def compare(
         raise GateError(
             f"Slower by more than {threshold:.1%}: {', '.join(slower)}. Measure once more if the "
             "machine was not calm; else look at what changed."
+        )
+    undecided = [row.key for row in rows if row.verdict == TOO_FEW]
+    if threshold is not None and undecided:
+        raise HarError(
+            f"Nothing can be said of {', '.join(undecided)}: too few rounds. A gate that cannot "
+            "decide does not pass; measure both with more --rounds."
         )
 
 

@@ -17,6 +17,9 @@ from har_benchmarks.text import NONE, megabytes, milliseconds, points
 RUN_TO_RUN = 0.02
 SAME_MACHINE = ("board", "cpu", "cores_usable", "governor", "kernel", "python")
 
+# The verdict where no difference could be shown.
+TOO_FEW = "too few rounds"
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -124,7 +127,7 @@ def _by_round(case: Mapping[str, Any]) -> dict[int, float]:
 
 def _verdict(ratio: Interval, rounds: int, level: float, margin: float) -> str:
     if rounds < needed_rounds(level):
-        return "too few rounds"
+        return TOO_FEW
     if not ratio.excludes(1 / (1 + margin), 1 + margin):
         return "same"
     return "slower" if ratio.value > 1 else "faster"
@@ -149,7 +152,7 @@ def cautions(base: Report, new: Report, rows: Sequence[Comparison], level: float
     only = {case["key"] for case in measured(base)} ^ {case["key"] for case in measured(new)}
     if only:
         found.append(f"Only in one of the runs: {', '.join(sorted(only))}.")
-    if any(row.verdict == "too few rounds" for row in rows):
+    if any(row.verdict == TOO_FEW for row in rows):
         each = 1 - (1 - level) / len(rows)
         found.append(
             f"{len(rows)} cases at {level:.0%} need {needed_rounds(each)} rounds in both runs. "

@@ -169,7 +169,7 @@ def run(ctx: click.Context, /, **options: Any) -> None:
       har-edge run photo.jpg holiday/ 'clips/*.mp4'
       har-edge run rtsp://user:password@cam.local/stream --emit events --save-events clips/
       har-edge run video.mp4 --model clips --output-format jsonl > actions.jsonl
-      ffmpeg -i film.mkv -f mjpeg - | har-edge run -
+      ffmpeg -i film.mkv -q:v 3 -r 25 -f mjpeg - | har-edge run -
 
     \b
     Exit codes: 0 done, 1 a source or an option is unusable, 2 usage,

@@ -257,7 +257,8 @@ class MqttSink:
     def _publish(self, record: Record) -> int:
         """Hand an event or a state to the client; gives the number of the message."""
         if isinstance(record, Event):
-            payload = {"id": f"{self._run}-{record.number}", **event_record(record)}
+            key = f"{self._run}-{record.number}-{record.kind.removeprefix('action_')}"
+            payload = {"id": key, **event_record(record)}
             topic = self._topic(self._camera(record.source), "event")
             return int(self._client.publish(topic, _json(payload), 2).mid)
         assert isinstance(record, SourceStatus)

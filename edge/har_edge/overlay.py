@@ -42,9 +42,12 @@ def annotate(pixels: Pixels, *lines: str) -> Pixels:
     scale = max(0.5, picture.shape[0] / 480)
     for number, line in enumerate(lines, 1):
         place = (round(10 * scale), round(30 * scale * number))
-        for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):
+        edge = max(1, round(1.5 * scale))
+        # The edge is the same text moved about: OpenCV 5 sets a thicker one wider.
+        moves = [(x, y) for x in (-edge, 0, edge) for y in (-edge, 0, edge) if x or y]
+        for dx, dy in [*moves, (0, 0)]:
             cv2.putText(
-                picture, line, place, cv2.FONT_HERSHEY_SIMPLEX, scale, colour,
-                round(width * max(1.0, scale)), cv2.LINE_AA,
+                picture, line, (place[0] + dx, place[1] + dy), cv2.FONT_HERSHEY_SIMPLEX, scale,
+                (0, 0, 0) if dx or dy else (255, 255, 255), max(1, round(scale)), cv2.LINE_AA,
             )  # fmt: skip
     return np.asarray(picture, dtype=np.uint8)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from har_edge.errors import OutputError
 from har_edge.events import EventTracker
+from har_edge.lanes import SourceOpener
 from har_edge.motion import MotionGate
 from har_edge.outlets import open_outlets
-from har_edge.preprocess import import_cv2
+from har_edge.preprocess import display_path, import_cv2
 from har_edge.recognizer import Model, load_model
 from har_edge.runner import Note, Run, RunLimits, RunResult
 from har_edge.sink_options import build_decider, build_outlet_options
@@ -33,6 +36,7 @@ def run_with_options(options: Mapping[str, Any], note: Note) -> int:
     """
     openers, follow = build_openers(options), build_follow(options)
     outlet_options = build_outlet_options(options)
+    _keep_sources(openers, options)
     # Sources share the cores with the model; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
     num_threads = _num_threads(options, note)
@@ -67,6 +71,23 @@ def run_with_options(options: Mapping[str, Any], note: Note) -> int:
     if outlets.totals is not None:
         note(outlets.totals.format().rstrip())
     return result.exit_code
+
+
+def _keep_sources(openers: Sequence[SourceOpener], options: Mapping[str, Any]) -> None:
+    """Refuse to write over what is about to be read.
+
+    Raises:
+        OutputError: if an output is one of the sources.
+    """
+    files = [path for opener in openers if (path := Path(opener.name)).is_file()]
+    for option in ("output", "save_video", "totals"):
+        target = Path(options[option] or "-")
+        if target.is_file() and any(target.samefile(path) for path in files):
+            name = option.replace("_", "-")
+            raise OutputError(
+                f"{display_path(target)} is a source and shall be written to (--{name}), which "
+                "would destroy it. Choose another file for the output."
+            )
 
 
 def _num_threads(options: Mapping[str, Any], note: Note) -> int:

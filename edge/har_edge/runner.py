@@ -238,11 +238,11 @@ class Run:
     def _change_state(self, status: SourceStatus) -> None:
         self.note(f"{status.source}: {status.detail or status.state}")
         self.watchdog.status(f"{status.source}: {status.detail or status.state}")
-        self.outlets.put(status, wait=False)
         if status.state != "live":
             # What went on ended when it was last seen; how long the outage lasts is not known yet.
             for event in self.tracker.end(status.source):
                 self.outlets.put(event, wait=False)
+        self.outlets.put(status, wait=False)
 
     def _close(self, closed: Closed, stream: _Stream | None, result: RunResult) -> None:
         result.opened += 1

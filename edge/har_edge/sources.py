@@ -341,8 +341,8 @@ class PipeSource:
             started = time.perf_counter()
         if not whole and not capture.closed:
             raise SourceError(
-                f"{self.name} held no whole frame. Pipe pictures into it, for example: "
-                "ffmpeg -i VIDEO -f mjpeg - | har-edge run -   (other forms: --stdin-format)."
+                f"{self.name} held no whole frame. Pipe pictures into it (or see --stdin-format): "
+                "ffmpeg -i VIDEO -q:v 3 -r 25 -f mjpeg - | har-edge run -"
             )
 
     def stop(self) -> None:

@@ -214,3 +214,16 @@ def test_the_end_waits_for_nobody(tmp_path: Path) -> None:
     )
     assert result.returncode == 1
     assert "gone.mp4 does not exist" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--output", "--save-video", "--totals"])
+def test_what_is_read_is_not_written_over(
+    har_edge: RunCommand, make_video: MakeVideo, tmp_path: Path, option: str
+) -> None:
+    path = make_video()
+    before = path.read_bytes()
+    (tmp_path / "same.mp4").symlink_to(path)
+    result = har_edge("run", path, "--model", TINY, option, tmp_path / "same.mp4")
+    assert result.returncode == 1
+    assert "would destroy it" in result.stderr
+    assert path.read_bytes() == before

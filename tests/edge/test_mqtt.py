@@ -232,7 +232,7 @@ def test_topics_payloads_and_retention(
     assert late.payloads("har/camera-0/event") == []  # an event is over when it was told
     (told,) = map(json.loads, live.payloads("har/camera-0/event"))
     assert (told["event"], told["number"], told["action"]) == ("action_started", 1, "sitting")
-    assert told["id"].endswith("-1")
+    assert told["id"].endswith(("-1-started", "-1-ended"))
 
     (config,) = [
         json.loads(p) for t, p, _ in late.messages if t.startswith("homeassistant/sensor/")
