@@ -3,9 +3,11 @@
     python benchmarks/serve_load.py [--seconds S] [--out JSON]
 
 First one thread decodes, resizes and encodes the picture without any server; the cores times its
-rate is what the machine allows. Then a server runs as a process of its own, and 32 clients send
-the picture over loopback, each the next one as soon as it has its answer. Then 128 of them do:
-more than the server lets in, so some are told to come back after a second, which they do.
+rate is what the machine allows, if nothing else runs. As many threads as cores doing so, before
+and after, tell what it gives at the moment; and time on the cores tells what the server adds,
+however busy the machine is. Then a server runs as a process of its own, and 32 clients send the
+picture over loopback, each the next one as soon as it has its answer. Then 128 of them do: more
+than the server lets in, so some are told to come back after a second, which they do.
 
 The clients take time from the same cores; so much of the difference is theirs, and is told.
 """
@@ -21,6 +23,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -75,6 +78,27 @@ def allowance(model_name: str, content: bytes, seconds: float) -> dict[str, floa
     medians = {f"{name}_ms": round(float(median(values)), 3) for name, values in stages.items()}
     cores = len(os.sched_getaffinity(0))
     return {**medians, "cores": cores, "allowed_hz": round(cores * 1e3 / sum(medians.values()), 2)}
+
+
+def threads_hz(model_name: str, content: bytes, seconds: float) -> tuple[float, float]:
+    """Pictures a second of as many threads as cores, without a server; core time of each, in ms."""
+    models = [load_model(model_name) for _ in range(len(os.sched_getaffinity(0)))]
+    counts, started_s, spent_s = [0] * len(models), time.monotonic(), _spent_s()
+
+    def work(number: int) -> None:
+        model = models[number]
+        while time.monotonic() - started_s < seconds:
+            pixels = decode_image(io.BytesIO(content), "picture")
+            model.encode(resize_frame(pixels, model.spec.clip))
+            counts[number] += 1
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(models))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rate_hz = sum(counts) / (time.monotonic() - started_s)
+    return round(rate_hz, 2), round((_spent_s() - spent_s) * 1e3 / sum(counts), 3)
 
 
 @dataclass
@@ -195,6 +219,7 @@ def measure(model: str, seconds: float) -> dict[str, object]:
     """
     content = picture()
     allowed = allowance(model, content, min(5.0, seconds))
+    moments = [threads_hz(model, content, min(5.0, seconds))]
     with server(model) as (pid, port):
         asyncio.run(send_all(port, content, CLIENTS, 2.0))
         memory_mb, results = [resident_mb(pid)], {}
@@ -214,11 +239,14 @@ def measure(model: str, seconds: float) -> dict[str, object]:
                 ),
             }
             memory_mb.append(resident_mb(pid))
+            moments.append(threads_hz(model, content, min(5.0, seconds)))
     path = load_model(model).path
     return {
         "model": file_facts(path),
         "picture": {"width": SIZE[0], "height": SIZE[1], "size_bytes": len(content)},
         "allowed": allowed,
+        "threads_hz": [rate_hz for rate_hz, _ in moments],
+        "threads_cpu_ms_each": [cpu_ms for _, cpu_ms in moments],
         **results,
         "memory_mb": memory_mb,
         "machine": machine_facts(),

@@ -76,10 +76,11 @@ def build_services(options: Mapping[str, Any], note: Note) -> Services:
     from har_edge.guard import Guard
     from har_edge.metrics import Metrics
     from har_edge.services import Services
-    from har_edge.workers import Gate, Workers
+    from har_edge.workers import Gate, Workers, keep_memory
 
     # Uploads share the cores; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
+    keep_memory()
     load = partial(_load, options)
     model = load()
     limits = build_limits(options)
