@@ -213,12 +213,16 @@ class Tally:
     stale: int = 0
     oldest_s: float = 0.0
     oldest_frozen_s: float = 0.0
+    made_up_when: list[str] = field(default_factory=list)
 
     def add(self, age_s: float | None, camera: Camera) -> None:
         """Judge a frame by its age and by what its camera does."""
         self.frames += 1
         if age_s is None:
             self.made_up += 1
+            since_s = time.monotonic() - camera.ended_s
+            now = f"during {camera.active}" if camera.active else f"{since_s:.1f} s after a fault"
+            self.made_up_when.append(f"{camera.name.partition(':')[0]}, {now}")
             return
         frozen = camera.active == "frozen" or time.monotonic() < camera.ended_s + 1.0
         if frozen:
