@@ -83,7 +83,7 @@ class EventTracker:
     def end(self, source: str) -> list[Event]:
         """Close a source, at a gap or for good: an open action ends when it last was seen."""
         track = self._tracks.pop(source, None)
-        return [_ended(source, track.open)] if track and track.open else []
+        return [_event("action_ended", source, track.open)] if track and track.open else []
 
     def end_all(self) -> list[Event]:
         """Close all sources, at the end of a run or when it is interrupted."""
@@ -94,13 +94,13 @@ class EventTracker:
         events = []
         current, waiting = track.open, track.candidate
         if current and track.now_s > current.last_s and track.now_s - current.last_s >= enough_s:
-            events.append(_ended(source, current))
+            events.append(_event("action_ended", source, current))
             track.open = current = None
         if current is None and waiting and waiting.last_s - waiting.start_s >= enough_s:
             self._count += 1
             waiting.number = self._count
             track.open, track.candidate = waiting, None
-            events.append(_started(source, waiting))
+            events.append(_event("action_started", source, waiting))
         return events
 
 
@@ -159,28 +159,16 @@ class _Track:
         self.candidate.see(prediction)
 
 
-def _started(source: str, span: _Span) -> Event:
+def _event(kind: EventKind, source: str, span: _Span) -> Event:
+    ended = kind == "action_ended"
     return Event(
-        kind="action_started",
+        kind=kind,
         number=span.number,
         source=source,
         action=span.action,
         start_s=span.start_s,
-        end_s=None,
+        end_s=span.last_s if ended else None,
         confidence=span.total / span.count,
         start_at_s=span.start_at_s,
-    )
-
-
-def _ended(source: str, span: _Span) -> Event:
-    return Event(
-        kind="action_ended",
-        number=span.number,
-        source=source,
-        action=span.action,
-        start_s=span.start_s,
-        end_s=span.last_s,
-        confidence=span.total / span.count,
-        start_at_s=span.start_at_s,
-        end_at_s=span.last_at_s,
+        end_at_s=span.last_at_s if ended else None,
     )
