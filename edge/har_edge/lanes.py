@@ -19,7 +19,7 @@ from itertools import chain
 
 from har_edge.errors import SourceError
 from har_edge.sampling import FrameSampler
-from har_edge.sources import Frame, FrameSource, SourceStatus
+from har_edge.sources import Frame, FrameSource, Notify, SourceStatus
 
 # Frames of a file that may wait for the taker: enough to hide a slow one, little memory.
 PREFETCH_FRAMES = 2
@@ -28,7 +28,6 @@ TICK_S = 0.1
 # A source that is told to stop ends by then, or its thread is left behind.
 STOP_TIMEOUT_S = 2.0
 
-Notify = Callable[[SourceStatus], None]
 Work = Callable[[Frame, FrameSource], Frame]
 Follow = Callable[[Callable[[], bool]], Iterable["SourceOpener"]]
 

@@ -22,7 +22,7 @@ from har_edge.preprocess import Pixels
 from har_edge.reader import HOLE_INTERVALS, Grabbed, Reader
 from har_edge.sampling import FrameSampler
 from har_edge.screen import Screen
-from har_edge.sources import Frame, SourceState, SourceStatus
+from har_edge.sources import Frame, Notify, SourceState, SourceStatus
 from har_edge.urls import is_url, redact
 
 # What the end of a source may take; see `FrameSource.stop`.
@@ -38,8 +38,6 @@ MAX_LEFT_BEHIND = 4
 BLACK_AFTER_S = 1.0
 # Frames further apart than this, and than a few of the usual intervals, do not belong together.
 LONGEST_HOLE_S = 1.0
-
-Notify = Callable[[SourceStatus], None]
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from har_edge.outlets import Outlets
 from har_edge.preprocess import import_cv2
 from har_edge.recognizer import Prediction
 from har_edge.records import event_record, iso_time, status_record
-from har_edge.runner import Note, Outlet, Run
-from har_edge.sinks import Record, Shot
+from har_edge.runner import Outlet, Run
+from har_edge.sinks import Note, Record, Shot
 from har_edge.sources import SourceStatus
 from har_edge.totals import Totals
 

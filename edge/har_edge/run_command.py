@@ -15,8 +15,9 @@ from har_edge.motion import MotionGate
 from har_edge.outlets import open_outlets
 from har_edge.preprocess import display_path, import_cv2
 from har_edge.recognizer import Model, load_model
-from har_edge.runner import Note, Run, RunLimits, RunResult
+from har_edge.runner import Run, RunLimits, RunResult
 from har_edge.sink_options import build_decider, build_outlet_options
+from har_edge.sinks import Note
 from har_edge.source_options import build_follow, build_openers
 from har_edge.teach import load_taught
 

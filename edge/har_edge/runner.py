@@ -28,7 +28,7 @@ from har_edge.recognizer import (
     resize_ahead,
 )
 from har_edge.sampling import FrameSampler
-from har_edge.sinks import Record, Shot
+from har_edge.sinks import Note, Record, Shot
 from har_edge.sources import Frame, FrameSource, SourceStatus
 from har_edge.summary import Summary
 from har_edge.watchdog import Watchdog
@@ -37,7 +37,6 @@ from har_edge.watchdog import Watchdog
 SLOW_AFTER_FRAMES = 16
 PROGRESS_INTERVAL_S = 0.1
 
-Note = Callable[[str], None]
 Watcher = Callable[[Frame, "Prediction | None"], bool]
 
 

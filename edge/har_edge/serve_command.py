@@ -13,9 +13,10 @@ from har_edge.outbox import Outbox
 from har_edge.outlets import Outlets
 from har_edge.preprocess import import_cv2
 from har_edge.recognizer import Model, load_model
-from har_edge.runner import Note, Outlet, Run
+from har_edge.runner import Outlet, Run
 from har_edge.serve_options import build_limits
 from har_edge.sink_options import build_decider
+from har_edge.sinks import Note
 from har_edge.source_names import DEVICE, camera_name, expand_sources
 from har_edge.source_options import build_openers
 from har_edge.teach import load_taught

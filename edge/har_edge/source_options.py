@@ -122,9 +122,9 @@ def build_follow(options: Mapping[str, Any]) -> Follow | None:
 
 
 def _opener(name: str, options: Mapping[str, Any]) -> SourceOpener:
-    from har_edge.lanes import Notify, SourceOpener
+    from har_edge.lanes import SourceOpener
     from har_edge.source_names import DEVICE
-    from har_edge.sources import FrameSource, open_source
+    from har_edge.sources import FrameSource, Notify, open_source
     from har_edge.urls import is_url, redact
 
     def open_it(notify: Notify) -> FrameSource:

@@ -96,6 +96,9 @@ class SourceStatus:
     detail: str = ""
 
 
+Notify = Callable[[SourceStatus], None]
+
+
 class FrameSource(Protocol):
     """Something that yields frames.
 
@@ -368,7 +371,7 @@ def open_source(
     name: str | os.PathLike[str],
     *,
     options: LiveOptions | None = None,
-    notify: Callable[[SourceStatus], None] | None = None,
+    notify: Notify | None = None,
     stdin_format: StdinFormat | None = None,
 ) -> FrameSource:
     """Open a source by its name.
@@ -433,7 +436,7 @@ def _open_finite_url(url: str, *, wait: bool) -> FrameSource | None:
 def _open_stdin(
     form: StdinFormat | None,
     options: LiveOptions | None,
-    notify: Callable[[SourceStatus], None] | None,
+    notify: Notify | None,
 ) -> FrameSource:
     from har_edge.captures import PipeCapture, StdinFormat
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from har_edge import teach
 from har_edge.recognizer import load_model
-from har_edge.runner import Note
+from har_edge.sinks import Note
 from har_edge.source_names import camera_name, expand_sources
 from har_edge.sources import FrameSource, open_source
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from har_edge.errors import SourceError
-from har_edge.lanes import PREFETCH_FRAMES, Closed, Item, Lanes, Notify, Opened, SourceOpener
+from har_edge.lanes import PREFETCH_FRAMES, Closed, Item, Lanes, Opened, SourceOpener
 from har_edge.sampling import FrameSampler
-from har_edge.sources import Frame, FrameSource, SourceStatus
+from har_edge.sources import Frame, FrameSource, Notify, SourceStatus
 
 PIXELS = np.zeros((2, 2, 3), np.uint8)
 
