@@ -51,7 +51,26 @@ class Capture(Protocol):
         """Free the device or the connection."""
 
 
-class CameraCapture:
+class OpenCvCapture:
+    """What is read through OpenCV, once a subclass has opened it as `_capture`."""
+
+    _capture: Any
+
+    def grab(self) -> bool:
+        """Wait for the next frame."""
+        return bool(self._capture.grab())
+
+    def retrieve(self) -> Pixels | None:
+        """Decode and convert it."""
+        decoded, pixels = self._capture.retrieve()
+        return bgr_to_rgb(pixels) if decoded else None
+
+    def close(self) -> None:
+        """Free the device, or the connection."""
+        self._capture.release()
+
+
+class CameraCapture(OpenCvCapture):
     """A camera that OpenCV drives."""
 
     finite = False
@@ -79,19 +98,6 @@ class CameraCapture:
             raise SourceError(f"Camera {device} cannot be opened, though it is there. {advice()}")
         # Where the driver honours it, one buffer keeps frames young.
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-
-    def grab(self) -> bool:
-        """Wait for the driver's next buffer."""
-        return bool(self._capture.grab())
-
-    def retrieve(self) -> Pixels | None:
-        """Decode and convert the buffer."""
-        decoded, pixels = self._capture.retrieve()
-        return bgr_to_rgb(pixels) if decoded else None
-
-    def close(self) -> None:
-        """Free the camera."""
-        self._capture.release()
 
 
 class PicameraCapture:

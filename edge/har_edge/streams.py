@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from har_edge.captures import Capture
+from har_edge.captures import Capture, OpenCvCapture
 from har_edge.errors import SourceError, SourceRefusedError
-from har_edge.preprocess import Pixels, bgr_to_rgb, import_cv2
+from har_edge.preprocess import Pixels, import_cv2
 from har_edge.urls import redact
 
 # Longest wait for a connection, and for the next byte of one.
@@ -48,7 +48,7 @@ class Patience:
             raise SourceError(f"{self._name} gave no whole picture for {self._limit_s:g} s.")
 
 
-class OpenCvStream:
+class OpenCvStream(OpenCvCapture):
     """An RTSP, RTMP or HTTP stream through OpenCV's FFmpeg.
 
     It cannot tell a damaged picture from a whole one: OpenCV gives FFmpeg's decoder no options
@@ -73,19 +73,6 @@ class OpenCvStream:
                 f"{redact(url)} cannot be opened. Check that the address, the user and the "
                 f"password are right and that the camera answers; {_INSTALL_AV}"
             )
-
-    def grab(self) -> bool:
-        """Decode the next frame."""
-        return bool(self._capture.grab())
-
-    def retrieve(self) -> Pixels | None:
-        """Convert the frame."""
-        decoded, pixels = self._capture.retrieve()
-        return bgr_to_rgb(pixels) if decoded else None
-
-    def close(self) -> None:
-        """Disconnect."""
-        self._capture.release()
 
 
 _INSTALL_AV = "with the package 'av' installed (pip install av) this message would say more."
