@@ -169,6 +169,9 @@ class AvStream:
             # The parser may hold the picture with the hole back for one more packet.
             self._doubtful_packets = 2 if _LOST.search(said) else max(0, self._doubtful_packets - 1)
             doubtful = self._doubtful_packets > 0 or _DAMAGED.search(said) is not None
+            # Not only when a frame comes: of those without their key frame, the decoder may keep
+            # back all but the last, long after anybody has spoken of the hole.
+            self._damaged |= doubtful
             self._frames.extend(f for f in frames if self._is_whole(f, doubtful))
         self._frame = self._frames.popleft()
         return True

@@ -202,6 +202,18 @@ def half_dropped(rig: Rig) -> None:
     assert rig.watch.wait_frames() < RECOVERED_S + TIMEOUT_S
 
 
+def keys_dropped(rig: Rig) -> None:
+    """Key frames never arrive (RTSP), and the frames that build on them do."""
+    if rig.kind == "mjpeg":
+        pytest.skip("each of its pictures stands for itself")
+    for _ in range(3):
+        rig.proxy.drop_key_frames = True
+        time.sleep(1.6)
+        rig.proxy.calm()
+        assert rig.watch.wait_frames() < RECOVERED_S
+    assert rig.watch.source.stats.corrupt > 0
+
+
 def cut(rig: Rig) -> None:
     """The connection breaks, three times, and is made again at once."""
     for i in range(3):
@@ -219,7 +231,7 @@ def cut(rig: Rig) -> None:
 SCENARIOS: dict[str, Callable[[Rig], None]] = {
     scenario.__name__: scenario
     for scenario in (
-        killed, stalled, hiccup, corrupted, resized, black, frozen, half_dropped, cut
+        killed, stalled, hiccup, corrupted, resized, black, frozen, half_dropped, keys_dropped, cut
     )
 }  # fmt: skip
 

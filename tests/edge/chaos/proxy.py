@@ -20,6 +20,7 @@ class Proxy:
         port: Where it listens.
         drop: Share of RTP packets that are left out.
         damage: Share of RTP packets of which some bytes are changed.
+        drop_key_frames: Whether H.264 pictures that stand for themselves are left out.
         stalled: Whether to forward nothing from the server, in the middle of a packet.
     """
 
@@ -29,7 +30,7 @@ class Proxy:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self.drop = self.damage = 0.0
-        self.stalled = False
+        self.stalled = self.drop_key_frames = False
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -37,7 +38,7 @@ class Proxy:
     def calm(self) -> None:
         """Do no harm any more."""
         self.drop = self.damage = 0.0
-        self.stalled = False
+        self.stalled = self.drop_key_frames = False
 
     def cut(self) -> None:
         """Break all connections; new ones are taken."""
@@ -104,7 +105,7 @@ class Proxy:
                 time.sleep(0.02)
             yield bytes(part[half:])
         elif part[0] == INTERLEAVED and part[1] == 0:  # channel 0: RTP, not RTCP
-            if self._rng.random() < self.drop:
+            if self._rng.random() < self.drop or (self.drop_key_frames and _of_key_frame(part)):
                 return
             # Behind the headers of the packet, of RTP and of the NAL unit.
             if len(part) > 20 and self._rng.random() < self.damage:
@@ -113,6 +114,12 @@ class Proxy:
             yield bytes(part)
         else:
             yield bytes(part)
+
+
+def _of_key_frame(part: bytes | bytearray) -> bool:
+    """Whether an RTP packet holds (a part of) an IDR slice. Source: RFC 6184, 5.2 and 5.8."""
+    kind, part_kind = part[16] & 31, part[17] & 31
+    return (part_kind if kind == 28 else kind) == 5  # 28: FU-A, a fragment of a unit
 
 
 def _whole(buffer: bytearray) -> int:

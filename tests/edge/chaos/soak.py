@@ -195,6 +195,7 @@ def rtsp_camera(seed: int) -> tuple[Camera, Callable[[], None]]:
         "damaged": proxied("damage", 0.05),
         "half dropped": proxied("drop", 0.5),
         "few dropped": proxied("drop", 0.02),
+        "key frames dropped": proxied("drop_key_frames", True),
         "black": order("black", "normal"),
         "frozen": order("frozen", "normal"),
         "resized": order("size 640x480", "size 320x240"),
