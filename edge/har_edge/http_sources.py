@@ -22,6 +22,7 @@ from har_edge.mjpeg import MAX_PICTURE_BYTES, Pictures, import_simplejpeg
 from har_edge.preprocess import Pixels
 from har_edge.streams import TIMEOUT_S, Patience, open_stream, refused
 from har_edge.urls import redact, split_login
+from har_edge.whole_frames import KnownParameters
 
 CHUNK_BYTES = 2**16
 
@@ -171,10 +172,12 @@ def download(url: str, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
     return data
 
 
-def open_http(url: str, timeout_s: float = TIMEOUT_S) -> Capture:
-    """Open a live stream over HTTP: motion JPEG by its own reader, others with FFmpeg."""
+def open_http(
+    url: str, timeout_s: float = TIMEOUT_S, known: KnownParameters | None = None
+) -> Capture:
+    """Open a live stream over HTTP: motion JPEG by its own reader, others as `open_stream` does."""
     response = open_url(url, timeout_s)
     if response_kind(response.headers) == "mjpeg":
         return HttpMjpegCapture(response, timeout_s)
     response.close()
-    return open_stream(url, timeout_s)
+    return open_stream(url, timeout_s, known)

@@ -323,6 +323,7 @@ def open_live(
     from har_edge.captures import CameraCapture, PicameraCapture
     from har_edge.http_sources import open_http
     from har_edge.streams import TIMEOUT_S, open_stream
+    from har_edge.whole_frames import KnownParameters
 
     kind, _, rest = name.partition(":")
     open_capture: Callable[[], Capture]
@@ -334,7 +335,8 @@ def open_live(
         http = kind.lower() in ("http", "https")
         # The network's own limit must not cut a slow camera off before ours does.
         timeout_s = max(TIMEOUT_S, (options or LiveOptions()).stall_timeout_s)
-        open_capture = partial(open_http if http else open_stream, name, timeout_s)
+        opener = open_http if http else open_stream
+        open_capture = partial(opener, name, timeout_s, KnownParameters())
     else:
         raise SourceError(
             f"{redact(name)} names no camera and no stream. Expected camera:N, picamera:N, "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import threading
 import time
 from collections import deque
@@ -18,6 +17,7 @@ from har_edge.captures import Capture, OpenCvCapture
 from har_edge.errors import SourceError, SourceRefusedError
 from har_edge.preprocess import Pixels, import_cv2
 from har_edge.urls import redact
+from har_edge.whole_frames import ERROR_DETECTION, KnownParameters, WholeFrames
 
 # Longest wait for a connection, and for the next byte of one.
 TIMEOUT_S = 5.0
@@ -28,9 +28,6 @@ STREAM_OPTIONS = {
     "fflags": "nobuffer+discardcorrupt",
     "flags": "low_delay",
 }
-# Errors are raised, and bits that are left over in a slice are one: changed bytes often decode to
-# something that only ends too early. Of pictures with such bytes, 1 in 27 passed without it.
-ERROR_DETECTION = "explode+aggressive"
 OPENCV_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
 
@@ -93,15 +90,6 @@ def _stream_options() -> Iterator[None]:
             del os.environ[OPENCV_OPTIONS]
 
 
-# What FFmpeg's demuxers and decoders say when a part of a picture never came or made no sense.
-# A slice that is missing altogether raises no error flag, it is only logged.
-_LOST = re.compile(r"RTP: missed|bad cseq|dropping old packet")
-_DAMAGED = re.compile(
-    r"concealing|error while decoding|[Mm]issing reference|slice header|Could not find ref"
-    r"|non-existing|slice in a frame missing|Invalid (?:level|NAL)|no frame!"
-)
-
-
 class AvStream:
     """An RTSP, RTMP or HTTP stream through PyAV, which tells damaged pictures from whole ones.
 
@@ -111,20 +99,24 @@ class AvStream:
 
     caveat = ""
 
-    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, url: str, timeout_s: float = TIMEOUT_S, known: KnownParameters | None = None
+    ) -> None:
         """Connect.
+
+        Args:
+            url: Where the stream is.
+            timeout_s: Longest wait for the connection, and for a byte of it.
+            known: What former connections to the same camera taught.
 
         Raises:
             SourceRefusedError: if user or password are wrong.
             SourceError: if the address cannot be reached or holds no video.
         """
-        self.corrupt = 0
         self._name = redact(url)
         self._timeout_s = timeout_s
         self._av = av = _import_av()
         self._frames: deque[Any] = deque()
-        self._damaged = True  # until the first key frame
-        self._doubtful_packets = 0
         # The queue puts packets in order; with one, FFmpeg says when any is missing.
         options = {"reorder_queue_size": "4", **STREAM_OPTIONS, "fpsprobesize": "0"}
         if url.lower().startswith("rtsp"):
@@ -143,10 +135,13 @@ class AvStream:
         # A recording that is played once has a length.
         self.finite = bool(self._container.duration)
         stream = self._container.streams.video[0]
-        # Threads that decode whole frames would each hold one back, and others log elsewhere.
-        stream.codec_context.thread_count = 1
-        stream.codec_context.options = {"err_detect": error_detection}
         self._packets = self._container.demux(stream)
+        self._whole = WholeFrames(av, stream, known or KnownParameters(), error_detection)
+
+    @property
+    def corrupt(self) -> int:
+        """Damaged pictures that were passed over."""
+        return self._whole.corrupt
 
     def grab(self) -> bool:
         """Decode the next whole frame.
@@ -164,35 +159,9 @@ class AvStream:
                     return False
                 except self._av.FFmpegError as error:
                     raise SourceError(f"{self._name} broke off: {_reason(error)}.") from None
-                frames = self._decode(packet)
-            said = "".join(message for _, _, message in log)
-            # The parser may hold the picture with the hole back for one more packet.
-            self._doubtful_packets = 2 if _LOST.search(said) else max(0, self._doubtful_packets - 1)
-            doubtful = self._doubtful_packets > 0 or _DAMAGED.search(said) is not None
-            # Not only when a frame comes: of those without their key frame, the decoder may keep
-            # back all but the last, long after anybody has spoken of the hole.
-            self._damaged |= doubtful
-            self._frames.extend(f for f in frames if self._is_whole(f, doubtful))
+                self._frames.extend(self._whole.decode(packet, log))
         self._frame = self._frames.popleft()
         return True
-
-    def _decode(self, packet: Any) -> list[Any]:
-        try:
-            frames: list[Any] = packet.decode()
-        except self._av.FFmpegError:
-            self.corrupt += 1
-            self._damaged = True
-            return []
-        return frames
-
-    def _is_whole(self, frame: Any, doubtful: bool) -> bool:
-        """Whether a frame and all that it builds on were decoded without a hole."""
-        if doubtful or frame.is_corrupt:
-            self._damaged = True
-        elif frame.key_frame:
-            self._damaged = False
-        self.corrupt += self._damaged
-        return not self._damaged
 
     def retrieve(self) -> Pixels | None:
         """Convert the frame; None if it claims to be of a kind that cannot be converted."""
@@ -201,7 +170,8 @@ class AvStream:
                 return np.asarray(self._frame.to_ndarray(format="rgb24"), dtype=np.uint8)
             except self._av.FFmpegError:
                 # A damaged header names another colour space, and damages all up to the next one.
-                self._damaged = True
+                self._whole.distrust()
+                self._frames.clear()
                 return None
 
     def close(self) -> None:
@@ -251,9 +221,11 @@ def refused(name: str) -> SourceRefusedError:
     )
 
 
-def open_stream(url: str, timeout_s: float = TIMEOUT_S) -> Capture:
-    """Open a stream with PyAV where it is installed, else with OpenCV."""
-    return AvStream(url, timeout_s) if has_av() else OpenCvStream(url, timeout_s)
+def open_stream(
+    url: str, timeout_s: float = TIMEOUT_S, known: KnownParameters | None = None
+) -> Capture:
+    """Open a stream with PyAV where it is installed, else with OpenCV; see `AvStream`."""
+    return AvStream(url, timeout_s, known) if has_av() else OpenCvStream(url, timeout_s)
 
 
 def has_av() -> bool:
