@@ -109,7 +109,7 @@ class VideoSink:
     """Records all frames, annotated: the first source in `path`, further ones beside it.
 
     A source whose frames change their size goes on in a new part. Parts and further sources are
-    called NAME-2, NAME-3 and so on, by the first number that is free.
+    called NAME-2, NAME-3 and so on, passing over numbers that are taken.
 
     Args:
         path: A file that ends in .mp4, .mkv, .avi or .mov; overwritten.
@@ -126,6 +126,7 @@ class VideoSink:
         self.name = f"video {display_path(path)}"
         self.frame_rate_hz = frame_rate_hz
         self.parts: list[Path] = []
+        self._number = 0  # of the last part
         self._movies: OrderedDict[str, Movie] = OrderedDict()
         if self.path.suffix.lower() not in SUFFIXES:
             raise OutputError(
@@ -160,17 +161,23 @@ class VideoSink:
             movie.close()
             movie = None
         if movie is None:
-            path = self._next_path()
+            number, path = self._next_part()
             movie = Movie(path, self.frame_rate_hz, size)
+            self._number = number
             self.parts.append(path)
         self._movies[source] = movie
         while len(self._movies) > MAX_OPEN:
             self._movies.popitem(last=False)[1].close()
         return movie
 
-    def _next_path(self) -> Path:
-        number, path = 1, self.path
-        while path in self.parts or (number > 1 and path.exists()):
+    def _next_part(self) -> tuple[int, Path]:
+        """Number and file of the next part; the first is overwritten, others never are."""
+        number = self._number + 1
+        while number > 1 and self._numbered(number).exists():
             number += 1
-            path = self.path.with_name(f"{self.path.stem}-{number}{self.path.suffix}")
-        return path
+        return number, self._numbered(number)
+
+    def _numbered(self, number: int) -> Path:
+        if number == 1:
+            return self.path
+        return self.path.with_name(f"{self.path.stem}-{number}{self.path.suffix}")
