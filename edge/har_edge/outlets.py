@@ -32,6 +32,7 @@ class OutletOptions:
         totals: File with the time of each action a day.
         mqtt: URL of a broker.
         mqtt_discovery: Where Home Assistant looks for configurations; "" for nowhere.
+        folders: Watched folders, each of which is one camera to the broker.
         webhook: URL to post events to.
         min_duration_s: How long after its start an action is reported.
         inference_hz: Predictions a second, if fewer than the model's rate.
@@ -48,6 +49,7 @@ class OutletOptions:
     totals: Path | None = None
     mqtt: str | None = None
     mqtt_discovery: str = "homeassistant"
+    folders: tuple[str, ...] = ()
     webhook: str | None = None
     min_duration_s: float = 0.5
     inference_hz: float | None = None
@@ -155,7 +157,13 @@ def _builders(options: OutletOptions, rate_hz: float, note: Note) -> list[Callab
     def broker(url: str) -> Sink:
         from har_edge.mqtt import MqttSink
 
-        return MqttSink(url, note, top_k=options.top_k, discovery_prefix=options.mqtt_discovery)
+        return MqttSink(
+            url,
+            note,
+            top_k=options.top_k,
+            discovery_prefix=options.mqtt_discovery,
+            folders=options.folders,
+        )
 
     def webhook(url: str) -> Sink:
         from har_edge.webhook import WebhookSink
