@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from har_edge.runner import Run, RunLimits, RunResult
 from har_edge.sink_options import build_decider, build_outlet_options
 from har_edge.sinks import Note
 from har_edge.source_options import build_follow, build_openers
+from har_edge.stop_signals import stop_signals
 from har_edge.teach import load_taught
 
 
@@ -62,12 +64,15 @@ def run_with_options(options: Mapping[str, Any], note: Note) -> int:
         watch=viewer,
         progress=sys.stderr.isatty(),
     )
-    try:
-        result = run(openers, follow)
-    finally:
-        if viewer:
-            viewer.close()
-        outlets.close()
+    # A signal ends the run; one that comes while outputs are closed, too, lets them be.
+    with stop_signals(outlets.hurry) as stop:
+        try:
+            result = replace(run, should_stop=lambda: stop.number is not None)(openers, follow)
+        finally:
+            if viewer:
+                viewer.close()
+            outlets.close()
+        result.signal = stop.number
     _sum_up(result, note)
     if outlets.totals is not None:
         note(outlets.totals.format().rstrip())

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Protocol
 
 from har_edge.decide import Decider
@@ -58,7 +55,8 @@ class RunResult:
         failed: Sources that could not be read in full.
         live: What became of the frames of each live source, in words.
         stopped: Whether the viewer was closed.
-        signal: The signal that stopped the run, or None.
+        signal: The signal that stopped the run or came while its outputs were closed, or None;
+            for whoever catches signals to note.
         lost: Whether a live source ended for good.
     """
 
@@ -112,8 +110,7 @@ class Run:
         watchdog: Hears of fresh frames of live sources, black ones included.
         watch: Sees every frame with its prediction; returns False to stop (a viewer).
         progress: Whether to show a live line on stderr.
-        should_stop: Asked several times a second; True ends the run. For runs on a thread, which
-            no signal reaches.
+        should_stop: Asked several times a second; True ends the run.
     """
 
     model: Model
@@ -149,17 +146,16 @@ class Run:
             follow=follow,
             should_stop=lambda: self._ends(streams, lanes, result),
         )
-        with _stop_signals(result, self.outlets.hurry):
-            with lanes:
-                self.watchdog.ready()
-                try:
-                    for number, item in lanes:
-                        self._handle(item, number, streams, lanes, result)
-                finally:
-                    self.watchdog.stopping()
-                    for stream in streams.values():
-                        self._finish(stream, result)
-            result.summary.frames_dropped += lanes.frames_dropped
+        with lanes:
+            self.watchdog.ready()
+            try:
+                for number, item in lanes:
+                    self._handle(item, number, streams, lanes, result)
+            finally:
+                self.watchdog.stopping()
+                for stream in streams.values():
+                    self._finish(stream, result)
+        result.summary.frames_dropped += lanes.frames_dropped
         return result
 
     def _sampling_hz(self) -> float:
@@ -278,7 +274,7 @@ class Run:
                 lanes.skip(number, stream.source)
         limit = self.limits.max_frames
         enough = limit is not None and result.summary.frames >= limit
-        stopped = result.stopped or result.signal is not None or self.should_stop()
+        stopped = result.stopped or self.should_stop()
         return enough or stopped
 
     def _is_past(self, time_s: float) -> bool:
@@ -381,30 +377,3 @@ class _Progress:
     def clear(self) -> None:
         sys.stderr.write("\r" + " " * self._width + "\r")
         sys.stderr.flush()
-
-
-@contextlib.contextmanager
-def _stop_signals(result: RunResult, hurry: Callable[[], None]) -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into a note on `result`; a second one acts as usual.
-
-    The run then ends after the frame in hand, with its outputs whole. Signals belong to the main
-    thread: a run on another one leaves them alone.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, _: FrameType | None) -> None:
-        result.signal = number
-        hurry()
-        signal.signal(number, previous[number])
-
-    numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.getsignal(number) for number in numbers}
-    for number in previous:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -155,14 +155,6 @@ def test_viewer_can_end_the_run(make_video: MakeVideo) -> None:
     assert result.exit_code == 0
 
 
-def test_handlers_are_put_back(make_video: MakeVideo) -> None:
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    run, _ = make_run([])
-    path: Path = make_video()
-    run([video(path)])
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
-
-
 @pytest.mark.parametrize("model", ["tiny-float32", "tiny-int8"])
 def test_encoding_frames_beside_each_other_changes_nothing(
     model: str, make_video: MakeVideo
