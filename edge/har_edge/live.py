@@ -18,7 +18,7 @@ from functools import partial
 
 from har_edge.captures import Capture, PipeCapture
 from har_edge.errors import SourceError, SourceLostError, SourceRefusedError
-from har_edge.preprocess import Pixels
+from har_edge.preprocess import Pixels, opencv_faults
 from har_edge.reader import HOLE_INTERVALS, Grabbed, Reader
 from har_edge.sampling import FrameSampler
 from har_edge.screen import Screen
@@ -214,7 +214,7 @@ class LiveSource:
         self._reader = reader = Reader(self, sampler)
         try:
             first = True
-            while (grabbed := reader.take()) is not None:
+            while (grabbed := self._take(reader)) is not None:
                 if first:
                     self.stats.reconnects += self._delivered
                     self._delivered, first = True, False
@@ -225,6 +225,10 @@ class LiveSource:
         finally:
             reader.leave()
             self._left_behind.append(reader.thread)
+
+    def _take(self, reader: Reader) -> Grabbed | None:
+        with opencv_faults(self.name):
+            return reader.take()
 
     def _examine(self, grabbed: Grabbed) -> Frame | None:
         """Hand a frame on, or withhold it if it is black or frozen."""

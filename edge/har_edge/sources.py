@@ -29,6 +29,7 @@ from har_edge.preprocess import (
     display_path,
     import_cv2,
     load_image,
+    opencv_faults,
 )
 from har_edge.sampling import FrameSampler
 from har_edge.urls import is_url, redact
@@ -259,7 +260,8 @@ class VideoSource:
                         f"{self.name} is not a video that can be decoded. It may be cut short, "
                         "or another kind of file with a video's ending."
                     )
-                yield capture
+                with opencv_faults(self.name):
+                    yield capture
             finally:
                 capture.release()
 
@@ -284,7 +286,8 @@ class UrlVideoSource(VideoSource):
         try:
             if not capture.isOpened():
                 raise SourceError(f"{self.name} is not a video that can be decoded.")
-            yield capture
+            with opencv_faults(self.name):
+                yield capture
         finally:
             capture.release()
 

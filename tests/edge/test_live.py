@@ -21,6 +21,7 @@ from har_edge.live import (
     LiveSource,
     open_live,
 )
+from har_edge.preprocess import import_cv2
 from har_edge.reader import Backlog
 from har_edge.sampling import FrameSampler
 from har_edge.sources import Frame, SourceStatus
@@ -463,6 +464,18 @@ def test_programming_errors_are_not_taken_for_a_lost_camera() -> None:
 
     with pytest.raises(ZeroDivisionError):
         list(real_source(broken, wait_for_source=True).frames(FrameSampler(1e3)))
+
+
+def test_what_opencv_cannot_do_is_an_error_of_the_source() -> None:
+    def broken() -> Any:
+        import_cv2().resize(np.zeros((4, 4, 3), np.uint8), (0, 0))
+
+    with pytest.raises(SourceError, match="camera:0 cannot be decoded: OpenCV says"):
+        list(real_source(broken).frames(FrameSampler(1e3)))
+    # Later it is a lost connection like others.
+    device = Device(moving(5), import_cv2().error("out of memory"), moving(5), max_retries=5)
+    assert len(device.frames()) == 10
+    assert device.states[:3] == ["live", "lost", "live"]
 
 
 def test_waits_double_up_to_a_limit_and_differ() -> None:
