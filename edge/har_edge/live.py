@@ -80,7 +80,7 @@ class LiveStats:
     reconnects: int = 0
 
     def __str__(self) -> str:
-        """All counts in words, without those that are zero."""
+        """All counts in words, without those that are zero; empty if nothing came."""
         counts = (
             (self.read, "frames"),
             (self.dropped, "dropped for newer ones"),
@@ -89,7 +89,7 @@ class LiveStats:
             (self.frozen, "frozen"),
             (self.reconnects, "times reconnected"),
         )
-        return ", ".join(f"{count} {what}" for count, what in counts if count) or "no frame"
+        return ", ".join(f"{count} {what}" for count, what in counts if count)
 
 
 class Backoff:

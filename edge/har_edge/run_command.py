@@ -64,6 +64,9 @@ def run_with_options(options: Mapping[str, Any], note: Note) -> int:
         watch=viewer,
         progress=sys.stderr.isatty(),
     )
+    if follow is not None:
+        folders = ", ".join(map(display_path, options["watch"]))
+        note(f"Watching {folders} for new files; Ctrl-C ends.")
     # A signal ends the run; one that comes while outputs are closed, too, lets them be.
     with stop_signals(outlets.hurry) as stop:
         try:
@@ -122,5 +125,5 @@ def _sum_up(result: RunResult, note: Note) -> None:
         note("\n" + result.summary.format().rstrip())
     for stats in result.live:
         note(stats)
-    if result.failed:
+    if result.failed and result.opened > 1:  # of one, its own message said it
         note(f"{len(result.failed)} of {result.opened} sources could not be read in full.")

@@ -256,7 +256,7 @@ class Run:
         self._put_events(self.tracker.end(source.name), source)
         result.summary.note_gap(source.name)
         self._warn_if_slow(stream, at_end=True)
-        if isinstance(source, LiveSource):
+        if isinstance(source, LiveSource) and str(source.stats):
             result.live.append(f"{source.name}: {source.stats}")
         if stream.recognizer.gate is not None:
             result.summary.frames_skipped += stream.recognizer.gate.skipped

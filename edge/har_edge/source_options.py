@@ -114,10 +114,17 @@ def build_openers(options: Mapping[str, Any]) -> list[SourceOpener]:
 
 
 def build_follow(options: Mapping[str, Any]) -> Follow | None:
-    """Make the function that gives the files of watched folders, if there are any."""
+    """Make the function that gives the files of watched folders, if there are any.
+
+    Raises:
+        SourceError: if one is not there.
+    """
+    from har_edge.source_names import watched_folders
+
     folders: Sequence[str] = options["watch"]
     if not folders:
         return None
+    watched_folders(folders)
 
     def follow(stopped: Callable[[], bool]) -> Iterable[SourceOpener]:
         from har_edge.source_names import iter_new_files

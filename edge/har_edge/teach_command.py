@@ -50,6 +50,10 @@ def teach_with_options(options: Mapping[str, Any], note: Note) -> list[str]:
     if not options["list"]:
         return []
     windows_of = teach.read_taught(model, path).windows if path.exists() else {}
+    if not windows_of:
+        note(
+            f"Nothing was taught to {model.spec.name} yet. Begin with: har-edge teach NAME SOURCES"
+        )
     return [f"{action}\t{len(windows)} windows" for action, windows in windows_of.items()]
 
 
