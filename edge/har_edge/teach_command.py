@@ -51,9 +51,7 @@ def teach_with_options(options: Mapping[str, Any], note: Note) -> list[str]:
         return []
     windows_of = teach.read_taught(model, path).windows if path.exists() else {}
     if not windows_of:
-        note(
-            f"Nothing was taught to {model.spec.name} yet. Begin with: har-edge teach NAME SOURCES"
-        )
+        note(f"Nothing was taught to {model.spec.name} yet. Try: har-edge teach NAME SOURCES")
     return [f"{action}\t{len(windows)} windows" for action, windows in windows_of.items()]
 
 
