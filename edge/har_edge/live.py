@@ -332,7 +332,7 @@ def open_live(
     """
     from har_edge.captures import CameraCapture, PicameraCapture
     from har_edge.http_sources import open_http
-    from har_edge.streams import TIMEOUT_S, open_stream
+    from har_edge.streams import TIMEOUT_S
 
     kind, _, rest = name.partition(":")
     open_capture: Callable[[], Capture]
@@ -344,13 +344,21 @@ def open_live(
         http = kind.lower() in ("http", "https")
         # The network's own limit must not cut a slow camera off before ours does.
         timeout_s = max(TIMEOUT_S, (options or LiveOptions()).stall_timeout_s)
-        open_capture = partial(open_http if http else open_stream, name, timeout_s)
+        open_capture = partial(open_http if http else _open_stream, name, timeout_s)
     else:
         raise SourceError(
             f"{redact(name)} names no camera and no stream. Expected camera:N, picamera:N, "
             "/dev/videoN or a URL."
         )
     return LiveSource(redact(name), open_capture, options or LiveOptions(), notify=notify)
+
+
+def _open_stream(url: str, timeout_s: float) -> Capture:
+    from har_edge.hosts import check_host
+    from har_edge.streams import open_stream
+
+    check_host(url)
+    return open_stream(url, timeout_s)
 
 
 def live_pipe(
