@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from har_edge.decide import Decider
@@ -155,7 +155,6 @@ class Run:
                 self.watchdog.stopping()
                 for stream in streams.values():
                     self._finish(stream, result)
-        result.summary.frames_dropped += lanes.frames_dropped
         return result
 
     def _sampling_hz(self) -> float:
@@ -175,7 +174,7 @@ class Run:
     ) -> None:
         """Take one item of a lane; a lane has one stream at a time."""
         if isinstance(item, Opened):
-            streams[number] = self._open(item, result)
+            streams[number] = self._open(item, result, lambda: lanes.frames_dropped(number))
         elif isinstance(item, Frame):
             stream = streams[number]
             if self._is_past(item.timestamp_s):
@@ -187,14 +186,13 @@ class Run:
         else:
             self._close(item, streams.pop(number, None), result)
 
-    def _open(self, opened: Opened, result: RunResult) -> _Stream:
+    def _open(self, opened: Opened, result: RunResult, dropped: Callable[[], int]) -> _Stream:
         gate = self.new_gate() if self.new_gate else None
         recognizer = Recognizer(self.model, gate)
         dues = FrameSampler(self.inference_hz) if self.inference_hz else None
         progress = _Progress(opened.source, result.summary) if self.progress else None
-        return _Stream(
-            opened.source, opened.sampler, recognizer, self.new_decider(), dues, progress
-        )
+        decider = self.new_decider()
+        return _Stream(opened.source, opened.sampler, recognizer, decider, dues, progress, dropped)
 
     def _recognize(self, frame: Frame, stream: _Stream, result: RunResult) -> None:
         if frame.after_gap:
@@ -256,8 +254,11 @@ class Run:
         self._put_events(self.tracker.end(source.name), source)
         result.summary.note_gap(source.name)
         self._warn_if_slow(stream, at_end=True)
-        if isinstance(source, LiveSource) and str(source.stats):
-            result.live.append(f"{source.name}: {source.stats}")
+        if isinstance(source, LiveSource):
+            # Before they were read and after it, newer ones took their place.
+            dropped = source.stats.dropped + stream.dropped()
+            if stats := str(replace(source.stats, dropped=dropped)):
+                result.live.append(f"{source.name}: {stats}")
         if stream.recognizer.gate is not None:
             result.summary.frames_skipped += stream.recognizer.gate.skipped
         if stream.progress:
@@ -326,6 +327,7 @@ class _Stream:
 
     Attributes:
         dues: Says which frames need a prediction; None for all.
+        dropped: Counts frames that were read, but gave way to newer ones.
     """
 
     source: FrameSource
@@ -334,6 +336,7 @@ class _Stream:
     decider: Decider
     dues: FrameSampler | None
     progress: _Progress | None
+    dropped: Callable[[], int]
     opened_s: float = field(default_factory=time.monotonic)
     warned: bool = False
     black_frames: int = 0
