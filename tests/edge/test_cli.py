@@ -221,22 +221,26 @@ def test_watching_is_said_once(tmp_path: Path) -> None:
     assert missing.stderr == "Error: gone is no folder to watch. Make it first.\n"
 
 
+def run_code(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    code += "; sys.argv = ['har-edge', 'run', 'gone.mp4']; from har_edge.cli import main; main()"
+    command = [sys.executable, "-c", f"import atexit, sys, time; {code}"]
+    return subprocess.run(
+        command, check=False, cwd=folder, capture_output=True, text=True, timeout=60
+    )
+
+
 def test_the_end_waits_for_nobody(tmp_path: Path) -> None:
-    """What native libraries do when a process ends may last for ever; ours is not theirs."""
-    code = (
-        "import atexit, sys, time; atexit.register(time.sleep, 300);"
-        "sys.argv = ['har-edge', 'run', 'gone.mp4']; from har_edge.cli import main; main()"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        check=False,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    """What libraries do when a process ends may last for ever; ours is not theirs."""
+    result = run_code("atexit.register(time.sleep, 300)", tmp_path)
     assert result.returncode == 1
     assert "gone.mp4 does not exist" in result.stderr
+
+
+def test_the_end_loses_nothing(tmp_path: Path) -> None:
+    code = "sys.stdout.write('not flushed'); atexit.register(print, ', registered', end='')"
+    result = run_code(code, tmp_path)
+    assert result.returncode == 1
+    assert result.stdout == "not flushed, registered"
 
 
 @pytest.mark.parametrize("option", ["--output", "--save-video", "--totals"])
