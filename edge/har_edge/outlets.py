@@ -64,6 +64,7 @@ class Outlets:
 
     def __init__(self, outboxes: list[Outbox]) -> None:
         self.outboxes = outboxes
+        self._hurried = False
         sinks = [outbox.sink for outbox in outboxes]
         self.totals = next((sink for sink in sinks if isinstance(sink, Totals)), None)
 
@@ -88,6 +89,7 @@ class Outlets:
 
     def hurry(self) -> None:
         """Let no `put` wait any longer; for signal handlers."""
+        self._hurried = True
         for outbox in self.outboxes:
             outbox.hurry()
 
@@ -104,10 +106,16 @@ class Outlets:
         until_s = time.monotonic() + timeout_s
         for outbox in self.outboxes:
             outbox.finish()
+
+        def close(outbox: Outbox) -> None:
+            # One without limit has all of the time from when it is hurried.
+            unlimited = outbox.vital and not self._hurried
+            outbox.close(timeout_s if unlimited else max(0.0, until_s - time.monotonic()))
+
         with contextlib.ExitStack() as stack:
             # Called last to first: the main output, which may raise, is the last one.
             for outbox in self.outboxes:
-                stack.callback(lambda box: box.close(max(0.0, until_s - time.monotonic())), outbox)
+                stack.callback(close, outbox)
         return [outbox.stats for outbox in self.outboxes]
 
 
