@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import OrderedDict
+from collections.abc import Collection
 from pathlib import Path
 
 from har_edge.errors import OutputError
@@ -24,7 +25,8 @@ MIN_FREE_BYTES = 50_000_000
 CHECK_SPACE_FRAMES = 32
 # A longer break is cut out of the video; the time drawn into the frames tells.
 MAX_FILL_S = 2.0
-# Sources that are recorded side by side; the one that was silent longest is closed.
+# Files whose end is not told: of more than these, the one that was silent longest is closed. Live
+# sources go on for as long as the run, so they stay open.
 MAX_OPEN = 8
 
 
@@ -128,6 +130,7 @@ class VideoSink:
         self.parts: list[Path] = []
         self._number = 0  # of the last part
         self._movies: OrderedDict[str, Movie] = OrderedDict()
+        self._live: set[str] = set()
         if self.path.suffix.lower() not in SUFFIXES:
             raise OutputError(
                 f"A video's name should end in {', '.join(SUFFIXES)}. "
@@ -147,6 +150,8 @@ class VideoSink:
         assert isinstance(record, Shot)
         frame = record.frame
         picture = annotate(frame.pixels, describe(record.prediction), stamp(frame))
+        if frame.captured_s is not None:
+            self._live.add(frame.source)
         movie = self._movie(frame.source, (picture.shape[1], picture.shape[0]))
         movie.write(picture, frame.timestamp_s)
 
@@ -166,8 +171,8 @@ class VideoSink:
             self._number = number
             self.parts.append(path)
         self._movies[source] = movie
-        while len(self._movies) > MAX_OPEN:
-            self._movies.popitem(last=False)[1].close()
+        for silent in silent_files(self._movies, self._live):
+            self._movies.pop(silent).close()
         return movie
 
     def _next_part(self) -> tuple[int, Path]:
@@ -181,3 +186,13 @@ class VideoSink:
         if number == 1:
             return self.path
         return self.path.with_name(f"{self.path.stem}-{number}{self.path.suffix}")
+
+
+def silent_files(sources: Collection[str], live: Collection[str]) -> list[str]:
+    """Files that are taken for ended: all but the last `MAX_OPEN`.
+
+    Args:
+        sources: Those with something open, the one that was silent longest first.
+        live: Those of them that are live.
+    """
+    return [source for source in sources if source not in live][:-MAX_OPEN]

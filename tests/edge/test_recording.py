@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,17 @@ def test_only_so_many_files_are_open(tmp_path: Path, monkeypatch: pytest.MonkeyP
     whole = [path for path in sink.parts[:4] if len(read(path)[1]) == 4]
     assert len(whole) == 4
     sink.close()
+
+
+def test_many_cameras_have_a_file_each(tmp_path: Path) -> None:
+    sink = VideoSink(tmp_path / "out.avi", RATE_HZ)
+    for i in range(4):
+        for number in range(recording.MAX_OPEN + 2):
+            one = shot(i / 8, source=f"camera:{number}")
+            sink.take(replace(one, frame=replace(one.frame, captured_s=1000.0 + i / 8)))
+    sink.close()
+    assert len(sink.parts) == recording.MAX_OPEN + 2
+    assert all(len(read(path)[1]) == 4 for path in sink.parts)
 
 
 @pytest.mark.parametrize(
