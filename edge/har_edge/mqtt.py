@@ -239,10 +239,9 @@ class MqttSink:
             return
         self._reason = ""
         client.publish(self._topic("available"), "online", 1, retain=True)
-        with self._lock:
-            retained = dict(self._retained)
-        for topic, payload in retained.items():
-            client.publish(topic, payload, 1, retain=True)
+        with self._lock:  # or something older would follow what `_retain` publishes meanwhile
+            for topic, payload in self._retained.items():
+                client.publish(topic, payload, 1, retain=True)
 
     def _on_connect_fail(self, client: Any, data: Any) -> None:
         """Remember why; the client calls this while it handles the error."""
@@ -312,9 +311,9 @@ class MqttSink:
     def _retain(self, topic: str, payload: str, qos: int) -> Any:
         with self._lock:
             self._retained[topic] = payload
-        if qos == 0 and not self._client.is_connected():
-            return None  # the last one is sent when the connection is made again
-        return self._client.publish(topic, payload, qos, retain=True)
+            if qos == 0 and not self._client.is_connected():
+                return None  # the last one is sent when the connection is made again
+            return self._client.publish(topic, payload, qos, retain=True)
 
     def _place(self, source: str) -> str:
         """What is filmed: the watched folder that a file lies in, else the source itself."""

@@ -432,20 +432,22 @@ def test_a_watched_folder_is_one_camera(
     broker = make_broker()
     subscriber = subscribe(broker, "har/#", "homeassistant/#")
     outbox = open_outbox(broker, [], folders=["./in"])
-    names = [f"in/{n}.jpg" for n in range(20)]
+    names = [f"in/{n}.jpg" for n in range(8)]
     for number, source in enumerate(names):
         outbox.put(prediction("sitting", source), wait=True)
         outbox.put(event(number, source), wait=True)
     outbox.put(prediction("sitting", "camera:0"), wait=True)
+    wait_for(lambda: outbox.stats.delivered == 2 * 8 + 1)
     outbox.close()
-    wait_for(lambda: subscriber.numbers("har/in/event") == list(range(20)))
+    wait_for(lambda: subscriber.numbers("har/in/event") == list(range(8)))
+    # What was retained before the connection stood is sent again when it does.
     shown = [json.loads(p)["source"] for p in subscriber.payloads("har/in/action")]
-    assert shown == names
-    wait_for(lambda: len(subscriber.payloads("har/in/status")) == 2)
+    assert list(dict.fromkeys(shown)) == names
+    wait_for(lambda: '"ended"' in subscriber.last("har/in/status"))
     states = [json.loads(p) for p in subscriber.payloads("har/in/status")]
-    assert [(s["source"], s["status"]) for s in states] == [("in", "live"), ("in", "ended")]
+    assert {(s["source"], s["status"]) for s in states} == {("in", "live"), ("in", "ended")}
     found = [json.loads(p) for t, p, _ in subscriber.messages if t.startswith("homeassistant/")]
-    assert [config["device"]["name"] for config in found] == ["in", "camera:0"]
+    assert {config["device"]["name"] for config in found} == {"in", "camera:0"}
 
 
 def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
