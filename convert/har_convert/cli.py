@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,6 +18,7 @@ from har_convert.model_card import write_model_card
 from har_convert.recipe import VARIANTS
 from har_convert.run_folder import find_run, load_run
 from har_convert.sensitivity import LayerError, sensitive_layers
+from har_convert.steps import Steps
 from har_edge import __version__
 from har_edge.cli import note, run_command
 from har_edge.errors import GateError
@@ -104,20 +105,15 @@ def _convert(name: str | None, variants: Sequence[Any], options: dict[str, Any])
     )
     folder = Path(options["out"]) if options["out"] else Path("models") / run.spec.name
     note(f"Converting {display_path(run.folder)}")
-    report = convert(
-        run,
-        variants,
-        folder,
-        Options(
-            max_accuracy_drop=options["max_accuracy_drop"],
-            fallback=options["fallback"],
-            layers=options["debug_layers"],
-            limit=options["verify_clips"],
-            verbose=options["verbose"],
-        ),
-        say=lambda line: note(f"  {line}"),
-        progress=_bar,
+    how = Options(
+        max_accuracy_drop=options["max_accuracy_drop"],
+        fallback=options["fallback"],
+        layers=options["debug_layers"],
+        limit=options["verify_clips"],
+        verbose=options["verbose"],
     )
+    with Steps() as steps:
+        report = convert(run, variants, folder, how, say=steps.begin, progress=steps.bar)
     passed = [c for c in report.conversions if c.passed]
     if passed:
         write_model_card(run, folder)
@@ -142,20 +138,6 @@ def _say_what_next(conversions: Sequence[Conversion], folder: Path) -> None:
         raise GateError(f"{missing} missed the gate and was not written. {advise(conversions)}")
     model = display_path(passed[-1].paths[0])
     note(f"Wrote {display_path(folder)}. Try: har-edge run --demo --model {model}")
-
-
-def _bar(clips: int) -> Callable[[int], object]:
-    """Give a function that moves a progress bar on a terminal."""
-    if not sys.stderr.isatty():
-        return lambda done: None
-    bar: Any = click.progressbar(length=clips, label="  verifying", file=sys.stderr)
-
-    def update(done: int) -> None:
-        bar.update(done)
-        if bar.finished:
-            bar.render_finish()
-
-    return update
 
 
 def format_table(conversions: Sequence[Conversion]) -> str:

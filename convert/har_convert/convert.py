@@ -222,6 +222,7 @@ class _Session:
         outputs, clips = run_models(
             models, self.run, self.held_out, num_threads=threads, progress=tick
         )
+        self.say("timing frames")
         latency = measure_latency(models, self.run)
         return [
             with_latency(

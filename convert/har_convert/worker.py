@@ -99,7 +99,7 @@ def work(job: Job, folder: Path, say: Callable[[str], object]) -> None:
     """Do what a job asks for."""
     run = job.load_run()
     say("loading the Keras model")
-    maker = Maker(run, *load_parts(run))
+    maker = Maker(run, *load_parts(run), say)
     held_out = run.held_out(job.limit)
     if job.reference:
         say("running the Keras model for comparison")
@@ -118,7 +118,6 @@ def work(job: Job, folder: Path, say: Callable[[str], object]) -> None:
         text = json.dumps([asdict(row) for row in rows])
         (folder / "sensitivity.json").write_text(text, encoding="utf-8")
     for recipe in job.recipes:
-        say(f"converting to {recipe}")
         for suffix, content in zip(recipe.suffixes, maker.make(recipe), strict=True):
             (folder / f"{recipe.key}{suffix}").write_bytes(content)
 
@@ -182,8 +181,14 @@ def load_parts(run: Run) -> tuple[Any, Any]:
 class Maker:
     """Makes files of one Keras model; what several recipes need is made once."""
 
-    def __init__(self, run: Run, encoder: Any, classifier: Any) -> None:
-        self.run, self.encoder, self.classifier = run, encoder, classifier
+    def __init__(
+        self,
+        run: Run,
+        encoder: Any,
+        classifier: Any,
+        say: Callable[[str], object] = lambda line: None,
+    ) -> None:
+        self.run, self.encoder, self.classifier, self.say = run, encoder, classifier, say
 
     @cached_property
     def calibration(self) -> LabelledClip:
@@ -193,14 +198,16 @@ class Maker:
     @cached_property
     def prepared(self) -> tuple[Any, list[str]]:
         """The encoder prepared for int8, and the layers of its stem, which stay in float."""
-        encoder = _copy(self.encoder)
-        return encoder, prepare(encoder, self.calibration.frames)
+        encoder, frames = _copy(self.encoder), self.calibration.frames
+        self.say(f"preparing the weights for 8 bits on {len(frames)} frames")
+        return encoder, prepare(encoder, frames)
 
     @cached_property
     def halved(self) -> tuple[Any, list[str]]:
         """The encoder with weights of half precision, and the layers that stay in float32."""
-        encoder = _copy(self.encoder)
-        return encoder, prepare_float16(encoder, self.calibration.frames)
+        encoder, frames = _copy(self.encoder), self.calibration.frames
+        self.say(f"preparing the weights for 16 bits on {len(frames)} frames")
+        return encoder, prepare_float16(encoder, frames)
 
     def predict(self, clip: LabelledClip) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Run the Keras model on a clip: features, (N, D), and probabilities, (M, C)."""
@@ -214,6 +221,7 @@ class Maker:
             encoder, stem = self.prepared
         elif recipe.variant == "float16":
             encoder, stem = self.halved
+        self.say(f"converting to {recipe}")
         if recipe.variant.startswith("onnx"):
             return self._make_onnx(recipe, encoder, stem)
         with tempfile.TemporaryDirectory() as saved_model:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -18,6 +21,8 @@ from har_edge.source_options import has_sources, patience_options, source_option
 
 BACKENDS = ("auto", "litert", "tflite-runtime", "onnxruntime")
 FORMATS = ("text", "jsonl", "csv")
+# What was registered for the end of the process may take so long.
+FAREWELL_TIMEOUT_S = 2.0
 
 
 def note(message: str) -> None:
@@ -311,13 +316,27 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
 
 def main() -> NoReturn:
-    """Entry point of `har-edge`.
-
-    The process ends without the farewells of native libraries: LiteRT's and OpenBLAS's wait for
-    their threads without limit, and so does a thread that hangs in a driver. By then all outputs
-    are closed, and each line on standard output was flushed when it was written.
-    """
+    """Entry point of `har-edge`."""
     try:
         run_command(cli)
     except SystemExit as end:
-        os._exit(end.code if isinstance(end.code, int) else 1)
+        _leave(end.code if isinstance(end.code, int) else 1)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process, without the farewells of native libraries.
+
+    The interpreter's own end runs their destructors while their threads are still there: those of
+    LiteRT and OpenBLAS wait for their threads without limit (a run once hung for good after its
+    last line), and a thread that hangs in a camera's driver has the interpreter wait likewise.
+    All that a normal end does for Python's side is done here before: outputs were closed by the
+    run, functions registered with `atexit` are called, for a time that is limited too, and what
+    is buffered is flushed.
+    """
+    farewells = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
+    farewells.start()
+    farewells.join(FAREWELL_TIMEOUT_S)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # its reader has gone, or it was closed
+            stream.flush()
+    os._exit(code)

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.errors import SpecError
+from har_edge.model_file import bundled_models_with
 from har_edge.recognizer import FloatArray, Prediction
 from har_edge.spec import ModelSpec
 
@@ -127,9 +128,11 @@ def _allowed_indices(
 ) -> list[int]:
     unknown = [name for name in (*allow, *deny) if name not in labels]
     if unknown:
+        others = bundled_models_with(unknown)
         raise SpecError(
-            f"The model has no action {', '.join(map(repr, unknown))}. "
+            f"The model does not know {', '.join(map(repr, unknown))}. "
             f"Choose from: {', '.join(labels)}."
+            + "".join(f" The bundled model {name} does: --model {name}." for name in others)
         )
     left = [i for i, name in enumerate(labels) if name not in deny and (not allow or name in allow)]
     if not left:

@@ -38,10 +38,14 @@ NOT_CAMERAS = ("bcm2835-codec", "bcm2835-isp", "rpi-hevc", "rpivid", "pispbe")
 # What the Raspberry Pi's camera ports are called; OpenCV cannot read them.
 CAMERA_PORTS = ("unicam", "rp1-cfe")
 REINSTALL = "pip install --force-reinstall har-edge"
-# Module to what it is for and how it comes.
+# Optional packages: what each is for and the command that brings it.
 OPTIONAL = {
-    "onnxruntime": ("ONNX models", "onnx"),
-    "tensorflow": ("training and converting", "train,convert"),
+    "simplejpeg": ("motion JPEG that is checked for damage", "pip install simplejpeg"),
+    "av": ("RTSP and RTMP that are checked for damage", 'pip install "har-edge[streams]"'),
+    "paho-mqtt": ("--mqtt", 'pip install "har-edge[mqtt]"'),
+    "fastapi": ("har-edge serve", 'pip install "har-edge[serve]"'),
+    "onnxruntime": ("ONNX models", 'pip install "har-edge[onnx]"'),
+    "tensorflow": ("training and converting", 'pip install "har-edge[train,convert]"'),
 }
 
 
@@ -268,12 +272,14 @@ def check_folders() -> Findings:
 
 
 def check_optional() -> Findings:
-    """Optional packages; to do without them is fine."""
-    for module, (purpose, extra) in OPTIONAL.items():
-        found = importlib.util.find_spec(module) is not None
-        fix = "" if found else f'pip install "har-edge[{extra}]"'
-        text = "installed" if found else f"not installed; only needed for {purpose}"
-        yield Finding(module, "ok", text, fix)
+    """Versions of optional packages; to do without them is fine."""
+    for distribution, (purpose, command) in OPTIONAL.items():
+        try:
+            version = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(distribution, "ok", f"not installed; only needed for {purpose}", command)
+        else:
+            yield Finding(distribution, "ok", f"{version}, for {purpose}")
 
 
 def format_findings(findings: list[Finding]) -> str:

@@ -18,7 +18,7 @@ from har_edge.errors import OutputError
 from har_edge.events import Event
 from har_edge.overlay import annotate, describe, stamp
 from har_edge.preprocess import Pixels, display_path, import_cv2
-from har_edge.recording import MAX_OPEN, Movie
+from har_edge.recording import Movie, silent_files
 from har_edge.sinks import Record, Shot, safe_name
 
 # Of a longer action only the beginning is kept.
@@ -86,6 +86,7 @@ class EventClips:
         self._lookback_s = padding_s + min_duration_s + 1.0
         self._run = uuid.uuid4().hex[:8]
         self._reels: OrderedDict[str, _Reel] = OrderedDict()
+        self._live: set[str] = set()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for path in self._own_files():
@@ -104,9 +105,10 @@ class EventClips:
             OutputError: if a clip cannot be written or the disk is about to be full.
         """
         if isinstance(record, Shot):
-            self._add(self._reel(record.frame.source), record)
+            live = record.frame.captured_s is not None
+            self._add(self._reel(record.frame.source, live=live), record)
         elif isinstance(record, Event):
-            reel = self._reel(record.source)
+            reel = self._reel(record.source, live=record.start_at_s is not None)
             if record.kind == "action_started":
                 self._begin(reel, record)
             else:
@@ -117,11 +119,13 @@ class EventClips:
         while self._reels:
             self._finish_all(self._reels.popitem()[1])
 
-    def _reel(self, source: str) -> _Reel:
+    def _reel(self, source: str, *, live: bool) -> _Reel:
         reel = self._reels.pop(source, None) or _Reel()
         self._reels[source] = reel
-        while len(self._reels) > MAX_OPEN:
-            self._finish_all(self._reels.popitem(last=False)[1])
+        if live:
+            self._live.add(source)
+        for silent in silent_files(self._reels, self._live):
+            self._finish_all(self._reels.pop(silent))
         return reel
 
     def _add(self, reel: _Reel, shot: Shot) -> None:

@@ -138,10 +138,9 @@ class Lanes:
         if files or follow:
             self._lanes.append(self._lane(chain(files, more), num_workers))
 
-    @property
-    def frames_dropped(self) -> int:
-        """Live frames that were due but gave way to newer ones."""
-        return sum(lane.frames_dropped for lane in self._lanes)
+    def frames_dropped(self, number: int) -> int:
+        """Frames of a lane's live source that were read, but gave way to newer ones."""
+        return self._lanes[number].frames_dropped
 
     def __enter__(self) -> Lanes:
         for number, lane in enumerate(self._lanes):

@@ -18,7 +18,7 @@ from functools import partial
 
 from har_edge.captures import Capture, PipeCapture
 from har_edge.errors import SourceError, SourceLostError, SourceRefusedError
-from har_edge.preprocess import Pixels
+from har_edge.preprocess import Pixels, opencv_faults
 from har_edge.reader import HOLE_INTERVALS, Grabbed, Reader
 from har_edge.sampling import FrameSampler
 from har_edge.screen import Screen
@@ -38,6 +38,8 @@ MAX_LEFT_BEHIND = 4
 BLACK_AFTER_S = 1.0
 # Frames further apart than this, and than a few of the usual intervals, do not belong together.
 LONGEST_HOLE_S = 1.0
+# A longer interval is not learnt, unless it was asked for.
+LONGEST_INTERVAL_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class LiveStats:
     reconnects: int = 0
 
     def __str__(self) -> str:
-        """All counts in words, without those that are zero."""
+        """All counts in words, without those that are zero; empty if nothing came."""
         counts = (
             (self.read, "frames"),
             (self.dropped, "dropped for newer ones"),
@@ -87,7 +89,7 @@ class LiveStats:
             (self.frozen, "frozen"),
             (self.reconnects, "times reconnected"),
         )
-        return ", ".join(f"{count} {what}" for count, what in counts if count) or "no frame"
+        return ", ".join(f"{count} {what}" for count, what in counts if count)
 
 
 class Backoff:
@@ -159,7 +161,7 @@ class LiveSource:
         self._state_detail = ""
         self._start_s: float | None = None
         self._last_s: float | None = None
-        self._interval_s = 0.0
+        self._interval_s = self._period_s = 0.0
         self._size: tuple[int, ...] | None = None
         self._gap = self._owed = self._delivered = False
         self._backoff = Backoff()
@@ -186,6 +188,7 @@ class LiveSource:
             SourceLostError: if it did not come back in `max_retries` attempts.
         """
         self._begin()
+        self._period_s = 1 / sampler.frame_rate_hz
         try:
             while not self.stopped:
                 try:
@@ -211,7 +214,7 @@ class LiveSource:
         self._reader = reader = Reader(self, sampler)
         try:
             first = True
-            while (grabbed := reader.take()) is not None:
+            while (grabbed := self._take(reader)) is not None:
                 if first:
                     self.stats.reconnects += self._delivered
                     self._delivered, first = True, False
@@ -222,6 +225,10 @@ class LiveSource:
         finally:
             reader.leave()
             self._left_behind.append(reader.thread)
+
+    def _take(self, reader: Reader) -> Grabbed | None:
+        with opencv_faults(self.name):
+            return reader.take()
 
     def _examine(self, grabbed: Grabbed) -> Frame | None:
         """Hand a frame on, or withhold it if it is black or frozen."""
@@ -264,9 +271,12 @@ class LiveSource:
     def _note_hole(self, captured_s: float) -> None:
         if self._last_s is not None:
             passed_s = captured_s - self._last_s
-            hole = passed_s > max(LONGEST_HOLE_S, HOLE_INTERVALS * self._interval_s)
+            # Frames come no more often than they are asked for: that is no hole either.
+            usual_s = max(self._interval_s, self._period_s)
+            hole = passed_s > max(LONGEST_HOLE_S, HOLE_INTERVALS * usual_s)
             if not self._gap:  # a slow camera's interval is learnt, an outage's length is not
-                self._interval_s += 0.2 * (min(passed_s, 5.0) - self._interval_s)
+                longest_s = max(LONGEST_INTERVAL_S, self._period_s)
+                self._interval_s += 0.2 * (min(passed_s, longest_s) - self._interval_s)
             self._gap = self._gap or hole
         self._last_s = captured_s
 

@@ -8,14 +8,16 @@ data only; nothing in it is ever executed.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from har_edge.errors import ModelFileError
+from har_edge.errors import ModelFileError, SpecError
 from har_edge.onnx_file import append_metadata, read_metadata
 from har_edge.preprocess import display_path
 from har_edge.spec import ModelSpec
@@ -144,6 +146,16 @@ def _read_onnx_pair(path: Path) -> ModelFile:
             "different models. Copy both files of one model there."
         )
     return ModelFile(pair[0], specs[0], tuple(networks), size)
+
+
+def bundled_models_with(labels: Sequence[str]) -> list[str]:
+    """Names of the bundled models that know all of some labels; of those that can be read."""
+    found = []
+    for name in BUNDLED:
+        with contextlib.suppress(ModelFileError, SpecError):
+            if set(labels) <= set(read_model_file(resolve_model(name)).spec.labels):
+                found.append(name)
+    return found
 
 
 def _read(path: Path) -> bytes:

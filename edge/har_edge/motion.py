@@ -85,11 +85,6 @@ class MotionGate:
         self._encoded, self._encoded_s = blocks, timestamp_s
         return True
 
-    def format(self) -> str:
-        """Say in a line what was saved."""
-        share = self.skipped / self.frames if self.frames else 0.0
-        return f"encoder skipped for {share:.0%} of {self.frames:,} frames"
-
 
 def block_means(pixels: Pixels) -> NDArray[np.float32]:
     """Grey means of blocks of about 8 x 8 pixels.

@@ -31,17 +31,23 @@ import threading
 import time
 import uuid
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from har_edge.errors import MissingExtraError, OutputError
 from har_edge.events import Event
 from har_edge.home_assistant import sensor_config
+from har_edge.preprocess import display_path
 from har_edge.recognizer import Prediction
 from har_edge.records import event_record, status_record, to_record
 from har_edge.sinks import Note, Record, TryLaterError, safe_name
+from har_edge.source_names import DEVICE
 from har_edge.sources import SourceStatus
+from har_edge.urls import is_url
 
 PASSWORD_VARIABLE = "HAR_MQTT_PASSWORD"
 DEFAULT_PREFIX = "har"
@@ -125,6 +131,7 @@ class MqttSink:
         note: Takes lines for the user.
         top_k: Actions to list for each prediction.
         discovery_prefix: Where Home Assistant looks for configurations; "" publishes none.
+        folders: Watched folders: the files in each are one camera together, named like it.
 
     Raises:
         OutputError: if the URL is unusable.
@@ -134,7 +141,13 @@ class MqttSink:
     wants: tuple[type, ...] = (Prediction, Event, SourceStatus)
 
     def __init__(
-        self, url: str, note: Note, *, top_k: int = 3, discovery_prefix: str = DISCOVERY_PREFIX
+        self,
+        url: str,
+        note: Note,
+        *,
+        top_k: int = 3,
+        discovery_prefix: str = DISCOVERY_PREFIX,
+        folders: Sequence[str | os.PathLike[str]] = (),
     ) -> None:
         self.broker = parse_broker(url)
         self.name = f"MQTT broker {self.broker!r}"
@@ -142,11 +155,13 @@ class MqttSink:
         self._top_k = top_k
         self._discovery_prefix = discovery_prefix.strip("/")
         self._run = uuid.uuid4().hex[:8]
+        self._folders = [display_path(Path(folder)) for folder in folders]
         # Two machines with the same prefix must not become one device in Home Assistant.
         where = f"{socket.gethostname()}/{self.broker.prefix}"
         self._node = f"har-{hashlib.sha256(where.encode()).hexdigest()[:8]}"
         self._cameras: dict[str, str] = {}
-        self._shown: dict[str, tuple[str, float]] = {}
+        # Camera -> source and action that were published last, and when.
+        self._shown: dict[str, tuple[str, str, float]] = {}
         # Retained payloads by topic, to be sent again whenever the connection is made anew:
         # a broker that keeps nothing on disk has forgotten them.
         self._retained: dict[str, str] = {}
@@ -224,10 +239,9 @@ class MqttSink:
             return
         self._reason = ""
         client.publish(self._topic("available"), "online", 1, retain=True)
-        with self._lock:
-            retained = dict(self._retained)
-        for topic, payload in retained.items():
-            client.publish(topic, payload, 1, retain=True)
+        with self._lock:  # or something older would follow what `_retain` publishes meanwhile
+            for topic, payload in self._retained.items():
+                client.publish(topic, payload, 1, retain=True)
 
     def _on_connect_fail(self, client: Any, data: Any) -> None:
         """Remember why; the client calls this while it handles the error."""
@@ -269,47 +283,53 @@ class MqttSink:
         """Publish what is going on; while the broker is away it is only remembered."""
         camera = self._camera(prediction.source)
         if camera not in self._shown:
-            self._shown[camera] = ("", 0.0)
+            self._shown[camera] = ("", "", 0.0)
             self._announce(camera, prediction)
         captured_s = prediction.captured_at_s
         if captured_s is not None and time.time() - captured_s > REFRESH_S:
             return  # it waited behind an event; newer ones follow
-        action, shown_s = self._shown[camera]
+        source, action, shown_s = self._shown[camera]
         now_s = time.monotonic()
-        if action != prediction.action or now_s - shown_s >= REFRESH_S:
-            self._shown[camera] = (prediction.action, now_s)
+        told = (source, action) == (prediction.source, prediction.action)
+        if not told or now_s - shown_s >= REFRESH_S:
+            self._shown[camera] = (prediction.source, prediction.action, now_s)
             record = to_record(prediction, self._top_k)
             self._retain(self._topic(camera, "action"), _json(record), 0)
 
     def _announce(self, camera: str, prediction: Prediction) -> None:
         """Say that a source is there, to everybody and to Home Assistant."""
-        status = self._topic(camera, "status")
+        place, status = self._place(prediction.source), self._topic(camera, "status")
         if status not in self._retained:
-            live = SourceStatus(prediction.source, "live", time.time())
+            live = SourceStatus(place, "live", time.time())
             self._retain(status, _json(status_record(live)), 1)
         if self._discovery_prefix:
             topic, config = sensor_config(
-                self._node, camera, prediction.source, prediction.labels, self.broker.prefix
+                self._node, camera, place, prediction.labels, self.broker.prefix
             )
             self._retain(f"{self._discovery_prefix}/{topic}", _json(config), 1)
 
     def _retain(self, topic: str, payload: str, qos: int) -> Any:
         with self._lock:
             self._retained[topic] = payload
-        if qos == 0 and not self._client.is_connected():
-            return None  # the last one is sent when the connection is made again
-        return self._client.publish(topic, payload, qos, retain=True)
+            if qos == 0 and not self._client.is_connected():
+                return None  # the last one is sent when the connection is made again
+            return self._client.publish(topic, payload, qos, retain=True)
+
+    def _place(self, source: str) -> str:
+        """What is filmed: the watched folder that a file lies in, else the source itself."""
+        if is_url(source) or DEVICE.fullmatch(source):
+            return source
+        return next((f for f in self._folders if Path(source).is_relative_to(f)), source)
 
     def _camera(self, source: str) -> str:
         """The part of topics that stands for a source."""
-        camera = self._cameras.get(source)
-        if camera is None:
-            base = safe_name(source).replace(".", "-")
+        place = self._place(source)
+        if place not in self._cameras:
+            base = safe_name(place).replace(".", "-")
+            names = chain([base], (f"{base}-{n}" for n in count(2)))
             taken = set(self._cameras.values())
-            names = [base, *(f"{base}-{n}" for n in range(2, len(taken) + 2))]
-            camera = next(name for name in names if name not in taken)
-            self._cameras[source] = camera
-        return camera
+            self._cameras[place] = next(name for name in names if name not in taken)
+        return self._cameras[place]
 
     def _topic(self, *parts: str) -> str:
         return "/".join((self.broker.prefix, *parts))

@@ -32,6 +32,7 @@ class OutletOptions:
         totals: File with the time of each action a day.
         mqtt: URL of a broker.
         mqtt_discovery: Where Home Assistant looks for configurations; "" for nowhere.
+        folders: Watched folders, each of which is one camera to the broker.
         webhook: URL to post events to.
         min_duration_s: How long after its start an action is reported.
         inference_hz: Predictions a second, if fewer than the model's rate.
@@ -48,6 +49,7 @@ class OutletOptions:
     totals: Path | None = None
     mqtt: str | None = None
     mqtt_discovery: str = "homeassistant"
+    folders: tuple[str, ...] = ()
     webhook: str | None = None
     min_duration_s: float = 0.5
     inference_hz: float | None = None
@@ -62,6 +64,7 @@ class Outlets:
 
     def __init__(self, outboxes: list[Outbox]) -> None:
         self.outboxes = outboxes
+        self._hurried = False
         sinks = [outbox.sink for outbox in outboxes]
         self.totals = next((sink for sink in sinks if isinstance(sink, Totals)), None)
 
@@ -86,6 +89,7 @@ class Outlets:
 
     def hurry(self) -> None:
         """Let no `put` wait any longer; for signal handlers."""
+        self._hurried = True
         for outbox in self.outboxes:
             outbox.hurry()
 
@@ -102,10 +106,16 @@ class Outlets:
         until_s = time.monotonic() + timeout_s
         for outbox in self.outboxes:
             outbox.finish()
+
+        def close(outbox: Outbox) -> None:
+            # One without limit has all of the time from when it is hurried.
+            unlimited = outbox.vital and not self._hurried
+            outbox.close(timeout_s if unlimited else max(0.0, until_s - time.monotonic()))
+
         with contextlib.ExitStack() as stack:
             # Called last to first: the main output, which may raise, is the last one.
             for outbox in self.outboxes:
-                stack.callback(lambda box: box.close(max(0.0, until_s - time.monotonic())), outbox)
+                stack.callback(close, outbox)
         return [outbox.stats for outbox in self.outboxes]
 
 
@@ -155,7 +165,13 @@ def _builders(options: OutletOptions, rate_hz: float, note: Note) -> list[Callab
     def broker(url: str) -> Sink:
         from har_edge.mqtt import MqttSink
 
-        return MqttSink(url, note, top_k=options.top_k, discovery_prefix=options.mqtt_discovery)
+        return MqttSink(
+            url,
+            note,
+            top_k=options.top_k,
+            discovery_prefix=options.mqtt_discovery,
+            folders=options.folders,
+        )
 
     def webhook(url: str) -> Sink:
         from har_edge.webhook import WebhookSink

@@ -13,7 +13,9 @@ area interpolation.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -136,6 +138,23 @@ def import_cv2() -> Any:
     import cv2
 
     return cv2
+
+
+@contextlib.contextmanager
+def opencv_faults(shown: str) -> Iterator[None]:
+    """Turn an exception of OpenCV's, from what is done to a source inside, into a SourceError.
+
+    Args:
+        shown: Printable name of the source.
+    """
+    try:
+        yield
+    except import_cv2().error as error:
+        reason = str(error.err or error).strip().rstrip(".")
+        raise SourceError(
+            f"{shown} cannot be decoded: OpenCV says {reason!r}. Copy it again if it is a file; of "
+            "a camera, try another resolution or format."
+        ) from error
 
 
 def bgr_to_rgb(frame: Pixels) -> Pixels:

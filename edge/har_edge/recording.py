@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import OrderedDict
+from collections.abc import Collection
 from pathlib import Path
 
 from har_edge.errors import OutputError
@@ -24,7 +25,8 @@ MIN_FREE_BYTES = 50_000_000
 CHECK_SPACE_FRAMES = 32
 # A longer break is cut out of the video; the time drawn into the frames tells.
 MAX_FILL_S = 2.0
-# Sources that are recorded side by side; the one that was silent longest is closed.
+# Files whose end is not told: of more than these, the one that was silent longest is closed. Live
+# sources go on for as long as the run, so they stay open.
 MAX_OPEN = 8
 
 
@@ -109,7 +111,7 @@ class VideoSink:
     """Records all frames, annotated: the first source in `path`, further ones beside it.
 
     A source whose frames change their size goes on in a new part. Parts and further sources are
-    called NAME-2, NAME-3 and so on, by the first number that is free.
+    called NAME-2, NAME-3 and so on, passing over numbers that are taken.
 
     Args:
         path: A file that ends in .mp4, .mkv, .avi or .mov; overwritten.
@@ -126,7 +128,9 @@ class VideoSink:
         self.name = f"video {display_path(path)}"
         self.frame_rate_hz = frame_rate_hz
         self.parts: list[Path] = []
+        self._number = 0  # of the last part
         self._movies: OrderedDict[str, Movie] = OrderedDict()
+        self._live: set[str] = set()
         if self.path.suffix.lower() not in SUFFIXES:
             raise OutputError(
                 f"A video's name should end in {', '.join(SUFFIXES)}. "
@@ -146,6 +150,8 @@ class VideoSink:
         assert isinstance(record, Shot)
         frame = record.frame
         picture = annotate(frame.pixels, describe(record.prediction), stamp(frame))
+        if frame.captured_s is not None:
+            self._live.add(frame.source)
         movie = self._movie(frame.source, (picture.shape[1], picture.shape[0]))
         movie.write(picture, frame.timestamp_s)
 
@@ -160,17 +166,33 @@ class VideoSink:
             movie.close()
             movie = None
         if movie is None:
-            path = self._next_path()
+            number, path = self._next_part()
             movie = Movie(path, self.frame_rate_hz, size)
+            self._number = number
             self.parts.append(path)
         self._movies[source] = movie
-        while len(self._movies) > MAX_OPEN:
-            self._movies.popitem(last=False)[1].close()
+        for silent in silent_files(self._movies, self._live):
+            self._movies.pop(silent).close()
         return movie
 
-    def _next_path(self) -> Path:
-        number, path = 1, self.path
-        while path in self.parts or (number > 1 and path.exists()):
+    def _next_part(self) -> tuple[int, Path]:
+        """Number and file of the next part; the first is overwritten, others never are."""
+        number = self._number + 1
+        while number > 1 and self._numbered(number).exists():
             number += 1
-            path = self.path.with_name(f"{self.path.stem}-{number}{self.path.suffix}")
-        return path
+        return number, self._numbered(number)
+
+    def _numbered(self, number: int) -> Path:
+        if number == 1:
+            return self.path
+        return self.path.with_name(f"{self.path.stem}-{number}{self.path.suffix}")
+
+
+def silent_files(sources: Collection[str], live: Collection[str]) -> list[str]:
+    """Files that are taken for ended: all but the last `MAX_OPEN`.
+
+    Args:
+        sources: Those with something open, the one that was silent longest first.
+        live: Those of them that are live.
+    """
+    return [source for source in sources if source not in live][:-MAX_OPEN]

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from har_edge.errors import OutputError
 from har_edge.events import EventTracker
-from har_edge.lanes import SourceOpener
+from har_edge.lanes import Follow, SourceOpener
 from har_edge.motion import MotionGate
-from har_edge.outlets import open_outlets
+from har_edge.outlets import Outlets, open_outlets
 from har_edge.preprocess import display_path, import_cv2
 from har_edge.recognizer import Model, load_model
 from har_edge.runner import Run, RunLimits, RunResult
 from har_edge.sink_options import build_decider, build_outlet_options
 from har_edge.sinks import Note
 from har_edge.source_options import build_follow, build_openers
+from har_edge.stop_signals import stop_signals
 from har_edge.teach import load_taught
 
 
@@ -62,16 +65,28 @@ def run_with_options(options: Mapping[str, Any], note: Note) -> int:
         watch=viewer,
         progress=sys.stderr.isatty(),
     )
-    try:
-        result = run(openers, follow)
-    finally:
-        if viewer:
-            viewer.close()
-        outlets.close()
+    if follow is not None:
+        folders = ", ".join(map(display_path, options["watch"]))
+        note(f"Watching {folders} for new files; Ctrl-C ends.")
+    with contextlib.closing(viewer) if viewer else contextlib.nullcontext():
+        result = _run_and_close(run, outlets, openers, follow)
     _sum_up(result, note)
     if outlets.totals is not None:
         note(outlets.totals.format().rstrip())
     return result.exit_code
+
+
+def _run_and_close(
+    run: Run, outlets: Outlets, openers: Sequence[SourceOpener], follow: Follow | None
+) -> RunResult:
+    """Run until the end or a signal; one that comes while outputs are closed lets them be, too."""
+    with stop_signals(outlets.hurry) as stop:
+        try:
+            result = replace(run, should_stop=lambda: stop.number is not None)(openers, follow)
+        finally:
+            outlets.close()
+        result.signal = stop.number
+    return result
 
 
 def _keep_sources(openers: Sequence[SourceOpener], options: Mapping[str, Any]) -> None:
@@ -117,5 +132,5 @@ def _sum_up(result: RunResult, note: Note) -> None:
         note("\n" + result.summary.format().rstrip())
     for stats in result.live:
         note(stats)
-    if result.failed:
+    if result.failed and result.opened > 1:  # of one, its own message said it
         note(f"{len(result.failed)} of {result.opened} sources could not be read in full.")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import FrameType
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from har_edge.decide import Decider
@@ -58,7 +55,8 @@ class RunResult:
         failed: Sources that could not be read in full.
         live: What became of the frames of each live source, in words.
         stopped: Whether the viewer was closed.
-        signal: The signal that stopped the run, or None.
+        signal: The signal that stopped the run or came while its outputs were closed, or None;
+            for whoever catches signals to note.
         lost: Whether a live source ended for good.
     """
 
@@ -112,8 +110,7 @@ class Run:
         watchdog: Hears of fresh frames of live sources, black ones included.
         watch: Sees every frame with its prediction; returns False to stop (a viewer).
         progress: Whether to show a live line on stderr.
-        should_stop: Asked several times a second; True ends the run. For runs on a thread, which
-            no signal reaches.
+        should_stop: Asked several times a second; True ends the run.
     """
 
     model: Model
@@ -149,17 +146,15 @@ class Run:
             follow=follow,
             should_stop=lambda: self._ends(streams, lanes, result),
         )
-        with _stop_signals(result, self.outlets.hurry):
-            with lanes:
-                self.watchdog.ready()
-                try:
-                    for number, item in lanes:
-                        self._handle(item, number, streams, lanes, result)
-                finally:
-                    self.watchdog.stopping()
-                    for stream in streams.values():
-                        self._finish(stream, result)
-            result.summary.frames_dropped += lanes.frames_dropped
+        with lanes:
+            self.watchdog.ready()
+            try:
+                for number, item in lanes:
+                    self._handle(item, number, streams, lanes, result)
+            finally:
+                self.watchdog.stopping()
+                for stream in streams.values():
+                    self._finish(stream, result)
         return result
 
     def _sampling_hz(self) -> float:
@@ -179,7 +174,7 @@ class Run:
     ) -> None:
         """Take one item of a lane; a lane has one stream at a time."""
         if isinstance(item, Opened):
-            streams[number] = self._open(item, result)
+            streams[number] = self._open(item, result, lambda: lanes.frames_dropped(number))
         elif isinstance(item, Frame):
             stream = streams[number]
             if self._is_past(item.timestamp_s):
@@ -191,14 +186,13 @@ class Run:
         else:
             self._close(item, streams.pop(number, None), result)
 
-    def _open(self, opened: Opened, result: RunResult) -> _Stream:
+    def _open(self, opened: Opened, result: RunResult, dropped: Callable[[], int]) -> _Stream:
         gate = self.new_gate() if self.new_gate else None
         recognizer = Recognizer(self.model, gate)
         dues = FrameSampler(self.inference_hz) if self.inference_hz else None
         progress = _Progress(opened.source, result.summary) if self.progress else None
-        return _Stream(
-            opened.source, opened.sampler, recognizer, self.new_decider(), dues, progress
-        )
+        decider = self.new_decider()
+        return _Stream(opened.source, opened.sampler, recognizer, decider, dues, progress, dropped)
 
     def _recognize(self, frame: Frame, stream: _Stream, result: RunResult) -> None:
         if frame.after_gap:
@@ -261,7 +255,10 @@ class Run:
         result.summary.note_gap(source.name)
         self._warn_if_slow(stream, at_end=True)
         if isinstance(source, LiveSource):
-            result.live.append(f"{source.name}: {source.stats}")
+            # Before they were read and after it, newer ones took their place.
+            dropped = source.stats.dropped + stream.dropped()
+            if stats := str(replace(source.stats, dropped=dropped)):
+                result.live.append(f"{source.name}: {stats}")
         if stream.recognizer.gate is not None:
             result.summary.frames_skipped += stream.recognizer.gate.skipped
         if stream.progress:
@@ -278,7 +275,7 @@ class Run:
                 lanes.skip(number, stream.source)
         limit = self.limits.max_frames
         enough = limit is not None and result.summary.frames >= limit
-        stopped = result.stopped or result.signal is not None or self.should_stop()
+        stopped = result.stopped or self.should_stop()
         return enough or stopped
 
     def _is_past(self, time_s: float) -> bool:
@@ -330,6 +327,7 @@ class _Stream:
 
     Attributes:
         dues: Says which frames need a prediction; None for all.
+        dropped: Counts frames that were read, but gave way to newer ones.
     """
 
     source: FrameSource
@@ -338,6 +336,7 @@ class _Stream:
     decider: Decider
     dues: FrameSampler | None
     progress: _Progress | None
+    dropped: Callable[[], int]
     opened_s: float = field(default_factory=time.monotonic)
     warned: bool = False
     black_frames: int = 0
@@ -381,30 +380,3 @@ class _Progress:
     def clear(self) -> None:
         sys.stderr.write("\r" + " " * self._width + "\r")
         sys.stderr.flush()
-
-
-@contextlib.contextmanager
-def _stop_signals(result: RunResult, hurry: Callable[[], None]) -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into a note on `result`; a second one acts as usual.
-
-    The run then ends after the frame in hand, with its outputs whole. Signals belong to the main
-    thread: a run on another one leaves them alone.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, _: FrameType | None) -> None:
-        result.signal = number
-        hurry()
-        signal.signal(number, previous[number])
-
-    numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.getsignal(number) for number in numbers}
-    for number in previous:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -160,6 +160,7 @@ def build_outlet_options(options: Mapping[str, Any]) -> OutletOptions:
         totals=options["totals"],
         mqtt=options["mqtt"] or None,
         mqtt_discovery=options["mqtt_discovery"],
+        folders=tuple(options.get("watch") or ()),
         webhook=options["webhook"] or None,
         min_duration_s=options["min_duration"],
         inference_hz=options.get("inference_fps"),

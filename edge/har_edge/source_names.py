@@ -10,7 +10,7 @@ from pathlib import Path
 
 from har_edge.errors import SourceError
 from har_edge.preprocess import IMAGE_SUFFIXES, VIDEO_SUFFIXES, display_path
-from har_edge.urls import is_url
+from har_edge.urls import SCHEMES, has_scheme, is_url, redact
 
 LIST_SUFFIXES = frozenset({".txt", ".streams"})
 DEVICE = re.compile(r"(?:pi)?camera:.+|/dev/video\d+|-")
@@ -63,6 +63,11 @@ def _expand(name: str) -> list[str]:
     path = Path(name)
     if is_url(name) or DEVICE.fullmatch(name):
         return [name]
+    if has_scheme(name) and not path.exists():
+        raise SourceError(
+            f"{redact(name)} has a scheme that cannot be read. Expected "
+            f"{', '.join(f'{scheme}://' for scheme in sorted(SCHEMES))}; name a file by its path."
+        )
     if name.isdecimal() and not path.exists():
         return [f"camera:{name}"]
     if path.suffix.lower() in LIST_SUFFIXES and path.is_file():
@@ -98,7 +103,7 @@ def _read_list(path: Path) -> list[str]:
             continue
         if Path(name).suffix.lower() in LIST_SUFFIXES and not is_url(name):
             raise SourceError(f"{shown} names the list {name}. Lists hold sources, not lists.")
-        single = is_url(name) or DEVICE.fullmatch(name) or name.isdecimal()
+        single = has_scheme(name) or DEVICE.fullmatch(name) or name.isdecimal()
         names.append(name if single else str(path.parent / name))
     if not names:
         raise SourceError(f"{shown} names no source. Write one a line: a file, a URL, camera:0.")
@@ -110,6 +115,19 @@ def is_media(path: Path) -> bool:
     suffix = path.suffix.lower()
     named_so = suffix in IMAGE_SUFFIXES or suffix in VIDEO_SUFFIXES
     return named_so and not path.name.startswith(".") and path.is_file()
+
+
+def watched_folders(folders: Iterable[str]) -> list[Path]:
+    """Check that folders to watch are there.
+
+    Raises:
+        SourceError: if one is not.
+    """
+    paths = [Path(folder) for folder in folders]
+    for path in paths:
+        if not path.is_dir():
+            raise SourceError(f"{display_path(path)} is no folder to watch. Make it first.")
+    return paths
 
 
 def iter_new_files(
@@ -133,10 +151,7 @@ def iter_new_files(
     Raises:
         SourceError: if a folder is not there at the start.
     """
-    paths = [Path(folder) for folder in folders]
-    for path in paths:
-        if not path.is_dir():
-            raise SourceError(f"{display_path(path)} is no folder to watch. Make it first.")
+    paths = watched_folders(folders)
     seen: dict[Path, tuple[int, int]] = {}
     done: set[Path] = set()
     while not stopped():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -98,44 +99,83 @@ def build_openers(options: Mapping[str, Any]) -> list[SourceOpener]:
 
     Raises:
         SourceError: if a folder, a pattern or a list holds no source.
+        click.UsageError: if standard input is to be read twice.
     """
     from har_edge.source_names import camera_name, expand_sources
 
     names = [*options["sources"], *(_demo_files() if options["demo"] else ())]
     if options["camera"]:
         names.append(camera_name(options["camera"]))
-    return [_opener(name, options) for name in expand_sources(names)]
+    sources = expand_sources(names)
+    if sources.count("-") > 1:
+        raise click.UsageError("Standard input can be read once: give '-' once.")
+    shown = _names_apart(sources)
+    return [_opener(name, options, s) for name, s in zip(sources, shown, strict=True)]
 
 
 def build_follow(options: Mapping[str, Any]) -> Follow | None:
-    """Make the function that gives the files of watched folders, if there are any."""
+    """Make the function that gives the files of watched folders, if there are any.
+
+    Raises:
+        SourceError: if one is not there.
+    """
+    from har_edge.source_names import watched_folders
+
     folders: Sequence[str] = options["watch"]
     if not folders:
         return None
+    watched_folders(folders)
 
     def follow(stopped: Callable[[], bool]) -> Iterable[SourceOpener]:
         from har_edge.source_names import iter_new_files
 
-        return (_opener(name, options) for name in iter_new_files(folders, stopped))
+        return (_opener(name, options, name) for name in iter_new_files(folders, stopped))
 
     return follow
 
 
-def _opener(name: str, options: Mapping[str, Any]) -> SourceOpener:
-    from har_edge.lanes import SourceOpener
+def _names_apart(sources: Sequence[str]) -> list[str]:
+    """Printable names; of cameras and streams that would print the same, later ones are numbered.
+
+    Credentials do not show, and a stream may be given twice. Events, totals and topics go by the
+    printed name, so that two sources of one name would become one. Files are read one after the
+    other, and may have the same name.
+    """
+    from har_edge.urls import redact
+
+    seen: Counter[str] = Counter()
+    shown = []
+    for name in map(redact, sources):
+        seen[name] += 1
+        again = seen[name] > 1 and _is_apart(name)
+        shown.append(f"{name} ({seen[name]})" if again else name)
+    return shown
+
+
+def _is_apart(name: str) -> bool:
+    """Whether a source is read beside the others: all that is no file."""
     from har_edge.source_names import DEVICE
+    from har_edge.urls import is_url
+
+    return is_url(name) or bool(DEVICE.fullmatch(name))
+
+
+def _opener(name: str, options: Mapping[str, Any], shown: str) -> SourceOpener:
+    from har_edge.lanes import SourceOpener
     from har_edge.sources import FrameSource, Notify, open_source
-    from har_edge.urls import is_url, redact
 
     def open_it(notify: Notify) -> FrameSource:
-        return open_source(
+        source = open_source(
             name,
             options=_live_options(options),
             notify=notify,
             stdin_format=options["stdin_format"],
         )
+        if _is_apart(name):
+            source.name = shown
+        return source
 
-    return SourceOpener(redact(name), open_it, apart=is_url(name) or bool(DEVICE.fullmatch(name)))
+    return SourceOpener(shown, open_it, apart=_is_apart(name))
 
 
 def _live_options(options: Mapping[str, Any]) -> LiveOptions:

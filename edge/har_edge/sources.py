@@ -29,9 +29,10 @@ from har_edge.preprocess import (
     display_path,
     import_cv2,
     load_image,
+    opencv_faults,
 )
 from har_edge.sampling import FrameSampler
-from har_edge.urls import is_url, redact
+from har_edge.urls import is_url
 
 if TYPE_CHECKING:
     from har_edge.captures import PipeCapture, StdinFormat
@@ -259,50 +260,10 @@ class VideoSource:
                         f"{self.name} is not a video that can be decoded. It may be cut short, "
                         "or another kind of file with a video's ending."
                     )
-                yield capture
+                with opencv_faults(self.name):
+                    yield capture
             finally:
                 capture.release()
-
-
-class UrlVideoSource(VideoSource):
-    """A video file on an HTTP server: read to its end, as one on the disk is."""
-
-    def __init__(self, url: str) -> None:
-        """Open the file far enough to know its length.
-
-        Raises:
-            SourceError: if it cannot be reached or is no video.
-        """
-        self._url = url
-        super().__init__(redact(url))
-
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[Any]:
-        from har_edge.streams import opencv_capture
-
-        capture = opencv_capture(self._url)
-        try:
-            if not capture.isOpened():
-                raise SourceError(f"{self.name} is not a video that can be decoded.")
-            yield capture
-        finally:
-            capture.release()
-
-
-class UrlImageSource(ImageSource):
-    """A picture on an HTTP server: one frame at time 0."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(redact(url))
-        self._url = url
-
-    def _load(self) -> Pixels:
-        from har_edge.http_sources import download
-
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "picture"
-            file.write_bytes(download(self._url))
-            return load_image(file)
 
 
 class PipeSource:
@@ -419,6 +380,7 @@ def _open_file(path: str) -> FrameSource:
 def _open_finite_url(url: str, *, wait: bool) -> FrameSource | None:
     """Open a picture or a video file on a server; None if the URL is a live stream."""
     from har_edge.http_sources import url_kind
+    from har_edge.url_files import UrlImageSource, UrlVideoSource
 
     try:
         kind = url_kind(url)

@@ -15,6 +15,7 @@ import numpy as np
 
 from har_edge.captures import Capture, OpenCvCapture
 from har_edge.errors import SourceError, SourceRefusedError
+from har_edge.hosts import check_host
 from har_edge.preprocess import Pixels, import_cv2
 from har_edge.urls import redact
 from har_edge.whole_frames import ERROR_DETECTION, KnownParameters, WholeFrames
@@ -224,7 +225,12 @@ def refused(name: str) -> SourceRefusedError:
 def open_stream(
     url: str, timeout_s: float = TIMEOUT_S, known: KnownParameters | None = None
 ) -> Capture:
-    """Open a stream with PyAV where it is installed, else with OpenCV; see `AvStream`."""
+    """Open a stream with PyAV where it is installed, else with OpenCV; see `AvStream`.
+
+    Raises:
+        SourceError: if there is no such host, or it gives no stream.
+    """
+    check_host(url)
     return AvStream(url, timeout_s, known) if has_av() else OpenCvStream(url, timeout_s)
 
 

@@ -47,13 +47,11 @@ class Summary:
         started_s: Monotonic time at the start, for frames per second.
         frames: Frames that were taken, those before a full window included.
         frames_skipped: Those of them that the motion gate spared the encoder.
-        frames_dropped: Live frames that were due but gave way to newer ones.
     """
 
     started_s: float = field(default_factory=time.monotonic)
     frames: int = 0
     frames_skipped: int = 0
-    frames_dropped: int = 0
     _latencies: LatencyCounts = field(default_factory=LatencyCounts)
     # Action -> number of predictions, sum of their confidences.
     _actions: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -118,8 +116,6 @@ class Summary:
                 f"the answer changed {self._flicker.per_minute:.1f} times a minute "
                 f"(the model's own {self._raw_flicker.per_minute:.1f})"
             )
-        if self.frames_dropped:
-            lines.append(f"{self.frames_dropped} live frames were dropped for newer ones")
         if self.frames_skipped:
             share = self.frames_skipped / self.frames
             lines.append(f"the encoder was spared {share:.0%} of the frames")

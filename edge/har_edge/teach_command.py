@@ -10,7 +10,7 @@ from har_edge import teach
 from har_edge.recognizer import load_model
 from har_edge.sinks import Note
 from har_edge.source_names import camera_name, expand_sources
-from har_edge.sources import FrameSource, open_source
+from har_edge.sources import FrameSource, SourceStatus, open_source
 
 
 def teach_with_options(options: Mapping[str, Any], note: Note) -> list[str]:
@@ -41,17 +41,23 @@ def teach_with_options(options: Mapping[str, Any], note: Note) -> list[str]:
         known = teach.teach(
             model,
             options["name"],
-            _open(names),
+            _open(names, note),
             path,
             duration_s=options["duration"],
-            background=_open(options["background"]),
+            background=_open(options["background"], note),
         )
         note(teach.report(known, options["name"]))
     if not options["list"]:
         return []
     windows_of = teach.read_taught(model, path).windows if path.exists() else {}
+    if not windows_of:
+        note(f"Nothing was taught to {model.spec.name} yet. Try: har-edge teach NAME SOURCES")
     return [f"{action}\t{len(windows)} windows" for action, windows in windows_of.items()]
 
 
-def _open(names: Iterable[str]) -> Iterator[FrameSource]:
-    return map(open_source, expand_sources(names))
+def _open(names: Iterable[str], note: Note) -> Iterator[FrameSource]:
+    # A dark camera gives no frame; it must not be waited for without a word.
+    def tell(status: SourceStatus) -> None:
+        note(f"{status.source}: {status.detail}")
+
+    return (open_source(name, notify=tell) for name in expand_sources(names))

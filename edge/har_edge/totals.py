@@ -84,6 +84,7 @@ class Totals:
         if time.monotonic() - self._saved_s >= SAVE_INTERVAL_S:
             try:
                 self.save()
+                self._failed = False
             except OutputError as error:
                 if not self._failed:
                     self._note(f"Warning: {error} Counting goes on; it is tried again.")

@@ -18,6 +18,11 @@ _USER_INFO = re.compile(
 _SECRET_VALUE = re.compile(rf"(?P<name>[?&;](?:[\w.-]*_)?(?:{_SECRETS})=)[^&;#\s]*", re.IGNORECASE)
 
 
+def has_scheme(name: str) -> bool:
+    """Whether a name is an address, of whatever kind, and no path."""
+    return re.match(r"[a-z][a-z0-9+.-]+://", name, re.IGNORECASE) is not None
+
+
 def is_url(name: str) -> bool:
     """Whether a name is an address that a source can be read from."""
     scheme, separator, _ = name.partition("://")

@@ -30,8 +30,9 @@ from har_edge.errors import SourceError, SourceRefusedError
 from har_edge.http_sources import open_http, response_kind, url_kind
 from har_edge.live import LiveSource, live_pipe
 from har_edge.sampling import FrameSampler
-from har_edge.sources import UrlImageSource, UrlVideoSource, open_source
+from har_edge.sources import open_source
 from har_edge.streams import OPENCV_OPTIONS, OpenCvStream, has_av, open_stream
+from har_edge.url_files import UrlImageSource, UrlVideoSource
 
 SAMPLE = Path(har_edge.__file__).parent / "samples" / "falling.mp4"
 

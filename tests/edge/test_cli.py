@@ -198,22 +198,49 @@ def test_a_reader_that_has_enough_is_no_error(make_video: MakeVideo) -> None:
     assert "Broken" not in complaints
 
 
+def test_a_missing_camera_is_one_line(har_edge: RunCommand) -> None:
+    result = har_edge("run", "--camera", "97", "--model", TINY)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: Camera 97 cannot be opened: there is no /dev/video97.")
+
+
+def test_watching_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    command = [sys.executable, "-m", "har_edge", "run", "--watch", "in", "--model", str(TINY)]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "Watching in for new files; Ctrl-C ends.\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+        assert process.wait(60) == 130
+    missing = subprocess.run(
+        [*command[:5], "gone"], check=False, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert missing.returncode == 1
+    assert missing.stderr == "Error: gone is no folder to watch. Make it first.\n"
+
+
+def run_code(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    code += "; sys.argv = ['har-edge', 'run', 'gone.mp4']; from har_edge.cli import main; main()"
+    command = [sys.executable, "-c", f"import atexit, sys, time; {code}"]
+    return subprocess.run(
+        command, check=False, cwd=folder, capture_output=True, text=True, timeout=60
+    )
+
+
 def test_the_end_waits_for_nobody(tmp_path: Path) -> None:
-    """What native libraries do when a process ends may last for ever; ours is not theirs."""
-    code = (
-        "import atexit, sys, time; atexit.register(time.sleep, 300);"
-        "sys.argv = ['har-edge', 'run', 'gone.mp4']; from har_edge.cli import main; main()"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        check=False,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    """What libraries do when a process ends may last for ever; ours is not theirs."""
+    result = run_code("atexit.register(time.sleep, 300)", tmp_path)
     assert result.returncode == 1
     assert "gone.mp4 does not exist" in result.stderr
+
+
+def test_the_end_loses_nothing(tmp_path: Path) -> None:
+    code = "sys.stdout.write('not flushed'); atexit.register(print, ', registered', end='')"
+    result = run_code(code, tmp_path)
+    assert result.returncode == 1
+    assert result.stdout == "not flushed, registered"
 
 
 @pytest.mark.parametrize("option", ["--output", "--save-video", "--totals"])

@@ -9,7 +9,7 @@ import pytest
 
 from har_edge.decide import Decider, parse_labels
 from har_edge.errors import SpecError
-from har_edge.recognizer import UNKNOWN, Prediction
+from har_edge.recognizer import UNKNOWN, Prediction, load_model
 
 LABELS = ("calling", "falling", "sitting")
 
@@ -118,3 +118,12 @@ def test_unusable_options(options: dict[str, object], message: str) -> None:
 def test_lists_of_labels() -> None:
     assert parse_labels(" calling, listening_to_music,,") == ("calling", "listening_to_music")
     assert parse_labels(None) == ()
+
+
+def test_the_bundled_model_that_knows_an_action_is_named() -> None:
+    labels = load_model("har15").spec.labels
+    with pytest.raises(SpecError, match=r"Choose from: calling, .*model clips does: --model clips"):
+        Decider(labels, allow=["falling"])
+    with pytest.raises(SpecError) as nobody:
+        Decider(labels, allow=["falling", "flying"])
+    assert "bundled" not in str(nobody.value)

@@ -177,10 +177,25 @@ def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "XDG_DATA_HOME" in found["data"].fix
 
 
-def test_display_and_optional_packages() -> None:
+def test_display() -> None:
     assert "run without --show" in next(check_display({})).text
     assert next(check_display({"DISPLAY": ":0"})).text == ":0"
-    assert {f.level for f in check_optional()} == {"ok"}
+
+
+def test_optional_packages_with_versions_and_what_they_are_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def version(name: str) -> str:
+        if name == "paho-mqtt":
+            return "2.1.0"
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    found = by_topic(check_optional())
+    assert {f.level for f in found.values()} == {"ok"}
+    assert (found["paho-mqtt"].text, found["paho-mqtt"].fix) == ("2.1.0, for --mqtt", "")
+    assert "RTSP" in found["av"].text and found["av"].fix == 'pip install "har-edge[streams]"'
+    assert "motion JPEG" in found["simplejpeg"].text
 
 
 def test_a_table_names_what_mends() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,20 @@ def test_a_gap_and_the_end_finish_a_clip(tmp_path: Path) -> None:
     assert len(read(first)[1]) == 12  # from 0.5 s on
     assert len(read(second)[1]) == 1  # nothing from before the gap
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_clips_of_many_cameras_are_whole(tmp_path: Path) -> None:
+    count = recording.MAX_OPEN + 2
+    sink = EventClips(tmp_path, RATE_HZ, padding_s=1.0)
+    for i in range(24):
+        for number in range(count):
+            one = shot(i / 8, source=f"camera:{number}")
+            sink.take(replace(one, frame=replace(one.frame, captured_s=1000.0 + i / 8)))
+            if i == 16:
+                started = event("action_started", number, 1.5, source=f"camera:{number}")
+                sink.take(replace(started, start_at_s=1e9))
+    sink.close()
+    assert [len(read(path)[1]) for path in clips_in(tmp_path)] == [24 - 4] * count
 
 
 def test_sources_and_names_of_all_kinds(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_files_come_whole_and_in_order(num_workers: int) -> None:
     assert shape(items) == ["Opened", "Frame", "Closed"] * 3
     assert all(indices(items, s.name) == list(range(40)) for s in sources)
     assert all(s.closed for s in sources)
-    assert lanes.frames_dropped == 0
+    assert lanes.frames_dropped(0) == 0
 
 
 def test_files_wait_for_the_taker() -> None:
@@ -111,7 +111,7 @@ def test_live_frames_do_not_wait_and_the_newest_wins() -> None:
                 seen.append(item.index)
                 time.sleep(0.03)
     assert 5 < len(seen) < 60
-    assert lanes.frames_dropped == 300 - len(seen)
+    assert lanes.frames_dropped(0) == 300 - len(seen)
     assert seen[-1] == 299
 
 

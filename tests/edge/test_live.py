@@ -21,6 +21,7 @@ from har_edge.live import (
     LiveSource,
     open_live,
 )
+from har_edge.preprocess import import_cv2
 from har_edge.reader import Backlog
 from har_edge.sampling import FrameSampler
 from har_edge.sources import Frame, SourceStatus
@@ -265,7 +266,7 @@ def test_quiet_scene_with_a_sensors_noise_is_not_frozen() -> None:
 def test_black_pictures_are_withheld() -> None:
     device = Device([*moving(5), *[BLACK] * 50, *moving(5, 20)], max_retries=0)
     frames = device.frames()
-    assert len(frames) == 10
+    assert len(frames) > 8
     assert device.source.stats.black == 50
     assert [f.after_gap for f in frames] == [False] * 5 + [True] + [False] * 4
     assert device.states == ["live", "black", "live", "ended"]
@@ -315,6 +316,16 @@ def test_slow_camera_is_no_row_of_gaps() -> None:
         steps += [2.0, pixels]
     frames = Device(steps, max_retries=0).frames()
     assert not any(f.after_gap for f in frames[4:])
+
+
+def test_few_predictions_are_no_row_of_gaps() -> None:
+    """One frame in 25 s because no more are wanted; an outage of minutes is a gap all the same."""
+    steps: list[Any] = []
+    for pixels in moving(60):
+        steps += [2.0, pixels]
+    frames = Device([*steps, 300.0, *steps], max_retries=0).frames(rate_hz=0.04)
+    assert len(frames) > 8
+    assert [f.after_gap for f in frames].count(True) == 1
 
 
 def test_sampler_does_not_take_an_outage_for_a_slow_source() -> None:
@@ -453,6 +464,18 @@ def test_programming_errors_are_not_taken_for_a_lost_camera() -> None:
 
     with pytest.raises(ZeroDivisionError):
         list(real_source(broken, wait_for_source=True).frames(FrameSampler(1e3)))
+
+
+def test_what_opencv_cannot_do_is_an_error_of_the_source() -> None:
+    def broken() -> Any:
+        import_cv2().resize(np.zeros((4, 4, 3), np.uint8), (0, 0))
+
+    with pytest.raises(SourceError, match="camera:0 cannot be decoded: OpenCV says"):
+        list(real_source(broken).frames(FrameSampler(1e3)))
+    # Later it is a lost connection like others.
+    device = Device(moving(5), import_cv2().error("out of memory"), moving(5), max_retries=5)
+    assert len(device.frames()) == 10
+    assert device.states[:3] == ["live", "lost", "live"]
 
 
 def test_waits_double_up_to_a_limit_and_differ() -> None:

@@ -426,6 +426,30 @@ def test_sources_with_names_alike_stay_apart(
     wait_for(lambda: subscriber.numbers("har/a-b-c-2/event") == [1])
 
 
+def test_a_watched_folder_is_one_camera(
+    make_broker: Callable[..., Broker], subscribe: Callable[..., Subscriber]
+) -> None:
+    broker = make_broker()
+    subscriber = subscribe(broker, "har/#", "homeassistant/#")
+    outbox = open_outbox(broker, [], folders=["./in"])
+    names = [f"in/{n}.jpg" for n in range(8)]
+    for number, source in enumerate(names):
+        outbox.put(prediction("sitting", source), wait=True)
+        outbox.put(event(number, source), wait=True)
+    outbox.put(prediction("sitting", "camera:0"), wait=True)
+    wait_for(lambda: outbox.stats.delivered == 2 * 8 + 1)
+    outbox.close()
+    wait_for(lambda: subscriber.numbers("har/in/event") == list(range(8)))
+    # What was retained before the connection stood is sent again when it does.
+    shown = [json.loads(p)["source"] for p in subscriber.payloads("har/in/action")]
+    assert list(dict.fromkeys(shown)) == names
+    wait_for(lambda: '"ended"' in subscriber.last("har/in/status"))
+    states = [json.loads(p) for p in subscriber.payloads("har/in/status")]
+    assert {(s["source"], s["status"]) for s in states} == {("in", "live"), ("in", "ended")}
+    found = [json.loads(p) for t, p, _ in subscriber.messages if t.startswith("homeassistant/")]
+    assert {config["device"]["name"] for config in found} == {"in", "camera:0"}
+
+
 def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HAR_MQTT_PASSWORD", raising=False)
     broker = parse_broker("mqtts://ann:p%40ss@box.lan/home/har/")

@@ -165,6 +165,40 @@ def test_sinks_are_closed_at_the_same_time() -> None:
     ]
 
 
+class Paused:
+    """A reader that goes on when it is told to."""
+
+    name = "main"
+    wants: tuple[type, ...] = (Prediction,)
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.go_on = threading.Event()
+
+    def take(self, record: Record) -> None:
+        self.go_on.wait(SOON_S)
+        self.taken += 1
+
+    def close(self) -> None: ...
+
+
+def test_the_main_output_has_its_time_after_a_signal() -> None:
+    """Though another sink has used all of the time for closing before."""
+    notes: list[str] = []
+    main = Paused()
+    outlets = Outlets(
+        [Outbox(main, note=notes.append, vital=True), Outbox(Slow("slow"), note=notes.append)]
+    )
+    outlets.put(Shot(None, None), wait=False)  # type: ignore[arg-type]
+    for number in range(3):
+        outlets.put(prediction_at(number), wait=True)
+    threading.Timer(2.0, outlets.hurry).start()
+    threading.Timer(2.5, main.go_on.set).start()
+    outlets.close(timeout_s=1.0)
+    assert main.taken == 3
+    assert notes == ["Warning: slow lost some. Records not delivered in time: 1."]
+
+
 # Writes to standard output until its reader goes.
 ENDLESS = """
 import sys

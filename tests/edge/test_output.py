@@ -335,11 +335,5 @@ def test_summary_counts_shares_and_percentiles() -> None:
     assert "4 predictions from 10 frames" in text
 
 
-def test_summary_tells_of_frames_that_the_model_had_no_time_for() -> None:
-    summary = Summary(frames=10, frames_dropped=3)
-    summary.add(prediction(0.8, 0.1, 0.1), prediction(0.8, 0.1, 0.1))
-    assert "3 live frames were dropped for newer ones" in summary.format()
-
-
 def test_empty_summary() -> None:
     assert Summary().format() == "No prediction was made.\n"

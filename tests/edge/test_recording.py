@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,28 @@ def test_a_new_size_or_source_goes_on_in_another_part(tmp_path: Path) -> None:
     assert (tmp_path / "out-2.mp4").read_bytes() == b"somebody else's"
 
 
+def test_thousands_of_sources_take_a_look_at_the_disk_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    exists = Path.exists
+
+    def count(path: Path) -> bool:
+        nonlocal looks
+        looks += path.suffix == ".avi"
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", count)
+    (tmp_path / "out-7.avi").write_bytes(b"somebody else's")
+    sink = VideoSink(tmp_path / "out.avi", RATE_HZ)
+    for number in range(100):
+        sink.take(shot(0.0, source=f"{number}.jpg", size=(32, 24)))
+    sink.close()
+    assert sink.parts[-1].name == "out-101.avi"
+    assert len(set(sink.parts)) == 100
+    assert looks < 2 * 100
+
+
 def test_a_long_break_is_cut_out(tmp_path: Path) -> None:
     sink = VideoSink(tmp_path / "out.mp4", RATE_HZ)
     for at_s in (0.0, 0.125, 3600.0, 3600.125, 1.0, 1.125):
@@ -120,6 +143,17 @@ def test_only_so_many_files_are_open(tmp_path: Path, monkeypatch: pytest.MonkeyP
     whole = [path for path in sink.parts[:4] if len(read(path)[1]) == 4]
     assert len(whole) == 4
     sink.close()
+
+
+def test_many_cameras_have_a_file_each(tmp_path: Path) -> None:
+    sink = VideoSink(tmp_path / "out.avi", RATE_HZ)
+    for i in range(4):
+        for number in range(recording.MAX_OPEN + 2):
+            one = shot(i / 8, source=f"camera:{number}")
+            sink.take(replace(one, frame=replace(one.frame, captured_s=1000.0 + i / 8)))
+    sink.close()
+    assert len(sink.parts) == recording.MAX_OPEN + 2
+    assert all(len(read(path)[1]) == 4 for path in sink.parts)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ def parse(*arguments: str, env: dict[str, str] | None = None, **others: Any) -> 
 
 def test_defaults_of_the_command_are_those_of_the_library() -> None:
     assert build_outlet_options(parse()) == OutletOptions()
+    assert build_outlet_options({**parse(), "watch": ("in",)}).folders == ("in",)
     spec = load_model(ASSETS / "tiny-int8.tflite").spec.with_(reject_threshold=0.25)
     decider = build_decider(spec, parse())
     assert (decider.smoothing_s, decider.threshold) == (0.5, 0.25)

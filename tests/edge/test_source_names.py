@@ -136,6 +136,13 @@ def test_name_that_comes_again_is_taken_again(tmp_path: Path) -> None:
     assert list(names) == [str(path)] * 2
 
 
+def test_schemes_that_cannot_be_read_are_named_with_those_that_can(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("ftp://me:secret@host/film.mp4")
+    for name in ("ftp://me:secret@host/film.mp4", str(tmp_path / "list.txt")):
+        with pytest.raises(SourceError, match=r"ftp://\*\*\*@host.*scheme.*http://.*rtsp://"):
+            expand_sources([name])
+
+
 def test_folder_to_watch_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no folder to watch"):
         next(iter_new_files([str(tmp_path / "gone")], lambda: False))

@@ -13,9 +13,11 @@ import pytest
 from conftest import MakeVideo, moving_square, write_video
 from PIL import Image
 
+from har_edge import sources
 from har_edge.captures import PipeCapture, StdinFormat
 from har_edge.errors import SourceError
 from har_edge.live import LiveSource
+from har_edge.preprocess import Pixels, import_cv2
 from har_edge.sampling import FrameSampler
 from har_edge.sources import (
     ImageSource,
@@ -51,6 +53,18 @@ def test_video_colours_are_rgb(tmp_path: Path) -> None:
     frames = list(VideoSource(write_video(tmp_path / "r.mp4", [red] * 5)).frames(FrameSampler(25)))
     assert frames[0].pixels[..., 0].mean() > 150
     assert frames[0].pixels[..., 2].mean() < 50
+
+
+def test_what_opencv_cannot_do_is_an_error_of_the_source(
+    make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(pixels: Pixels) -> Pixels:
+        return np.asarray(import_cv2().resize(pixels, (0, 0)))
+
+    monkeypatch.setattr(sources, "bgr_to_rgb", fail)
+    source = VideoSource(make_video())
+    with pytest.raises(SourceError, match="cannot be decoded: OpenCV says"):
+        list(source.frames(FrameSampler(5.0)))
 
 
 def test_still_is_one_frame(tmp_path: Path) -> None:

@@ -231,6 +231,22 @@ def test_a_full_disk_loses_nothing(
     assert json.loads((disk / "totals.json").read_text())["days"][DAY]["camera:0"]["sitting"] == 3.0
 
 
+def test_each_outage_of_a_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SAVE_INTERVAL_S", 0.0)
+    notes: list[str] = []
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    totals = Totals(folder / "totals.json", notes.append)
+    for at_s in (0.0, 10.0):
+        folder.rename(tmp_path / "unplugged")
+        totals.take(prediction(at_s))
+        totals.take(prediction(at_s + 1))
+        (tmp_path / "unplugged").rename(folder)
+        totals.take(prediction(at_s + 2))
+    assert len(notes) == 2
+    assert totals.days()[DAY]["camera:0"]["sitting"] == 4.0
+
+
 # Counts one second after another, each saved and then told.
 COUNTING = """
 import sys

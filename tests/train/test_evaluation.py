@@ -308,4 +308,18 @@ def test_command(
     assert "There is no model runs/typo" in result.stderr
     result = har_train("evaluate", TINY)
     assert result.returncode == 1
-    assert "does not say what data it was trained on. Give DATA" in result.stderr
+    assert "comes without the data that it was trained on" in result.stderr
+
+
+def test_a_bundled_model_by_its_name_whatever_lies_around(
+    har_train: RunCommand, tmp_path: Path, make_clip: Callable[..., Path]
+) -> None:
+    result = har_train("evaluate", "clips")
+    assert result.returncode == 1
+    assert "har-train evaluate clips DATA" in result.stderr
+    make_clip(tmp_path / "clips" / "falling" / "a.mp4", count=23)
+    result = har_train("evaluate", "clips", "clips", "--allow-missing")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "evaluate" / "clips-clips").is_dir()
+    rows = rows_of(tmp_path / "evaluate" / "clips-clips" / "predictions.csv")
+    assert {row["label"] for row in rows} == {"falling"}

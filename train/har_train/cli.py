@@ -590,7 +590,8 @@ def evaluate(
     cache: str | None,
     **runtime: Any,
 ) -> None:
-    """Say how good a model is: a run folder, a .keras file in one, a .tflite or .onnx file.
+    """Say how good a model is: a run folder, a .keras file in one, a .tflite or .onnx file, or a
+    bundled model by its name, har15 or clips.
 
     DATA is a folder of classes or a manifest, judged by its splits, or all as one part where it
     names none; or a run folder, for its data as it was split. Left out, it is the run's own.
@@ -601,6 +602,7 @@ def evaluate(
       har-train evaluate runs/mine
       har-train evaluate runs/mine NEW_DATA --out report
       har-train evaluate mine-int8.tflite runs/mine --split test
+      har-train evaluate clips NEW_DATA --allow-missing
     """
     _prepare_tensorflow()
     from har_train import evaluation as library

@@ -83,8 +83,9 @@ def load_data(
     if data is None and not is_run(model):
         resolve_model(model)
         raise DataError(
-            f"{display_path(model)} does not say what data it was trained on. Give DATA: a folder "
-            "of classes, a manifest, or the run folder that the file was converted from."
+            f"{display_path(model)} comes without the data that it was trained on. Say what to "
+            f"judge it on: har-train evaluate {display_path(model)} DATA, where DATA is a folder "
+            "of classes, a manifest, or the run folder that a file was converted from."
         )
     folder = Path(data or model)
     folder = folder.parent if folder.suffix == ".keras" else folder

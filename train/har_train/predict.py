@@ -12,6 +12,7 @@ import numpy as np
 
 from har_edge.clips import load_frames, window_indices
 from har_edge.errors import DataError, SourceError
+from har_edge.model_file import BUNDLED
 from har_edge.preprocess import display_path
 from har_edge.recognizer import Model, load_model
 from har_edge.spec import ModelSpec
@@ -48,7 +49,12 @@ class KerasRun:
 
 
 def is_run(path: str | os.PathLike[str]) -> bool:
-    """Whether a path names a run folder or a Keras model, and no file for the edge."""
+    """Whether a path names a run folder or a Keras model, and no file for the edge.
+
+    A bundled name is that of a model, whatever else is called so, such as a folder of clips.
+    """
+    if os.fspath(path) in BUNDLED and not (Path(path) / MODEL_NAME).is_file():
+        return False
     return Path(path).is_dir() or Path(path).suffix == ".keras"
 
 

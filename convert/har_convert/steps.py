@@ -1,0 +1,95 @@
+"""Shows what a conversion is doing, and for how long: library calls of minutes have no callback."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TextIO
+
+import click
+
+TICK_S = 1.0
+# What is longer would wrap, and could not be rewritten in place.
+MAX_COLUMNS = 70
+
+
+class Steps:
+    """A line a step, with its seconds as they pass on a terminal; used as a context manager.
+
+    Args:
+        stream: Where to write; by default stderr.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty()
+        self._lock = threading.Lock()
+        self._step = ""
+        self._since_s = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._count, name="steps", daemon=True)
+
+    def __enter__(self) -> Steps:
+        if self._live:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end()
+        self._ended.set()
+        if self._live:
+            self._thread.join()
+
+    def begin(self, step: str) -> None:
+        """Say what is done from now on."""
+        self.end()
+        with self._lock:
+            self._step, self._since_s = step, time.monotonic()
+            if self._live and "\n" not in step and len(step) <= MAX_COLUMNS:
+                self._show()
+            else:
+                self._stream.write(f"  {step}\n")
+                self._step = ""
+            self._stream.flush()
+
+    def end(self) -> None:
+        """Leave the line of the step in hand as it is."""
+        with self._lock:
+            if self._step:
+                self._show()
+                self._stream.write("\n")
+                self._stream.flush()
+            self._step = ""
+
+    def bar(self, length: int) -> Callable[[int], object]:
+        """End the step and give a function that moves a progress bar on a terminal."""
+        if not self._live:
+            return lambda done: None
+        self.end()
+        bar: Any = click.progressbar(length=length, label="  verifying", file=self._stream)
+
+        def update(done: int) -> None:
+            bar.update(done)
+            if bar.finished:
+                bar.render_finish()
+
+        return update
+
+    def _show(self) -> None:
+        seconds = int(time.monotonic() - self._since_s)
+        self._stream.write(f"\r  {self._step}" + (f"  {seconds} s" if seconds else ""))
+
+    def _count(self) -> None:
+        while not self._ended.wait(TICK_S):
+            with self._lock:
+                if self._step:
+                    self._show()
+                    self._stream.flush()
