@@ -13,6 +13,7 @@ area interpolation.
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -125,6 +126,7 @@ def _to_rgb(image: Any) -> Any:
     return image.convert("RGB")
 
 
+@functools.cache
 def import_cv2() -> Any:
     """Import OpenCV with its and FFmpeg's own logging off.
 

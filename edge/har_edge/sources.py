@@ -48,7 +48,8 @@ class Frame:
     """One decoded picture.
 
     Attributes:
-        pixels: RGB, (H, W, 3), uint8, in the source's own size.
+        pixels: RGB, (H, W, 3), uint8, in the source's own size; in the model's where nobody looks
+            at pictures.
         timestamp_s: Time in the source, from its first frame.
         index: Number in the source, counting all frames from 0.
         source: Name of the source, printable.
