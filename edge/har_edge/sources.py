@@ -29,6 +29,7 @@ from har_edge.preprocess import (
     display_path,
     import_cv2,
     load_image,
+    view_as_rgb,
 )
 from har_edge.sampling import FrameSampler
 from har_edge.urls import is_url, redact
@@ -193,7 +194,7 @@ class VideoSource:
                 decoded, pixels = capture.retrieve()
                 if not decoded:
                     continue
-                pixels = bgr_to_rgb(pixels)
+                pixels = view_as_rgb(pixels)
                 decode_ms = (time.perf_counter() - started) * 1e3
                 yield Frame(pixels, timestamp_s, index, self.name, decode_ms)
                 started = time.perf_counter()
