@@ -4,12 +4,16 @@
 
 - bare: `encode` and `classify` in a loop on tensors that lie ready, N threads in the runtime;
 - run: what the command does: read a 640 x 480 video, sample, resize, encode, classify, smooth,
-  track events, write JSON lines.
+  track events, write JSON lines;
+- floor: what the run cannot beat, as its parts are timed here, each alone on one thread: a frame
+  takes `decode_ms` to be read, sampled and resized, and `model_ms` in both signatures. The model
+  has N threads, all of it together the machine's cores, and nothing else takes any time.
 
 The video is the bundled sample, enlarged and repeated, at the model's frame rate, so that every
 frame of it counts. A ratio of 1 means that all the rest hides behind the model. How much can
 hide depends on the cores: where the bare loop keeps them all busy, decoding has to take its time
-from the model. `cpu_ms` says what each frame costs in all, over all threads.
+from the model. `cpu_ms` says what each frame costs in all, over all threads; `share_of_floor` how
+much of the possible the run reaches.
 """
 
 from __future__ import annotations
@@ -35,10 +39,11 @@ from har_edge.machine import machine_facts
 from har_edge.outlets import OutletOptions, open_outlets
 from har_edge.output import open_output
 from har_edge.preprocess import Pixels, import_cv2, resize_frame
-from har_edge.recognizer import Model, load_model
+from har_edge.recognizer import Model, load_model, resize_ahead
 from har_edge.runner import Run
 from har_edge.sampling import FrameSampler
 from har_edge.sources import VideoSource
+from har_edge.spec import ClipSpec
 
 SIZE = (640, 480)
 SAMPLE = Path(har_edge.__file__).parent / "samples" / "falling.mp4"
@@ -46,12 +51,23 @@ SAMPLE = Path(har_edge.__file__).parent / "samples" / "falling.mp4"
 
 @dataclass
 class Row:
-    """One model at one number of threads: (wall-clock ms, CPU ms) a frame of each round."""
+    """One model at one number of threads: (wall-clock ms, CPU ms) a frame of each round.
+
+    `decode` and `model_alone` are the parts of the floor.
+    """
 
     model: str
     num_threads: int
     bare: list[tuple[float, float]] = field(default_factory=list)
     run: list[tuple[float, float]] = field(default_factory=list)
+    decode: list[tuple[float, float]] = field(default_factory=list)
+    model_alone: list[tuple[float, float]] = field(default_factory=list)
+
+    def floor_ms(self) -> float:
+        """Wall-clock time that a frame takes at least."""
+        decode_ms, model_ms = _median_ms(self.decode), _median_ms(self.model_alone)
+        cores = len(os.sched_getaffinity(0))
+        return max(model_ms / self.num_threads, (decode_ms + model_ms) / cores)
 
     def facts(self) -> dict[str, object]:
         """Medians, and the median of the ratios within a round."""
@@ -59,13 +75,21 @@ class Row:
         return {
             "model": self.model,
             "num_threads": self.num_threads,
-            "bare_frames_per_s": round(1e3 / median(wall for wall, _ in self.bare), 1),
-            "run_frames_per_s": round(1e3 / median(wall for wall, _ in self.run), 1),
+            "bare_frames_per_s": round(1e3 / _median_ms(self.bare), 1),
+            "run_frames_per_s": round(1e3 / _median_ms(self.run), 1),
+            "floor_frames_per_s": round(1e3 / self.floor_ms(), 1),
             "ratio": round(median(ratios), 3),
+            "share_of_floor": round(self.floor_ms() / _median_ms(self.run), 3),
             "ratios": [round(ratio, 3) for ratio in ratios],
             "bare_cpu_ms": round(median(cpu for _, cpu in self.bare), 3),
             "run_cpu_ms": round(median(cpu for _, cpu in self.run), 3),
+            "decode_ms": round(_median_ms(self.decode), 3),
+            "model_ms": round(_median_ms(self.model_alone), 3),
         }
+
+
+def _median_ms(rounds: list[tuple[float, float]]) -> float:
+    return median(wall for wall, _ in rounds)
 
 
 def make_video(path: Path, frame_rate_hz: float, count: int) -> Path:
@@ -97,6 +121,12 @@ def bare(model: Model, frames: list[Pixels], count: int) -> int:
     return count
 
 
+def decode(video: Path, clip: ClipSpec) -> int:
+    """Read, sample and resize all frames of the video."""
+    sampler = FrameSampler(clip.frame_rate_hz)
+    return sum(1 for frame in VideoSource(video).frames(sampler) if resize_ahead(frame, clip))
+
+
 def run(name: str, num_threads: int, video: Path) -> int:
     """Run over the video as the command does, with JSON lines to nowhere."""
     model = load_model(name, num_threads=1)
@@ -114,9 +144,9 @@ def run(name: str, num_threads: int, video: Path) -> int:
 
 
 def measure(name: str, num_threads: int, count: int, rounds: int) -> Row:
-    """Measure both in turns; the first round warms up and does not count."""
+    """Measure all in turns; the first round warms up and does not count."""
     row = Row(name, num_threads)
-    model = load_model(name, num_threads=num_threads)
+    model, alone = load_model(name, num_threads=num_threads), load_model(name, num_threads=1)
     with tempfile.TemporaryDirectory() as folder:
         video = make_video(Path(folder) / "video.mp4", model.spec.clip.frame_rate_hz, count)
         sampled = VideoSource(video).frames(FrameSampler(1000.0))
@@ -125,11 +155,15 @@ def measure(name: str, num_threads: int, count: int, rounds: int) -> Row:
             for frame, _ in zip(sampled, range(50), strict=False)
         ]
         for number in range(rounds + 1):
-            bare_ms = timed(lambda: bare(model, frames, count))
-            run_ms = timed(lambda: run(name, num_threads, video))
-            if number:
-                row.bare.append(bare_ms)
-                row.run.append(run_ms)
+            for times, work in (
+                (row.bare, partial(bare, model, frames, count)),
+                (row.run, partial(run, name, num_threads, video)),
+                (row.decode, partial(decode, video, model.spec.clip)),
+                (row.model_alone, partial(bare, alone, frames, count)),
+            ):
+                measured = timed(work)
+                if number:
+                    times.append(measured)
     return row
 
 
@@ -149,8 +183,9 @@ def main(models: tuple[str, ...], threads: str, frames: int, rounds: int, out: s
             rows.append(facts)
             note(
                 f"{name}, {num_threads} threads: bare {facts['bare_frames_per_s']} frames/s, "
-                f"run {facts['run_frames_per_s']} (ratio {facts['ratio']}); CPU a frame "
-                f"{facts['bare_cpu_ms']} and {facts['run_cpu_ms']} ms"
+                f"run {facts['run_frames_per_s']} (ratio {facts['ratio']}), at most "
+                f"{facts['floor_frames_per_s']}; CPU a frame {facts['bare_cpu_ms']} and "
+                f"{facts['run_cpu_ms']} ms"
             )
     result = {
         "what": "har-edge run beside the bare interpreter, 640 x 480 MPEG-4, every frame used",

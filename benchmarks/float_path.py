@@ -10,8 +10,8 @@ Both are timed in one process with one runtime thread, in rounds that take turns
 A clip model samples fewer frames than a video holds, and the ones between are decoded too.
 So there are two rows: frames as the model samples them, and every frame.
 
-The runner decodes ahead on another thread, and so does this script: what the path adds is what
-decoding does not hide. To hold everything to one core, put `taskset -c 0` in front.
+The runner decodes and resizes ahead on another thread, and so does this script: what the path
+adds is what that does not hide. To hold everything to one core, put `taskset -c 0` in front.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def measure_path(model: Model, video: Path, row: Row) -> Samples:
     """Time the same frames as the runner takes them, from the file to the prediction."""
     recognizer = Recognizer(model)
     samples: Samples = {name: [] for name in PATH}
-    with frames_ahead(video, row.frame_rate_hz) as frames:
+    with frames_ahead(video, row.frame_rate_hz, model.spec.clip) as frames:
         for number in range(len(row.frames)):
             started = time.perf_counter()
             prediction = recognizer.push(next(frames))

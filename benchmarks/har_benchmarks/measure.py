@@ -15,8 +15,9 @@ import numpy as np
 from har_benchmarks.worker import LoadModel, Say
 from har_edge.backends import import_runtime
 from har_edge.lanes import Closed, Lanes, SourceOpener
-from har_edge.recognizer import FloatArray, Model, Recognizer
-from har_edge.sources import Frame, open_source
+from har_edge.recognizer import FloatArray, Model, Recognizer, resize_ahead
+from har_edge.sources import Frame, FrameSource, open_source
+from har_edge.spec import ClipSpec
 
 # A whole clip costs T frames; a tenth of the runs is enough for its median.
 CLIP_SHARE = 10
@@ -139,7 +140,7 @@ def end_to_end(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, A
 
     Returns:
         Times of each frame in ms by part, their sum as `latency_ms`; `wall_s` and `frames` over
-        all of it, in which the decoding of the next frame hides behind the model.
+        all of it, in which decoding and resizing the next frame hide behind the model.
     """
     say("stage", name="loading the model")
     model = load(job["model"], backend=job["backend"], num_threads=job["num_threads"])
@@ -150,7 +151,7 @@ def end_to_end(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, A
     say("stage", name="running the video")
     started = time.perf_counter()
     count = 0
-    with frames_ahead(job["video"], rate_hz) as video_frames:
+    with frames_ahead(job["video"], rate_hz, model.spec.clip) as video_frames:
         for frame in video_frames:
             prediction = recognizer.push(frame)
             count += 1
@@ -163,12 +164,15 @@ def end_to_end(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, A
 
 
 @contextlib.contextmanager
-def frames_ahead(video: str | os.PathLike[str], rate_hz: float) -> Iterator[Iterator[Frame]]:
-    """Read a video as the runner does: on another thread, a few frames ahead.
+def frames_ahead(
+    video: str | os.PathLike[str], rate_hz: float, clip: ClipSpec
+) -> Iterator[Iterator[Frame]]:
+    """Read and resize a video as the runner does: on another thread, a few frames ahead.
 
     Args:
         video: The file.
         rate_hz: Rate at which frames are sampled.
+        clip: The model's size.
 
     Yields:
         The frames; taking them raises SourceError where the file is damaged.
@@ -181,7 +185,11 @@ def frames_ahead(video: str | os.PathLike[str], rate_hz: float) -> Iterator[Iter
             elif isinstance(item, Closed) and item.error is not None:
                 raise item.error
 
-    with Lanes([SourceOpener(str(video), lambda _: open_source(video))], rate_hz) as lanes:
+    def resize(frame: Frame, source: FrameSource) -> Frame:
+        return resize_ahead(frame, clip)
+
+    opener = SourceOpener(str(video), lambda _: open_source(video))
+    with Lanes([opener], rate_hz, work=resize) as lanes:
         yield take(lanes)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from har_edge.errors import OutputError
 from har_edge.events import Event
 from har_edge.overlay import annotate, describe, stamp
-from har_edge.preprocess import Pixels, display_path, import_cv2
+from har_edge.preprocess import Pixels, display_path, import_cv2, rgb_to_bgr, view_as_rgb
 from har_edge.recording import Movie, silent_files
 from har_edge.sinks import Record, Shot, safe_name
 
@@ -219,7 +219,7 @@ def _shrink(pixels: Pixels) -> Pixels:
         return pixels
     cv2 = import_cv2()
     size = (MAX_CLIP_WIDTH, round(height * MAX_CLIP_WIDTH / width))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return view_as_rgb(cv2.resize(rgb_to_bgr(pixels), size, interpolation=cv2.INTER_AREA))
 
 
 def _decode(jpeg: bytes) -> Pixels:

@@ -6,6 +6,10 @@ one that was not taken in time.
 
 Work that needs no other frame is done before the taker sees it, by whichever thread of the lane
 read the frame. Several threads read in turns and work at once; the order stays that of reading.
+
+Threads wake each other rarely, since a frame of a file is small work: the taker sleeps until half
+of the frames that may wait are there (or for `TICK_S`), the readers until as many have gone. What
+comes from a live source wakes the taker at once.
 """
 
 from __future__ import annotations
@@ -72,10 +76,13 @@ class _Lane:
     `reading` guards `source_items` and `tickets`; the lock of `Lanes` guards the rest.
     """
 
-    def __init__(self, source_items: Generator[Item, None, None], num_threads: int) -> None:
+    def __init__(
+        self, source_items: Generator[Item, None, None], num_threads: int, prefetch: int
+    ) -> None:
         self.source_items = source_items
         self.num_threads = num_threads
-        self.most_ahead = PREFETCH_FRAMES + num_threads
+        self.most_ahead = prefetch + num_threads
+        self.batch = self.most_ahead // 2
         self.reading = threading.Lock()
         self.tickets = 0
         self.threads: list[threading.Thread] = []
@@ -109,6 +116,7 @@ class Lanes:
         *,
         work: Work = lambda frame, source: frame,
         num_workers: int = 1,
+        prefetch: int = PREFETCH_FRAMES,
         follow: Follow | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -119,6 +127,7 @@ class Lanes:
             frame_rate_hz: Rate at which frames are sampled.
             work: What is done to each frame ahead of the taker.
             num_workers: Threads that read and work on files; any other source has one.
+            prefetch: Frames of files that may wait for the taker; of any other source, few do.
             follow: Gives more files as they come; it may ask the function whether to end.
             should_stop: Asked several times a second; True ends the iteration.
         """
@@ -132,11 +141,13 @@ class Lanes:
         self._room = threading.Condition(lock)
         self._stopped = False
         self._turn = 0
-        self._lanes = [self._lane([opener], 1) for opener in openers if opener.apart]
+        self._lanes = [
+            self._lane([opener], 1, PREFETCH_FRAMES) for opener in openers if opener.apart
+        ]
         files = [opener for opener in openers if not opener.apart]
         more = follow(lambda: self._stopped) if follow else ()
         if files or follow:
-            self._lanes.append(self._lane(chain(files, more), num_workers))
+            self._lanes.append(self._lane(chain(files, more), num_workers, prefetch))
 
     def frames_dropped(self, number: int) -> int:
         """Frames of a lane's live source that were read, but gave way to newer ones."""
@@ -197,13 +208,13 @@ class Lanes:
     def _pop(self, lane: _Lane) -> Item:
         item = lane.items.popleft()
         if isinstance(item, Frame):
-            if not lane.is_live and lane.frames_ahead == lane.most_ahead:
-                self._room.notify_all()
             lane.frames_ahead -= 1
+            if lane.frames_ahead == lane.most_ahead - lane.batch:
+                self._room.notify_all()
         return item
 
-    def _lane(self, openers: Iterable[SourceOpener], num_threads: int) -> _Lane:
-        lane = _Lane(self._source_items(lambda: lane, openers), num_threads)
+    def _lane(self, openers: Iterable[SourceOpener], num_threads: int, prefetch: int) -> _Lane:
+        lane = _Lane(self._source_items(lambda: lane, openers), num_threads, prefetch)
         return lane
 
     def _source_items(
@@ -268,7 +279,8 @@ class Lanes:
                 if lane.is_live and isinstance(item, Frame):
                     item = _without_older(lane, item)
                 lane.items.append(item)
-            self._came.notify()
+            if lane.is_live or len(lane.items) >= lane.batch:
+                self._came.notify()
 
     def _put_aside(self, lane: _Lane, status: SourceStatus) -> None:
         """Put what a live source says of itself; it may do so while its thread is reading."""

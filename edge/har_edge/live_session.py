@@ -18,7 +18,7 @@ from har_edge.errors import HarError
 from har_edge.events import Event
 from har_edge.lanes import SourceOpener
 from har_edge.outlets import Outlets
-from har_edge.preprocess import import_cv2
+from har_edge.preprocess import import_cv2, rgb_to_bgr
 from har_edge.recognizer import Prediction
 from har_edge.records import event_record, iso_time, status_record
 from har_edge.runner import Outlet, Run
@@ -343,13 +343,13 @@ class LiveSession:
 
 def _to_jpeg(shot: Shot) -> bytes:
     cv2 = import_cv2()
-    pixels = shot.frame.pixels
+    pixels = rgb_to_bgr(shot.frame.pixels)
     height, width = pixels.shape[:2]
     if width > VIEW_WIDTH:
         size = (VIEW_WIDTH, max(1, round(height * VIEW_WIDTH / width)))
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     quality = [cv2.IMWRITE_JPEG_QUALITY, VIEW_QUALITY]
-    _, coded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), quality)
+    _, coded = cv2.imencode(".jpg", pixels, quality)
     return bytes(coded)
 
 

@@ -5,7 +5,8 @@ What an `Outbox` promises:
 - `put` never waits for a live source, and for files only while the sink gets on.
 - Events and states are kept, up to `MAX_KEPT` of them. Predictions and pictures never displace
   them; of those the oldest are dropped when a sink is slow. All that is lost is counted.
-- What was taken is handed on in order, each record once.
+- What was taken is handed on in order, each record once: of a live source at once, of files within
+  `TICK_S`, because waking the sink's thread costs more than most sinks need for a record.
 
 What it does when `Sink.take` raises:
 
@@ -38,6 +39,9 @@ MAX_KEPT = 1000
 MAX_PREDICTIONS = 256
 # Pictures that wait; one of 1920 x 1080 takes 6 MB.
 MAX_SHOTS = 4
+# Records of files that gather before the sink is woken, and the longest that one waits for that.
+BATCH = 64
+TICK_S = 0.1
 MAX_REFUSED = 10
 FIRST_BACKOFF_S = 0.5
 MAX_BACKOFF_S = 30.0
@@ -161,7 +165,8 @@ class Outbox:
         kind = type(record) if type(record) in (Prediction, Shot) else Event
         with self._changed:
             while wait and self._queues.is_full(kind) and self._worth_waiting():
-                self._changed.wait(0.1)
+                self._changed.notify_all()
+                self._changed.wait(TICK_S)
             if self._error is not None:
                 self.stats.refused += 1
                 if self.vital:
@@ -171,7 +176,8 @@ class Outbox:
                 self._queues.pop_oldest(kind)
                 self._count_lost(kind)
             self._queues.append(kind, record)
-            self._changed.notify_all()
+            if not wait or len(self._queues) >= BATCH:
+                self._changed.notify_all()
 
     def hurry(self) -> None:
         """Let no `put` wait any longer: somebody wants the run to end. Safe in signal handlers."""
@@ -264,7 +270,7 @@ class Outbox:
                     return None
                 # A sink that waits for work is not stuck.
                 self._progress_s = time.monotonic()
-                self._changed.wait()
+                self._changed.wait(TICK_S)
             self._progress_s = time.monotonic()
             record = self._queues.pop()
             self._in_hand = 1

@@ -6,9 +6,7 @@ import time
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
-from har_edge.preprocess import Pixels, import_cv2
+from har_edge.preprocess import Pixels, import_cv2, rgb_to_bgr
 from har_edge.recognizer import Prediction
 from har_edge.records import format_time
 from har_edge.sources import Frame
@@ -38,7 +36,7 @@ def annotate(pixels: Pixels, *lines: str) -> Pixels:
         The picture as OpenCV writes and shows it: BGR, (H, W, 3), uint8.
     """
     cv2: Any = import_cv2()
-    picture = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    picture = rgb_to_bgr(pixels)
     scale = max(0.5, picture.shape[0] / 480)
     for number, line in enumerate(lines, 1):
         place = (round(10 * scale), round(30 * scale * number))
@@ -50,4 +48,4 @@ def annotate(pixels: Pixels, *lines: str) -> Pixels:
                 picture, line, (place[0] + dx, place[1] + dy), cv2.FONT_HERSHEY_SIMPLEX, scale,
                 (0, 0, 0) if dx or dy else (255, 255, 255), max(1, round(scale)), cv2.LINE_AA,
             )  # fmt: skip
-    return np.asarray(picture, dtype=np.uint8)
+    return picture

@@ -14,6 +14,7 @@ area interpolation.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,6 +128,7 @@ def _to_rgb(image: Any) -> Any:
     return image.convert("RGB")
 
 
+@functools.cache
 def import_cv2() -> Any:
     """Import OpenCV with its and FFmpeg's own logging off.
 
@@ -172,6 +174,30 @@ def bgr_to_rgb(frame: Pixels) -> Pixels:
     return np.asarray(cv2.cvtColor(frame, code), dtype=np.uint8)
 
 
+def view_as_rgb(frame: Pixels) -> Pixels:
+    """See a frame as OpenCV decodes it as RGB, without moving a byte where it is BGR.
+
+    `resize_frame` and `rgb_to_bgr` know such a view by its negative stride and work on the BGR
+    pixels behind it; what is turned round then is the model's small picture, or nothing. OpenCV's
+    own functions take it, too, but copy it first, which is slower than `bgr_to_rgb`.
+
+    Args:
+        frame: As for `bgr_to_rgb`.
+
+    Returns:
+        RGB pixels, (H, W, 3), uint8.
+    """
+    return frame[..., ::-1] if frame.ndim == 3 and frame.shape[2] == 3 else bgr_to_rgb(frame)
+
+
+def rgb_to_bgr(frame: Pixels) -> Pixels:
+    """Copy an RGB frame as OpenCV writes and shows it: BGR, (H, W, 3), uint8."""
+    if frame.strides[2] < 0:
+        return frame[..., ::-1].copy()
+    cv2 = import_cv2()
+    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), dtype=np.uint8)
+
+
 def resize_frame(frame: Pixels, clip: ClipSpec) -> Pixels:
     """Bring one RGB frame to the model's size by the model's rule.
 
@@ -190,6 +216,8 @@ def resize_frame(frame: Pixels, clip: ClipSpec) -> Pixels:
             f"A frame should be RGB pixels of shape (height, width, 3), uint8. "
             f"Received {frame.shape}, {frame.dtype}."
         )
+    if frame.strides[2] < 0:  # see view_as_rgb: no channel depends on another
+        return bgr_to_rgb(resize_frame(frame[..., ::-1], clip))
     cv2 = import_cv2()
     if clip.resize == "crop":
         frame = _crop_to_aspect(frame, clip)

@@ -103,13 +103,21 @@ def apply_temperature(probabilities: FloatArray, temperature: float) -> FloatArr
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
-def resize_ahead(frame: Frame, clip: ClipSpec) -> Frame:
-    """Bring a frame to the model's size, so that `Recognizer.push` need not; once is enough."""
+def resize_ahead(frame: Frame, clip: ClipSpec, *, keep_pixels: bool = True) -> Frame:
+    """Bring a frame to the model's size, so that `Recognizer.push` need not; once is enough.
+
+    Args:
+        frame: What to bring there.
+        clip: The model's size.
+        keep_pixels: Whether the frame keeps its own pixels; else they are those for the model.
+    """
     if frame.resized is not None:
         return frame
     started = time.perf_counter()
     resized = resize_frame(frame.pixels, clip)
-    return replace(frame, resized=resized, preprocess_ms=(time.perf_counter() - started) * 1e3)
+    preprocess_ms = (time.perf_counter() - started) * 1e3
+    pixels = frame.pixels if keep_pixels else resized
+    return replace(frame, pixels=pixels, resized=resized, preprocess_ms=preprocess_ms)
 
 
 def encode_ahead(frame: Frame, model: Model) -> Frame:

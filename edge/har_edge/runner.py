@@ -12,7 +12,7 @@ from typing import Protocol
 from har_edge.decide import Decider
 from har_edge.errors import SourceError, SourceLostError
 from har_edge.events import Event, EventTracker
-from har_edge.lanes import Closed, Follow, Item, Lanes, Opened, SourceOpener
+from har_edge.lanes import PREFETCH_FRAMES, Closed, Follow, Item, Lanes, Opened, SourceOpener
 from har_edge.live import LiveSource
 from har_edge.motion import MotionGate
 from har_edge.output import format_time
@@ -33,6 +33,8 @@ from har_edge.watchdog import Watchdog
 # A source is judged too slow only after so many frames, past a camera's uneven start.
 SLOW_AFTER_FRAMES = 16
 PROGRESS_INTERVAL_S = 0.1
+# Frames of a file that may wait once only their features are needed: 5 MB at 224 x 224.
+PREFETCH_ENCODED = 30
 
 Watcher = Callable[[Frame, "Prediction | None"], bool]
 
@@ -138,11 +140,15 @@ class Run:
         """
         result = RunResult()
         streams: dict[int, _Stream] = {}
+        # Where nobody looks at pictures, encoded frames go without theirs, and many may wait.
+        encodes_videos = self.num_workers > 1
+        keeps_pixels = not encodes_videos or self.outlets.want_shots or self.watch is not None
         lanes = Lanes(
             sources,
             self._sampling_hz(),
-            work=_Ahead(self.model, encodes_videos=self.num_workers > 1),
+            work=_Ahead(self.model, encodes_videos=encodes_videos, keeps_pixels=keeps_pixels),
             num_workers=self.num_workers,
+            prefetch=PREFETCH_FRAMES if keeps_pixels else PREFETCH_ENCODED,
             follow=follow,
             should_stop=lambda: self._ends(streams, lanes, result),
         )
@@ -305,15 +311,17 @@ class _Ahead:
     in every layer.
     """
 
-    def __init__(self, model: Model, *, encodes_videos: bool) -> None:
+    def __init__(self, model: Model, *, encodes_videos: bool, keeps_pixels: bool) -> None:
         self._model = model
         self._encodes_videos = encodes_videos
+        self._keeps_pixels = keeps_pixels
         self._of_thread = threading.local()
 
     def __call__(self, frame: Frame, source: FrameSource) -> Frame:
+        frame = resize_ahead(frame, self._model.spec.clip, keep_pixels=self._keeps_pixels)
         # For a single picture, loading a second interpreter would take longer than encoding it.
         if not self._encodes_videos or source.live or source.duration_s is None:
-            return resize_ahead(frame, self._model.spec.clip)
+            return frame
         if not hasattr(self._of_thread, "model"):
             self._of_thread.model = load_model(
                 self._model.path, backend=self._model.backend.name, num_threads=1

@@ -30,6 +30,7 @@ from har_edge.preprocess import (
     import_cv2,
     load_image,
     opencv_faults,
+    view_as_rgb,
 )
 from har_edge.sampling import FrameSampler
 from har_edge.urls import is_url
@@ -49,7 +50,8 @@ class Frame:
     """One decoded picture.
 
     Attributes:
-        pixels: RGB, (H, W, 3), uint8, in the source's own size.
+        pixels: RGB, (H, W, 3), uint8, in the source's own size; in the model's where nobody looks
+            at pictures.
         timestamp_s: Time in the source, from its first frame.
         index: Number in the source, counting all frames from 0.
         source: Name of the source, printable.
@@ -193,7 +195,7 @@ class VideoSource:
                 decoded, pixels = capture.retrieve()
                 if not decoded:
                     continue
-                pixels = bgr_to_rgb(pixels)
+                pixels = view_as_rgb(pixels)
                 decode_ms = (time.perf_counter() - started) * 1e3
                 yield Frame(pixels, timestamp_s, index, self.name, decode_ms)
                 started = time.perf_counter()

@@ -71,8 +71,9 @@ def shape(items: Iterable[tuple[int, Item]]) -> list[str]:
     return kinds
 
 
+@pytest.mark.parametrize("prefetch", [PREFETCH_FRAMES, 30])
 @pytest.mark.parametrize("num_workers", [1, 2, 5])
-def test_files_come_whole_and_in_order(num_workers: int) -> None:
+def test_files_come_whole_and_in_order(num_workers: int, prefetch: int) -> None:
     rng = random.Random(0)
 
     def work(frame: Frame, source: FrameSource) -> Frame:
@@ -80,7 +81,9 @@ def test_files_come_whole_and_in_order(num_workers: int) -> None:
         return frame
 
     sources = [Scripted(f"{i}.mp4", 40) for i in range(3)]
-    with Lanes(list(map(opener, sources)), 8.0, work=work, num_workers=num_workers) as lanes:
+    with Lanes(
+        list(map(opener, sources)), 8.0, work=work, num_workers=num_workers, prefetch=prefetch
+    ) as lanes:
         items = list(lanes)
     assert shape(items) == ["Opened", "Frame", "Closed"] * 3
     assert all(indices(items, s.name) == list(range(40)) for s in sources)
@@ -88,16 +91,29 @@ def test_files_come_whole_and_in_order(num_workers: int) -> None:
     assert lanes.frames_dropped(0) == 0
 
 
-def test_files_wait_for_the_taker() -> None:
+@pytest.mark.parametrize("prefetch", [PREFETCH_FRAMES, 30])
+def test_files_wait_for_the_taker(prefetch: int) -> None:
     source = Scripted("a.mp4", 100)
-    with Lanes([opener(source)], 8.0, num_workers=2) as lanes:
+    with Lanes([opener(source)], 8.0, num_workers=2, prefetch=prefetch) as lanes:
         items = iter(lanes)
         next(items)
         next(items)
         time.sleep(0.2)
         # What waits, what each worker holds, and what was taken.
-        assert source.read <= PREFETCH_FRAMES + 2 * 2 + 1
+        assert prefetch < source.read <= prefetch + 2 * 2 + 1
         assert len(list(items)) == 99 + 1
+
+
+def test_few_frames_do_not_wait_for_many() -> None:
+    class Pausing(Scripted):
+        def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
+            yield from super().frames(sampler)
+            self.stopped.wait(60.0)
+
+    started_s = time.monotonic()
+    with Lanes([opener(Pausing("a.mp4", 1))], 8.0, prefetch=30) as lanes:
+        assert any(isinstance(item, Frame) for _, item in lanes)
+    assert time.monotonic() - started_s < 20
 
 
 def test_live_frames_do_not_wait_and_the_newest_wins() -> None:

@@ -109,6 +109,14 @@ def test_everything_arrives_in_order_on_one_other_thread(sink: Collector) -> Non
     assert (stats.delivered, str(stats)) == (len(records), "")
 
 
+@pytest.mark.parametrize("wait", [False, True])
+def test_few_records_do_not_wait_for_many(sink: Collector, wait: bool) -> None:
+    outbox = Outbox(sink, note=pytest.fail)
+    outbox.put(prediction(0), wait=wait)
+    wait_for(lambda: bool(sink.taken))
+    outbox.close()
+
+
 def test_only_wanted_kinds_are_queued() -> None:
     sink = Collector(wants=(Event,))
     outbox = Outbox(sink, note=pytest.fail)

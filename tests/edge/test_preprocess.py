@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,7 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from har_edge.errors import ShapeError, SourceError
-from har_edge.preprocess import bgr_to_rgb, display_path, load_image, resize_frame
+from har_edge.preprocess import (
+    bgr_to_rgb,
+    display_path,
+    load_image,
+    resize_frame,
+    rgb_to_bgr,
+    view_as_rgb,
+)
 from har_edge.spec import ClipSpec
 
 CLIP = ClipSpec(num_frames=1, frame_rate_hz=5.0, height=24, width=32)
@@ -95,6 +104,29 @@ def test_bgr_grey_and_bgra_become_rgb() -> None:
     assert np.array_equal(bgr_to_rgb(frame), frame[..., 2::-1])
     grey = bgr_to_rgb(frame[..., 0].copy())
     assert np.array_equal(grey, np.repeat(frame[..., :1], 3, axis=2))
+
+
+@pytest.mark.parametrize("size", [(480, 640), (101, 173), (24, 32), (7, 5), (1, 1)])
+@pytest.mark.parametrize("resize", ["stretch", "crop"])
+def test_views_of_bgr_resize_to_the_same_bits(
+    size: tuple[int, int], resize: Literal["stretch", "crop"]
+) -> None:
+    clip, bgr = replace(CLIP, resize=resize), noise(*size)
+    rgb, view = bgr_to_rgb(bgr), view_as_rgb(bgr)
+    assert view.base is bgr
+    assert np.array_equal(view, rgb)
+    resized = resize_frame(view, clip)
+    assert resized.flags.c_contiguous
+    assert np.array_equal(resized, resize_frame(rgb, clip))
+
+
+def test_what_opencv_gets_is_a_copy_in_bgr() -> None:
+    bgr = noise(6, 4)
+    for rgb in (view_as_rgb(bgr), bgr_to_rgb(bgr)):
+        copy = rgb_to_bgr(rgb)
+        assert np.array_equal(copy, bgr)
+        assert copy.flags.c_contiguous and not np.shares_memory(copy, rgb)
+    assert np.array_equal(view_as_rgb(bgr[..., 0]), bgr_to_rgb(bgr[..., 0].copy()))
 
 
 def test_png_is_read_exactly(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from har_edge.motion import MotionGate
 from har_edge.preprocess import Pixels, bgr_to_rgb, import_cv2
 from har_edge.recognizer import Prediction, load_model
 from har_edge.runner import Run, RunLimits, RunResult
-from har_edge.sinks import Record
+from har_edge.sinks import Record, Shot
 from har_edge.sources import Frame, VideoSource
 from har_edge.watchdog import Watchdog
 
@@ -169,6 +169,17 @@ def test_encoding_frames_beside_each_other_changes_nothing(
         answers.append([(p.frame, p.probabilities.tolist()) for p in outlet.predictions])
     assert len(answers[0]) > 30
     assert answers[0] == answers[1]
+
+
+def test_pictures_are_kept_in_full_where_somebody_looks(make_video: MakeVideo) -> None:
+    path = make_video(count=60)
+    run, outlet = make_run([], num_workers=2)
+    outlet.want_shots = True
+    run([video(path)])
+    source = VideoSource(path)
+    shots = [record for record in outlet.records if isinstance(record, Shot)]
+    assert len(shots) > 5
+    assert {s.frame.pixels.shape for s in shots} == {(source.height, source.width, 3)}
 
 
 def test_two_live_sources_and_a_file_share_the_model(make_video: MakeVideo) -> None:
