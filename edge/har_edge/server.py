@@ -62,9 +62,10 @@ def build_app(services: Services, *, origins: tuple[str, ...] = ()) -> FastAPI:
 
     bearer = [Depends(HTTPBearer(auto_error=False))] if services.guard.required else []
     guarded = [*bearer, Depends(check_token)]
-    app.include_router(open_routes(services))
+    # Routes are tried in this order.
     for routes in (predict_routes, model_routes, live_routes):
         app.include_router(routes(services), dependencies=guarded)
+    app.include_router(open_routes(services))
     install_problem_handlers(app)
     _describe_problems(app)
     # The last one added is the first to see a request.
