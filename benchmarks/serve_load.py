@@ -1,6 +1,6 @@
 """What `har-edge serve` carries: many clients on one machine, all sending one picture.
 
-    python benchmarks/serve_load.py [--seconds S] [--out JSON]
+    python benchmarks/serve_load.py [--seconds S] [--height PIXELS] [--out JSON]
 
 First one thread decodes, resizes and encodes the picture without any server; the cores times its
 rate is what the machine allows, if nothing else runs. As many threads as cores doing so, before
@@ -9,7 +9,9 @@ however busy the machine is. Then a server runs as a process of its own, and 32 
 picture over loopback, each the next one as soon as it has its answer. Then 128 of them do: more
 than the server lets in, so some are told to come back after a second, which they do.
 
-The clients take time from the same cores; so much of the difference is theirs, and is told.
+Rates are told as shares of what the machine allows, and of what the threads gave right before
+and after. The clients, and whatever else runs, take time from the same cores; it is told whose
+the difference is.
 """
 
 from __future__ import annotations
@@ -46,15 +48,16 @@ from har_edge.recognizer import load_model
 from har_edge.sources import VideoSource
 
 SAMPLE = Path(har_edge.__file__).parent / "samples" / "falling.mp4"
-SIZE = (1280, 720)
+HEIGHTS = (480, 720, 1080)
 CLIENTS, CROWD = 32, 128
 START_TIMEOUT_S = 30.0
 
 
-def picture() -> bytes:
-    """A frame of the bundled sample as a photo: 1280 x 720, with a sensor's noise."""
+def picture(height: int = 720) -> bytes:
+    """A frame of the bundled sample as a photo in 16:9, with a sensor's noise."""
     cv2, rng = import_cv2(), np.random.default_rng(0)
-    frame = cv2.resize(VideoSource(SAMPLE).look()[1][..., ::-1], SIZE).astype(np.int16)
+    size = (height * 16 // 9, height)
+    frame = cv2.resize(VideoSource(SAMPLE).look()[1][..., ::-1], size).astype(np.int16)
     noisy = np.clip(frame + rng.integers(-4, 5, frame.shape), 0, 255).astype(np.uint8)
     return bytes(cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, 85])[1])
 
@@ -211,39 +214,70 @@ def server_spent_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(model: str, seconds: float) -> dict[str, object]:
+@dataclass(frozen=True)
+class Spent:
+    """Time on the cores so far, in s: of the clients, the server, everybody, and nobody."""
+
+    clients_s: float
+    server_s: float
+    busy_s: float
+    idle_s: float
+
+    @classmethod
+    def now(cls, pid: int) -> Spent:
+        """Read the clocks. Source: proc(5), /proc/stat."""
+        first = Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]
+        user, nice, system, idle, waiting, *others = map(int, first)
+        ticks, tick_hz = user + nice + system + sum(others), os.sysconf("SC_CLK_TCK")
+        return cls(_spent_s(), server_spent_s(pid), ticks / tick_hz, (idle + waiting) / tick_hz)
+
+    def since(self, start: Spent, answers: int) -> dict[str, object]:
+        """Shares of the machine's cores since then, and the server's time for each answer."""
+        clients_s, server_s = self.clients_s - start.clients_s, self.server_s - start.server_s
+        busy_s, idle_s = self.busy_s - start.busy_s, self.idle_s - start.idle_s
+        shares = {
+            "server": server_s,
+            "clients": clients_s,
+            "others": max(0.0, busy_s - server_s - clients_s),
+            "idle": idle_s,
+        }
+        all_s = busy_s + idle_s
+        return {
+            **{f"{who}_share_of_cores": round(s / all_s, 3) for who, s in shares.items()},
+            "server_cpu_ms_each": round(server_s * 1e3 / answers, 3),
+        }
+
+
+def measure(model: str, seconds: float, height: int) -> dict[str, object]:
     """Measure the allowance, then the server under both loads.
 
     Raises:
         HarError: if the model cannot be loaded or the server does not start.
     """
-    content = picture()
+    content = picture(height)
     allowed = allowance(model, content, min(5.0, seconds))
     moments = [threads_hz(model, content, min(5.0, seconds))]
     with server(model) as (pid, port):
         asyncio.run(send_all(port, content, CLIENTS, 2.0))
         memory_mb, results = [resident_mb(pid)], {}
         for clients in (CLIENTS, CROWD):
-            started_s, spent_s, server_s = time.monotonic(), _spent_s(), server_spent_s(pid)
+            started_s, start = time.monotonic(), Spent.now(pid)
             load = asyncio.run(send_all(port, content, clients, seconds))
-            taken_s = time.monotonic() - started_s
-            shared = (_spent_s() - spent_s) / taken_s / allowed["cores"]
-            results[f"{clients}_clients"] = {
-                **load.summary(taken_s),
-                "share_of_allowed": round(
-                    len(load.latencies_ms) / taken_s / allowed["allowed_hz"], 3
-                ),
-                "clients_share_of_cores": round(shared, 3),
-                "server_cpu_ms_each": round(
-                    (server_spent_s(pid) - server_s) * 1e3 / len(load.latencies_ms), 3
-                ),
-            }
+            taken_s, end = time.monotonic() - started_s, Spent.now(pid)
+            answers = len(load.latencies_ms)
             memory_mb.append(resident_mb(pid))
             moments.append(threads_hz(model, content, min(5.0, seconds)))
+            threads = (moments[-2][0] + moments[-1][0]) / 2
+            results[f"{clients}_clients"] = {
+                **load.summary(taken_s),
+                "share_of_allowed": round(answers / taken_s / allowed["allowed_hz"], 3),
+                "share_of_threads": round(answers / taken_s / threads, 3),
+                **end.since(start, answers),
+            }
     path = load_model(model).path
     return {
         "model": file_facts(path),
-        "picture": {"width": SIZE[0], "height": SIZE[1], "size_bytes": len(content)},
+        "picture": {"width": height * 16 // 9, "height": height, "size_bytes": len(content)},
         "allowed": allowed,
         "threads_hz": [rate_hz for rate_hz, _ in moments],
         "threads_cpu_ms_each": [cpu_ms for _, cpu_ms in moments],
@@ -267,10 +301,17 @@ def _spent_s() -> float:
     show_default=True,
     help="Length of each load.",
 )
+@click.option(
+    "--height",
+    type=click.Choice([str(height) for height in HEIGHTS]),
+    default="720",
+    show_default=True,
+    help="Rows of the picture, which is in 16:9.",
+)
 @click.option("-o", "--out", metavar="FILE", help="Write here instead of standard output.")
-def main(model: str, seconds: float, out: str | None) -> None:
+def main(model: str, seconds: float, height: str, out: str | None) -> None:
     """Measure how many pictures a second the server answers."""
-    facts = measure(model, seconds)
+    facts = measure(model, seconds, int(height))
     note(f"allowed {facts['allowed']}")
     stream = open_output(out)
     stream.write(to_json(facts))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 Confidence = float
 
@@ -70,6 +70,28 @@ class Answer(BaseModel):
     num_frames: int = 0
     timeline: list[Span] = []
     events: list[ClipEvent] = []
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "action": "sitting",
+                    "confidence": 0.9312,
+                    "all_predictions": [
+                        {"action": "sitting", "confidence": 0.9312},
+                        {"action": "using_laptop", "confidence": 0.0406},
+                    ],
+                    "source": {"kind": "image", "width": 1280, "height": 720},
+                    "latency_ms": {
+                        "decode": 1.9,
+                        "preprocess": 1.1,
+                        "encode": 2.8,
+                        "classify": 0.02,
+                    },
+                }
+            ]
+        }
+    )
 
 
 class Hello(BaseModel):

@@ -16,7 +16,7 @@ import click
 from har_edge import __version__
 from har_edge.errors import HarError
 from har_edge.serve_options import check_exposure, serve_options
-from har_edge.sink_options import decide_options, sink_options
+from har_edge.sink_options import live_sink_options, sink_options
 from har_edge.source_options import has_sources, patience_options, source_options
 
 BACKENDS = ("auto", "litert", "tflite-runtime", "onnxruntime")
@@ -196,7 +196,7 @@ def run(ctx: click.Context, /, **options: Any) -> None:
 @click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,
               help="Runtime that executes the model.")  # fmt: skip
 @serve_options
-@decide_options
+@live_sink_options
 @patience_options
 @click.pass_context
 def serve(ctx: click.Context, /, **options: Any) -> None:

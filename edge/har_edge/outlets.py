@@ -132,7 +132,18 @@ def open_outlets(options: OutletOptions, frame_rate_hz: float, note: Note) -> Ou
         MissingExtraError: if paho-mqtt is needed and not installed.
     """
     main = StreamSink(options.output, options.output_format, options.emit, options.top_k)
-    sinks: list[Sink] = [main]
+    return _open(main, options, frame_rate_hz, note)
+
+
+def open_live_outlets(options: OutletOptions, frame_rate_hz: float, note: Note) -> Outlets:
+    """Open all that the options ask for beside the main output; arguments and errors as above."""
+    return _open(None, options, frame_rate_hz, note)
+
+
+def _open(
+    main: StreamSink | None, options: OutletOptions, frame_rate_hz: float, note: Note
+) -> Outlets:
+    sinks: list[Sink] = [main] if main is not None else []
     try:
         sinks += [build() for build in _builders(options, frame_rate_hz, note)]
     except BaseException:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
 from importlib import resources
 from typing import Any
 
 from fastapi import Request, Response
+
+from har_edge.reference import reference_html
 
 KINDS = {
     ".html": "text/html; charset=utf-8",
@@ -32,12 +31,6 @@ PLAIN_PAGE = """<!doctype html>
 <p><button>What is the person doing?</button></form>
 <p><a href="/docs">All routes</a></html>
 """
-STYLE = (
-    ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:48rem;"
-    "margin:2rem auto;padding:0 1rem}h2{margin-top:2.5rem;font-size:1.1rem}"
-    "code,pre{font-family:ui-monospace,monospace;font-size:.9rem}pre{overflow:auto}"
-    "td{padding:.1rem 1rem .1rem 0;vertical-align:top}"
-)
 
 
 @dataclass(frozen=True)
@@ -71,40 +64,5 @@ def dashboard_files() -> dict[str, Page]:
 
 def reference_page(document: Mapping[str, Any]) -> Page:
     """Lay an OpenAPI document out as a page that needs no script and no other host."""
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'"
-    info = document["info"]
-    parts = [
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(info["title"])}'
-        '</title><meta name="viewport" content="width=device-width">'
-        f"<style>{STYLE}</style><main><h1>{escape(info['title'])} {escape(info['version'])}</h1>"
-        f"<p>{escape(info.get('description', ''))}"
-        '<p>The same for machines: <a href="/openapi.json">openapi.json</a>',
-    ]
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            parts += _operation(path, method, operation)
-    schemas = json.dumps(document["components"]["schemas"], indent=2)
-    parts.append(f"<h2>Schemas</h2><pre>{escape(schemas)}</pre></main></html>")
-    headers = {"Content-Security-Policy": policy}
-    return Page("\n".join(parts).encode(), KINDS[".html"], headers)
-
-
-def _operation(path: str, method: str, operation: Mapping[str, Any]) -> Iterator[str]:
-    yield f"<h2><code>{method.upper()} {escape(path)}</code></h2>"
-    yield f"<p>{escape(operation.get('description', ''))}<table>"
-    for parameter in operation.get("parameters", ()):
-        note = parameter.get("description", "")
-        yield _row(
-            f"{parameter['name']} ({parameter['in']})", note or json.dumps(parameter["schema"])
-        )
-    for kind in operation.get("requestBody", {}).get("content", {}):
-        yield _row("body", kind)
-    for status, answer in operation["responses"].items():
-        kinds = ", ".join(answer.get("content", {}))
-        yield _row(status, f"{answer['description']} {kinds}")
-    yield "</table>"
-
-
-def _row(name: str, note: str) -> str:
-    return f"<tr><td><code>{escape(name)}</code><td>{escape(note)}</tr>"
+    html, policy = reference_html(document)
+    return Page(html.encode(), KINDS[".html"], {"Content-Security-Policy": policy})

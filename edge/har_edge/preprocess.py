@@ -31,6 +31,9 @@ Pixels = NDArray[np.uint8]
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v"})
 
+# Source: Exif 2.3, 4.6.4 A.
+_ORIENTATION = 0x0112
+
 
 def load_image(path: str | os.PathLike[str], *, smallest: int | None = None) -> Pixels:
     """Decode a picture as a viewer would show it.
@@ -96,6 +99,8 @@ def decode_image(
                 )
             if smallest is not None:
                 image.draft(None, (smallest, smallest))
+            elif (pixels := _decode_plain_jpeg(image, file)) is not None:
+                return pixels
             return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
     except UnidentifiedImageError as error:
         raise SourceError(
@@ -109,6 +114,40 @@ def decode_image(
         raise SourceError(
             f"{shown} cannot be decoded: {error}. It may be cut short; copy it again."
         ) from error
+
+
+def _decode_plain_jpeg(image: Any, file: BinaryIO) -> Pixels | None:
+    """Decode a common JPEG to the same pixels as Pillow, in a third of its time.
+
+    Both use libjpeg-turbo with the same settings, but Pillow copies the pixels three times, and
+    holds other Python threads up meanwhile.
+
+    Returns:
+        None for what Pillow has to judge: turned pictures, CMYK, damage, other formats.
+    """
+    simplejpeg = _find_simplejpeg()
+    common = image.format == "JPEG" and image.mode in ("RGB", "L")
+    if simplejpeg is None or not common or image.getexif().get(_ORIENTATION, 1) != 1:
+        return None
+    file.seek(0)
+    data = file.read()
+    try:
+        # Two parsers may disagree on an odd header; the size that was checked is the one decoded.
+        if simplejpeg.decode_jpeg_header(data)[:2] != (image.height, image.width):
+            return None
+        pixels: Pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
+    except ValueError:
+        return None
+    return pixels
+
+
+@functools.cache
+def _find_simplejpeg() -> Any:
+    try:
+        import simplejpeg
+    except ImportError:  # there are machines that it has no wheels for
+        return None
+    return simplejpeg
 
 
 def _to_rgb(image: Any) -> Any:

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from har_edge.errors import MissingExtraError, OutputError, SourceError
 from har_edge.events import EventTracker
-from har_edge.outbox import Outbox
-from har_edge.outlets import Outlets
+from har_edge.outlets import open_live_outlets
 from har_edge.preprocess import import_cv2
 from har_edge.recognizer import Model, load_model
 from har_edge.runner import Outlet, Run
 from har_edge.serve_options import build_limits
-from har_edge.sink_options import build_decider
+from har_edge.sink_options import build_decider, build_live_outlet_options
 from har_edge.sinks import Note
 from har_edge.source_names import DEVICE, camera_name, expand_sources
 from har_edge.source_options import build_openers
 from har_edge.teach import load_taught
-from har_edge.totals import Totals
 from har_edge.urls import is_url
 
 if TYPE_CHECKING:
@@ -113,6 +111,10 @@ def _build_live(options: Mapping[str, Any], model: Model, note: Note) -> LiveSes
     names = [options["source"]] if options["source"] else []
     names += [camera_name(options["camera"])] if options["camera"] else []
     if not names:
+        idle = [name for name in ("save_events", "totals", "mqtt", "webhook") if options[name]]
+        if idle:
+            given = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
+            note(f"{given}: nothing will come, since there is no camera or stream. Name one.")
         return None
     names = expand_sources(names)
     if len(names) != 1 or names[0] == "-" or not (is_url(names[0]) or DEVICE.fullmatch(names[0])):
@@ -123,7 +125,9 @@ def _build_live(options: Mapping[str, Any], model: Model, note: Note) -> LiveSes
     # A server outlasts its camera: it waits for one that is not there yet.
     sources = {"sources": names, "camera": None, "demo": False, "stdin_format": None}
     (opener,) = build_openers({**options, **sources, "wait_for_source": True})
-    totals = [Outbox(Totals(options["totals"], note), note=note)] if options["totals"] else []
+    outlets = open_live_outlets(
+        build_live_outlet_options(options), model.spec.clip.frame_rate_hz, note
+    )
 
     def build_run(outlet: Outlet) -> Run:
         return Run(
@@ -134,7 +138,7 @@ def _build_live(options: Mapping[str, Any], model: Model, note: Note) -> LiveSes
             tracker=EventTracker(options["min_duration"]),
         )
 
-    return LiveSession(opener, build_run, Outlets(totals), note)
+    return LiveSession(opener, build_run, outlets, note)
 
 
 def _load(options: Mapping[str, Any]) -> Model:

@@ -15,7 +15,9 @@ from fastapi.security import HTTPBearer
 
 from har_edge import __version__
 from har_edge.api_models import Problem
+from har_edge.connections import bounded_protocol
 from har_edge.guard import GuardMiddleware
+from har_edge.head import HeadMiddleware
 from har_edge.live_routes import live_routes
 from har_edge.meta_routes import model_routes, open_routes
 from har_edge.metrics import MetricsMiddleware
@@ -62,12 +64,14 @@ def build_app(services: Services, *, origins: tuple[str, ...] = ()) -> FastAPI:
 
     bearer = [Depends(HTTPBearer(auto_error=False))] if services.guard.required else []
     guarded = [*bearer, Depends(check_token)]
-    app.include_router(open_routes(services))
+    # Routes are tried in this order.
     for routes in (predict_routes, model_routes, live_routes):
         app.include_router(routes(services), dependencies=guarded)
+    app.include_router(open_routes(services))
     install_problem_handlers(app)
     _describe_problems(app)
     # The last one added is the first to see a request.
+    app.add_middleware(HeadMiddleware)
     if origins:
         app.add_middleware(
             CORSMiddleware,
@@ -103,6 +107,8 @@ class Server(uvicorn.Server):
         config = uvicorn.Config(
             app,
             lifespan="on",
+            http=bounded_protocol(services.limits.upload_timeout_s),
+            ws="none",
             log_level="warning",
             access_log=False,
             server_header=False,

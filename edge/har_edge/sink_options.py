@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -41,27 +42,7 @@ _DECIDE = (
         help="An action begins once it lasted S seconds, and ends once it was away as long.",
     ),
 )
-_TOTALS = (
-    click.option(
-        "--totals",
-        metavar="FILE",
-        help="Add up the time of each action a day, of live sources, across restarts.",
-    ),
-)
-_OPTIONS = (
-    *_DECIDE,
-    click.option(
-        "--emit",
-        type=click.Choice(("predictions", "events", "all")),
-        default="predictions",
-        show_default=True,
-        help="Write what is seen in each frame, actions that begin and end, or both.",
-    ),
-    click.option(
-        "--save-video",
-        metavar="FILE",
-        help="Annotated video: .mp4, .mov, or .mkv, .avi, which survive a power cut.",
-    ),
+_SAVE_EVENTS = (
     click.option("--save-events", metavar="DIR", help="Keep a short clip of each action."),
     click.option(
         "--event-padding",
@@ -79,7 +60,15 @@ _OPTIONS = (
         show_default=True,
         help="Room for all clips; the oldest are deleted first.",
     ),
-    *_TOTALS,
+)
+# What is told of live sources beside the main output.
+_BESIDE = (
+    *_SAVE_EVENTS,
+    click.option(
+        "--totals",
+        metavar="FILE",
+        help="Add up the time of each action a day, of live sources, across restarts.",
+    ),
     click.option(
         "--mqtt",
         metavar="URL",
@@ -103,6 +92,22 @@ _OPTIONS = (
         help="POST each event as JSON to this address.",
     ),
 )
+_OPTIONS = (
+    *_DECIDE,
+    click.option(
+        "--emit",
+        type=click.Choice(("predictions", "events", "all")),
+        default="predictions",
+        show_default=True,
+        help="Write what is seen in each frame, actions that begin and end, or both.",
+    ),
+    click.option(
+        "--save-video",
+        metavar="FILE",
+        help="Annotated video: .mp4, .mov, or .mkv, .avi, which survive a power cut.",
+    ),
+    *_BESIDE,
+)
 
 
 def sink_options(command: Command) -> Command:
@@ -112,9 +117,9 @@ def sink_options(command: Command) -> Command:
     return command
 
 
-def decide_options(command: Command) -> Command:
-    """Add the options that say what is told of a live source, and `--totals`, alone."""
-    for option in reversed((*_DECIDE, *_TOTALS)):
+def live_sink_options(command: Command) -> Command:
+    """Add the options of who has no main output: what is told of a live source, and to whom."""
+    for option in reversed((*_DECIDE, *_BESIDE)):
         command = option(command)
     return command
 
@@ -142,18 +147,26 @@ def build_outlet_options(options: Mapping[str, Any]) -> OutletOptions:
     Raises:
         click.UsageError: if a table is asked to hold both predictions and events.
     """
-    from har_edge.outlets import OutletOptions
-
     if options["output_format"] == "csv" and options["emit"] == "all":
         raise click.UsageError(
             "A CSV table has one kind of row: use --emit predictions or events, or jsonl."
         )
-    return OutletOptions(
+    return replace(
+        build_live_outlet_options(options),
         output=options["output"],
         output_format=options["output_format"],
         emit=options["emit"],
         top_k=options["top_k"],
         save_video=options["save_video"],
+        inference_hz=options.get("inference_fps"),
+    )
+
+
+def build_live_outlet_options(options: Mapping[str, Any]) -> OutletOptions:
+    """Collect where results go beside the main output."""
+    from har_edge.outlets import OutletOptions
+
+    return OutletOptions(
         save_events=options["save_events"],
         event_padding_s=options["event_padding"],
         save_events_max_mb=options["save_events_max_mb"],
@@ -163,5 +176,4 @@ def build_outlet_options(options: Mapping[str, Any]) -> OutletOptions:
         folders=tuple(options.get("watch") or ()),
         webhook=options["webhook"] or None,
         min_duration_s=options["min_duration"],
-        inference_hz=options.get("inference_fps"),
     )

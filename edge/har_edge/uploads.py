@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,10 +26,15 @@ FORM_BYTES = 16 * 1024
 # archive tools at the end. Source: WHATWG MIME Sniffing (1,445 bytes); APPNOTE.TXT 4.3.16 (64 KiB).
 HEAD_BYTES = 1445
 TAIL_BYTES = 64 * 1024
-_FOREIGN_MARKS = (
-    b"<html", b"<script", b"<svg", b"<!doctype", b"<?php", b"<iframe",
-    b"%pdf-", b"pk\x01\x02", b"pk\x05\x06",
-)  # fmt: skip
+# Each begins with a plain byte, which is what makes the search quick.
+_FOREIGN_MARKS = tuple(
+    re.compile(mark)
+    for mark in (
+        rb"<(?i:html|script|svg|!doctype|\?php|iframe)",
+        rb"%(?i:pdf)-",
+        rb"PK(?:\x01\x02|\x05\x06)",
+    )
+)
 
 Kind = Literal["image", "clip"]
 
@@ -182,9 +188,8 @@ def _examine(file: BinaryIO, size_bytes: int) -> Upload:
             "Received another kind of file; its content counts, not its name. Convert it.",
         )
     file.seek(max(0, size_bytes - TAIL_BYTES))
-    # Plain searches: one pattern for all, blind to case, would take ten times as long.
-    ends = (head + file.read(TAIL_BYTES)).lower()
-    if any(mark in ends for mark in _FOREIGN_MARKS):
+    ends = head + file.read(TAIL_BYTES)
+    if any(mark.search(ends) for mark in _FOREIGN_MARKS):
         raise ProblemError(
             422,
             "Expected a plain picture or clip. Received one that is another kind of file too "

@@ -25,7 +25,8 @@ class Workers:
 
     Interpreters cannot be shared. On pictures that have nothing to do with each other, several
     of one thread each get more done than one of several threads, which wait for each other in
-    every layer.
+    every layer. More of them than cores get no more done: with 32 clients on 2 cores, 2 gave 242
+    to 246 answers a second, 3 gave 242 to 247 and 4 gave 243.
     """
 
     def __init__(self, load: Callable[[], Model], count: int) -> None:

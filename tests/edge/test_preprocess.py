@@ -15,7 +15,9 @@ from PIL import Image
 from har_edge.errors import ShapeError, SourceError
 from har_edge.preprocess import (
     bgr_to_rgb,
+    decode_image,
     display_path,
+    import_cv2,
     load_image,
     resize_frame,
     rgb_to_bgr,
@@ -156,6 +158,49 @@ def test_sixteen_bits_keep_their_range(tmp_path: Path) -> None:
     values = np.array([[0, 257 * 100, 65535]], np.uint16)
     Image.fromarray(values).save(tmp_path / "a.png")
     assert load_image(tmp_path / "a.png")[0, :, 0].tolist() == [0, 100, 255]
+
+
+def jpeg(pixels: NDArray[np.uint8], sampling: str = "420", *, progressive: bool = False) -> bytes:
+    cv2 = import_cv2()
+    options = {
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR: getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{sampling}"),
+        cv2.IMWRITE_JPEG_PROGRESSIVE: int(progressive),
+        cv2.IMWRITE_JPEG_RST_INTERVAL: 0 if progressive else 2,
+    }
+    flat = [value for option in options.items() for value in option]
+    return bytes(cv2.imencode(".jpg", pixels, flat)[1])
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("sampling", ["420", "422", "444", "411", "440"])
+@pytest.mark.parametrize("size", [(1, 1), (17, 15), (33, 129, 3), (240, 320, 3)])
+def test_both_decoders_give_the_same_pixels(
+    size: tuple[int, ...], sampling: str, progressive: bool
+) -> None:
+    """Models are trained and run with either, so not one bit may differ."""
+    simplejpeg = pytest.importorskip("simplejpeg")
+    rng = np.random.default_rng(sum(size))
+    data = jpeg(rng.integers(0, 256, size, np.uint8), sampling, progressive=progressive)
+    with Image.open(io.BytesIO(data)) as image:
+        expected = np.asarray(image.convert("RGB"))
+    assert np.array_equal(decode_image(io.BytesIO(data), "picture"), expected)
+    assert np.array_equal(simplejpeg.decode_jpeg(data, colorspace="RGB"), expected)
+
+
+def test_pillow_decodes_where_the_quick_decoder_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = jpeg(noise(40, 30))
+    expected = decode_image(io.BytesIO(data), "picture")
+    monkeypatch.setattr("har_edge.preprocess._find_simplejpeg", lambda: None)
+    assert np.array_equal(decode_image(io.BytesIO(data), "picture"), expected)
+
+
+def test_damage_is_judged_by_pillow_alone() -> None:
+    """The quick decoder is stricter; who refuses what must not depend on which is installed."""
+    data = jpeg(noise(64, 64))
+    cut = data[:-300] + data[-2:]
+    with Image.open(io.BytesIO(cut)) as image:
+        expected = np.asarray(image.convert("RGB"))
+    assert np.array_equal(decode_image(io.BytesIO(cut), "picture"), expected)
 
 
 def test_cmyk_becomes_rgb(tmp_path: Path) -> None:

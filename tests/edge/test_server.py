@@ -105,8 +105,32 @@ def test_reference_is_served_without_other_hosts(client: httpx.Client) -> None:
     for path in ("/docs", "/redoc"):
         answer = client.get(path)
         assert "/predict" in answer.text
-        assert "http://" not in answer.text and "https://" not in answer.text
+        assert set(re.findall(r"https?://[^/'\"]*", answer.text)) == {"http://127.0.0.1:8000"}
         assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_the_reference_leaves_nothing_out(client: httpx.Client) -> None:
+    document, page = client.get("/openapi.json").json(), client.get("/docs").text
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            assert f"<code>{method.upper()} {path}</code></h3>" in page
+            assert f"http://127.0.0.1:8000{path}" in page
+            for parameter in operation.get("parameters", ()):
+                assert f"{parameter['name']} ({parameter['in']}" in page
+    anchors = set(re.findall(r'id="([^"]+)"', page))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= anchors
+    assert {f"schema-{name}" for name in document["components"]["schemas"]} <= anchors
+
+
+def test_head_is_get_without_a_body(client: httpx.Client) -> None:
+    for path in ("/", "/health", "/classes", "/model", "/metrics", "/docs", "/openapi.json"):
+        got, asked = client.get(path), client.head(path)
+        assert (asked.status_code, asked.content) == (got.status_code, b"")
+        assert asked.headers["content-type"] == got.headers["content-type"]
+    assert client.head("/nothing").status_code == 404
+    assert client.head("/predict").status_code == 405
+    assert 'route="/classes",status="200"' in client.get("/metrics").text
+    assert 'method="HEAD",route="/classes"' in client.get("/metrics").text
 
 
 # Predictions.

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import islice
+from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -44,6 +48,48 @@ def source_is_live(server: Serving, camera: MjpegServer) -> None:
     if not camera.running:
         camera.start()
     wait_for(lambda: httpx.get(f"{server.url}/ready").status_code == 200)
+
+
+def test_what_happens_is_kept_and_told_elsewhere(camera: MjpegServer, tmp_path: Path) -> None:
+    """The same sinks as those of `run`, here files and a web server."""
+    told: Queue[dict[str, Any]] = Queue()
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    listener = HTTPServer(("127.0.0.1", 0), Listener)
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{listener.server_port}/"
+    model = ("--model", ASSETS / "tiny-int8.tflite")
+    sinks = ("--webhook", url, "--save-events", tmp_path / "clips", "--min-duration", "0.3")
+    with serving(camera.url, *model, *OPTIONS, *sinks, "--totals", tmp_path / "totals.json"):
+        while "event" not in (first := told.get(timeout=20)):  # states come too
+            pass
+        assert first["event"] == "action_started"
+        time.sleep(1)
+    listener.shutdown()
+    listener.server_close()
+    assert json.loads((tmp_path / "totals.json").read_text())
+    found = {path.name: path.stat().st_size for path in (tmp_path / "clips").rglob("*.mp4")}
+    assert found and all(found.values()), found
+
+
+def test_sinks_without_a_live_source_are_named(tmp_path: Path) -> None:
+    with serving("--totals", tmp_path / "totals.json") as running:
+        assert httpx.get(f"{running.url}/health").status_code == 200
+    assert not (tmp_path / "totals.json").exists()
+
+
+def test_head_of_a_stream_ends(server: Serving) -> None:
+    for path, kind in (("/events/stream", "text/event-stream"), ("/live.mjpg", "multipart/")):
+        answer = httpx.head(server.url + path, timeout=10)
+        assert answer.headers["content-type"].startswith(kind)
 
 
 def messages(server: Serving, **headers: str) -> Iterator[tuple[str, dict[str, Any], str | None]]:

@@ -9,6 +9,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 
 import pytest
 
@@ -17,6 +18,8 @@ httpx = pytest.importorskip("httpx", reason="needs httpx")
 
 from conftest import MakeVideo  # noqa: E402
 from serving import CLIP, PICTURE, Serving, encode_picture, serving  # noqa: E402
+
+from har_edge.connections import MAX_CONNECTIONS  # noqa: E402
 
 MEBIBYTE = 2**20
 # Room for two pictures in hand at the pixel limit, and what the allocator keeps.
@@ -205,6 +208,35 @@ def test_a_slow_body_is_cut_off(server: Serving) -> None:
     assert time.monotonic() - started_s < 15
 
 
+@pytest.mark.parametrize("start", [b"", b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "])
+def test_a_connection_that_asks_for_nothing_is_closed(server: Serving, start: bytes) -> None:
+    started_s = time.monotonic()
+    with server.connect() as connection:
+        connection.sendall(start)
+        with contextlib.suppress(OSError):
+            assert _trickle(connection, b"-" if start else b"") == b""
+    assert time.monotonic() - started_s < 15
+
+
+def test_a_connection_is_kept_for_the_next_request(server: Serving) -> None:
+    with contextlib.closing(HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
+        connection.connect()
+        connection.auto_open = 0  # from now on, it must be this one
+        for _ in range(2):
+            connection.request("GET", "/health")
+            answer = connection.getresponse()
+            assert (answer.status, b"ok" in answer.read()) == (200, True)
+            time.sleep(2.5)  # longer than a header may take
+
+
+def test_a_crowd_of_connections_is_bounded(server: Serving) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(MAX_CONNECTIONS + 50):
+            stack.enter_context(contextlib.suppress(OSError))
+            stack.enter_context(server.connect())
+    assert send(server, JPEG).status_code == 200
+
+
 def test_a_client_that_leaves_is_forgotten(server: Serving) -> None:
     for _ in range(20):
         with server.connect() as connection:
@@ -234,12 +266,12 @@ def _head(*lines: str) -> bytes:
     return "\r\n".join((*fixed, *lines, "", "")).encode()
 
 
-def _trickle(connection: socket.socket) -> bytes:
-    """Send a byte now and then until an answer comes."""
+def _trickle(connection: socket.socket, byte: bytes = b"-") -> bytes:
+    """Send a byte now and then until an answer, or the end, comes."""
     connection.settimeout(0.2)
     for _ in range(100):
         try:
             return connection.recv(1000)
         except TimeoutError:
-            connection.sendall(b"-")
-    return b""
+            connection.sendall(byte)
+    raise AssertionError("neither an answer nor the end")
