@@ -61,7 +61,7 @@ def test_what_opencv_cannot_do_is_an_error_of_the_source(
     def fail(pixels: Pixels) -> Pixels:
         return np.asarray(import_cv2().resize(pixels, (0, 0)))
 
-    monkeypatch.setattr(sources, "bgr_to_rgb", fail)
+    monkeypatch.setattr(sources, "view_as_rgb", fail)
     source = VideoSource(make_video())
     with pytest.raises(SourceError, match="cannot be decoded: OpenCV says"):
         list(source.frames(FrameSampler(5.0)))
