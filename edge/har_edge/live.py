@@ -30,7 +30,9 @@ CLOSE_TIMEOUT_S = 0.8
 # Waits between attempts: soon at first, and never so long that a source that is back has to wait.
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 3.0
-# Cameras lock out who keeps trying a wrong password.
+# A camera that starts may refuse the right password for some seconds, and many lock out who gives a
+# wrong one five times or more: a few refusals are retried as any loss is, further ones rarely.
+QUICK_REFUSALS = 4
 REFUSED_RETRY_S = 30.0
 # Threads that hang in a driver; with more of them, opening it again will not help.
 MAX_LEFT_BEHIND = 4
@@ -97,14 +99,18 @@ class Backoff:
 
     def __init__(self, rng: random.Random | None = None) -> None:
         self._rng = rng or random.Random()
-        self.attempts = 0
+        self.attempts = self.refusals = 0
 
     def reset(self) -> None:
         """Start again with the shortest wait."""
-        self.attempts = 0
+        self.attempts = self.refusals = 0
 
-    def next_s(self) -> float:
-        """Count an attempt and give the wait before it, in seconds."""
+    def next_s(self, *, refused: bool = False) -> float:
+        """Count an attempt and give the wait before it, in seconds, the longer after refusals."""
+        self.refusals += refused
+        if refused and self.refusals > QUICK_REFUSALS:
+            self.attempts += 1
+            return REFUSED_RETRY_S
         longest_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(self.attempts, 16))
         self.attempts += 1
         return longest_s * self._rng.uniform(0.5, 1.0)
@@ -292,9 +298,9 @@ class LiveSource:
                 f"{error} It did not come back in {limit} attempts. Check the camera and its "
                 "cable or network, then start again, or allow more with --max-retries."
             ) from error
-        delay_s = self._backoff.next_s()
+        delay_s = self._backoff.next_s(refused=refused)
         self._set_state("lost", f"{error} It is opened again until it is back.")
-        return REFUSED_RETRY_S if refused else delay_s
+        return delay_s
 
     def _set_state(self, state: SourceState, detail: str) -> None:
         if state != self._state:

@@ -214,6 +214,30 @@ def keys_dropped(rig: Rig) -> None:
     assert rig.watch.source.stats.corrupt > 0
 
 
+def refused(rig: Rig) -> None:
+    """The camera starts anew and, for three seconds, does not know our user yet."""
+    rig.kill()
+    if rig.kind == "mjpeg":
+        rig.show("refused")
+    else:
+        rig.rtsp.login = ("somebody", "else")
+    rig.revive()
+    rig.watch.wait_state("lost")
+    time.sleep(3.0)
+    if rig.kind == "mjpeg":
+        assert rig.mjpeg.refusals > 0
+    count = len(rig.watch.seen)
+    if rig.kind == "mjpeg":
+        rig.show("normal")
+    else:
+        rig.kill()
+        rig.rtsp.login = None
+        rig.revive()
+    assert rig.watch.wait_frames() < RECOVERED_S
+    assert rig.watch.seen[count].after_gap
+    assert rig.watch.source.stats.reconnects == 1
+
+
 def cut(rig: Rig) -> None:
     """The connection breaks, three times, and is made again at once."""
     for i in range(3):
@@ -231,7 +255,8 @@ def cut(rig: Rig) -> None:
 SCENARIOS: dict[str, Callable[[Rig], None]] = {
     scenario.__name__: scenario
     for scenario in (
-        killed, stalled, hiccup, corrupted, resized, black, frozen, half_dropped, keys_dropped, cut
+        killed, stalled, hiccup, corrupted, resized, black, frozen, half_dropped, keys_dropped,
+        refused, cut,
     )
 }  # fmt: skip
 

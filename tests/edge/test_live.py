@@ -228,10 +228,13 @@ def test_refused_login_is_not_repeated() -> None:
     assert device.clock.slept == []
 
 
-def test_refused_later_is_tried_rarely() -> None:
-    device = Device(moving(3), SourceRefusedError("changed"), moving(3), max_retries=2)
+def test_refused_later_is_tried_soon_at_first_then_rarely() -> None:
+    refusals = [SourceRefusedError("changed")] * 6
+    device = Device(moving(3), *refusals, moving(3), max_retries=7)
     assert len(device.frames()) == 6
-    assert device.clock.slept[1] >= 30
+    waits_s = device.clock.slept[:7]
+    assert max(waits_s[:5]) <= 3.0
+    assert waits_s[5:] == [30.0, 30.0]
 
 
 def test_frozen_picture_is_withheld_until_it_changes() -> None:

@@ -43,7 +43,7 @@ MODEL = HERE.parents[1] / "assets" / "tiny-int8.tflite"
 # What a picture's age may be; a picture that stands still is believed for five seconds more.
 FRESH_S, FROZEN_S = 2.0, 5.0
 RECOVERED_S = 5.0
-# A refused login is tried again every 30 s, so that no camera locks us out.
+# A login that stays refused is tried again every 30 s, so that no camera locks us out.
 SLOW_KINDS = {"refused": 35.0}
 NOTE = "HAR_SOAK_NOTES"
 

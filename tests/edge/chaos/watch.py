@@ -49,18 +49,23 @@ def free_port() -> int:
 
 
 class RtspServer:
-    """The RTSP camera of `rtsp_server.py`, in a process of its own."""
+    """The RTSP camera of `rtsp_server.py`, in a process of its own.
+
+    Attributes:
+        port: Where it listens, always the same.
+        login: User and password that it asks for from its next start on, or None.
+    """
 
     def __init__(self, login: tuple[str, str] | None = None) -> None:
         self.port = free_port()
-        self._login = login or ()
+        self.login = login
         self._process: subprocess.Popen[str] | None = None
         self.start()
 
     def start(self) -> None:
         """Serve; returns when it does."""
         self._process = subprocess.Popen(
-            [SYSTEM_PYTHON, str(RTSP_SERVER), str(self.port), *self._login],
+            [SYSTEM_PYTHON, str(RTSP_SERVER), str(self.port), *(self.login or ())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
