@@ -74,12 +74,17 @@ class WholeFrames:
         self.corrupt = 0
         self._av = av
         self._template = stream.codec_context
+        # RTMP and MP4 put a unit's length before it, and one of 256 to 511 bytes looks like a start
+        # code. Their parameter sets lie in the extradata alone, and their slices must not be taken
+        # for any.
+        extradata = self._template.extradata or b""
+        self._codec = self._template.name if extradata[:2] in (b"", b"\x00\x00") else ""
         self._known = known
         self._error_detection = error_detection
         self._doubtful_packets = 0
         self._waiting = True
         self._decoder = self._new_decoder()
-        known.add(parameter_sets(self._template.name, self._template.extradata or b""))
+        known.add(parameter_sets(self._codec, extradata))
 
     def decode(self, packet: Any, log: list[tuple[int, str, str]]) -> list[Any]:
         """Decode a packet.
@@ -124,7 +129,7 @@ class WholeFrames:
 
     def _is_decodable(self, packet: Any) -> bool:
         if packet.is_keyframe:
-            if not self._known.accept(parameter_sets(self._template.name, bytes(packet))):
+            if not self._known.accept(parameter_sets(self._codec, bytes(packet))):
                 return False
             self._waiting = False
         return not self._waiting
