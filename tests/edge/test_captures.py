@@ -171,6 +171,16 @@ def test_file_without_video_is_refused(web: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not has_av(), reason="needs PyAV (pip install av)")
+def test_video_that_no_decoder_knows_is_refused(tmp_path: Path) -> None:
+    from har_edge.streams import AvStream
+
+    path = tmp_path / "a.mp4"
+    path.write_bytes(SAMPLE.read_bytes().replace(b"mp4v", b"evc1").replace(b"esds", b"evcC"))
+    with pytest.raises(SourceError, match="no decoder"):
+        AvStream(str(path))
+
+
+@pytest.mark.skipif(not has_av(), reason="needs PyAV (pip install av)")
 def test_frame_in_a_colour_space_of_no_camera_is_damaged() -> None:
     """As a damaged header of an H.264 stream may say; FFmpeg decodes it, but cannot convert it."""
     from har_edge.streams import AvStream

@@ -51,8 +51,9 @@ def free_port() -> int:
 class RtspServer:
     """The RTSP camera of `rtsp_server.py`, in a process of its own."""
 
-    def __init__(self, login: tuple[str, str] | None = None) -> None:
+    def __init__(self, login: tuple[str, str] | None = None, key_interval: int = 15) -> None:
         self.port = free_port()
+        self._key_interval = key_interval
         self._login = login or ()
         self._process: subprocess.Popen[str] | None = None
         self.start()
@@ -60,7 +61,13 @@ class RtspServer:
     def start(self) -> None:
         """Serve; returns when it does."""
         self._process = subprocess.Popen(
-            [SYSTEM_PYTHON, str(RTSP_SERVER), str(self.port), *self._login],
+            [
+                SYSTEM_PYTHON,
+                str(RTSP_SERVER),
+                str(self.port),
+                str(self._key_interval),
+                *self._login,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
