@@ -207,7 +207,7 @@ class LiveSession:
             self.feed.publish(message)
 
     def hurry(self) -> None:
-        """Stop waiting; `put` never does."""
+        """Let no `put` wait any longer for what is written beside."""
         self._others.hurry()
 
     def _take_prediction(self, prediction: Prediction) -> Message | None:
