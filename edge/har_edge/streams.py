@@ -198,8 +198,8 @@ def _import_av() -> Any:
 def _av_options(url: str) -> dict[str, str]:
     # The queue puts packets in order; with one, FFmpeg says when any is missing.
     options = {"reorder_queue_size": "4", **STREAM_OPTIONS, "fpsprobesize": "0"}
-    if url.lower().startswith("rtsp"):
-        # RTSP says before what it sends; there is no need to watch it for two seconds. What is
+    if url.lower().startswith(("rtsp", "rtmp")):
+        # These say first what they send; there is no need to watch them for five seconds. What is
         # watched is kept: many cameras begin with a key frame, and some send the next one only
         # after ten seconds. Other streams are watched for so long that it would be old.
         options["analyzeduration"] = "500000"  # microseconds
