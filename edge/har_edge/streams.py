@@ -43,7 +43,10 @@ class Patience:
     def check(self) -> None:
         """Raise SourceError if it took too long."""
         if time.monotonic() >= self._until_s:
-            raise SourceError(f"{self._name} gave no whole picture for {self._limit_s:g} s.")
+            raise SourceError(
+                f"{self._name} gave no whole picture for {self._limit_s:g} s. Let the camera send "
+                "a key frame every second or two, or wait longer with --stall-timeout."
+            )
 
 
 class OpenCvStream(OpenCvCapture):
