@@ -85,7 +85,7 @@ def test_only_damaged_pictures_end_the_connection(camera: MjpegServer) -> None:
     capture = open_http(camera.url, 1.0)
     camera.mode = "cut off"
     started_s = time.monotonic()
-    with pytest.raises(SourceError, match="no whole picture for 1 s.*--stall-timeout"):
+    with pytest.raises(SourceError, match=r"no whole picture for 1 s.*--stall-timeout"):
         while capture.grab():
             assert time.monotonic() - started_s < 5.0
     assert capture.corrupt > 3
