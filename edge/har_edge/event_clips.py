@@ -116,8 +116,9 @@ class EventClips:
 
     def close(self) -> None:
         """Finish the clips that are being recorded."""
-        while self._reels:
-            self._finish_all(self._reels.popitem()[1])
+        reels = list(self._reels.values())
+        self._reels.clear()
+        self._finish_all(*reels)
 
     def _reel(self, source: str, *, live: bool) -> _Reel:
         reel = self._reels.pop(source, None) or _Reel()
@@ -167,9 +168,12 @@ class EventClips:
             if clip.number == event.number:
                 clip.until_s = min(clip.until_s, event.end_s + self.padding_s)
 
-    def _finish_all(self, reel: _Reel) -> None:
-        for clip in list(reel.clips):
-            self._finish(reel, clip)
+    def _finish_all(self, *reels: _Reel) -> None:
+        # Called at the end of the block, each one whether or not another fails.
+        with contextlib.ExitStack() as stack:
+            for reel in reels:
+                for clip in reel.clips:
+                    stack.callback(self._finish, reel, clip)
 
     def _finish(self, reel: _Reel, clip: _Clip) -> None:
         reel.clips.remove(clip)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ from har_edge.sources import Frame, FrameSource, Notify, SourceStatus
 PREFETCH_FRAMES = 2
 # How often the taker looks whether it shall stop while no frame comes.
 TICK_S = 0.1
-# A source that is told to stop ends by then, or its thread is left behind.
+# Sources that are told to stop end by then, or their threads are left behind.
 STOP_TIMEOUT_S = 2.0
 
 Work = Callable[[Frame, FrameSource], Frame]
@@ -82,7 +83,7 @@ class _Lane:
         self.source_items = source_items
         self.num_threads = num_threads
         self.most_ahead = prefetch + num_threads
-        self.batch = self.most_ahead // 2
+        self.batch = max(1, self.most_ahead // 2)
         self.reading = threading.Lock()
         self.tickets = 0
         self.threads: list[threading.Thread] = []
@@ -172,10 +173,11 @@ class Lanes:
         for lane in self._lanes:
             if lane.source is not None:
                 lane.source.stop()
+        until_s = time.monotonic() + STOP_TIMEOUT_S
         for lane in self._lanes:
             for thread in lane.threads:
                 # Only a native call that hangs outlasts this; its thread dies with the process.
-                thread.join(STOP_TIMEOUT_S)
+                thread.join(max(0.0, until_s - time.monotonic()))
 
     def __iter__(self) -> Iterator[tuple[int, Item]]:
         while (taken := self._take()) is not None:

@@ -169,15 +169,16 @@ class LiveSession:
         self._others.close()
 
     def _watch(self) -> None:
-        detail = "it came to its end"
+        detail = "a fault ended it, see what the server printed"
         try:
             result = self._run([self._opener])
-            detail = "it was given up" if result.failed else detail
+            detail = "it was given up" if result.failed else "it came to its end"
         except HarError as error:
             detail = str(error)
             self._note(f"Error: {error}")
-        if not self._stopping:
-            self.put(SourceStatus(self.source, "ended", time.time(), detail), wait=False)
+        finally:
+            if not self._stopping:
+                self.put(SourceStatus(self.source, "ended", time.time(), detail), wait=False)
 
     # What the run hands on.
 
@@ -207,7 +208,7 @@ class LiveSession:
             self.feed.publish(message)
 
     def hurry(self) -> None:
-        """Stop waiting; `put` never does."""
+        """Let no `put` wait any longer for what is written beside."""
         self._others.hurry()
 
     def _take_prediction(self, prediction: Prediction) -> Message | None:

@@ -64,7 +64,7 @@ class Outlets:
 
     def __init__(self, outboxes: list[Outbox]) -> None:
         self.outboxes = outboxes
-        self._hurried = False
+        self._hurried_s: float | None = None
         sinks = [outbox.sink for outbox in outboxes]
         self.totals = next((sink for sink in sinks if isinstance(sink, Totals)), None)
 
@@ -89,7 +89,7 @@ class Outlets:
 
     def hurry(self) -> None:
         """Let no `put` wait any longer; for signal handlers."""
-        self._hurried = True
+        self._hurried_s = self._hurried_s or time.monotonic()
         for outbox in self.outboxes:
             outbox.hurry()
 
@@ -108,9 +108,13 @@ class Outlets:
             outbox.finish()
 
         def close(outbox: Outbox) -> None:
-            # One without limit has all of the time from when it is hurried.
-            unlimited = outbox.vital and not self._hurried
-            outbox.close(timeout_s if unlimited else max(0.0, until_s - time.monotonic()))
+            now_s, hurried_s = time.monotonic(), self._hurried_s
+            left_s = max(0.0, until_s - now_s)
+            if outbox.vital:
+                # It has all of the time from when it is hurried, or still will be.
+                since_s = now_s if hurried_s is None else hurried_s
+                left_s = max(left_s, since_s + timeout_s - now_s)
+            outbox.close(left_s)
 
         with contextlib.ExitStack() as stack:
             # Called last to first: the main output, which may raise, is the last one.

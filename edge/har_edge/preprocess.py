@@ -245,7 +245,7 @@ def resize_frame(frame: Pixels, clip: ClipSpec) -> Pixels:
         clip: Target size and rule.
 
     Returns:
-        (H, W, 3), uint8, C-contiguous; the input itself if it has that size already.
+        (H, W, 3), uint8, C-contiguous; the input itself if it is so already.
 
     Raises:
         ShapeError: if `frame` is not (h, w, 3) uint8.

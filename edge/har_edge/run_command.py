@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -93,8 +94,16 @@ def _keep_sources(openers: Sequence[SourceOpener], options: Mapping[str, Any]) -
     """Refuse to write over what is about to be read.
 
     Raises:
-        OutputError: if an output is one of the sources.
+        OutputError: if an output is one of the sources, or videos would become some.
     """
+    for option in ("save_video", "save_events"):
+        target = Path(options[option] or os.devnull).resolve()
+        for folder in options["watch"]:
+            if target.is_relative_to(Path(folder).resolve()):
+                raise OutputError(
+                    f"{display_path(folder)} is watched for new files, and --"
+                    f"{option.replace('_', '-')} would put its videos there. Name a place outside."
+                )
     files = [path for opener in openers if (path := Path(opener.name)).is_file()]
     for option in ("output", "save_video", "totals"):
         target = Path(options[option] or "-")

@@ -51,7 +51,8 @@ class Frame:
 
     Attributes:
         pixels: RGB, (H, W, 3), uint8, in the source's own size; in the model's where nobody looks
-            at pictures.
+            at pictures. May be a view of BGR pixels, see `view_as_rgb`: libraries that take no
+            negative strides need `np.ascontiguousarray` of it.
         timestamp_s: Time in the source, from its first frame.
         index: Number in the source, counting all frames from 0.
         source: Name of the source, printable.

@@ -43,7 +43,10 @@ class Patience:
     def check(self) -> None:
         """Raise SourceError if it took too long."""
         if time.monotonic() >= self._until_s:
-            raise SourceError(f"{self._name} gave no whole picture for {self._limit_s:g} s.")
+            raise SourceError(
+                f"{self._name} gave no whole picture for {self._limit_s:g} s. Let the camera send "
+                "a key frame every second or two, or wait longer with --stall-timeout."
+            )
 
 
 class OpenCvStream(OpenCvCapture):
@@ -118,15 +121,10 @@ class AvStream:
         self._timeout_s = timeout_s
         self._av = av = _import_av()
         self._frames: deque[Any] = deque()
-        # The queue puts packets in order; with one, FFmpeg says when any is missing.
-        options = {"reorder_queue_size": "4", **STREAM_OPTIONS, "fpsprobesize": "0"}
-        if url.lower().startswith("rtsp"):
-            # RTSP says before what it sends; there is no need to watch it for two seconds.
-            options["analyzeduration"] = "500000"  # microseconds
-        options |= _user_options()
+        options = _av_options(url)
         error_detection = options.pop("err_detect", ERROR_DETECTION)
         try:
-            with av.logging.Capture():
+            with av.logging.Capture() as log:
                 self._container = av.open(url, options=options, timeout=(timeout_s, timeout_s))
         except av.FFmpegError as error:
             raise _open_error(url, error) from None
@@ -136,8 +134,14 @@ class AvStream:
         # A recording that is played once has a length.
         self.finite = bool(self._container.duration)
         stream = self._container.streams.video[0]
+        if stream.codec_context is None:
+            self._container.close()
+            raise SourceError(
+                f"{self._name} carries video of a kind that FFmpeg in the package 'av' has no "
+                "decoder for. Set the camera to H.264."
+            )
         self._packets = self._container.demux(stream)
-        self._whole = WholeFrames(av, stream, known or KnownParameters(), error_detection)
+        self._whole = WholeFrames(av, stream, known or KnownParameters(), error_detection, log)
 
     @property
     def corrupt(self) -> int:
@@ -192,6 +196,18 @@ def _import_av() -> Any:
     av.logging.set_level(av.logging.INFO)  # the level of "concealing"
     av.logging.set_skip_repeated(False)
     return av
+
+
+def _av_options(url: str) -> dict[str, str]:
+    # The queue puts packets in order; with one, FFmpeg says when any is missing.
+    options = {"reorder_queue_size": "4", **STREAM_OPTIONS, "fpsprobesize": "0"}
+    if url.lower().startswith(("rtsp", "rtmp")):
+        # These say first what they send; there is no need to watch them for five seconds. What is
+        # watched is kept: many cameras begin with a key frame, and some send the next one only
+        # after ten seconds. Other streams are watched for so long that it would be old.
+        options["analyzeduration"] = "500000"  # microseconds
+        options["fflags"] = "discardcorrupt"
+    return options | _user_options()
 
 
 def _user_options() -> dict[str, str]:

@@ -9,6 +9,7 @@ which all else is read, are those that were there before.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 # Errors are raised, and bits that are left over in a slice are one: changed bytes often decode to
@@ -22,7 +23,13 @@ _DAMAGED = re.compile(
     r"concealing|error while decoding|[Mm]issing reference|slice header|Could not find ref"
     r"|non-existing|slice in a frame missing|Invalid (?:level|NAL)|no frame!"
 )
+# So many packets may have been read to learn what a stream holds: half a second, at 60 a second.
+_PROBED_PACKETS = 30
 _UNIT_START = re.compile(rb"\x00\x00\x01")
+
+
+# PyAV's: level, who, what.
+Log = Sequence[tuple[int, str, str]]
 
 
 class KnownParameters:
@@ -61,7 +68,12 @@ class WholeFrames:
     """
 
     def __init__(
-        self, av: Any, stream: Any, known: KnownParameters, error_detection: str = ERROR_DETECTION
+        self,
+        av: Any,
+        stream: Any,
+        known: KnownParameters,
+        error_detection: str = ERROR_DETECTION,
+        log: Log = (),
     ) -> None:
         """Begin.
 
@@ -70,18 +82,25 @@ class WholeFrames:
             stream: PyAV's video stream.
             known: What former connections to the same camera taught.
             error_detection: FFmpeg's option `err_detect`.
+            log: What FFmpeg said while the stream was opened: packets are read for that already.
         """
         self.corrupt = 0
         self._av = av
         self._template = stream.codec_context
+        # RTMP and MP4 put a unit's length before it, and one of 256 to 511 bytes looks like a start
+        # code. Their parameter sets lie in the extradata alone, and their slices must not be taken
+        # for any.
+        extradata = self._template.extradata or b""
+        self._codec = self._template.name if extradata[:2] in (b"", b"\x00\x00") else ""
         self._known = known
         self._error_detection = error_detection
-        self._doubtful_packets = 0
+        self._doubtful_packets = _PROBED_PACKETS if _said(_LOST, log) else 0
         self._waiting = True
+        self._begun = False
         self._decoder = self._new_decoder()
-        known.add(parameter_sets(self._template.name, self._template.extradata or b""))
+        known.add(parameter_sets(self._codec, extradata))
 
-    def decode(self, packet: Any, log: list[tuple[int, str, str]]) -> list[Any]:
+    def decode(self, packet: Any, log: Log) -> list[Any]:
         """Decode a packet.
 
         Args:
@@ -92,7 +111,8 @@ class WholeFrames:
             The frames that are complete now, whole ones only.
         """
         # The parser may hold the picture with the hole back for one more packet.
-        self._doubtful_packets = 2 if _said(_LOST, log) else max(0, self._doubtful_packets - 1)
+        hole_packets = 2 if _said(_LOST, log) else 0
+        self._doubtful_packets = max(hole_packets, self._doubtful_packets - 1)
         if self._doubtful_packets or not self._is_decodable(packet):
             return self.distrust()
         try:
@@ -104,8 +124,11 @@ class WholeFrames:
         return frames
 
     def distrust(self) -> list[Any]:
-        """Count a damaged picture, and take none before the next key frame; gives no frame."""
-        self.corrupt += 1
+        """Count a damaged picture, and take none before the next key frame; gives no frame.
+
+        A stream that is joined in its middle is not damaged up to its first key frame.
+        """
+        self.corrupt += self._begun
         if not self._waiting:
             self._waiting = True
             self._decoder = self._new_decoder()
@@ -124,9 +147,9 @@ class WholeFrames:
 
     def _is_decodable(self, packet: Any) -> bool:
         if packet.is_keyframe:
-            if not self._known.accept(parameter_sets(self._template.name, bytes(packet))):
+            if not self._known.accept(parameter_sets(self._codec, bytes(packet))):
                 return False
-            self._waiting = False
+            self._waiting, self._begun = False, True
         return not self._waiting
 
 
@@ -149,5 +172,5 @@ def parameter_sets(codec: str, data: bytes) -> frozenset[bytes]:
     return frozenset()
 
 
-def _said(pattern: re.Pattern[str], log: list[tuple[int, str, str]]) -> bool:
+def _said(pattern: re.Pattern[str], log: Log) -> bool:
     return any(pattern.search(message) for _, _, message in log)

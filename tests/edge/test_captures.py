@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -84,7 +85,7 @@ def test_only_damaged_pictures_end_the_connection(camera: MjpegServer) -> None:
     capture = open_http(camera.url, 1.0)
     camera.mode = "cut off"
     started_s = time.monotonic()
-    with pytest.raises(SourceError, match="no whole picture for 1 s"):
+    with pytest.raises(SourceError, match=r"no whole picture for 1 s.*--stall-timeout"):
         while capture.grab():
             assert time.monotonic() - started_s < 5.0
     assert capture.corrupt > 3
@@ -168,6 +169,43 @@ def test_file_without_video_is_refused(web: str, tmp_path: Path) -> None:
     (tmp_path / "a.ts").write_bytes(b"no video" * 1000)
     with pytest.raises(SourceError, match="cannot be opened"):
         open_stream(f"{web}/a.ts")
+
+
+@pytest.mark.skipif(not has_av(), reason="needs PyAV (pip install av)")
+def test_video_that_no_decoder_knows_is_refused(tmp_path: Path) -> None:
+    from har_edge.streams import AvStream
+
+    path = tmp_path / "a.mp4"
+    path.write_bytes(SAMPLE.read_bytes().replace(b"mp4v", b"evc1").replace(b"esds", b"evcC"))
+    with pytest.raises(SourceError, match="no decoder"):
+        AvStream(str(path))
+
+
+@pytest.mark.skipif(
+    not has_av() or shutil.which("ffmpeg") is None, reason="needs PyAV (pip install av) and ffmpeg"
+)
+def test_the_key_frame_that_rtmp_begins_with_is_not_lost() -> None:
+    """The next one comes a minute later, long after patience is at its end."""
+    url = f"rtmp://127.0.0.1:{free_port()}/live/cam"
+    picture = ["-re", "-f", "lavfi", "-i", "testsrc=size=320x240:rate=15", "-t", "30"]
+    coding = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "900"]
+    command = ["ffmpeg", "-v", "quiet", *picture, *coding, "-f", "flv", "-listen", "1", url]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as server:
+        try:
+            until_s = time.monotonic() + 20
+            while True:  # it serves one connection, which none may take to see if it is there
+                try:
+                    capture = open_stream(url)
+                    break
+                except SourceError:
+                    if time.monotonic() > until_s or server.poll() is not None:
+                        raise
+                    time.sleep(0.2)
+            assert all(capture.grab() for _ in range(20))
+            assert capture.corrupt == 0
+            capture.close()
+        finally:
+            server.kill()
 
 
 @pytest.mark.skipif(not has_av(), reason="needs PyAV (pip install av)")

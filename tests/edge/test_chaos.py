@@ -344,3 +344,16 @@ def test_refused_login_of_rtsp_says_so_without_the_password() -> None:
         capture.close()
     finally:
         server.stop()
+
+
+@pytest.mark.skipif(bool(missing_for_rtsp()), reason=f"needs {missing_for_rtsp()}")
+def test_the_key_frame_that_a_camera_begins_with_is_not_lost() -> None:
+    """The next one comes a minute later, long after patience is at its end."""
+    server = RtspServer(key_interval=15 * 60)
+    try:
+        capture = AvStream(f"rtsp://127.0.0.1:{server.port}/cam")
+        assert all(capture.grab() for _ in range(20))
+        assert capture.corrupt == 0
+        capture.close()
+    finally:
+        server.stop()

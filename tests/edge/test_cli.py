@@ -254,3 +254,15 @@ def test_what_is_read_is_not_written_over(
     assert result.returncode == 1
     assert "would destroy it" in result.stderr
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["--save-video", "--save-events"])
+def test_videos_are_not_saved_where_new_ones_are_watched_for(
+    har_edge: RunCommand, tmp_path: Path, option: str
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    result = har_edge("run", "--watch", folder, "--model", TINY, option, folder / "out")
+    assert result.returncode == 1
+    assert "is watched for new files" in result.stderr
+    assert list(folder.iterdir()) == []

@@ -83,6 +83,20 @@ def test_a_gap_and_the_end_finish_a_clip(tmp_path: Path) -> None:
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
 
 
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_clip_that_is_lost_does_not_take_others_with_it(tmp_path: Path, lost: int) -> None:
+    sink = EventClips(tmp_path, RATE_HZ)
+    for number, source in enumerate(("a.mp4", "b.mp4"), 1):
+        feed(sink, 0, 2, source=source)
+        sink.take(event("action_started", number, 1.5, source=source))
+    hidden = sorted(path for path in tmp_path.iterdir() if path.name.startswith("."))
+    hidden[lost].unlink()
+    with pytest.raises(OutputError, match="was lost"):
+        sink.close()
+    (kept,) = clips_in(tmp_path)
+    assert kept.name == hidden[1 - lost].name[1:]
+
+
 def test_clips_of_many_cameras_are_whole(tmp_path: Path) -> None:
     count = recording.MAX_OPEN + 2
     sink = EventClips(tmp_path, RATE_HZ, padding_s=1.0)

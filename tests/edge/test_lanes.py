@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 
 from har_edge.errors import SourceError
-from har_edge.lanes import PREFETCH_FRAMES, Closed, Item, Lanes, Opened, SourceOpener
+from har_edge.lanes import (
+    PREFETCH_FRAMES,
+    STOP_TIMEOUT_S,
+    Closed,
+    Item,
+    Lanes,
+    Opened,
+    SourceOpener,
+)
 from har_edge.sampling import FrameSampler
 from har_edge.sources import Frame, FrameSource, Notify, SourceStatus
 
@@ -71,7 +79,7 @@ def shape(items: Iterable[tuple[int, Item]]) -> list[str]:
     return kinds
 
 
-@pytest.mark.parametrize("prefetch", [PREFETCH_FRAMES, 30])
+@pytest.mark.parametrize("prefetch", [0, PREFETCH_FRAMES, 30])
 @pytest.mark.parametrize("num_workers", [1, 2, 5])
 def test_files_come_whole_and_in_order(num_workers: int, prefetch: int) -> None:
     rng = random.Random(0)
@@ -81,8 +89,14 @@ def test_files_come_whole_and_in_order(num_workers: int, prefetch: int) -> None:
         return frame
 
     sources = [Scripted(f"{i}.mp4", 40) for i in range(3)]
+    until_s = time.monotonic() + 60  # one that waits for ever fails
     with Lanes(
-        list(map(opener, sources)), 8.0, work=work, num_workers=num_workers, prefetch=prefetch
+        list(map(opener, sources)),
+        8.0,
+        work=work,
+        num_workers=num_workers,
+        prefetch=prefetch,
+        should_stop=lambda: time.monotonic() > until_s,
     ) as lanes:
         items = list(lanes)
     assert shape(items) == ["Opened", "Frame", "Closed"] * 3
@@ -219,6 +233,20 @@ def test_leaving_early_ends_the_threads_and_frees_the_sources() -> None:
                 break
     assert threading.active_count() == before
     assert all(s.closed for s in sources)
+
+
+def test_sources_that_hang_are_left_behind_all_at_once() -> None:
+    class Hanging(Scripted):
+        def stop(self) -> None:
+            """Do not hear it."""
+
+    cameras = [Hanging(f"camera:{i}", 1, live=True, pace_s=60.0) for i in range(8)]
+    with Lanes(list(map(opener, cameras)), 8.0) as lanes:
+        assert len(list(zip(cameras, lanes, strict=False))) == len(cameras)
+        started_s = time.monotonic()
+    assert time.monotonic() - started_s < 4 * STOP_TIMEOUT_S
+    for camera in cameras:
+        camera.stopped.set()
 
 
 def test_it_ends_when_it_shall_though_nothing_comes() -> None:

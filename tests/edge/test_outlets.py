@@ -182,8 +182,9 @@ class Paused:
     def close(self) -> None: ...
 
 
-def test_the_main_output_has_its_time_after_a_signal() -> None:
-    """Though another sink has used all of the time for closing before."""
+@pytest.mark.parametrize("signal_s", [0.8, 2.0])
+def test_the_main_output_has_its_time_after_a_signal(signal_s: float) -> None:
+    """Though another sink uses all of the time for closing, before the signal or beyond it."""
     notes: list[str] = []
     main = Paused()
     outlets = Outlets(
@@ -192,8 +193,8 @@ def test_the_main_output_has_its_time_after_a_signal() -> None:
     outlets.put(Shot(None, None), wait=False)  # type: ignore[arg-type]
     for number in range(3):
         outlets.put(prediction_at(number), wait=True)
-    threading.Timer(2.0, outlets.hurry).start()
-    threading.Timer(2.5, main.go_on.set).start()
+    threading.Timer(signal_s, outlets.hurry).start()
+    threading.Timer(signal_s + 0.5, main.go_on.set).start()
     outlets.close(timeout_s=1.0)
     assert main.taken == 3
     assert notes == ["Warning: slow lost some. Records not delivered in time: 1."]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import islice
 from pathlib import Path
@@ -21,7 +23,14 @@ from chaos.mjpeg_server import MjpegServer  # noqa: E402
 from conftest import ASSETS  # noqa: E402
 from serving import Serving, serving, wait_for  # noqa: E402
 
+from har_edge.decide import Decider  # noqa: E402
+from har_edge.lanes import SourceOpener  # noqa: E402
+from har_edge.live_session import LiveSession  # noqa: E402
 from har_edge.mjpeg import JpegSplitter, decode_jpeg  # noqa: E402
+from har_edge.outlets import Outlets  # noqa: E402
+from har_edge.recognizer import load_model  # noqa: E402
+from har_edge.runner import Outlet, Run  # noqa: E402
+from har_edge.sources import FrameSource, Notify, SourceStatus  # noqa: E402
 
 # Every prediction is an action, from its first frame on.
 OPTIONS = ("--score-threshold", "0", "--smoothing", "0", "--min-duration", "0")
@@ -245,3 +254,24 @@ def test_keeps_totals_across_restarts(camera: MjpegServer, tmp_path: Any) -> Non
     assert json.loads(file.read_text())["days"]
     with serving(camera.url, *OPTIONS, "--totals", file) as server:
         assert seconds(server) > 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_of_ours_does_not_look_like_a_camera_that_is_there() -> None:
+    def open_it(notify: Notify) -> FrameSource:
+        notify(SourceStatus("camera:0", "live", time.time()))
+        raise ZeroDivisionError
+
+    def build_run(outlet: Outlet) -> Run:
+        model = load_model(ASSETS / "tiny-int8.tflite")
+        decider = partial(Decider.for_spec, model.spec)
+        return Run(model=model, outlets=outlet, note=pytest.fail, new_decider=decider)
+
+    async def watch() -> None:
+        opener = SourceOpener("camera:0", open_it, apart=True)
+        session = LiveSession(opener, build_run, Outlets([]), pytest.fail)
+        session.start()
+        await asyncio.to_thread(wait_for, lambda: session.state == "ended")
+        assert "fault" in session.snapshot()["detail"]
+
+    asyncio.run(watch())

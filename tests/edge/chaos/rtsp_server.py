@@ -3,8 +3,10 @@
 For the system's Python, with Debian's gir1.2-gst-rtsp-server-1.0, python3-gi and
 gstreamer1.0-plugins-{base,good,bad,ugly}:
 
-    /usr/bin/python3 rtsp_server.py PORT [USER PASSWORD]
+    /usr/bin/python3 rtsp_server.py PORT KEY_INTERVAL [USER PASSWORD]
     /usr/bin/python3 rtsp_server.py --check    (exit 0 if all that it needs is there)
+
+It begins with a key frame; the next one comes KEY_INTERVAL frames later, of 15 a second.
 
 Orders, one a line: `normal`, `black`, `frozen`, `size 640x480`. Serves rtsp://127.0.0.1:PORT/cam
 and ends when stdin does.
@@ -26,7 +28,7 @@ RATE_HZ = 15
 PIPELINE = (
     "( appsrc name=src is-live=true format=time do-timestamp=true ! videoconvert ! "
     "video/x-raw,format=I420 ! x264enc tune=zerolatency sliced-threads=false "
-    f"speed-preset=ultrafast key-int-max={RATE_HZ} bitrate=600 ! h264parse ! "
+    "speed-preset=ultrafast key-int-max={key_interval} bitrate=600 ! h264parse ! "
     "rtph264pay name=pay0 pt=96 config-interval=-1 mtu=600 )"
 )
 
@@ -75,14 +77,14 @@ class Camera:
 
 def main() -> None:
     """Serve until stdin ends."""
-    port, *login = sys.argv[1:]
     Gst.init(None)
-    if port == "--check":
+    if sys.argv[1] == "--check":
         needed = ("appsrc", "videoconvert", "x264enc", "h264parse", "rtph264pay")
         sys.exit(0 if all(map(Gst.ElementFactory.find, needed)) else 1)
+    port, key_interval, *login = sys.argv[1:]
     camera = Camera()
     factory = GstRtspServer.RTSPMediaFactory()
-    factory.set_launch(PIPELINE)
+    factory.set_launch(PIPELINE.format(key_interval=key_interval))
     factory.set_shared(True)
     factory.connect("media-configure", camera.configure)
     server = GstRtspServer.RTSPServer()

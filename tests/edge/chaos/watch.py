@@ -56,16 +56,23 @@ class RtspServer:
         login: User and password that it asks for from its next start on, or None.
     """
 
-    def __init__(self, login: tuple[str, str] | None = None) -> None:
+    def __init__(self, login: tuple[str, str] | None = None, key_interval: int = 15) -> None:
         self.port = free_port()
         self.login = login
+        self._key_interval = key_interval
         self._process: subprocess.Popen[str] | None = None
         self.start()
 
     def start(self) -> None:
         """Serve; returns when it does."""
         self._process = subprocess.Popen(
-            [SYSTEM_PYTHON, str(RTSP_SERVER), str(self.port), *(self.login or ())],
+            [
+                SYSTEM_PYTHON,
+                str(RTSP_SERVER),
+                str(self.port),
+                str(self._key_interval),
+                *(self.login or ()),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
