@@ -14,6 +14,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from har_edge.problems import ProblemError
 
 FIELD = "file"
+# Source: RFC 2046, section 5.1.1.
+BOUNDARY_BYTES = 70
 # Most pictures stay in memory; of 64 uploads in hand, that is 128 MiB at most.
 MEMORY_BYTES = 2 * 2**20
 # Forms of other programs have a few fields beside the file; nobody needs more.
@@ -25,7 +27,8 @@ HEADERS_BYTES = 8 * 1024
 class FormFile:
     """Finds a form's field `file` and keeps its bytes; all else is passed over.
 
-    A web framework's own form keeps every field, and takes several times as long.
+    Starlette's own form keeps every field, and hands each piece to a file that may have to wait:
+    the application took 364 us for a picture of 80 kB with it, 305 us with this.
 
     Attributes:
         file: The bytes; in memory, or, above `MEMORY_BYTES`, on the disk without any name.
@@ -43,29 +46,26 @@ class FormFile:
             ProblemError: 400 if it tells none that can be one.
         """
         boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
-        if not boundary:
-            raise _broken("a boundary in its content type")
+        if not 0 < len(boundary) <= BOUNDARY_BYTES:
+            raise _broken(f"a boundary of 1 to {BOUNDARY_BYTES} bytes in its content type")
         self.file = SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115
         self.size_bytes = 0
         self.complete = False
         self._name = self._value = self._disposition = b""
         self._parts = self._files = self._headers_bytes = 0
         self._inside = False
-        try:
-            self._parser = MultipartParser(
-                boundary,
-                {
-                    "on_part_begin": self._begin_part,
-                    "on_header_field": self._add_name,
-                    "on_header_value": self._add_value,
-                    "on_header_end": self._end_header,
-                    "on_headers_finished": self._begin_content,
-                    "on_part_data": self._add_content,
-                    "on_part_end": self._end_part,
-                },
-            )
-        except FormParserError as error:
-            raise _broken("a boundary of 70 bytes at most") from error
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin_part,
+                "on_header_field": self._add_name,
+                "on_header_value": self._add_value,
+                "on_header_end": self._end_header,
+                "on_headers_finished": self._begin_content,
+                "on_part_data": self._add_content,
+                "on_part_end": self._end_part,
+            },
+        )
 
     def feed(self, piece: bytes) -> None:
         """Take the next bytes of the body.

@@ -40,6 +40,7 @@ class _Job:
             error = raised
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self.future.get_loop().call_soon_threadsafe(self._settle, result, error)
+        result = error = None  # an error's traceback holds this call, with the upload
 
     def _settle(self, result: Any, error: BaseException | None) -> None:
         if self.future.done():
