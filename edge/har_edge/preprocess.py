@@ -131,14 +131,15 @@ def _decode_plain_jpeg(image: Any, file: BinaryIO) -> Pixels | None:
         return None
     file.seek(0)
     data = file.read()
+    # Two parsers may disagree on an odd header; no more is decoded than was checked.
+    shape = (image.height, image.width, 3)
     try:
-        # Two parsers may disagree on an odd header; the size that was checked is the one decoded.
-        if simplejpeg.decode_jpeg_header(data)[:2] != (image.height, image.width):
-            return None
-        pixels: Pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
+        pixels: Pixels = simplejpeg.decode_jpeg(
+            data, colorspace="RGB", strict=True, buffer=np.empty(shape, np.uint8)
+        )
     except ValueError:
         return None
-    return pixels
+    return pixels if pixels.shape == shape else None
 
 
 @functools.cache

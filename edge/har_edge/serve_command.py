@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from functools import partial
@@ -60,6 +61,8 @@ def serve_with_options(options: Mapping[str, Any], note: Note) -> int:
         f"har-edge serves {services.model.spec.name} on http://{shown}:"
         f"{listener.getsockname()[1]}  (Ctrl-C ends it)"
     )
+    # What is there now stays to the end; collecting garbage need not look through it again.
+    gc.freeze()
     with listener:
         Server(app, services).run(sockets=[listener])
     return 0

@@ -6,14 +6,13 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from typing import IO, Literal
 
 import anyio
 from fastapi import Request
-from starlette.datastructures import UploadFile
-from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive
+from starlette.types import Receive
 
+from har_edge.forms import FIELD, FormFile
 from har_edge.problems import ProblemError
 
 # So much of a refused body is still read, for clients that listen only after they have spoken.
@@ -27,11 +26,11 @@ FORM_BYTES = 16 * 1024
 HEAD_BYTES = 1445
 TAIL_BYTES = 64 * 1024
 # Each begins with a plain byte, which is what makes the search quick.
+_FOREIGN_STARTS = re.compile(rb"%(?i:pdf)-")
 _FOREIGN_MARKS = tuple(
     re.compile(mark)
     for mark in (
         rb"<(?i:html|script|svg|!doctype|\?php|iframe)",
-        rb"%(?i:pdf)-",
         rb"PK(?:\x01\x02|\x05\x06)",
     )
 )
@@ -78,13 +77,13 @@ class Upload:
     """A file that was received.
 
     Attributes:
-        file: Its bytes; in memory, or, above 1 MiB, on the disk without any name.
+        file: Its bytes; in memory, or, if they are many, on the disk without any name.
         kind: What it is, by its content.
         format: Pillow's name of a picture's format, or the ending of a clip's.
         size_bytes: Its size.
     """
 
-    file: BinaryIO
+    file: IO[bytes]
     kind: Kind
     format: str
     size_bytes: int
@@ -109,31 +108,43 @@ async def receive_upload(request: Request, limits: Limits) -> AsyncGenerator[Upl
     stated = request.headers.get("content-length", "0")
     if int(stated if stated.isdecimal() else 0) > limits.max_upload_bytes + FORM_BYTES:
         await refuse(request, 413, _too_large(limits))
-    limited = Request(request.scope, _limited(request.receive, limits))
-    try:
-        with anyio.fail_after(limits.upload_timeout_s):
-            form = await limited.form(max_files=1, max_fields=4)
-    except ClientDisconnect:
-        # Nobody hears this; it is no failure of ours, and counted as what it is.
-        raise ProblemError(400, "The upload broke off. Send it again.") from None
-    except TimeoutError:
-        raise ProblemError(
-            408,
-            f"The upload should arrive within {limits.upload_timeout_s:g} s. It did not. Send a "
-            "smaller file, or raise --upload-timeout.",
-            headers={"Connection": "close"},
-        ) from None
-    try:
-        field = form.get("file")
-        if not isinstance(field, UploadFile):
+    with FormFile(request.headers["content-type"]) as form:
+        try:
+            with anyio.fail_after(limits.upload_timeout_s):
+                await _read(request.receive, form, limits)
+        except TimeoutError:
+            raise ProblemError(
+                408,
+                f"The upload should arrive within {limits.upload_timeout_s:g} s. It did not. Send "
+                "a smaller file, or raise --upload-timeout.",
+                headers={"Connection": "close"},
+            ) from None
+        if not form.complete:
             raise ProblemError(
                 422,
-                "The form should have a file in the field 'file'. Received none. "
+                f"The form should have a file in the field '{FIELD}'. Received none. "
                 "Try: curl -F file=@photo.jpg URL/predict",
             )
-        yield _examine(field.file, field.size or 0)
-    finally:
-        await form.close()
+        yield _examine(form.file, form.size_bytes)
+
+
+async def _read(receive: Receive, form: FormFile, limits: Limits) -> None:
+    """Read a body to its end, and count its bytes as they come, whatever its header said."""
+    received, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            # Nobody hears this; it is no failure of ours, and counted as what it is.
+            raise ProblemError(400, "The upload broke off. Send it again.")
+        piece: bytes = message.get("body", b"")
+        received += len(piece)
+        if received > limits.max_upload_bytes + FORM_BYTES:
+            raise ProblemError(413, _too_large(limits), headers={"Connection": "close"})
+        if form.fits_memory(piece):
+            form.feed(piece)
+        else:
+            await anyio.to_thread.run_sync(form.feed, piece)
+        more = message.get("more_body", False)
 
 
 async def refuse(
@@ -154,21 +165,6 @@ async def refuse(
     raise ProblemError(status, detail, headers={**(headers or {}), "Connection": "close"})
 
 
-def _limited(receive: Receive, limits: Limits) -> Receive:
-    """Count the bytes of a body as they come, whatever its header said."""
-    received = 0
-
-    async def receive_limited() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > limits.max_upload_bytes + FORM_BYTES:
-            raise ProblemError(413, _too_large(limits), headers={"Connection": "close"})
-        return message
-
-    return receive_limited
-
-
 def _too_large(limits: Limits) -> str:
     return (
         f"A file should have {limits.max_upload_bytes / 2**20:g} MiB at most. Received more. Send "
@@ -176,7 +172,8 @@ def _too_large(limits: Limits) -> str:
     )
 
 
-def _examine(file: BinaryIO, size_bytes: int) -> Upload:
+def _examine(file: IO[bytes], size_bytes: int) -> Upload:
+    file.seek(0)
     head = file.read(HEAD_BYTES)
     if not head:
         raise ProblemError(422, "The file is empty (0 bytes). Send the picture or clip again.")
@@ -189,7 +186,7 @@ def _examine(file: BinaryIO, size_bytes: int) -> Upload:
         )
     file.seek(max(0, size_bytes - TAIL_BYTES))
     ends = head + file.read(TAIL_BYTES)
-    if any(mark.search(ends) for mark in _FOREIGN_MARKS):
+    if _FOREIGN_STARTS.search(head) or any(mark.search(ends) for mark in _FOREIGN_MARKS):
         raise ProblemError(
             422,
             "Expected a plain picture or clip. Received one that is another kind of file too "

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import ASSETS
 
 from har_edge.errors import MissingExtraError, OutputError
 from har_edge.events import Event
@@ -448,6 +449,35 @@ def test_a_watched_folder_is_one_camera(
     assert {(s["source"], s["status"]) for s in states} == {("in", "live"), ("in", "ended")}
     found = [json.loads(p) for t, p, _ in subscriber.messages if t.startswith("homeassistant/")]
     assert {config["device"]["name"] for config in found} == {"in", "camera:0"}
+
+
+def test_serve_publishes_its_live_source(
+    make_broker: Callable[..., Broker], subscribe: Callable[..., Subscriber]
+) -> None:
+    pytest.importorskip("fastapi", reason="needs the extra serve")
+    from chaos.mjpeg_server import MjpegServer
+    from serving import serving
+
+    broker = make_broker()
+    subscriber = subscribe(broker)
+    camera = MjpegServer()
+    always = ("--score-threshold", "0", "--smoothing", "0", "--min-duration", "0")
+    url = f"mqtt://127.0.0.1:{broker.port}"
+
+    def topics() -> set[str]:
+        """What was published, without the camera's name."""
+        return {topic.rpartition("/")[2] for topic, _, _ in subscriber.messages}
+
+    try:
+        model = ("--model", ASSETS / "tiny-int8.tflite")
+        with serving(camera.url, *model, *always, "--mqtt", url):
+            wait_for(lambda: topics() >= {"available", "status", "action", "event"})
+            assert subscriber.payloads("har/available") == ["online"]
+    finally:
+        camera.stop()
+    wait_for(lambda: subscriber.last("har/available") == "offline")
+    (event,) = [json.loads(p) for t, p, _ in subscriber.messages if t.endswith("/event")][:1]
+    assert event["event"] == "action_started"
 
 
 def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:

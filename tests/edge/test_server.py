@@ -22,6 +22,7 @@ httpx = pytest.importorskip("httpx", reason="needs httpx")
 from conftest import ASSETS, ROOT, RunCommand  # noqa: E402
 from serving import CLIP, PICTURE, Serving, encode_picture, serving, wait_for  # noqa: E402
 
+from har_edge.forms import MEMORY_BYTES  # noqa: E402
 from har_edge.recognizer import load_model  # noqa: E402
 
 TOKEN = "a-token-for-tests"
@@ -153,6 +154,13 @@ def test_takes_other_formats(client: httpx.Client, form: str) -> None:
     answer = send(client, encode_picture(form), top_k=3).json()
     assert len(answer["all_predictions"]) == 3
     assert answer["source"]["width"] == 320
+
+
+def test_takes_pictures_that_are_too_large_to_wait_in_memory(client: httpx.Client) -> None:
+    content = encode_picture("BMP", (1280, 960))
+    assert len(content) > MEMORY_BYTES
+    small = send(client, encode_picture("PNG", (1280, 960))).json()
+    assert send(client, content).json()["all_predictions"] == small["all_predictions"]
 
 
 def test_predicts_a_clip_with_a_timeline_that_covers_it(client: httpx.Client) -> None:
