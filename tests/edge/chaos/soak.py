@@ -376,7 +376,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--api", action="store_true", help="use the library, not the command")
     options = parser.parse_args()
-    result = soak(options.minutes, options.seed, api=options.api)
+    from har_edge.machine import machine_facts
+
+    what = "two cameras fail at random while har-edge run reads them"
+    result = {"what": what, "machine": machine_facts()}
+    result |= soak(options.minutes, options.seed, api=options.api)
     result["wrong"] = verdict(result)
     print(json.dumps(result, indent=2))
     return 1 if result["wrong"] else 0
