@@ -38,7 +38,7 @@ NOT_CAMERAS = ("bcm2835-codec", "bcm2835-isp", "rpi-hevc", "rpivid", "pispbe")
 # What the Raspberry Pi's camera ports are called; OpenCV cannot read them.
 CAMERA_PORTS = ("unicam", "rp1-cfe")
 REINSTALL = "pip install --force-reinstall har-edge"
-# Optional packages: what each is for and the command that brings it.
+# Optional packages: what each is for and the command that brings it into this environment.
 OPTIONAL = {
     "simplejpeg": ("motion JPEG that is checked for damage", "pip install simplejpeg"),
     "av": ("RTSP and RTMP that are checked for damage", 'pip install "har-edge[streams]"'),

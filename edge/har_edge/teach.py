@@ -249,7 +249,7 @@ def teach(
     windows = np.concatenate([record_windows(model, s, duration_s=duration_s) for s in sources])
     if len(windows) < MIN_WINDOWS:
         raise DataError(
-            f"An action is taught by at least {MIN_WINDOWS} windows of {_length(model)}. Received "
+            f"An action is taught by at least {MIN_WINDOWS} {_examples(model)}. Received "
             f"{len(windows)}. Record for longer, or give more pictures."
         )
     taught = taught.with_action(name, windows)
@@ -294,9 +294,9 @@ def described_size(model: Model) -> int:
     return model.spec.feature_size * (1 if model.spec.clip.num_frames == 1 else 2)
 
 
-def _length(model: Model) -> str:
-    clip = model.spec.clip
-    return "one frame" if clip.num_frames == 1 else f"{clip.num_frames} frames"
+def _examples(model: Model) -> str:
+    count = model.spec.clip.num_frames
+    return "frames or pictures" if count == 1 else f"windows of {count} frames"
 
 
 def _checksum(model: Model) -> str:

@@ -36,12 +36,10 @@ def teach_with_options(options: Mapping[str, Any], note: Note) -> list[str]:
     if options["name"]:
         camera = options["camera"]
         names = [*options["sources"], *([camera_name(camera)] if camera else ())]
-        if camera:
-            note(f"Recording {names[-1]} for {options['duration']:g} s: now.")
         known = teach.teach(
             model,
             options["name"],
-            _open(names, note),
+            _open(names, note, f"Recording for {options['duration']:g} s: now."),
             path,
             duration_s=options["duration"],
             background=_open(options["background"], note),
@@ -55,9 +53,9 @@ def teach_with_options(options: Mapping[str, Any], note: Note) -> list[str]:
     return [f"{action}\t{len(windows)} windows" for action, windows in windows_of.items()]
 
 
-def _open(names: Iterable[str], note: Note) -> Iterator[FrameSource]:
+def _open(names: Iterable[str], note: Note, live: str = "") -> Iterator[FrameSource]:
     # A dark camera gives no frame; it must not be waited for without a word.
     def tell(status: SourceStatus) -> None:
-        note(f"{status.source}: {status.detail}")
+        note(f"{status.source}: {live if status.state == 'live' and live else status.detail}")
 
     return (open_source(name, notify=tell) for name in expand_sources(names))
