@@ -15,18 +15,18 @@ STYLE = (
     ":root{color-scheme:light dark;--line:color-mix(in srgb,currentColor 18%,transparent)}"
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}"
     "h2{margin-top:3rem}section{border-top:1px solid var(--line);margin-top:2rem}"
-    "code,pre{font-family:ui-monospace,monospace;font-size:.875rem;overflow-wrap:anywhere}"
+    "code,pre{font-family:ui-monospace,monospace;font-size:.875rem;overflow-wrap:break-word}"
     "h3{font-size:1.2rem}h3 code{font-size:inherit}"
     "pre{white-space:pre-wrap;padding:.6rem .8rem;border:1px solid var(--line);"
     "border-radius:.4rem}"
     ".wide{overflow-x:auto}table{border-collapse:collapse;width:100%}"
     "caption{text-align:left;font-weight:600;padding-top:.6rem}"
     "th,td{text-align:left;vertical-align:top;padding:.25rem 1rem .25rem 0;"
-    "border-bottom:1px solid var(--line);font-weight:inherit}"
+    "font-weight:inherit}tr{border-bottom:1px solid var(--line)}"
     "nav ul{columns:2 16rem;padding:0;list-style:none}"
     # On a phone, a row's cells stand below each other.
-    "@media(max-width:40rem){caption,tbody,tr,th,td{display:block}th{border:0;padding-bottom:0}"
-    "td:empty{display:none}td:not(:last-child){border:0}}"
+    "@media(max-width:40rem){caption,tbody,tr,th,td{display:block}"
+    "th,td:not(:last-child){padding-bottom:0}td:empty{display:none}}"
 )
 # A query that shows more than the default, where there is one.
 QUERIES = {"/predict": "?top_k=3", "/events": "?last=10"}

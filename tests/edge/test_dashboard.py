@@ -414,6 +414,25 @@ def test_the_live_view_follows_the_camera(
 
 
 @needs_browser
+def test_an_answer_is_dropped_when_the_window_starts_anew(open_page: Open, folder: Path) -> None:
+    camera = MjpegServer()
+    server = Server(folder, camera.url, "--model", "clips")
+    try:
+        page, _ = open_page(server.url)
+        now, age = page.locator("#now"), page.locator("#age")
+        expect(age).to_have_text(re.compile(r"^[\d.]+ m?s$"))
+        camera.size = (640, 480)
+        expect(now).to_have_text("…")
+        expect(age).to_have_text("…")
+        expect(page.locator("#now-bars li")).to_have_count(0)
+        expect(now).to_have_text(re.compile(r"\w{4,}"))
+        expect(age).to_have_text(re.compile(r"^[\d.]+ m?s$"))
+    finally:
+        server.stop()
+        camera.stop()
+
+
+@needs_browser
 def test_dark_follows_the_system_and_the_switch_is_remembered(
     open_page: Open, server: Server
 ) -> None:

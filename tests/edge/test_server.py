@@ -109,6 +109,8 @@ def test_reference_is_served_without_other_hosts(client: httpx.Client) -> None:
         assert "/predict" in answer.text
         assert set(re.findall(r"https?://[^/'\"]*", answer.text)) == {own}
         assert "default-src 'none'" in answer.headers["content-security-policy"]
+    other = client.get("/docs", headers={"Host": "localhost:1234"}).text
+    assert "curl http://localhost:1234/classes" in other
 
 
 def test_the_reference_leaves_nothing_out(client: httpx.Client) -> None:
