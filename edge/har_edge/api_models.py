@@ -68,7 +68,7 @@ class Answer(BaseModel):
     latency_ms: Latency
     duration_s: float = 0
     num_frames: int = 0
-    timeline: list[Span] = []
+    timeline: list[Span] = Field([], description="Each lists its best 5, whatever `top_k` says.")
     events: list[ClipEvent] = []
 
     model_config = ConfigDict(
@@ -167,8 +167,11 @@ class Live(BaseModel):
 
     source: str
     state: Literal["live", "lost", "black", "frozen", "ended"]
-    detail: str
-    action: str | None
+    detail: str = Field(description="What became of the source; empty while all is well.")
+    action: str | None = Field(
+        description="Null while there is no answer of now: without a picture, and after a gap "
+        "until a window is full again. So are `confidence`, `latency_ms` and `age_ms`."
+    )
     confidence: float | None
     all_predictions: list[Ranked]
     fps: float

@@ -93,7 +93,7 @@ class Client:
             following = page["next_after"]
 
     def stream(self, *, after: int | None = None) -> Iterator[dict[str, Any]]:
-        """Predictions, events and states as they come, until the server ends.
+        """Predictions, events and states of its live source as they come, until the server ends.
 
         Args:
             after: First tell the events with ids above this.

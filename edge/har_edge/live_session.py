@@ -23,7 +23,7 @@ from har_edge.recognizer import Prediction
 from har_edge.records import event_record, iso_time, status_record
 from har_edge.runner import Outlet, Run
 from har_edge.sinks import Note, Record, Shot
-from har_edge.sources import SourceStatus
+from har_edge.sources import Frame, SourceStatus
 from har_edge.totals import Totals
 
 KEPT_EVENTS = 10_000
@@ -138,7 +138,8 @@ class LiveSession:
         self._opener = opener
         self._others = outlets
         self._note = note
-        self._run = replace(build_run(self), should_stop=lambda: self._stopping)
+        run = build_run(self)
+        self._run = replace(run, should_stop=lambda: self._stopping, watch=self._see_frame)
         self._stopping = False
         self._thread = threading.Thread(target=self._watch, name="live", daemon=True)
         self._lock = threading.Lock()
@@ -203,6 +204,7 @@ class LiveSession:
                 message = self._take_event(record)
             else:
                 self._status = record
+                self._latest = None
                 message = Message("status", status_record(record))
         if message is not None:
             self.feed.publish(message)
@@ -211,9 +213,20 @@ class LiveSession:
         """Let no `put` wait any longer for what is written beside."""
         self._others.hurry()
 
+    def _see_frame(self, frame: Frame, prediction: Prediction | None) -> bool:
+        """Forget the answer to what was before a gap, when the window starts anew after it."""
+        if frame.after_gap and prediction is None and self._latest is not None:
+            with self._lock:
+                self._latest = None
+                message = Message("status", status_record(replace(self._status, at_s=time.time())))
+            self.feed.publish(message)
+        return True
+
     def _take_prediction(self, prediction: Prediction) -> Message | None:
         now_s = time.monotonic()
         self.predictions += 1
+        if self._status.state == "live" and self._status.detail:
+            self._status = replace(self._status, detail="")  # what it tells is past
         self._latest, self._latest_s = prediction, now_s
         self._times_s.append(now_s)
         while self._times_s[0] < now_s - RATE_S:
@@ -266,12 +279,12 @@ class LiveSession:
     @property
     def fresh(self) -> bool:
         """Whether what was last seen is of now."""
-        recent = self._latest is not None and time.monotonic() - self._latest_s < FRESH_S
+        recent = self.predictions > 0 and time.monotonic() - self._latest_s < FRESH_S
         return recent and self.state == "live"
 
     def age_s(self) -> float:
         """Time since the last prediction; NaN before the first."""
-        return time.monotonic() - self._latest_s if self._latest is not None else float("nan")
+        return time.monotonic() - self._latest_s if self.predictions else float("nan")
 
     def fps(self) -> float:
         """Predictions a second, of late."""

@@ -63,7 +63,8 @@ def open_routes(services: Services) -> APIRouter:
     @router.get("/redoc", include_in_schema=False)
     async def reference(request: Request) -> Response:
         """The OpenAPI document for people."""
-        page: Page = reference_page(request.app.openapi())
+        address = str(request.base_url).rstrip("/")
+        page: Page = reference_page(request.app.openapi(), address)
         return page.response(request)
 
     @router.post(

@@ -62,7 +62,7 @@ def dashboard_files() -> dict[str, Page]:
     return found
 
 
-def reference_page(document: Mapping[str, Any]) -> Page:
+def reference_page(document: Mapping[str, Any], address: str) -> Page:
     """Lay an OpenAPI document out as a page that needs no script and no other host."""
-    html, policy = reference_html(document)
+    html, policy = reference_html(document, address)
     return Page(html.encode(), KINDS[".html"], {"Content-Security-Policy": policy})

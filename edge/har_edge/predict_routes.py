@@ -17,6 +17,10 @@ from har_edge.services import Services
 from har_edge.uploads import receive_upload, refuse
 
 PREDICT_PATH = "/predict"
+TOP_K_TEXT = (
+    "Actions to list in `all_predictions`; all if left out. `timeline[].all_predictions` always "
+    "lists 5."
+)
 # The form is read by hand, within limits, so FastAPI cannot know what it holds.
 FORM = {
     "required": True,
@@ -66,7 +70,7 @@ def predict_routes(services: Services) -> APIRouter:
     )
     async def predict(
         request: Request,
-        top_k: Annotated[int | None, Query(ge=1, description="Actions to list.")] = None,
+        top_k: Annotated[int | None, Query(ge=1, description=TOP_K_TEXT)] = None,
     ) -> JSONResponse:
         """Say what the person in a picture or a clip is doing."""
         if services.uploads.full:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
+import shlex
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -13,20 +15,29 @@ STYLE = (
     ":root{color-scheme:light dark;--line:color-mix(in srgb,currentColor 18%,transparent)}"
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}"
     "h2{margin-top:3rem}section{border-top:1px solid var(--line);margin-top:2rem}"
-    "h3{font-size:1.05rem}code,pre{font-family:ui-monospace,monospace;font-size:.875rem}"
-    "pre{overflow:auto;padding:.6rem .8rem;border:1px solid var(--line);border-radius:.4rem}"
+    "code,pre{font-family:ui-monospace,monospace;font-size:.875rem;overflow-wrap:break-word}"
+    "h3{font-size:1.2rem}h3 code{font-size:inherit}"
+    "pre{white-space:pre-wrap;padding:.6rem .8rem;border:1px solid var(--line);"
+    "border-radius:.4rem}"
     ".wide{overflow-x:auto}table{border-collapse:collapse;width:100%}"
     "caption{text-align:left;font-weight:600;padding-top:.6rem}"
     "th,td{text-align:left;vertical-align:top;padding:.25rem 1rem .25rem 0;"
-    "border-bottom:1px solid var(--line);font-weight:inherit}"
+    "font-weight:inherit}tr{border-bottom:1px solid var(--line)}"
     "nav ul{columns:2 16rem;padding:0;list-style:none}"
+    # On a phone, a row's cells stand below each other.
+    "@media(max-width:40rem){caption,tbody,tr,th,td{display:block}"
+    "th,td:not(:last-child){padding-bottom:0}td:empty{display:none}}"
 )
 # A query that shows more than the default, where there is one.
 QUERIES = {"/predict": "?top_k=3", "/events": "?last=10"}
 
 
-def reference_html(document: Mapping[str, Any]) -> tuple[str, str]:
+def reference_html(document: Mapping[str, Any], address: str) -> tuple[str, str]:
     """Lay an OpenAPI document out.
+
+    Args:
+        document: What to lay out.
+        address: Where the reader reaches the server, such as `http://127.0.0.1:8000`.
 
     Returns:
         The page, and its content policy.
@@ -43,7 +54,7 @@ def reference_html(document: Mapping[str, Any]) -> tuple[str, str]:
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(info["title"])}: '
         'its API</title><meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<style>{STYLE}</style><main><h1>{escape(info['title'])} {escape(info['version'])}</h1>"
-        f"<p>{escape(info.get('description', ''))} "
+        f"<p>{_prose(info.get('description', ''))} "
         '<p>The same for machines: <a href="/openapi.json">openapi.json</a>.<nav><ul>',
         *(
             f'<li><a href="#{_anchor(path, method)}"><code>{method.upper()} {escape(path)}'
@@ -53,18 +64,18 @@ def reference_html(document: Mapping[str, Any]) -> tuple[str, str]:
         '<li><a href="#schemas">Schemas</a></ul></nav>',
     ]
     for path, method, operation in routes:
-        parts += _operation(path, method, operation)
+        parts += _operation(path, method, operation, address)
     parts.append('<h2 id="schemas">Schemas</h2>')
     for name, schema in sorted(document["components"]["schemas"].items()):
         parts += _schema(name, schema)
     return "\n".join(parts) + "</main></html>", policy
 
 
-def _operation(path: str, method: str, operation: Mapping[str, Any]) -> Iterator[str]:
+def _operation(path: str, method: str, operation: Mapping[str, Any], address: str) -> Iterator[str]:
     title = f"<code>{method.upper()} {escape(path)}</code>"
     yield f'<section><h3 id="{_anchor(path, method)}">{title}</h3>'
-    yield f"<p>{escape(operation.get('description', ''))}"
-    yield f"<pre>{escape(_curl(path, method, operation))}</pre>"
+    yield f"<p>{_prose(operation.get('description', ''))}"
+    yield f"<pre>{escape(_curl(path, method, operation, address))}</pre>"
     bodies = operation.get("requestBody", {}).get("content", {})
     asked = [
         (
@@ -77,13 +88,13 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> Iterator
     if asked:
         yield from _table("Takes", asked)
     answers = {status: _answer(answer) for status, answer in operation["responses"].items()}
-    gives = [(status, *answer) for status, answer in answers.items() if status < "400"]
+    yield from _table(
+        "Gives", ((status, *answer) for status, answer in answers.items() if status < "400")
+    )
     # Problems look alike; what they are about is said by their numbers, and their own text.
     problems = [status for status in answers if status >= "400"]
     if problems:
-        names = ", ".join(f"{status} {answers[status][1]}" for status in problems)
-        gives.append(("4xx, 5xx", answers[problems[0]][0], names))
-    yield from _table("Gives", gives)
+        yield f"<p>Errors: {', '.join(problems)}, as {answers[problems[0]][0]}."
     yield "</section>"
 
 
@@ -95,7 +106,7 @@ def _answer(answer: Mapping[str, Any]) -> tuple[str, str]:
     return "<br>".join(kinds), answer["description"].replace("Successful Response", "Done")
 
 
-def _curl(path: str, method: str, operation: Mapping[str, Any]) -> str:
+def _curl(path: str, method: str, operation: Mapping[str, Any], address: str) -> str:
     flags = "" if method == "get" else f" -X {method.upper()}"
     bodies = operation.get("requestBody", {}).get("content", {})
     if "multipart/form-data" in bodies:
@@ -106,12 +117,12 @@ def _curl(path: str, method: str, operation: Mapping[str, Any]) -> str:
         flags = " -N"
     if operation.get("security"):
         flags += ' -H "Authorization: Bearer $HAR_TOKEN"'
-    return f"curl{flags} 'http://127.0.0.1:8000{path}{QUERIES.get(path, '')}'"
+    return f"curl{flags} {shlex.quote(address + path + QUERIES.get(path, ''))}"
 
 
 def _schema(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
     yield f'<section><h3 id="schema-{escape(name)}"><code>{escape(name)}</code></h3>'
-    yield f"<p>{escape(schema.get('description', ''))}"
+    yield f"<p>{_prose(schema.get('description', ''))}"
     required = schema.get("required", ())
     yield from _table(
         "Members",
@@ -151,8 +162,13 @@ def _table(caption: str, rows: Any) -> Iterator[str]:
     """A table of rows (name, kind as HTML, note)."""
     yield f'<div class="wide"><table><caption>{caption}</caption>'
     for name, kind, note in rows:
-        yield (f'<tr><th scope="row"><code>{escape(name)}</code><td>{kind}<td>{escape(note)}</tr>')
+        yield (f'<tr><th scope="row"><code>{escape(name)}</code><td>{kind}<td>{_prose(note)}</tr>')
     yield "</table></div>"
+
+
+def _prose(text: str) -> str:
+    """Spell text as HTML; what stands in backticks is code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _anchor(path: str, method: str) -> str:

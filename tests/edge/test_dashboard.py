@@ -253,7 +253,7 @@ def test_files_are_uploaded_by_the_button(open_page: Open, server: Server) -> No
         top = [spoken(row["action"]) for row in answer["all_predictions"][:5]]
         expect(card.locator(".bars .name")).to_have_text(top)
     # MPEG-4 part 2 is played by no browser: the timeline is there without the picture.
-    expect(cards.nth(2).locator(".preview")).to_contain_text("cannot show")
+    expect(cards.nth(2).locator(".preview")).to_contain_text("cannot play the clip")
     expect(cards.nth(2).get_by_role("slider")).to_be_visible()
     page.get_by_role("button", name="Remove lying.jpg").click()
     expect(cards).to_have_count(2)
@@ -318,8 +318,10 @@ def test_a_refused_file_says_why(open_page: Open, server: Server, tmp_path: Path
     expect(alert).to_be_visible()
     assert len(alert.inner_text()) > 30
     assert "{" not in alert.inner_text()
-    page.get_by_role("button", name="Try again").click()
-    expect(alert).to_be_visible()
+    assert "Unsupported" not in alert.inner_text()
+    # The same file would be refused again, and there is nothing to see.
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    expect(page.locator(".card .preview")).to_be_hidden()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     with urllib.request.urlopen(f"{server.url}/health") as answer:
@@ -409,6 +411,25 @@ def test_the_live_view_follows_the_camera(
     finally:
         camera.start()
     expect(page.locator("#screen-note")).to_have_text("")
+
+
+@needs_browser
+def test_an_answer_is_dropped_when_the_window_starts_anew(open_page: Open, folder: Path) -> None:
+    camera = MjpegServer()
+    server = Server(folder, camera.url, "--model", "clips")
+    try:
+        page, _ = open_page(server.url)
+        now, age = page.locator("#now"), page.locator("#age")
+        expect(age).to_have_text(re.compile(r"^[\d.]+ m?s$"))
+        camera.size = (640, 480)
+        expect(now).to_have_text("…")
+        expect(age).to_have_text("…")
+        expect(page.locator("#now-bars li")).to_have_count(0)
+        expect(now).to_have_text(re.compile(r"\w{4,}"))
+        expect(age).to_have_text(re.compile(r"^[\d.]+ m?s$"))
+    finally:
+        server.stop()
+        camera.stop()
 
 
 @needs_browser

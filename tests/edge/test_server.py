@@ -103,19 +103,25 @@ def test_lists_classes_and_the_model(client: httpx.Client) -> None:
 
 
 def test_reference_is_served_without_other_hosts(client: httpx.Client) -> None:
+    own = str(client.base_url).rstrip("/")  # what is shown can be copied, whatever the port
     for path in ("/docs", "/redoc"):
         answer = client.get(path)
         assert "/predict" in answer.text
-        assert set(re.findall(r"https?://[^/'\"]*", answer.text)) == {"http://127.0.0.1:8000"}
+        assert set(re.findall(r"https?://[^/'\"]*", answer.text)) == {own}
         assert "default-src 'none'" in answer.headers["content-security-policy"]
+    other = client.get("/docs", headers={"Host": "localhost:1234"}).text
+    assert "curl http://localhost:1234/classes" in other
 
 
 def test_the_reference_leaves_nothing_out(client: httpx.Client) -> None:
     document, page = client.get("/openapi.json").json(), client.get("/docs").text
+    assert "`" not in page
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             assert f"<code>{method.upper()} {path}</code></h3>" in page
-            assert f"http://127.0.0.1:8000{path}" in page
+            assert f"{str(client.base_url).rstrip('/')}{path}" in page
+            errors = sorted(status for status in operation["responses"] if status >= "400")
+            assert f"<p>Errors: {', '.join(errors)}, as " in page
             for parameter in operation.get("parameters", ()):
                 assert f"{parameter['name']} ({parameter['in']}" in page
     anchors = set(re.findall(r'id="([^"]+)"', page))

@@ -162,6 +162,45 @@ def test_a_lost_source_is_told_and_ends_the_action(server: Serving, camera: Mjpe
     assert any(kind == "action_started" for kind, _, _ in told)
 
 
+def test_an_answer_ends_with_what_it_was_about() -> None:
+    """A window takes a while to fill after a break; until then there is no answer."""
+    camera = MjpegServer()
+    no_answer = {"action": None, "confidence": None, "age_ms": None, "all_predictions": []}
+
+    def live() -> dict[str, Any]:
+        found: dict[str, Any] = httpx.get(f"{server.url}/live").json()
+        return found
+
+    def is_without_answer(told: Iterator[tuple[str, dict[str, Any], str | None]]) -> str:
+        """Wait for the next state that is live, and give its detail."""
+        detail = next(
+            d["detail"] for kind, d, _ in told if kind == "status" and d["status"] == "live"
+        )
+        now = live()
+        assert {name: now[name] for name in no_answer} == no_answer
+        assert now["state"] == "live"
+        assert httpx.get(f"{server.url}/ready").status_code == 200  # the picture is of now
+        wait_for(lambda: live()["action"] is not None)
+        assert live()["detail"] == ""  # what it told is past
+        return str(detail)
+
+    with serving(camera.url, "--model", "clips") as server:
+        wait_for(lambda: live()["action"] is not None)
+        told = messages(server)
+        next(told)
+        camera.size = (640, 480)
+        assert "size changed" in is_without_answer(told)
+        camera.mode = "stalled"  # not so long that it were lost
+        time.sleep(2)
+        camera.mode = "normal"
+        assert is_without_answer(told) == ""
+        camera.stop()
+        wait_for(lambda: live()["state"] == "lost")
+        camera.start()
+        assert "again" in is_without_answer(told)
+    camera.stop()
+
+
 def test_events_are_paged_and_resumed(server: Serving, camera: MjpegServer) -> None:
     def events(**query: int) -> dict[str, Any]:
         answer: dict[str, Any] = httpx.get(f"{server.url}/events", params=query).json()

@@ -9,6 +9,8 @@ import { actionName, bytes, duration, milliseconds, percent, totalMs } from "./w
 const AT_ONCE = 2;
 const TOP = 5;
 const MAX_TRIES = 6;
+// Too large, no format that the server knows, nothing that it can read: the same for ever.
+const FINAL = [413, 415, 422];
 const waiting = [];
 let maxBytes = Infinity;
 let running = 0;
@@ -71,11 +73,12 @@ function newCard(file) {
   const status = el("p", { class: "status", role: "status" }, "Waiting");
   const progress = el("progress", { max: 1, value: 0, "aria-label": `Upload of ${file.name}` });
   const result = el("div", { class: "result" }, status, progress);
-  const preview = el("div", { class: "preview" }, previewOf(file, url));
+  const cannot = el("p", { class: "fine" }); // stands in where the browser shows nothing
+  const preview = el("div", { class: "preview" }, previewOf(file, url, cannot));
   const close = el("button", { type: "button", class: "icon", "aria-label": `Remove ${file.name}` }, icon("close"));
   const head = el("header", {}, el("h3", { title: file.name }, file.name), el("span", {}, bytes(file.size)), close);
   const root = el("li", { class: "card" }, head, el("div", { class: "body" }, preview, result));
-  const card = { file, url, stop, root, preview, result, status, progress };
+  const card = { file, url, stop, root, preview, cannot, result, status, progress };
   close.addEventListener("click", () => removeCard(card));
   $("cards").prepend(root);
   return card;
@@ -91,25 +94,24 @@ function removeCard(card) {
   (next?.querySelector("header button") ?? $("choose")).focus();
 }
 
-function previewOf(file, url) {
-  const cannot = () => el("p", { class: "fine" }, "This browser cannot show this format. The server may know it.");
+function previewOf(file, url, cannot) {
   if (file.type.startsWith("video/")) {
     const video = el("video", { muted: true, playsinline: true, preload: "auto", src: url, "aria-label": file.name });
     video.muted = true;
-    video.addEventListener("error", () => video.replaceWith(cannot()), { once: true });
+    video.addEventListener("error", () => video.replaceWith(cannot), { once: true });
     return video;
   }
-  if (!file.type.startsWith("image/")) return cannot();
+  if (!file.type.startsWith("image/")) return cannot;
   const image = el("img", { src: url, alt: `Preview of ${file.name}` });
-  image.addEventListener("error", () => image.replaceWith(cannot()), { once: true });
+  image.addEventListener("error", () => image.replaceWith(cannot), { once: true });
   return image;
 }
 
 async function recognise(card) {
   const { signal } = card.stop;
   if (card.file.size > maxBytes) {
-    const detail = `It has ${bytes(card.file.size)}; this server takes ${bytes(maxBytes)} at most. Cut or scale it down.`;
-    return showProblem(card, new Problem(413, "The file is too large.", detail));
+    const detail = `The file is too large. It has ${bytes(card.file.size)}; this server takes ${bytes(maxBytes)} at most. Cut or scale it down.`;
+    return showProblem(card, new Problem(413, "", detail));
   }
   for (let attempt = 1; !signal.aborted; attempt += 1) {
     try {
@@ -146,9 +148,8 @@ function showProblem(card, problem) {
     waiting.push(card);
     startNext();
   });
-  const words = el("p", { class: "error", role: "alert" }, el("strong", {}, problem.title),
-    problem.message === problem.title ? "" : ` ${problem.message}`);
-  card.result.replaceChildren(words, again);
+  const words = el("p", { class: "error", role: "alert" }, problem.message);
+  card.result.replaceChildren(words, ...(FINAL.includes(problem.status) ? [] : [again]));
 }
 
 function showResult(card, answer) {
@@ -161,6 +162,7 @@ function showResult(card, answer) {
   const action = el("p", { class: "action" }, headline(answer));
   const sure = el("p", { class: "sure", role: "status" }, sureness(answer));
   card.result.replaceChildren(el("div", { class: "verdict" }, action, sure), heading, bars, facts(answer));
+  say(card.cannot, `This browser cannot ${answer.timeline ? "play the clip" : "show the picture"}; here is what the server saw.`);
   show(heading.textContent, answer);
   if (answer.timeline?.length) {
     const back = () => show("Whole clip", answer);

@@ -20,7 +20,7 @@ const STATES = {
   wait: "Waiting",
 };
 
-const view = { totals: {}, history: [], events: new Map(), current: null, totalsTimer: 0 };
+const view = { totals: {}, history: [], events: new Map(), current: null, stateTime: null, totalsTimer: 0 };
 
 /** Fill the live view from the server; false if it has no camera. */
 export async function startLive() {
@@ -89,19 +89,25 @@ async function newestEvents() {
   return events.slice(-LOG_LENGTH * 2);
 }
 
-function showState({ status, detail }) {
+function showState({ status, detail, time = null }) {
+  // What the stream says first, /live has said already; a state told later is a break.
+  const isNews = time === null || view.stateTime !== null;
+  view.stateTime = time;
   $("screen").dataset.state = status;
   // The server knows best what happened, and says so in a sentence of its own.
   const words = status === "live" ? [] : [el("strong", {}, STATES[status] ?? status), ` ${detail ?? ""}`];
   $("screen-note").replaceChildren(...words);
-  if (status !== "live") {
-    view.current = null;
-    sayAloud();
-    $("now").dataset.hue = "none";
-    say($("now"), "–");
-    showBars($("now-bars"), []);
-    $("needle").style.transform = "scaleX(0)";
-  }
+  if (isNews || status !== "live") forgetAnswer(status === "live" ? "…" : "–");
+}
+
+/** What was answered is not of now; the next prediction is shown again. */
+function forgetAnswer(sign) {
+  view.current = null;
+  sayAloud();
+  $("now").dataset.hue = "none";
+  for (const id of ["now", "fps", "latency", "age"]) say($(id), sign);
+  showBars($("now-bars"), []);
+  $("needle").style.transform = "scaleX(0)";
 }
 
 function showPrediction(prediction) {
