@@ -15,6 +15,7 @@ import click
 
 from har_edge import __version__
 from har_edge.errors import HarError
+from har_edge.native_log import keep_own_stderr
 from har_edge.serve_options import check_exposure, serve_options
 from har_edge.sink_options import live_sink_options, sink_options
 from har_edge.source_options import has_sources, patience_options, source_options
@@ -317,6 +318,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
 def main() -> NoReturn:
     """Entry point of `har-edge`."""
+    keep_own_stderr()
     try:
         run_command(cli)
     except SystemExit as end:

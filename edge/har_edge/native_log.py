@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,16 @@ _lock = threading.Lock()
 # the first one saves it here, the last one puts it back.
 _muting = 0
 _saved = -1
+
+
+def keep_own_stderr() -> None:
+    """Let `sys.stderr` write to a descriptor of its own; for programs, at their start.
+
+    Else what a thread says while another one loads a network is muted, too.
+    """
+    stream = sys.stderr
+    if isinstance(stream, io.TextIOWrapper):
+        sys.stderr = os.fdopen(os.dup(2), "w", 1, stream.encoding, stream.errors)
 
 
 @contextlib.contextmanager

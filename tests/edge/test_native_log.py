@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -43,3 +45,12 @@ def test_an_error_ends_it(capfd: pytest.CaptureFixture[str]) -> None:
         raise ValueError("seen")
     os.write(2, b"after")
     assert capfd.readouterr().err == "after"
+
+
+def test_a_program_with_a_stderr_of_its_own_is_heard_meanwhile() -> None:
+    code = (
+        "import os, sys; from har_edge.native_log import *; keep_own_stderr()\n"
+        "with native_log_muted(): print('ours', file=sys.stderr); os.write(2, b'native')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "ours\n"
