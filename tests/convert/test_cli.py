@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -101,12 +102,13 @@ def test_missing_extra_is_explained(
     (tmp_path / "blocked").mkdir()
     text = "raise ModuleNotFoundError(\"No module named 'keras'\", name='keras')\n"
     (tmp_path / "blocked" / "keras.py").write_text(text, encoding="utf-8")
-    result = har_convert(run_folder, "--int8", "--out", "out", PYTHONPATH=str(tmp_path / "blocked"))
+    first = os.pathsep.join([str(tmp_path / "blocked"), os.environ.get("PYTHONPATH", "")])
+    result = har_convert(run_folder, "--int8", "--out", "out", PYTHONPATH=first)
     assert result.returncode == 1
     assert 'pip install "har-edge[convert]"' in result.stderr
     assert not (tmp_path / "out").exists()
     (tmp_path / "out").mkdir()
-    har_convert(run_folder, "--int8", "--out", "out", PYTHONPATH=str(tmp_path / "blocked"))
+    har_convert(run_folder, "--int8", "--out", "out", PYTHONPATH=first)
     assert list((tmp_path / "out").iterdir()) == []
 
 
