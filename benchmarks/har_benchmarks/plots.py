@@ -12,12 +12,14 @@ from har_benchmarks.stats import median
 from har_edge.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, told apart by colour-blind readers too; and a mark for each variant.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES = ("-", "--", ":", "-.")  # by number of threads
 WIDTH_IN = 4.5
 GREY = "0.45"
 
@@ -49,7 +51,7 @@ def draw_all(report: Report) -> list[Plot]:
     import_matplotlib()
     plots: tuple[tuple[str, str, Callable[[Report], Figure | None]], ...] = (
         ("latency", "Latency of a step", latency),
-        ("pareto", "Accuracy, latency, size", pareto),
+        ("pareto", _pareto_title(report), pareto),
         ("memory", "Peak memory", memory),
         ("threads", "Threads", threads),
         ("warmup", "Warm-up", warmup),
@@ -77,6 +79,7 @@ class _Style:
     def __init__(self, cases: Sequence[Mapping[str, Any]]) -> None:
         self._several = len({case["model"] for case in cases}) > 1
         self._names = list(dict.fromkeys(self.variant(case) for case in cases))
+        self.thread_counts = sorted({int(case["num_threads"]) for case in cases})
 
     def variant(self, case: Mapping[str, Any]) -> str:
         return f"{case['model']} {case['variant']}" if self._several else str(case["variant"])
@@ -89,6 +92,9 @@ class _Style:
 
     def marker(self, case: Mapping[str, Any]) -> str:
         return MARKERS[self._names.index(self.variant(case)) % len(MARKERS)]
+
+    def line(self, num_threads: int) -> str:
+        return LINES[self.thread_counts.index(num_threads) % len(LINES)]
 
 
 def _ordered(report: Report) -> tuple[list[Mapping[str, Any]], _Style]:
@@ -119,10 +125,21 @@ def latency(report: Report) -> Figure:
     return figure
 
 
+def _has_accuracy(cases: Sequence[Mapping[str, Any]]) -> bool:
+    return any(case["summary"].get("accuracy") is not None for case in cases)
+
+
+def _pareto_title(report: Report) -> str:
+    return "Accuracy, latency, size" if _has_accuracy(measured(report)) else "Latency and size"
+
+
 def pareto(report: Report) -> Figure:
-    """Accuracy over latency, area by size; the line joins what nothing else beats."""
+    """Accuracy over latency, area by size; the line joins what nothing else beats.
+
+    Size over latency where no accuracy was measured.
+    """
     cases, style = _ordered(report)
-    accurate = any(case["summary"].get("accuracy") is not None for case in cases)
+    accurate = _has_accuracy(cases)
     key, factor = ("accuracy", 100.0) if accurate else ("size_bytes", 1e-6)
     cases = [case for case in cases if case["summary"].get(key) is not None]
     figure, axis = _figure(4.0)
@@ -156,15 +173,27 @@ def front(cost: Any, worth: Any) -> list[int]:
     return best
 
 
-def _legend(axis: Axes, cases: Sequence[Mapping[str, Any]], style: _Style) -> None:
+def _legend(
+    axis: Axes, cases: Sequence[Mapping[str, Any]], style: _Style, *, threads: bool = False
+) -> None:
+    """Name the variants, and where lines tell them apart the numbers of threads."""
     first = {style.variant(case): case for case in cases}
-    handles = [
+    handles: list[Artist] = [
         axis.scatter([], [], c=style.colour(case), marker=style.marker(case), label=name)
         for name, case in sorted(first.items())
     ]
+    if threads and len(style.thread_counts) > 1:
+        handles += [
+            axis.plot([], [], color=GREY, linestyle=style.line(count), label=_threads(count))[0]
+            for count in style.thread_counts
+        ]
     figure = axis.get_figure()
     assert figure is not None
     figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread" if count == 1 else f"{count} threads"
 
 
 def memory(report: Report) -> Figure | None:
@@ -226,9 +255,10 @@ def warmup(report: Report) -> Figure:
         length = min(map(len, runs))
         curve = np.median([run[:length] for run in runs], axis=0) / case["summary"]["p50_ms"]
         axis.plot(range(1, length + 1), curve, color=style.colour(case),
-                  marker=style.marker(case), markersize=3, linewidth=1)  # fmt: skip
+                  linestyle=style.line(case["num_threads"]), marker=style.marker(case),
+                  markersize=3, linewidth=1)  # fmt: skip
     axis.axhline(1, color=GREY, linewidth=0.8)
-    _legend(axis, cases, style)
+    _legend(axis, cases, style, threads=True)
     axis.set_ylim(bottom=0)
     axis.locator_params(axis="x", integer=True)
     axis.set_xlabel("step after loading")
@@ -245,9 +275,9 @@ def rounds(report: Report) -> Figure | None:
     for case in cases:
         x = [r["round"] + 1 for r in case["rounds"]]
         y = [100 * (median(r["step_ms"]) / case["summary"]["p50_ms"] - 1) for r in case["rounds"]]
-        axis.plot(x, y, color=style.colour(case), marker=style.marker(case), markersize=3,
-                  linewidth=0.8, alpha=0.8)  # fmt: skip
-    _legend(axis, cases, style)
+        axis.plot(x, y, color=style.colour(case), linestyle=style.line(case["num_threads"]),
+                  marker=style.marker(case), markersize=3, linewidth=0.8, alpha=0.8)  # fmt: skip
+    _legend(axis, cases, style, threads=True)
     axis.locator_params(axis="x", integer=True)
     axis.set_xlabel("round")
     axis.set_ylabel("median against the case's own (%)")

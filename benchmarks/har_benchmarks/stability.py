@@ -11,6 +11,8 @@ from har_benchmarks.stats import median, summarise
 # Medians of rounds that differ more than this hide a difference of a few per cent.
 MAX_SPREAD = 0.05
 MAX_DRIFT = 0.05
+MAX_APART = 0.12  # cases whose drifts differ more (over twice the above) did not share a cause
+MAX_NAMED = 3
 MAX_OTHER_CORES = 0.25
 MAX_STOLEN_CORES = 0.02
 MAX_TAIL = 2.0  # p99 over p50
@@ -102,20 +104,41 @@ def _spread(cases: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, str]]:
 
 
 def _drift(cases: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, str]]:
-    """Compare the last third of the rounds with the first, all cases together."""
-    changes = []
+    """Compare the last third of the rounds with the first, case by case."""
+    changes = {}
     for case in cases:
         medians = [median(r["step_ms"]) for r in case["rounds"]]
         third = len(medians) // 3
         if len(medians) >= ENOUGH_ROUNDS and third:
-            changes.append(median(medians[-third:]) / median(medians[:third]) - 1)
-    if changes and abs(median(changes)) > MAX_DRIFT:
+            changes[case["key"]] = median(medians[-third:]) / median(medians[:third]) - 1
+    if not changes:
+        return
+    typical = median(list(changes.values()))
+    if (1 + max(changes.values())) / (1 + min(changes.values())) - 1 > MAX_APART:
+        yield _drift_apart(changes)
+    elif abs(typical) > MAX_DRIFT:
+        holds = "; comparisons within this run still hold, since all cases drifted together"
         yield _problem(
             "drift",
-            f"The last rounds were {median(changes):+.1%} against the first ones.",
-            "Let the machine warm up before, or cool it; comparisons within this run still hold, "
-            "since all cases drifted together.",
+            f"The last rounds were {typical:+.1%} against the first ones.",
+            f"Let the machine warm up before, or cool it{holds if len(changes) > 1 else ''}.",
         )
+
+
+def _drift_apart(changes: Mapping[str, float]) -> dict[str, str]:
+    """Name the cases that changed most, and the one that changed least."""
+    order = sorted(changes, key=lambda key: -abs(changes[key]))
+    *drifting, steady = [k for k in order[:-1] if abs(changes[k]) > MAX_DRIFT] + order[-1:]
+    named = [f"{changes[key]:+.1%} in {key}" for key in drifting[:MAX_NAMED]]
+    if len(drifting) > MAX_NAMED:
+        named.append(f"more than {MAX_DRIFT:.0%} in {len(drifting) - MAX_NAMED} more")
+    return _problem(
+        "drift",
+        f"Between the first and the last rounds the cases changed differently: {', '.join(named)}, "
+        f"but {changes[steady]:+.1%} in {steady}.",
+        "Do not compare the cases named: their figures depend on when they were measured. Close "
+        "other programs, let the machine warm up, and run again.",
+    )
 
 
 def _tails(cases: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, str]]:

@@ -13,7 +13,7 @@ import click
 
 from har_convert.audit import Audit, Signature, Tensor, refuse_flex
 from har_convert.audit import audit as audit_file
-from har_convert.convert import Conversion, Options, advise, convert
+from har_convert.convert import EXACT, Conversion, Options, advise, convert
 from har_convert.model_card import write_model_card
 from har_convert.recipe import VARIANTS
 from har_convert.run_folder import find_run, load_run
@@ -24,6 +24,8 @@ from har_edge.cli import note, run_command
 from har_edge.errors import GateError
 from har_edge.preprocess import display_path
 
+# With fewer files to verify on, a loss of a point, the gate, may go unseen.
+FEW_CLIPS = 300
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 96}
 
 
@@ -132,12 +134,26 @@ def _say_what_next(conversions: Sequence[Conversion], folder: Path) -> None:
             "The run's held-out files are not on this machine: compared on its calibration "
             "frames, drop estimated. Give --data DIR to compare on the held-out part."
         )
+    _say_too_few(conversions)
     passed = [c for c in conversions if c.passed]
     if len(passed) < len(conversions):
         missing = ", ".join(c.recipe.variant for c in conversions if not c.passed)
         raise GateError(f"{missing} missed the gate and was not written. {advise(conversions)}")
     model = display_path(passed[-1].paths[0])
     note(f"Wrote {display_path(folder)}. Try: har-edge run --demo --model {model}")
+
+
+def _say_too_few(conversions: Sequence[Conversion]) -> None:
+    """Say so where an interval of one point is for want of files, not of doubt."""
+    results = [c.result for c in conversions if c.recipe.variant not in EXACT]
+    same = [r for r in results if r.held_out and r.drop_interval[0] == r.drop_interval[1]]
+    if same and same[0].clips < FEW_CLIPS:
+        count = same[0].clips
+        unseen = 100 * (1 - 0.05 ** (1 / count))  # of which `count` files in 20 times show none
+        note(
+            f"The sample is small: {count} held-out files, all as before, so that the interval of "
+            f"the drop has no width. A loss of up to {unseen:.0f} points could go unseen (95 %)."
+        )
 
 
 def format_table(conversions: Sequence[Conversion]) -> str:

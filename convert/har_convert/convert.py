@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -121,13 +122,22 @@ def convert(
         OutputError: if `out` cannot be written.
         BackendError: if no runtime loads a result.
     """
+    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
     _make_folder(out)
     with tempfile.TemporaryDirectory(prefix="har-convert-") as folder:
         session = _Session(run, options, Path(folder), out, say, progress)
         try:
-            return session.convert([Recipe(variant) for variant in variants])
-        finally:
+            report = session.convert([Recipe(variant) for variant in variants])
+        except MissingExtraError:  # nothing was begun: leave nothing behind
+            with contextlib.suppress(OSError):
+                for made in missing:
+                    made.rmdir()
+            raise
+        except BaseException:
             session.keep_log()
+            raise
+        session.keep_log()
+        return report
 
 
 class _Session:

@@ -14,6 +14,7 @@ import pytest
 from made_up import made_case, made_report
 from page_cells import cells_of
 
+from har_benchmarks.plots import draw_all, rounds, warmup
 from har_benchmarks.report_html import to_html
 from har_benchmarks.report_text import case_rows, short_table, to_csv, to_markdown
 from har_benchmarks.results import Report, load_report
@@ -130,6 +131,25 @@ def test_plots_are_pictures(written: Path) -> None:
             assert picture.width > 500
             assert np.asarray(picture.convert("L")).std() > 5  # not blank
     assert (written / "report.html").read_text().count("<img ") == len(plots)
+
+
+def test_threads_are_told_apart_by_line_and_named() -> None:
+    cases = [made_case(threads=n, rounds_ms=[4.0 / n] * 10) for n in (1, 2)]
+    for draw in (warmup, rounds):
+        figure = draw(made_report(*cases))
+        assert figure is not None
+        names = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert names == ["int8", "1 thread", "2 threads"]
+        drawn = [line for line in figure.axes[0].lines if len(line.get_xdata()) > 2]
+        assert len({line.get_linestyle() for line in drawn}) == 2
+    alone = warmup(made_report(cases[0]))
+    assert [text.get_text() for text in alone.legends[0].get_texts()] == ["int8"]
+
+
+def test_the_title_promises_no_accuracy_that_was_not_measured() -> None:
+    bare, judged = made_report(made_case()), made_report(made_case(accuracy=0.9))
+    titles = [dict((n, t) for n, t, _ in draw_all(report)) for report in (bare, judged)]
+    assert [title["pareto"] for title in titles] == ["Latency and size", "Accuracy, latency, size"]
 
 
 def test_failed_cases_are_named_and_text_cannot_break_the_page() -> None:

@@ -73,5 +73,29 @@ def test_a_machine_that_gets_slower_is_seen() -> None:
     assert "drift" in kinds(made_case(rounds_ms=slower[::-1]))
 
 
+def test_cases_that_drift_apart_are_not_called_comparable() -> None:
+    slower = [2.0] * 4 + [3.0] * 2 + [3.6] * 4
+    together = [made_case(rounds_ms=slower), made_case("float32", [2 * ms for ms in slower])]
+    (found,) = (p for p in find_problems(made_report(*together)) if p["kind"] == "drift")
+    assert "all cases drifted together" in found["advice"]
+    apart = [made_case(rounds_ms=slower), made_case("float32", [4.0] * 10)]
+    (found,) = (p for p in find_problems(made_report(*apart)) if p["kind"] == "drift")
+    assert "still hold" not in found["advice"]
+    assert "run again" in found["advice"]
+    risen, flat = found["detail"].split(", but ")
+    assert apart[0]["key"] in risen
+    assert "+80" in risen or "+79" in risen
+    assert apart[1]["key"] in flat
+    (alone,) = (p for p in find_problems(made_report(apart[0])) if p["kind"] == "drift")
+    assert "comparisons" not in alone["advice"]
+
+
+def test_one_case_of_many_that_drifts_is_seen() -> None:
+    calm = [made_case(threads=n, rounds_ms=[4.0] * 10) for n in (1, 2, 4)]
+    odd = made_case("float32", [2.0] * 5 + [3.0] * 5)
+    (found,) = (p for p in find_problems(made_report(*calm, odd)) if p["kind"] == "drift")
+    assert odd["key"] in found["detail"]
+
+
 def test_a_long_tail_is_seen() -> None:
     assert kinds(made_case(p99_ms=9.0)) == ["tail"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from har_convert.cli import cli, format_layers, format_table
+from har_convert.cli import _say_what_next, cli, format_layers, format_table
 from har_convert.convert import Conversion
 from har_convert.recipe import Recipe
 from har_convert.sensitivity import LayerError
@@ -101,10 +102,14 @@ def test_missing_extra_is_explained(
     (tmp_path / "blocked").mkdir()
     text = "raise ModuleNotFoundError(\"No module named 'keras'\", name='keras')\n"
     (tmp_path / "blocked" / "keras.py").write_text(text, encoding="utf-8")
-    result = har_convert(run_folder, "--int8", "--out", "out", PYTHONPATH=str(tmp_path / "blocked"))
+    first = os.pathsep.join([str(tmp_path / "blocked"), os.environ.get("PYTHONPATH", "")])
+    result = har_convert(run_folder, "--int8", "--out", "out", PYTHONPATH=first)
     assert result.returncode == 1
     assert 'pip install "har-edge[convert]"' in result.stderr
-    assert not list((tmp_path / "out").glob("*.tflite"))
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "out").mkdir()
+    har_convert(run_folder, "--int8", "--out", "out", PYTHONPATH=first)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_bad_input_exits_1(
@@ -169,6 +174,22 @@ def test_table() -> None:
     assert second.split() == ["int8", "-", "87.5%", "0.046", "75.0%", "2.5", "(-1.2", "to",
                               "6.0)", "1.23", "ms", "not", "written:", "missed", "the",
                               "gate"]  # fmt: skip
+
+
+def test_a_sample_too_small_for_an_interval_is_called_so(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def said(*rows: Conversion) -> str:
+        _say_what_next(rows, tmp_path)
+        return capsys.readouterr().err
+
+    few = {"held_out": True, "clips": 12}
+    assert "12 held-out files, all as before" in said(conversion("int8", "x", **few))
+    assert "up to 22 points could go unseen" in said(conversion("int8", "x", **few))
+    assert "sample is small" not in said(conversion("float32", "x", **few))
+    assert "sample is small" not in said(conversion("int8", "x", held_out=True, clips=900))
+    wide = conversion("int8", "x", held_out=True, clips=12, drop_interval=(-8.0, 8.0))
+    assert "sample is small" not in said(wide)
 
 
 def test_layers_table_marks_what_a_fallback_leaves_in_float() -> None:

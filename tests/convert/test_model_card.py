@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -56,6 +57,17 @@ def test_card_of_a_conversion(run: Run, converted: Converted) -> None:
         assert spec.min_runtime
     assert "`colours-onnx.encode.onnx`, `colours-onnx.classify.onnx`" in card
     assert f"| {run.spec.metrics['test_accuracy']:.1%} |" in card
+
+
+def test_no_top_k_column_that_was_not_measured(run: Run, file: ModelFile) -> None:
+    few = {k: v for k, v in run.spec.metrics.items() if "top_" not in k}
+    measured = {**few, "test_accuracy": 0.75, "test_window_accuracy": 0.5, "test_clips": 4.0,
+                "test_windows": 8.0}  # fmt: skip
+    card = format_model_card(replace(run, spec=run.spec.with_(metrics=measured)), [file])
+    assert "| top-1 | top-1 per window |\n|---|---|\n| 75.0% | 50.0% |\n" in card
+    measured["test_top_2_accuracy"] = 0.875
+    card = format_model_card(replace(run, spec=run.spec.with_(metrics=measured)), [file])
+    assert "| 75.0% | 87.5% | 50.0% |" in card
 
 
 def test_figures_and_texts(run: Run, file: ModelFile) -> None:

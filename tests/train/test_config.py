@@ -80,6 +80,16 @@ def test_settings_out_of_range_are_refused(setting: str, value: Any, message: st
         FitConfig(**({"data": "d"} | {setting: value}))
 
 
+def test_what_needs_pixels_is_named_as_it_is_typed() -> None:
+    with pytest.raises(DataError, match="--fresh-views") as caught:
+        FitConfig("d", fine_tune_size=160)
+    assert "--fine-tune-size 160 without it. Add --fresh-views" in str(caught.value)
+    assert "cutmix" not in str(caught.value)
+    with pytest.raises(DataError, match=r"--fine-tune-size 96 and --cutmix 0\.5 without it"):
+        FitConfig("d", fine_tune_size=96, cutmix=0.5)
+    assert FitConfig("d", fine_tune_size=96, fresh_views=True).fine_tune_size == 96
+
+
 def test_differences_of_one_frame_are_refused() -> None:
     with pytest.raises(DataError, match="needs windows of 2 frames or more"):
         FitConfig("d", num_frames=1, head_input="differences")

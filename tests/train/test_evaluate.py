@@ -264,6 +264,24 @@ def test_interval_holds_the_true_share_as_often_as_it_says() -> None:
     assert 0.91 <= held / 400 <= 0.985
 
 
+def test_few_clips_that_are_all_right_prove_little() -> None:
+    hits = np.ones(12, bool)
+    low, high = bootstrap_interval(hits)
+    assert (round(low, 3), high) == (0.758, 1.0)  # Wilson's for 12 of 12
+    none = bootstrap_interval(~hits)
+    assert none[0] == 0.0
+    assert none[1] == pytest.approx(1 - low)
+    pairs = [f"g{i // 2}" for i in range(12)]
+    assert bootstrap_interval(hits, pairs) == bootstrap_interval(hits[:6])
+
+
+def test_top_k_of_no_more_classes_is_left_out() -> None:
+    names = [k for k in measure(random_predictions(0, classes=2)) if k.startswith("top_")]
+    assert names == []
+    names = [k for k in measure(random_predictions(0, classes=4)) if k.startswith("top_")]
+    assert names == ["top_2_accuracy"]
+
+
 def test_clips_of_one_group_are_drawn_together() -> None:
     hits = np.random.default_rng(1).random(40) < 0.6
     groups = [f"g{i // 10}" for i in range(400)]

@@ -22,6 +22,7 @@ from har_edge.sampling import FrameSampler
 from har_edge.sources import open_source
 from har_edge.spec import ModelSpec
 from har_train import evaluation
+from har_train.config import FitConfig
 from har_train.evaluation import (
     OUTPUT_NAMES,
     Evaluation,
@@ -34,6 +35,7 @@ from har_train.evaluation import (
     save_evaluation,
 )
 from har_train.predict import KerasPredictor, Predictor, load_predictor, load_run
+from har_train.run_folder import start_checkpoints
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -294,9 +296,7 @@ def test_command(
     assert result.returncode == 0, result.stderr
     lines = [line.split() for line in result.stdout.splitlines()]
     assert lines[0] == ["train", "val", "test"]
-    assert {"accuracy", "accuracy_95%_interval", "top_2_accuracy", "macro_f1"} <= {
-        line[0] for line in lines if line
-    }
+    assert {"accuracy", "accuracy_95%_interval", "macro_f1"} <= {line[0] for line in lines if line}
     assert ["precision", "recall", "f1", "support"] in lines
     folder = tmp_path / "evaluate" / run_folder.name
     assert {p.name for p in folder.iterdir()} == OUTPUT_NAMES
@@ -306,6 +306,17 @@ def test_command(
     result = har_train("evaluate", "runs/typo")
     assert result.returncode == 1
     assert "There is no model runs/typo" in result.stderr
+    (tmp_path / "runs" / "bare").mkdir(parents=True)
+    start_checkpoints(FitConfig("pictures"), tmp_path / "runs" / "mine")
+    for name, said in (
+        ("bare", "no finished run folder: model.keras is missing"),
+        ("mine", "Go on with: har-train fit --resume runs/mine"),
+        ("mine.partial", "Go on with: har-train fit --resume runs/mine\n"),
+    ):
+        for command in (["evaluate", f"runs/{name}"], ["explain", f"runs/{name}", "a.jpg"]):
+            result = har_train(*command)
+            assert result.returncode == 1
+            assert said in result.stderr
     result = har_train("evaluate", TINY)
     assert result.returncode == 1
     assert "comes without the data that it was trained on" in result.stderr

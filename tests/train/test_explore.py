@@ -465,6 +465,19 @@ def test_page_loads_nothing_and_escapes_everything(tmp_path: Path) -> None:
     assert "prefers-color-scheme: dark" in page.text
 
 
+def test_captions_say_what_is_shown(clips: Path, tmp_path: Path) -> None:
+    data = photos(tmp_path / "data", "walk", "fall")
+    for number in range(30):
+        copy = data / "walk" / f"copy{number}.png"
+        copy.write_bytes((data / "walk" / "walk0.png").read_bytes())
+    page = saved(look(data), tmp_path / "out")
+    assert "middle frame" not in page.text
+    assert "Pictures stand beside the first 24 of 30 rows only." in page.text
+    page = saved(look(clips), tmp_path / "clips-out")
+    assert "the middle frame of clips" in page.text
+    assert "Pictures stand" not in page.text
+
+
 @pytest.mark.parametrize("count", [2, 40])
 def test_any_number_of_classes(count: int, tmp_path: Path) -> None:
     labels = ["walk, fast 🏃", "x" * 90, *(f"class {i}" for i in range(2, count))]

@@ -94,6 +94,25 @@ def test_calibration_plots_of_any_model(right: str, tmp_path: Path) -> None:
     assert pixels_of(tmp_path / "b.png").shape == (504, 768, 3)
 
 
+def test_marks_of_a_model_without_errors_are_whole(tmp_path: Path) -> None:
+    orange = {}
+    for name, risk in (("right", 0.0), ("wrong", 0.5)):
+        path = tmp_path / f"{name}.png"
+        plot_risk_coverage(np.linspace(0.1, 1, 10), np.full(10, risk), 10, 0.0, path)
+        far = np.abs(pixels_of(path).astype(int) - (0xE6, 0x9F, 0)).max(axis=2)
+        orange[name] = int((far < 60).sum())
+    assert orange["right"] > 0.95 * orange["wrong"]  # on the axis, and far from it
+    rows = np.tile(np.float32([1, 0, 0]), (9, 1))
+    plot_reliability(reliability(rows, np.zeros(9, int)), tmp_path / "a.png")
+    whole = pixels_of(tmp_path / "a.png").astype(int)
+    rows = np.tile(np.float32([0.55, 0.45, 0]), (9, 1))
+    targets = np.array([0] * 5 + [1] * 4)
+    plot_reliability(reliability(rows, targets), tmp_path / "b.png")
+    amid = pixels_of(tmp_path / "b.png").astype(int)
+    counts = [int((np.abs(p - (0xE6, 0x9F, 0)).max(axis=2) < 60).sum()) for p in (whole, amid)]
+    assert counts[0] > 0.85 * counts[1]
+
+
 @pytest.mark.parametrize("count", [0, 1, 7])
 def test_picture_grid_shows_every_picture(count: int, tmp_path: Path) -> None:
     pictures = [np.full((40, 60, 3), (200, 10 * i, 0), np.uint8) for i in range(count)]

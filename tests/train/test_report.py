@@ -13,7 +13,7 @@ from PIL import Image
 from har_edge.spec import ClipSpec, ModelSpec
 from har_train import report
 from har_train.evaluate import SplitPredictions, confident_errors, measure
-from har_train.report import REPORT_NAMES, class_table, metrics_table, write_report
+from har_train.report import REPORT_NAMES, class_table, interval_note, metrics_table, write_report
 
 pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
@@ -74,3 +74,13 @@ def test_tables(tmp_path: Path) -> None:
         "100.0%", "33.3%", "50.0%", "3",
     ]  # fmt: skip
     assert not any(math.isnan(v) for v in figures.values())
+    assert interval_note({"val": figures}) == ""
+    sure = {**figures, "accuracy": 1.0}
+    assert interval_note({"val": figures, "test": sure}).startswith("Interval of test: Wilson's")
+
+
+def test_what_a_model_of_one_frame_saw_are_pictures(tmp_path: Path) -> None:
+    figures = {**measure(predictions(tmp_path)), "clips": 4, "windows": 4}
+    assert "pictures" in metrics_table({"test": figures}, num_frames=1)
+    assert "pictures" not in metrics_table({"test": figures}, num_frames=16)
+    assert "pictures" not in metrics_table({"test": {**figures, "windows": 9}}, num_frames=1)

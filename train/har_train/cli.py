@@ -7,7 +7,7 @@ import importlib.util
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -196,7 +196,7 @@ def _setting(name: str) -> Any:
     "--cutmix",
     type=click.FloatRange(min=0),
     metavar="A",
-    help="Paste boxes of other windows, of area Beta(A, A), with --fresh-views; 0 for off. "
+    help="Paste boxes of other windows, of area Beta(A, A); needs --fresh-views; 0 for off. "
     f"[default: {_setting('cutmix'):g}]",
 )
 @click.option(
@@ -244,7 +244,7 @@ def _setting(name: str) -> Any:
     "--fine-tune-size",
     type=click.IntRange(min=32),
     metavar="PX",
-    help="Size of frames that it learns from with --fresh-views. [default: --size]",
+    help="Size of frames that it learns from; needs --fresh-views. [default: --size]",
 )
 @click.option(
     "--mixed-precision/--full-precision",
@@ -370,7 +370,6 @@ def _fit(config: FitConfig | None, out: str | None, means: _Means) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from har_train.features import default_cache
     from har_train.fit import fit as train
-    from har_train.report import metrics_table
     from har_train.run_folder import (
         check_free,
         checkpoint_folder,
@@ -419,14 +418,27 @@ def _fit(config: FitConfig | None, out: str | None, means: _Means) -> None:
         if isinstance(error, OutputError) and checkpoint_folder(folder).is_dir():
             note(f"The epochs done are kept. When there is room, go on with --resume {folder}")
         raise
+    except KeyboardInterrupt:
+        if (checkpoint_folder(folder) / "config.toml").is_file():
+            cache_option = f" --cache {means.cache}" if means.cache else ""
+            note(f"\nGo on with: har-train fit --resume {folder}{cache_option}")
+        raise
     note("")
-    click.echo(metrics_table(result.metrics))
+    _show_metrics(result.metrics, result.spec.clip.num_frames)
     if result.left_out:
         # Named when they were met, which may be hundreds of lines ago.
         names = ", ".join(display_path(path.name) for path in result.left_out[:5])
         more = ", ..." if len(result.left_out) > 5 else ""
         note(f"\nLeft out unreadable files ({len(result.left_out)}): {names}{more}")
     note(f"\nKept epoch {result.best_epoch}. Wrote {folder}. Next: har-convert {folder} --int8")
+
+
+def _show_metrics(metrics: Mapping[str, Mapping[str, float]], num_frames: int) -> None:
+    from har_train.report import interval_note, metrics_table
+
+    click.echo(metrics_table(metrics, num_frames=num_frames))
+    if said := interval_note(metrics):
+        note(said)
 
 
 def _named(config: FitConfig, out: str | None) -> FitConfig:
@@ -608,7 +620,7 @@ def evaluate(
     from har_train import evaluation as library
     from har_train.features import default_cache
     from har_train.predict import is_run, load_predictor
-    from har_train.report import PART_NAMES, class_table, judged_part, metrics_table
+    from har_train.report import PART_NAMES, class_table, judged_part
 
     _check_installed(*(["keras"] if is_run(model) else []), "sklearn", "matplotlib", "tqdm")
     folder = Path(out) if out else library.default_folder(model, data)
@@ -622,7 +634,7 @@ def evaluate(
     found = library.evaluate(model, predictor, judged, progress=bar, say=_say)
     library.save_evaluation(found, folder)
     name = judged_part(found.parts)
-    click.echo(metrics_table(found.metrics))
+    _show_metrics(found.metrics, found.spec.clip.num_frames)
     click.echo(f"\nClasses, {PART_NAMES[name]} files:")
     click.echo(class_table(found.parts[name], found.spec.labels))
     note(f"\nWrote {folder}")

@@ -174,13 +174,22 @@ class FitConfig:
             raise DataError(
                 "head_input='differences' needs windows of 2 frames or more. Received num_frames=1."
             )
-        if (self.fine_tune_size or self.cutmix) and not self.fresh_views:
-            raise DataError(
-                "fine_tune_size and cutmix need fresh_views: cached maps have no pixels. "
-                f"Received {self.fine_tune_size} and {self.cutmix}."
-            )
+        self._check_pixels()
         if "/" in self.name or "\\" in self.name:
             raise DataError(f"name becomes a file name, without slashes. Received {self.name!r}.")
+
+    def _check_pixels(self) -> None:
+        """Refuse what only fresh views can do; spelled as options, for few write TOML."""
+        given = [
+            *([f"--fine-tune-size {self.fine_tune_size}"] if self.fine_tune_size else []),
+            *([f"--cutmix {self.cutmix:g}"] if self.cutmix else []),
+        ]
+        if given and not self.fresh_views:
+            raise DataError(
+                "Expected --fresh-views, for cached views have no pixels to learn from. Received "
+                f"{' and '.join(given)} without it. Add --fresh-views (in a file: fresh_views = "
+                f"true), or leave out {' and '.join(given)}."
+            )
 
     @property
     def stride(self) -> int:

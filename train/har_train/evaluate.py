@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,6 +157,9 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Percentile interval of a share, clips or groups of them resampled with replacement.
 
+    Where all are right, or all wrong, every resample is alike, as if nothing were left to doubt:
+    there it is Wilson's score interval, a group counted once.
+
     Args:
         hits: Whether each clip was right, (N,).
         groups: Group of each clip, (N,): its clips are drawn together, for they are alike.
@@ -163,8 +167,12 @@ def bootstrap_interval(
         level: Share of intervals that hold the true value, 0..1.
         seed: Of the resampling.
 
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    Sources: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13; Wilson,
+    Probable Inference, the Law of Succession, and Statistical Inference (JASA 1927).
     """
+    if hits.all() or not hits.any():
+        lowest, highest = _wilson_ends(len(set(groups)) if groups else len(hits), level)
+        return (lowest, 1.0) if hits.all() else (0.0, highest)
     random = np.random.default_rng(seed)
     if groups is None or len(set(groups)) == len(hits):
         # The hits in a resample of N clips are binomial: no need to draw the clips themselves.
@@ -176,6 +184,12 @@ def bootstrap_interval(
         drawn = times @ np.bincount(number, hits) / (times @ sizes)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def _wilson_ends(count: int, level: float) -> tuple[float, float]:
+    """Lower end of Wilson's interval where all of `count` are right, upper where none is."""
+    z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
+    return count / (count + z2), z2 / (count + z2)
 
 
 def fit_temperature(predictions: SplitPredictions) -> float:
@@ -282,7 +296,11 @@ def _answers(
 
 
 def measure(predictions: SplitPredictions, groups: Sequence[str] | None = None) -> dict[str, float]:
-    """Figures of one part, per clip unless named otherwise, with accuracy's 95 % interval."""
+    """Figures of one part, per clip unless named otherwise, with accuracy's 95 % interval.
+
+    The right answer is among the first k of no more than k classes by itself: such a figure is
+    left out.
+    """
     from sklearn.metrics import precision_recall_fscore_support
 
     clips, targets = predictions.per_clip(), predictions.targets
@@ -294,8 +312,8 @@ def measure(predictions: SplitPredictions, groups: Sequence[str] | None = None) 
     low, high = bootstrap_interval(chosen == targets, groups)
     return {
         "accuracy": top_k_accuracy(clips, targets),
-        "top_2_accuracy": top_k_accuracy(clips, targets, 2),
-        "top_5_accuracy": top_k_accuracy(clips, targets, 5),
+        **{f"top_{k}_accuracy": top_k_accuracy(clips, targets, k) for k in (2, 5)
+           if k < clips.shape[1]},
         "window_accuracy": top_k_accuracy(predictions.probabilities, of_windows),
         "accuracy_low": low,
         "accuracy_high": high,
@@ -307,7 +325,7 @@ def measure(predictions: SplitPredictions, groups: Sequence[str] | None = None) 
         "risk_coverage_area": float(risk_coverage(clips, targets)[1].mean()),
         "clips": len(targets),
         "windows": len(predictions.probabilities),
-    }
+    }  # fmt: skip
 
 
 def measure_tempered(

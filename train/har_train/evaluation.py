@@ -18,7 +18,7 @@ from har_train.data import SPLITS, Sample, list_dataset
 from har_train.evaluate import SplitPredictions, measure_tempered
 from har_train.predict import Predictor, Say, Tick, is_run, load_settings
 from har_train.report import REPORT_NAMES, write_predictions, write_report
-from har_train.run_folder import check_free, data_root, whole_folder
+from har_train.run_folder import check_finished, check_free, data_root, whole_folder
 
 OUTPUT_NAMES = {"metrics.json", "predictions.csv", *REPORT_NAMES}
 
@@ -77,9 +77,10 @@ def load_data(
         splits: Parts to keep; none for all.
 
     Raises:
-        DataError: if there are none.
+        DataError: if there are none, or the model's run folder is unfinished.
         ModelFileError: if `data` is None and there is no such model.
     """
+    check_finished(model)
     if data is None and not is_run(model):
         resolve_model(model)
         raise DataError(

@@ -27,6 +27,7 @@ from har_edge.spec import ClipSpec
 from har_train.model import import_keras
 from har_train.plots import overlay_heat, plot_picture_grid, shorten
 from har_train.predict import KerasRun, is_run, load_run
+from har_train.run_folder import check_finished
 
 FloatArray = NDArray[np.float32]
 
@@ -247,6 +248,7 @@ def load_explainer(run: str) -> Explainer:
         DataError: if it is no run folder.
         BackendError: see `Explainer`.
     """
+    check_finished(run)
     if not is_run(run):
         raise DataError(
             f"explain needs gradients, which only a Keras model has. Received {display_path(run)}. "

@@ -91,7 +91,7 @@ def render_page(
         *(_section(exploration, kind) for kind, n in exploration.counts.items() if n),
         "<h2>Samples by class</h2>",
         f'<div class="card">{_image(folder / "class_distribution.png", "Samples by class")}</div>',
-        "<h2>Samples <small>the middle frame of clips</small></h2>",
+        f"<h2>Samples{_middle_frames(exploration)}</h2>",
         f'<div class="card">{_sheet(pictures)}</div>',
         "<h2>Measures</h2>",
         f'<div class="grid">{_histograms(folder)}</div>',
@@ -108,6 +108,11 @@ def render_page(
         + "\n".join(parts)
         + "\n</main>\n</body>\n</html>\n"
     )
+
+
+def _middle_frames(exploration: Exploration) -> str:
+    clips = any(f.is_clip for f in exploration.facts)
+    return " <small>the middle frame of clips</small>" if clips else ""
 
 
 def _header(exploration: Exploration, name: str) -> str:
@@ -140,8 +145,12 @@ def _section(exploration: Exploration, kind: str) -> str:
         _row(exploration, finding, pictures=number < MAX_PICTURES)
         for number, finding in enumerate(found[:MAX_ROWS])
     ]
-    more = len(found) - MAX_ROWS
-    rest = f'<p class="soft">… and {more:,} more in findings.csv.</p>' if more > 0 else ""
+    notes = []
+    if len(found) > MAX_ROWS:
+        notes.append(f"… and {len(found) - MAX_ROWS:,} more in findings.csv.")
+    if len(rows) > MAX_PICTURES and kind != "unreadable":
+        notes.append(f"Pictures stand beside the first {MAX_PICTURES} of {len(found):,} rows only.")
+    rest = f'<p class="soft">{" ".join(notes)}</p>' if notes else ""
     head = "<tr><th></th><th>Split</th><th>File</th><th>Detail</th></tr>"
     return (
         f'<h2 id="{kind}">{kind}<small>{escape(KINDS[kind])}</small></h2>\n'

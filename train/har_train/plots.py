@@ -157,8 +157,9 @@ def plot_reliability(found: Reliability, path: Path, *, files: str = "held-out f
     top.bar(edges[held], share, 1 / bins, align="edge", color=SKY, edgecolor="white",
             label="share of right answers")  # fmt: skip
     top.plot((0, 1), (0, 1), color="0.35", linestyle="--", linewidth=1.2, label="calibrated")
+    # Not cut at the frame, where the mark of answers that are all right lies.
     top.plot(mean, share, "o", color=ORANGE, markeredgecolor="black", markersize=5,
-             label="mean confidence of the bin")  # fmt: skip
+             clip_on=False, zorder=3, label="mean confidence of the bin")  # fmt: skip
     top.set(ylabel="Right answers (share of the bin's windows)", ylim=(0, 1.02))
     error = found.calibration_error
     top.set_title(f"Reliability ({files}); calibration error (ECE) {error:.1%}", loc="left")
@@ -201,7 +202,8 @@ def plot_risk_coverage(
     if kept:
         x, y = coverage[kept - 1], risk[kept - 1]
         text = f"reject threshold {threshold:.2f}:\n{x:.1%} answered, {y:.1%} of them wrong"
-        axis.plot(x, y, "D", color=ORANGE, markeredgecolor="black", markersize=8, label=text)
+        axis.plot(x, y, "D", color=ORANGE, markeredgecolor="black", markersize=8, label=text,
+                  clip_on=False, zorder=3)  # fmt: skip
     axis.set(xlabel="Coverage: share of windows answered", xlim=(0, 1.02))
     axis.set(ylabel="Risk: share of the answers that are wrong")
     axis.set_ylim(0, 1.15 * max(float(risk.max()), 0.02))

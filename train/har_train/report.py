@@ -104,17 +104,35 @@ def class_table(part: SplitPredictions, labels: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
-    """Lay out the figures of `evaluate.measure`, the parts side by side."""
+def metrics_table(metrics: Mapping[str, Mapping[str, float]], *, num_frames: int = 0) -> str:
+    """Lay out the figures of `evaluate.measure`, the parts side by side.
+
+    Args:
+        metrics: By part.
+        num_frames: Frames in the model's window, 0 if unknown: files of one are called pictures.
+    """
     first = ("accuracy", "accuracy_low")
     keys = [*first, *(k for k in next(iter(metrics.values())) if not k.startswith("accuracy"))]
     titles = {"accuracy_low": "accuracy_95%_interval"}
+    if num_frames == 1 and all(m["clips"] == m["windows"] for m in metrics.values()):
+        titles["clips"] = "pictures"
     width = max(len(titles.get(key, key)) for key in keys) + 2
     rows = [" " * width + "".join(f"{part:>14}" for part in metrics)]
     for key in keys:
         cells = (_cell(key, figures) for figures in metrics.values())
         rows.append(f"{titles.get(key, key):<{width}}" + "".join(f"{c:>14}" for c in cells))
     return "\n".join(rows)
+
+
+def interval_note(metrics: Mapping[str, Mapping[str, float]]) -> str:
+    """Say which intervals are no bootstrap, see `evaluate.bootstrap_interval`; "" if all are."""
+    certain = [part for part, figures in metrics.items() if figures["accuracy"] in (0.0, 1.0)]
+    if not certain:
+        return ""
+    return (
+        f"Interval of {', '.join(certain)}: Wilson's, since a bootstrap has nothing to draw from "
+        "where all answers are right, or all wrong."
+    )
 
 
 def _cell(key: str, figures: Mapping[str, float]) -> str:

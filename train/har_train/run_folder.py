@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from har_edge.clips import load_frames, window_indices
 from har_edge.errors import DataError, OutputError
+from har_edge.model_file import BUNDLED
 from har_edge.preprocess import Pixels, display_path
 from har_edge.spec import ClipSpec
 from har_train.config import FitConfig, load_config, save_config
 from har_train.data import SPLITS, Sample
 from har_train.fit import FitResult
 from har_train.plots import plot_history
+from har_train.predict import MODEL_NAME
 from har_train.report import (
     SPAN_COLUMNS,
     has_spans,
@@ -149,6 +151,38 @@ def resume_config(folder: Path) -> FitConfig:
             "missing. Train from the start, without --resume."
         )
     return FitConfig(**load_config(path))
+
+
+def check_finished(path: str | os.PathLike[str]) -> None:
+    """Refuse a run folder without a model, such as a training that failed leaves behind.
+
+    Args:
+        path: What should be a run folder, or a model; files are left to others to judge.
+
+    Raises:
+        DataError: if there is no model yet.
+    """
+    given = Path(path)
+    folder = given.parent if given.name == MODEL_NAME else given
+    folder = folder.with_name(folder.name.removesuffix(".partial"))
+    shown = display_path(folder)
+    if os.fspath(path) in BUNDLED or (folder / MODEL_NAME).is_file():
+        return
+    if (checkpoint_folder(folder) / "config.toml").is_file():
+        raise DataError(
+            f"{shown} is an unfinished run folder: {MODEL_NAME} is missing, as its training did "
+            f"not end. Go on with: har-train fit --resume {shown}"
+        )
+    if folder.is_dir():
+        raise DataError(
+            f"{shown} is no finished run folder: {MODEL_NAME} is missing. Give a folder that "
+            f"har-train fit wrote, or train with: har-train fit DATA --out {shown}"
+        )
+    if not folder.exists() and not folder.suffix:
+        raise DataError(
+            f"There is no model {shown}. Give a run folder (har-train fit DATA --out {shown} makes "
+            f"one), a file made by har-convert, or one of the bundled names: {', '.join(BUNDLED)}."
+        )
 
 
 def _write(result: FitResult, folder: Path) -> None:
