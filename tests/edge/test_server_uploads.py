@@ -101,6 +101,7 @@ ARCHIVE_END = b"PK\x05\x06" + bytes(18)
         pytest.param(JPEG + PAGE, 422, id="polyglot-page"),
         pytest.param(JPEG[:2] + b"\xff\xfe\x00\x37" + PAGE + JPEG[2:], 422, id="polyglot-comment"),
         pytest.param(JPEG[:2] + b"\xff\xfe\x00\x0a%PDF-1.7" + JPEG[2:], 422, id="polyglot-pdf"),
+        pytest.param(JPEG + b"%PDF-1.7", 422, id="polyglot-pdf-at-the-end"),
         pytest.param(JPEG + b"PK\x03\x04" + bytes(300) + ARCHIVE_END, 422, id="polyglot-archive"),
         pytest.param(CLIP.read_bytes()[:5000], 422, id="truncated-clip"),
         pytest.param(b"\0\0\0\x18ftypisom" + bytes(5000), 422, id="no-clip"),
