@@ -134,6 +134,7 @@ def test_plots_are_pictures(written: Path) -> None:
 
 
 def test_threads_are_told_apart_by_line_and_named() -> None:
+    pytest.importorskip("matplotlib")
     cases = [made_case(threads=n, rounds_ms=[4.0 / n] * 10) for n in (1, 2)]
     for draw in (warmup, rounds):
         figure = draw(made_report(*cases))
@@ -147,6 +148,7 @@ def test_threads_are_told_apart_by_line_and_named() -> None:
 
 
 def test_the_title_promises_no_accuracy_that_was_not_measured() -> None:
+    pytest.importorskip("matplotlib")
     bare, judged = made_report(made_case()), made_report(made_case(accuracy=0.9))
     titles = [dict((n, t) for n, t, _ in draw_all(report)) for report in (bare, judged)]
     assert [title["pareto"] for title in titles] == ["Latency and size", "Accuracy, latency, size"]
