@@ -15,6 +15,7 @@ from subprocess import CompletedProcess
 import pytest
 from click.testing import CliRunner
 
+from har_edge.spec import ModelSpec
 from har_train.cli import cli
 from har_train.config import load_config
 from har_train.data import load_dataset
@@ -154,6 +155,32 @@ def test_corrupt_clip_is_skipped_named_and_counted(
     found = load_dataset(tmp_path / "run" / "split.csv", data)
     assert len(found) == 12
     assert "cut.mp4" not in {s.path.name for s in found}
+
+
+def test_what_is_learnt_beside_the_labels(
+    har_train: RunCommand, run_folder: Path, clips: Path, cache: Path, stills: Path, tmp_path: Path
+) -> None:
+    rows = (run_folder / "split.csv").read_text(encoding="utf-8").splitlines()
+    named = [f"{clips.name}/{row}" for row in rows[1:]]
+    others = [f"{p.relative_to(tmp_path)},photo_{p.parent.name},," for p in stills.rglob("*.png")]
+    (tmp_path / clips.name).symlink_to(clips)
+    (tmp_path / "all.csv").write_text("\n".join([rows[0], *named, *others]), encoding="utf-8")
+    settings = ("--config", run_folder / "config.toml", "--cache", cache, "--root", tmp_path)
+    result = har_train("fit", "all.csv", *settings, "--labels", "left,right", "--out", "run")
+    assert result.returncode == 0, result.stderr
+    run = tmp_path / "run"
+    assert (run / "labels.txt").read_text(encoding="utf-8").split() == ["left", "right"]
+    assert {s.label for s in load_dataset(run / "split.csv", tmp_path)} == {"left", "right"}
+    beside = load_dataset(run / "beside.csv", tmp_path)
+    assert {(s.label, s.split) for s in beside} == {("photo_blue", "train"), ("photo_red", "train")}
+    assert len(beside) == 8
+    specs = [ModelSpec.from_json((f / "spec.json").read_bytes()) for f in (run, run_folder)]
+    assert specs[0].data_fingerprint != specs[1].data_fingerprint  # of all that was learnt from
+    result = har_train("evaluate", "run", "--cache", cache)
+    assert result.returncode == 0, result.stderr
+    result = har_train("fit", "all.csv", *settings, "--labels", "left,up", "--out", "no")
+    assert result.returncode == 1
+    assert "of the dataset's: left, photo_blue, photo_red, right. Received left, up" in result.stderr
 
 
 def test_interrupt_names_the_command_that_goes_on(

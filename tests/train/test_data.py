@@ -15,11 +15,13 @@ from har_train.data import (
     SPLITS,
     Sample,
     assign_splits,
+    beside_answers,
     count_table,
     default_num_frames,
     group_of,
     list_dataset,
     load_dataset,
+    without_held_out,
 )
 
 pytest.importorskip("sklearn")
@@ -330,6 +332,28 @@ def test_class_missing_from_a_given_split_is_named() -> None:
     samples = [Sample(Path(f"{c}{s}"), c, f"{c}{s}", s) for c in "ab" for s in SPLITS]
     with pytest.raises(DataError, match="'val' has no sample of b"):
         split([s for s in samples if (s.label, s.split) != ("b", "val")])
+
+
+def test_labels_asked_for_and_those_beside() -> None:
+    samples = samples_of(a=2, b=1, c=3)
+    asked, beside = beside_answers(samples, ("c", "a"))
+    assert Counter(s.label for s in asked) == {"a": 2, "c": 3}
+    assert Counter(s.label for s in beside) == {"b": 1}
+    assert beside_answers(samples, ()) == (samples, [])
+
+
+@pytest.mark.parametrize("labels", [("a",), ("a", "a"), ("a", "dance")])
+def test_labels_that_cannot_be_asked_for(labels: tuple[str, ...]) -> None:
+    with pytest.raises(DataError, match=r"2 or more of the dataset's: a, b\. Received a"):
+        beside_answers(samples_of(a=2, b=2), labels)
+
+
+def test_what_is_learnt_beside_shares_no_group_with_what_is_held_out() -> None:
+    samples = [Sample(Path(f"a{s}"), "a", s, s) for s in SPLITS]
+    beside = [Sample(Path(f"b{i}"), "b", group) for i, group in enumerate((*SPLITS, "own"))]
+    beside += [Sample(Path("held"), "b", "held", split) for split in ("val", "test")]
+    found = without_held_out(beside, samples)
+    assert [(s.group, s.split) for s in found] == [("train", "train"), ("own", "train")]
 
 
 def test_frames_in_a_window_by_default() -> None:

@@ -22,6 +22,7 @@ from har_train.model import (
     build_encoder,
     import_keras,
     join_model,
+    narrow_classifier,
     weights_digest,
 )
 
@@ -205,6 +206,19 @@ def test_attention_weighs_the_instants() -> None:
     steps, scores, pooled = (np.asarray(a) for a in probe.predict_on_batch(windows))
     weights = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     assert np.abs(pooled - (weights * steps).sum(axis=1)).max() < 1e-6
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_narrow_head_says_what_the_whole_one_says_of_its_classes(head: Head) -> None:
+    whole = build_classifier(5, 6, replace(CONFIG, head=head))
+    random = np.random.default_rng(2)
+    whole.set_weights([random.uniform(0, 1, w.shape) for w in whole.get_weights()])
+    windows = random.normal(size=(4, 3, 6)).astype(np.float32)
+    expected = np.asarray(whole(windows))[:, :2]
+    narrow = narrow_classifier(whole, 2, replace(CONFIG, head=head))
+    np.testing.assert_allclose(
+        np.asarray(narrow(windows)), expected / expected.sum(axis=1, keepdims=True), 1e-5
+    )
 
 
 def test_backbone_of_a_run_is_taken_over(run_folder: Path, trained: FitResult) -> None:

@@ -61,6 +61,13 @@ def _setting(name: str) -> Any:
     help="Settings as TOML, such as a run folder's config.toml; options win.",
 )
 @click.option("--name", help="Name of the model. [default: the run folder's, else the data's]")
+@click.option(
+    "--labels",
+    metavar="A,B,...",
+    callback=lambda context, option, value: tuple(value.split(",")) if value else None,
+    help="Labels that the model answers with. Samples of others are learnt beside them, as what "
+    "is no sign of an answer, and left out of the finished model. [default: all labels]",
+)
 @click.option("--root", metavar="DIR", help="Folder that a manifest's paths start from.")
 @click.option(
     "--num-frames",

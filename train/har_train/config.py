@@ -59,6 +59,9 @@ class FitConfig:
         data: Folder of classes, or a CSV manifest.
         root: Folder that a manifest's paths start from; "" for the manifest's own.
         name: Name of the model, used for file names; "" takes the data's name.
+        labels: Labels that the model answers with; empty for all. Samples of other labels are
+            learnt beside them, as classes that the finished model leaves out: what they show
+            (a bed, a dark room) is no sign of an answer.
         num_frames: Frames in a window, T; 0 for 1 with stills and 16 with clips.
         frame_rate_hz: Frames sampled per second of a clip.
         size: Height and width of a frame in pixels.
@@ -112,6 +115,7 @@ class FitConfig:
     data: str
     root: str = ""
     name: str = ""
+    labels: tuple[str, ...] = ()
     num_frames: int = 0
     frame_rate_hz: float = 8.0
     size: int = 224
@@ -227,8 +231,8 @@ def load_config(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{path} names settings that do not exist: {', '.join(unknown)}. "
             f"Known ones: {', '.join(sorted(known))}."
         )
-    if "dense_units" in values:
-        values["dense_units"] = tuple(values["dense_units"])
+    for name in {"dense_units", "labels"} & values.keys():
+        values[name] = tuple(values[name])
     return values
 
 

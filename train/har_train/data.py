@@ -8,7 +8,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -301,6 +301,45 @@ def assign_splits(
             samples[train[i]] = replace(samples[train[i]], split=split)
     _check_splits(samples)
     return samples
+
+
+def beside_answers(
+    samples: Sequence[Sample], labels: Collection[str]
+) -> tuple[list[Sample], list[Sample]]:
+    """Part a dataset into samples of the labels asked for and those learnt beside them.
+
+    Args:
+        samples: All of a dataset.
+        labels: Labels that the model answers with; empty for all.
+
+    Raises:
+        DataError: if the dataset lacks one of the labels, or there is only one.
+    """
+    if not labels:
+        return list(samples), []
+    known = {s.label for s in samples}
+    if len(set(labels)) < 2 or not known.issuperset(labels):
+        raise DataError(
+            f"labels should be 2 or more of the dataset's: {', '.join(sorted(known))}. Received "
+            f"{', '.join(sorted(labels))}."
+        )
+    asked = [s for s in samples if s.label in labels]
+    return asked, [s for s in samples if s.label not in labels]
+
+
+def without_held_out(beside: Sequence[Sample], samples: Sequence[Sample]) -> list[Sample]:
+    """Leave of the samples learnt beside the answers what may be trained on.
+
+    Args:
+        beside: With or without splits; those of `val` or `test` stay out.
+        samples: With splits; groups of which one sample is held out stay out too.
+    """
+    held_out = {s.group for s in samples if s.split != "train"}
+    return [
+        replace(s, split="train")
+        for s in beside
+        if s.split in ("", "train") and s.group not in held_out
+    ]
 
 
 def _hold_out(samples: Sequence[Sample], fraction: float, split: str, seed: int) -> Iterable[int]:

@@ -22,9 +22,11 @@ from har_train.data import (
     SPLITS,
     Sample,
     assign_splits,
+    beside_answers,
     count_table,
     default_num_frames,
     load_dataset,
+    without_held_out,
 )
 from har_train.distribute import Distribution
 from har_train.evaluate import (
@@ -43,6 +45,7 @@ from har_train.model import (
     build_encoder,
     import_keras,
     join_model,
+    narrow_classifier,
 )
 from har_train.windows import (
     Windows,
@@ -67,7 +70,8 @@ class FitResult:
         spec: The model's description.
         model: Keras model, (N, T, H, W, 3) -> (N, C).
         history: Keras's history by epoch.
-        samples: All readable samples with their splits.
+        samples: All readable samples of the model's labels with their splits.
+        beside: The readable samples of other labels, see `FitConfig.labels`.
         left_out: The files that could not be decoded.
         predictions: By split, tempered by `spec.temperature` as the edge gives them.
         metrics: By split, see `evaluate.measure`.
@@ -78,6 +82,7 @@ class FitResult:
     model: Any
     history: Mapping[str, Sequence[float]]
     samples: Sequence[Sample]
+    beside: Sequence[Sample]
     left_out: Sequence[Path]
     predictions: Mapping[str, SplitPredictions]
     metrics: Mapping[str, Mapping[str, float]]
@@ -124,13 +129,15 @@ def fit(
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         _enable_determinism()
-    samples = assign_splits(
-        load_dataset(config.data, config.root),
+    asked, beside = beside_answers(load_dataset(config.data, config.root), config.labels)
+    asked = assign_splits(
+        asked,
         val_fraction=config.val_fraction,
         test_fraction=config.test_fraction,
         seed=config.seed,
     )
-    config = _complete(config, samples)
+    config = _complete(config, asked)
+    samples = [*asked, *without_held_out(beside, asked)]
     say(count_table(samples))
     stage = _Stage(
         config, cache, checkpoints, log_folder, say, progress, epoch_progress, fill, distribution
@@ -148,7 +155,12 @@ def fit(
         say("\nTraining the head on the new features")
         again = _train_head(classifier, windows, stage, encoded, name="head_again")
         history = {key: [*values, *tuned[key], *again[key]] for key, values in history.items()}
-    predictions = {s: predict_windows(classifier, windows[s], encoded.parts[s][0]) for s in SPLITS}
+    if config.labels:
+        classifier = narrow_classifier(classifier, len(encoded.answers), config)
+        windows = _windows(encoded.answered, config)
+    predictions = {
+        s: predict_windows(classifier, windows[s], encoded.answered.parts[s][0]) for s in SPLITS
+    }
     return _result(config, stage.clip, encoder, classifier, encoded, history, predictions)
 
 
@@ -207,8 +219,14 @@ class _Stage:
 
 @dataclass(frozen=True)
 class _Encoded:
-    """All readable samples with their features, by split and view."""
+    """All readable samples with their features, by split and view.
 
+    Attributes:
+        answers: Labels that the model answers with, in order.
+        labels: These, then those learnt beside them.
+    """
+
+    answers: tuple[str, ...]
     labels: tuple[str, ...]
     samples: Sequence[Sample]
     left_out: Sequence[Path]
@@ -216,6 +234,22 @@ class _Encoded:
 
     def views(self, split: str) -> Sequence[Sequence[EncodedSample]]:
         return self.parts[split]
+
+    @property
+    def answered(self) -> _Encoded:
+        """What the model can answer right, which is what it is judged on."""
+        if self.answers == self.labels:
+            return self
+
+        def only(items: Sequence[EncodedSample]) -> Sequence[EncodedSample]:
+            return [item for item in items if item.sample.label in self.answers]
+
+        return replace(
+            self,
+            labels=self.answers,
+            samples=[s for s in self.samples if s.label in self.answers],
+            parts={split: [only(view) for view in views] for split, views in self.parts.items()},
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -253,7 +287,9 @@ def _encode(
 ) -> _Encoded:
     """Encode all samples, training samples in all views; name the unreadable ones."""
     config = stage.config
-    labels = tuple(sorted({s.label for s in samples}))
+    labels = sorted({s.label for s in samples})
+    answers = tuple(label for label in labels if not config.labels or label in config.labels)
+    beside = tuple(label for label in labels if label not in answers)
     renderings = training_views(config, config.views if views is None else views)
     by_split = {split: [s for s in samples if s.split == split] for split in SPLITS}
     total = len(samples) + len(by_split["train"]) * (len(renderings) - 1)
@@ -268,7 +304,7 @@ def _encode(
                 skipped=stage.say, fill=stage.fill,
             )  # fmt: skip
             parts[split].append(found)
-        missing = sorted(set(labels) - {item.sample.label for item in parts[split][0]})
+        missing = sorted(set(answers) - {item.sample.label for item in parts[split][0]})
         if missing:
             raise DataError(
                 f"Without the unreadable files, '{split}' has no sample of {', '.join(missing)}. "
@@ -276,7 +312,9 @@ def _encode(
             )
     readable = {item.sample for part in parts.values() for item in part[0]}
     left_out = sorted({s.path for s in samples if s not in readable})
-    return _Encoded(labels, [s for s in samples if s in readable], left_out, parts)
+    return _Encoded(
+        answers, answers + beside, [s for s in samples if s in readable], left_out, parts
+    )
 
 
 def _silent(line: str) -> None:
@@ -356,15 +394,16 @@ def _result(
     raw: Mapping[str, SplitPredictions],
 ) -> FitResult:
     """Calibrate and measure the model, describe it and join its parts."""
+    judged = encoded.answered
     temperature = fit_temperature(raw["val"])
     threshold = choose_reject_threshold(tempered(raw["val"], temperature))
     predictions, metrics = {}, {}
     for s in SPLITS:
-        groups = [item.sample.group for item in encoded.parts[s][0]]
+        groups = [item.sample.group for item in judged.parts[s][0]]
         predictions[s], metrics[s] = measure_tempered(raw[s], temperature, threshold, groups)
     spec = ModelSpec(
         name=config.name,
-        labels=encoded.labels,
+        labels=judged.labels,
         clip=clip,
         feature_size=int(encoder.output_shape[-1]),
         backbone=backbone_name(config),
@@ -380,11 +419,12 @@ def _result(
         license=config.about.get("license", ""),
     )
     # A fresh copy of the head, so that no optimizer state is saved with it.
-    head = build_classifier(len(encoded.labels), spec.feature_size, config)
+    head = build_classifier(len(judged.labels), spec.feature_size, config)
     head.set_weights(classifier.get_weights())
     model = join_model(encoder, head, clip)
+    beside = [s for s in encoded.samples if s.label not in judged.labels]
     return FitResult(
-        config, spec, model, history, encoded.samples, encoded.left_out, predictions, metrics
+        config, spec, model, history, judged.samples, beside, encoded.left_out, predictions, metrics
     )
 
 

@@ -178,6 +178,20 @@ def build_classifier(num_classes: int, feature_size: int, config: FitConfig) -> 
     return keras.Model(features, probabilities, name="classify")
 
 
+def narrow_classifier(classifier: Any, num_classes: int, config: FitConfig) -> Any:
+    """Copy a head with its first classes alone.
+
+    Its probabilities are those of the whole head, given that one of these classes is right.
+
+    Returns:
+        Keras model, (N, T, D) features -> (N, num_classes) probabilities.
+    """
+    narrow = build_classifier(num_classes, classifier.input_shape[-1], config)
+    *weights, kernel, bias = classifier.get_weights()
+    narrow.set_weights([*weights, kernel[:, :num_classes], bias[:num_classes]])
+    return narrow
+
+
 def _frame_differences(keras: Any, x: Any) -> Any:
     """How much each feature changes from frame to frame: |x_t - x_(t-1)|, (N, T-1, D).
 

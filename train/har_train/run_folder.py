@@ -195,6 +195,8 @@ def _write(result: FitResult, folder: Path) -> None:
     metrics = {"best_epoch": result.best_epoch, **result.metrics}
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     _write_samples(result.samples, result.config, folder / "split.csv")
+    if result.beside:
+        _write_samples(result.beside, result.config, folder / "beside.csv")
     # Of the test part alone: conversion verifies on the files that this table names.
     write_predictions(
         {"test": result.predictions["test"]}, labels, data_root(result.config),

@@ -105,20 +105,36 @@ def fights(folder: Path) -> list[Sample]:
     ]
 
 
-def fight_folds(folder: Path, folds: int = 5) -> list[list[Sample]]:
-    """Surveillance clips with each fifth of the source videos as the test part in turn."""
+def folds(samples: Sequence[Sample], count: int, val_fraction: float) -> Iterable[list[Sample]]:
+    """Samples with each of `count` parts of the groups as the test part in turn."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    samples = fights(folder)
-    parts = StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(
+    parts = StratifiedGroupKFold(count, shuffle=True, random_state=0).split(
         samples, [s.label for s in samples], [s.group for s in samples]
     )
-    found = []
     for _, test in parts:
         held_out = {samples[i].path for i in test}
         marked = [replace(s, split="test" if s.path in held_out else "") for s in samples]
-        found.append(assign_splits(marked, val_fraction=0.15, test_fraction=0.2, seed=0))
-    return found
+        yield assign_splits(marked, val_fraction=val_fraction, test_fraction=0.2, seed=0)
+
+
+def beside(stills: Sequence[Sample], clips: Sequence[Sample]) -> list[Sample]:
+    """What UCF101's classes are learnt beside, each label named after its dataset.
+
+    100 training photos of each of `har15`'s classes, and all clips of the two other sets.
+    """
+    by_label: dict[str, list[Sample]] = {}
+    for still in stills:
+        if still.split == "train":
+            by_label.setdefault(still.label, []).append(still)
+    random = np.random.default_rng(0)
+    chosen = [
+        members[i] for members in by_label.values() for i in random.permutation(len(members))[:100]
+    ]
+    return [
+        *(replace(s, label=f"photo_{s.label}") for s in chosen),
+        *(replace(s, label=f"{s.path.parent.parent.name}_{s.label}", split="train") for s in clips),
+    ]
 
 
 def falls(folder: Path) -> list[Sample]:
@@ -169,14 +185,21 @@ def main() -> None:
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     data, out = map(Path, sys.argv[1:])
-    write(without_leakage(har15(data)), data, out / "har15.csv")
+    stills = without_leakage(har15(data))
+    write(stills, data, out / "har15.csv")
     write(without_leakage(clips(data)), data, out / "clips.csv")
+    surveillance = fights(data / "surveillance_fight")
+    for number, fold in enumerate(folds(surveillance, 5, val_fraction=0.15), start=1):
+        write(fold, data, out / f"fights-{number}.csv")
+    ucf = ucf101(data / "ucf101")
+    other = beside(stills, [*surveillance, *falls(data / "bed_fall")])
     # Its recipe chooses no epoch: validation gives temperature and threshold alone, and every clip
     # is worth more in training.
-    ucf = assign_splits(ucf101(data / "ucf101"), val_fraction=0.06, test_fraction=0.2, seed=0)
-    write(ucf, data, out / "ucf101.csv")
-    for number, fold in enumerate(fight_folds(data / "surveillance_fight"), start=1):
-        write(fold, data, out / f"fights-{number}.csv")
+    official = assign_splits(ucf, val_fraction=0.06, test_fraction=0.2, seed=0)
+    write([*official, *other], data, out / "ucf101.csv")
+    training_part = [s for s in ucf if s.split != "test"]
+    for number, fold in enumerate(folds(training_part, 6, val_fraction=0.06), start=1):
+        write([*fold, *other], data, out / f"ucf101-fold-{number}.csv")
 
 
 if __name__ == "__main__":
