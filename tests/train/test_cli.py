@@ -180,7 +180,9 @@ def test_what_is_learnt_beside_the_labels(
     assert result.returncode == 0, result.stderr
     result = har_train("fit", "all.csv", *settings, "--labels", "left,up", "--out", "no")
     assert result.returncode == 1
-    assert "of the dataset's: left, photo_blue, photo_red, right. Received left, up" in result.stderr
+    assert (
+        "of the dataset's: left, photo_blue, photo_red, right. Received left, up" in result.stderr
+    )
 
 
 def test_interrupt_names_the_command_that_goes_on(
