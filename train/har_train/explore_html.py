@@ -65,6 +65,17 @@ td.pair img { height: 3.5rem; border-radius: 6px; margin-right: .35rem; vertical
 a { color: inherit; }
 img.plot { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
+/* On a phone a cell stands below the other; columns would be a letter wide. */
+@media (max-width: 40rem) {
+  main { padding: 2rem 1rem 3rem; }
+  table, tbody, tr, td { display: block; }
+  tr:has(th), td:empty { display: none; }
+  tr { padding: .6rem 0; border-bottom: 1px solid var(--line); }
+  tr:last-child { border-bottom: 0; }
+  td, td.number { display: inline; padding: 0; border: 0; text-align: left; width: auto; }
+  td.pair, td:last-child, .sheet td { display: block; }
+  td.name { margin-right: .6rem; }
+}
 @media (prefers-color-scheme: dark) {
   :root { --page: #111214; --card: #191919; --text: #e8e8e6; --soft: #9a9ea3; --line: #2b2d30;
     --bad: #ff9a5c; --good: #4fc79b; }
