@@ -61,7 +61,7 @@ class FitConfig:
         name: Name of the model, used for file names; "" takes the data's name.
         labels: Labels that the model answers with; empty for all. Samples of other labels are
             learnt beside them, as classes that the finished model leaves out: what they show
-            (a bed, a dark room) is no sign of an answer.
+            (a bed, a dark room) is no sign of an answer. The run folder lists them in `beside.csv`.
         num_frames: Frames in a window, T; 0 for 1 with stills and 16 with clips.
         frame_rate_hz: Frames sampled per second of a clip.
         size: Height and width of a frame in pixels.
