@@ -155,13 +155,13 @@ def fit(
         say("\nTraining the head on the new features")
         again = _train_head(classifier, windows, stage, encoded, name="head_again")
         history = {key: [*values, *tuned[key], *again[key]] for key, values in history.items()}
-    if config.labels:
-        classifier = narrow_classifier(classifier, len(encoded.answers), config)
-        windows = _windows(encoded.answered, config)
-    predictions = {
-        s: predict_windows(classifier, windows[s], encoded.answered.parts[s][0]) for s in SPLITS
-    }
-    return _result(config, stage.clip, encoder, classifier, encoded, history, predictions)
+    # A fresh copy of the head, so that no optimizer state is saved with it.
+    head = narrow_classifier(classifier, len(encoded.answers), config)
+    judged = encoded.answered
+    if judged is not encoded:
+        windows = _windows(judged, config)
+    predictions = {s: predict_windows(head, windows[s], judged.parts[s][0]) for s in SPLITS}
+    return _result(config, stage.clip, encoder, head, encoded, history, predictions)
 
 
 @dataclass(frozen=True)
@@ -388,7 +388,7 @@ def _result(
     config: FitConfig,
     clip: ClipSpec,
     encoder: Any,
-    classifier: Any,
+    head: Any,
     encoded: _Encoded,
     history: History,
     raw: Mapping[str, SplitPredictions],
@@ -418,9 +418,6 @@ def _result(
         description=config.about.get("description", ""),
         license=config.about.get("license", ""),
     )
-    # A fresh copy of the head, so that no optimizer state is saved with it.
-    head = build_classifier(len(judged.labels), spec.feature_size, config)
-    head.set_weights(classifier.get_weights())
     model = join_model(encoder, head, clip)
     beside = [s for s in encoded.samples if s.label not in judged.labels]
     return FitResult(

@@ -179,7 +179,7 @@ def build_classifier(num_classes: int, feature_size: int, config: FitConfig) -> 
 
 
 def narrow_classifier(classifier: Any, num_classes: int, config: FitConfig) -> Any:
-    """Copy a head with its first classes alone.
+    """Copy a head with its first classes alone, which may be all.
 
     Its probabilities are those of the whole head, given that one of these classes is right.
 
