@@ -19,7 +19,7 @@ from har_train.data import SPLITS, Sample, assign_splits, load_dataset
 from har_train.features import EncodedSample
 from har_train.fit import FitResult, fit, tool_versions
 from har_train.model import weights_digest
-from har_train.windows import FeatureBank, Windows, build_windows
+from har_train.windows import FeatureBank, Windows, build_windows, training_epoch
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -96,6 +96,30 @@ def test_last_epoch_is_kept_at_a_rate_of_0(config: FitConfig, cache: Path) -> No
     assert len(losses) == found.best_epoch == 12
     # Steps get ever smaller. No batch norm: its statistics move on when the weights no longer do.
     assert abs(losses[-1] - losses[-2]) < 0.1 * abs(losses[1] - losses[0])
+
+
+def test_what_is_beside_the_labels_is_trained_on_and_not_judged(
+    config: FitConfig, stills: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"{s.path},{s.label},{s.group}" for s in load_dataset(config.data)]
+    rows += [f"{path},photo_{path.parent.name},{path}" for path in stills.rglob("*.png")]
+    (tmp_path / "all.csv").write_text("\n".join(["path,label,group", *rows]), encoding="utf-8")
+    config = replace(config, data=str(tmp_path / "all.csv"), labels=("right", "left"), epochs=1)
+    seen: list[NDArray[np.float32]] = []
+
+    def recorded(windows: Windows, config: FitConfig, epoch_number: int) -> object:
+        epoch = training_epoch(windows, config, epoch_number)
+        seen.extend(epoch[i][1].sum(axis=0) for i in range(len(epoch)))
+        return epoch
+
+    monkeypatch.setattr("har_train.fit.training_epoch", recorded)
+    found = fit(config, cache=cache)
+    assert np.sum(seen, axis=0)[2:].tolist() == [4, 4]  # blue and red pictures, behind the answers
+    assert found.spec.labels == ("left", "right")
+    assert {s.label for s in found.beside} == {"photo_blue", "photo_red"}
+    for part in found.predictions.values():
+        assert part.probabilities.shape[1] == 2
+        assert {path.parent.name for path in part.paths} == {"left", "right"}
 
 
 def test_splits_are_those_of_the_seed(trained: FitResult, config: FitConfig) -> None:
