@@ -51,6 +51,18 @@ def _setting(name: str) -> Any:
     return None if default is MISSING else default
 
 
+def _parse_answers(
+    context: click.Context, option: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    """Read `--labels`; an empty list would quietly mean all of them."""
+    from har_edge.decide import parse_labels
+
+    labels = parse_labels(value)
+    if value and not labels:
+        raise click.BadParameter(f"expected labels. Received {value!r}.", context, option)
+    return labels or None
+
+
 @cli.command()
 @click.argument("data", required=False)
 @click.option("--out", metavar="RUN", help="Run folder to write. [default: runs/NAME-DATE]")
@@ -64,7 +76,7 @@ def _setting(name: str) -> Any:
 @click.option(
     "--labels",
     metavar="A,B,...",
-    callback=lambda context, option, value: tuple(value.split(",")) if value else None,
+    callback=_parse_answers,
     help="Labels that the model answers with. Samples of others are learnt beside them, as what "
     "is no sign of an answer, and left out of the finished model. [default: all labels]",
 )
@@ -494,7 +506,9 @@ def _open_bar(total: int, title: str, unit: str) -> Callable[[int], object]:
 
 def _parse_kinds(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
     """Read `--fail-on`; each kind once, in the order given."""
-    kinds = tuple(dict.fromkeys(k.strip() for k in value.split(",") if k.strip()))
+    from har_edge.decide import parse_labels
+
+    kinds = tuple(dict.fromkeys(parse_labels(value)))
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
         raise click.BadParameter(
