@@ -33,6 +33,17 @@ def moving_square(count: int, height: int = 48, width: int = 64) -> list[NDArray
     return frames
 
 
+def heeding_interrupts(command: Sequence[str | Path]) -> list[str | Path]:
+    """Give the command that runs another with Ctrl-C as a terminal's.
+
+    Tests that run in the background ignore the signal, and so would what they start.
+    """
+    heed = (
+        "import os, sys, signal as s; s.signal(2, s.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    return [sys.executable, "-c", heed, *command]
+
+
 def write_video(
     path: Path, frames: Sequence[NDArray[np.uint8]], fps: float = 25.0, codec: str = "mp4v"
 ) -> Path:

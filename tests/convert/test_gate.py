@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import heeding_interrupts
 
 from har_convert.cli import cli
 from har_convert.convert import Conversion, ConversionError, Options, _Session, advise, convert
@@ -212,12 +213,8 @@ def test_interrupt_leaves_nothing_half_done(run_folder: Path, tmp_path: Path) ->
     if not script.is_file():
         pytest.skip("har-convert is not installed beside this Python")
     command = [script, run_folder, "--float32", "--int8", "--out", "out"]
-    # Tests that run in the background ignore the signal, and so would what they start.
-    heed = (
-        "import os, sys, signal as s; s.signal(2, s.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
-    )
     with subprocess.Popen(
-        [sys.executable, "-c", heed, *command],
+        heeding_interrupts(command),
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,

@@ -14,6 +14,7 @@ from subprocess import CompletedProcess
 
 import pytest
 from click.testing import CliRunner
+from conftest import heeding_interrupts
 
 from har_edge.spec import ModelSpec
 from har_train.cli import cli
@@ -43,6 +44,7 @@ def without_keras(tmp_path: Path) -> dict[str, str]:
         [],
         ["data", "--epochs", "0"],
         ["data", "--size", "31"],
+        ["data", "--labels", " ,"],
         ["data", "--resize", "squash"],
         ["data", "--dropout", "1"],
         ["data", "--learning-rate", "0"],
@@ -166,7 +168,7 @@ def test_what_is_learnt_beside_the_labels(
     (tmp_path / clips.name).symlink_to(clips)
     (tmp_path / "all.csv").write_text("\n".join([rows[0], *named, *others]), encoding="utf-8")
     settings = ("--config", run_folder / "config.toml", "--cache", cache, "--root", tmp_path)
-    result = har_train("fit", "all.csv", *settings, "--labels", "left,right", "--out", "run")
+    result = har_train("fit", "all.csv", *settings, "--labels", "left, right", "--out", "run")
     assert result.returncode == 0, result.stderr
     run = tmp_path / "run"
     assert (run / "labels.txt").read_text(encoding="utf-8").split() == ["left", "right"]
@@ -193,12 +195,8 @@ def test_interrupt_names_the_command_that_goes_on(
         pytest.skip("har-train is not installed beside this Python")
     command = [script, "fit", "--config", run_folder / "config.toml", "--out", "mine"]
     command += ["--cache", cache, "--epochs", "500", "--patience", "500"]
-    # Tests that run in the background ignore the signal, and so would what they start.
-    heed = (
-        "import os, sys, signal as s; s.signal(2, s.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
-    )
     with subprocess.Popen(
-        [sys.executable, "-c", heed, *command],
+        heeding_interrupts(command),
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
