@@ -39,7 +39,7 @@ def run_with_options(options: Mapping[str, Any], note: Note) -> int:
     Raises:
         HarError: if a source, the model or an output cannot be used at all.
     """
-    openers, follow = build_openers(options), build_follow(options)
+    openers, follow = build_openers(options), build_follow(options, note)
     outlet_options = build_outlet_options(options)
     _keep_sources(openers, options)
     # Sources share the cores with the model; a frame is too small for OpenCV to share it out too.
@@ -66,9 +66,6 @@ def run_with_options(options: Mapping[str, Any], note: Note) -> int:
         watch=viewer,
         progress=sys.stderr.isatty(),
     )
-    if follow is not None:
-        folders = ", ".join(map(display_path, options["watch"]))
-        note(f"Watching {folders} for new files; Ctrl-C ends.")
     with contextlib.closing(viewer) if viewer else contextlib.nullcontext():
         result = _run_and_close(run, outlets, openers, follow)
     _sum_up(result, note)

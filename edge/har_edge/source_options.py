@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from har_edge.captures import StdinFormat
     from har_edge.lanes import Follow, SourceOpener
     from har_edge.live import LiveOptions
+    from har_edge.sinks import Note
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -113,12 +114,17 @@ def build_openers(options: Mapping[str, Any]) -> list[SourceOpener]:
     return [_opener(name, options, s) for name, s in zip(sources, shown, strict=True)]
 
 
-def build_follow(options: Mapping[str, Any]) -> Follow | None:
+def build_follow(options: Mapping[str, Any], note: Note) -> Follow | None:
     """Make the function that gives the files of watched folders, if there are any.
+
+    Args:
+        options: The values of the command's options.
+        note: Takes a line for the user when the watching starts.
 
     Raises:
         SourceError: if one is not there.
     """
+    from har_edge.preprocess import display_path
     from har_edge.source_names import watched_folders
 
     folders: Sequence[str] = options["watch"]
@@ -129,6 +135,8 @@ def build_follow(options: Mapping[str, Any]) -> Follow | None:
     def follow(stopped: Callable[[], bool]) -> Iterable[SourceOpener]:
         from har_edge.source_names import iter_new_files
 
+        # Said here, as by now Ctrl-C ends the run and not the process.
+        note(f"Watching {', '.join(map(display_path, folders))} for new files; Ctrl-C ends.")
         return (_opener(name, options, name) for name in iter_new_files(folders, stopped))
 
     return follow
