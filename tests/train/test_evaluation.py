@@ -34,7 +34,8 @@ from har_train.evaluation import (
     load_data,
     save_evaluation,
 )
-from har_train.predict import KerasPredictor, Predictor, load_predictor, load_run
+from har_train.keras_run import load_run
+from har_train.predict import KerasPredictor, Predictor, load_predictor
 from har_train.run_folder import start_checkpoints
 
 pytest.importorskip("tensorflow")

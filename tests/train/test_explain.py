@@ -19,9 +19,9 @@ from har_edge.preprocess import import_cv2
 from har_edge.spec import ClipSpec, ModelSpec
 from har_train.config import FitConfig, save_config
 from har_train.explain import Explainer, Explanation, explain_files, load_explainer
+from har_train.keras_run import load_run
 from har_train.model import build_classifier, join_model
 from har_train.plots import overlay_heat
-from har_train.predict import load_run
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train

@@ -147,6 +147,24 @@ def test_cutmix_pastes_one_box_and_shares_the_target(tmp_path: Path) -> None:
     assert max(shares) > 0.9
 
 
+def test_a_teacher_answers_what_the_batch_shows() -> None:
+    windows = uneven()
+    asked: list[NDArray[Any]] = []
+
+    def teacher(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        asked.append(inputs)
+        return np.tile(np.float32([0.5, 0.25, 0.25]), (len(inputs), 1))
+
+    config = replace(CONFIG, mixup=0.4, teacher_share=0.6)
+    alone = batches_of(training_epoch(windows, config, 0))
+    inputs, targets, weights = batches_of(training_epoch(windows, config, 0, teacher=teacher))
+    # It sees the mixed windows, and nothing else of the epoch changes.
+    assert np.array_equal(np.concatenate(asked), inputs)
+    assert np.array_equal(inputs, alone[0])
+    assert np.array_equal(weights, alone[2])
+    assert np.allclose(targets, 0.6 * np.float32([0.5, 0.25, 0.25]) + 0.4 * alone[1])
+
+
 def test_maps_on_disk_equal_features_in_memory(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     counts = (5, 2, 9)

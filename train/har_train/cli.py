@@ -266,6 +266,17 @@ def _parse_answers(
     help="Size of frames that it learns from; needs --fresh-views. [default: --size]",
 )
 @click.option(
+    "--teacher",
+    metavar="RUN",
+    help="Learn this run's answers to the same pictures beside the labels; needs --fresh-views.",
+)
+@click.option(
+    "--teacher-share",
+    type=click.FloatRange(min=0, max=1),
+    metavar="P",
+    help=f"Share of them in a target. [default: {_setting('teacher_share'):g}]",
+)
+@click.option(
     "--mixed-precision/--full-precision",
     default=None,
     help="Whether it computes in bfloat16, for machines made for that. [default: float32]",

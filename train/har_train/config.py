@@ -48,6 +48,7 @@ RANGES: Mapping[str, Range] = {
     "fine_tune_blocks": NOT_NEGATIVE,
     "fine_tune_size": NOT_NEGATIVE,
     "ema": BELOW_1,
+    "teacher_share": SHARE,
 }
 
 
@@ -103,6 +104,9 @@ class FitConfig:
             of reading cached views: slower, and better where the data is small.
         fine_tune_size: Height and width of frames that stage 2 learns from with `fresh_views`; 0
             for `size`. What is learnt at 160 pixels holds at 224, for half of the time.
+        teacher: The `model.keras` of a run, whose answers to each drawn window are learnt beside
+            its label, with `fresh_views`; "" for none. It is to have the same labels.
+        teacher_share: Share of its answers in the target.
         mixed_precision: Whether stage 2 computes in bfloat16; for machines with units for it.
         ema: Momentum of the average of weights that stage 2 keeps, such as 0.99; 0 for none.
         val_fraction, test_fraction: Shares held out where the data names no split.
@@ -150,6 +154,8 @@ class FitConfig:
     fine_tune_rate: float = 1e-4
     fresh_views: bool = False
     fine_tune_size: int = 0
+    teacher: str = ""
+    teacher_share: float = 0.7
     mixed_precision: bool = False
     ema: float = 0.0
     val_fraction: float = 0.15
@@ -187,6 +193,7 @@ class FitConfig:
         given = [
             *([f"--fine-tune-size {self.fine_tune_size}"] if self.fine_tune_size else []),
             *([f"--cutmix {self.cutmix:g}"] if self.cutmix else []),
+            *([f"--teacher {self.teacher}"] if self.teacher else []),
         ]
         if given and not self.fresh_views:
             raise DataError(

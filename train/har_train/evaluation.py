@@ -16,7 +16,8 @@ from har_edge.spec import ModelSpec
 from har_train.config import default_name
 from har_train.data import SPLITS, Sample, list_dataset
 from har_train.evaluate import SplitPredictions, measure_tempered
-from har_train.predict import Predictor, Say, Tick, is_run, load_settings
+from har_train.keras_run import load_settings
+from har_train.predict import Predictor, Say, Tick, is_run
 from har_train.report import REPORT_NAMES, write_predictions, write_report
 from har_train.run_folder import check_finished, check_free, data_root, whole_folder
 

@@ -24,9 +24,10 @@ from har_edge.recognizer import apply_temperature
 from har_edge.sampling import FrameSampler
 from har_edge.sources import open_source
 from har_edge.spec import ClipSpec
+from har_train.keras_run import KerasRun, load_run
 from har_train.model import import_keras
 from har_train.plots import overlay_heat, plot_picture_grid, shorten
-from har_train.predict import KerasRun, is_run, load_run
+from har_train.predict import is_run
 from har_train.run_folder import check_finished
 
 FloatArray = NDArray[np.float32]

@@ -31,6 +31,7 @@ from har_train.features import CachedSample, Fill, View, cache_dataset, fill_fol
 from har_train.loop import History, LoopSettings, run_epochs
 from har_train.model import BACKBONES, backbone_of, import_keras
 from har_train.windows import (
+    Teacher,
     Windows,
     build_fresh_windows,
     build_map_windows,
@@ -59,6 +60,7 @@ def fine_tune(
     cache: Path,
     loop: LoopSettings,
     fill: Fill = fill_folder,
+    teacher: Teacher | None = None,
     progress: Callable[[int, int], Callable[[int], object]] = lambda samples, classes: _uncounted,
     report: Callable[[int, Mapping[str, float]], object] = lambda epoch, logs: None,
 ) -> History:
@@ -75,6 +77,7 @@ def fine_tune(
         cache: Folder of the cache that the maps go to.
         loop: Settings of the loop.
         fill: As in `har_train.features.encode_dataset`.
+        teacher: From `har_train.teacher.load_teacher`, if there is one.
         progress: Given the numbers of samples and classes, returns a function that is called
             with 1 for every sample that is brought into the cache.
         report: As in `har_train.loop.run_epochs`.
@@ -108,7 +111,7 @@ def fine_tune(
         return run_epochs(
             parts.model,
             lambda epoch: training_epoch(
-                parts.train, config, epoch, once_per_clip=config.fresh_views
+                parts.train, config, epoch, once_per_clip=config.fresh_views, teacher=teacher
             ),
             held_out_epoch(parts.val, config.batch_size),
             loop,
@@ -158,7 +161,7 @@ def _from_maps(
 
     train, val = samples
     return _Parts(
-        model=_join(top, classifier, config),
+        model=join_encoder(top, classifier, config.num_frames),
         judge=None,
         train=build_map_windows([maps(train, view) for view in views], labels, config),
         val=build_map_windows([maps(val, View())], labels, config),
@@ -181,10 +184,10 @@ def _from_pixels(
     )
     size = config.fine_tune_size or config.size
     augmentation = views[0].augmentation
-    small = replace(clip, height=size, width=size)
+    small, frames = replace(clip, height=size, width=size), config.num_frames
     return _Parts(
-        model=_join(resized_encoder(encoder, size), classifier, config, augmentation),
-        judge=_join(encoder, classifier, config),
+        model=join_encoder(resized_encoder(encoder, size), classifier, frames, augmentation),
+        judge=join_encoder(encoder, classifier, frames),
         train=build_fresh_windows(train, labels, config, clip=small, augmentation=augmentation),
         # Side by side: overlapping windows would run the same frames through again.
         val=build_map_windows([val], labels, replace(config, window_stride=config.num_frames)),
@@ -288,17 +291,17 @@ def first_layer_of_top(backbone: Any, config: FitConfig) -> Any:
     return list(first_of.values())[-config.fine_tune_blocks]
 
 
-def _join(
-    encoder: Any, classifier: Any, config: FitConfig, augmentation: Augmentation | None = None
+def join_encoder(
+    encoder: Any, classifier: Any, num_frames: int, augmentation: Augmentation | None = None
 ) -> Any:
     """Join an encoder, or its top, and the head: (N, T, h, w, d) pixels or maps -> (N, C)."""
     keras = import_keras()
     shape = encoder.input_shape[1:]
-    clips = keras.Input((config.num_frames, *shape), name="clips")
+    clips = keras.Input((num_frames, *shape), name="clips")
     x = augment_colour(clips, augmentation) if augmentation else clips
     # All frames of all clips at once, which is faster than one instant after another.
     frames = keras.ops.reshape(x, (-1, *shape))  # (N T, h, w, d)
-    features = keras.ops.reshape(encoder(frames), (-1, config.num_frames, encoder.output_shape[-1]))
+    features = keras.ops.reshape(encoder(frames), (-1, num_frames, encoder.output_shape[-1]))
     return keras.Model(clips, classifier(features), name="fine_tune")
 
 

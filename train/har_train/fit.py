@@ -47,7 +47,9 @@ from har_train.model import (
     join_model,
     narrow_classifier,
 )
+from har_train.teacher import load_teacher
 from har_train.windows import (
+    Teacher,
     Windows,
     build_windows,
     epoch_length,
@@ -144,11 +146,13 @@ def fit(
     )
     encoder = build_encoder(stage.clip, config)
     encoded = _encode(samples, encoder, stage)
+    # Before anything is trained: it may not fit.
+    teacher = load_teacher(config, encoded.labels)
     classifier = build_classifier(len(encoded.labels), encoder.output_shape[-1], config)
     windows = _windows(encoded, config)
     history = _train_head(classifier, windows, stage, encoded)
     if config.fine_tune_blocks:
-        tuned = _fine_tune(encoder, classifier, encoded, stage)
+        tuned = _fine_tune(encoder, classifier, encoded, stage, teacher)
         # Once more through the whole network: what is recorded is what the saved model says.
         encoded = _encode(samples, encoder, replace(stage, say=_silent), views=0)
         windows = _windows(encoded, config)
@@ -362,7 +366,9 @@ def _train_head(
     )
 
 
-def _fine_tune(encoder: Any, classifier: Any, encoded: _Encoded, stage: _Stage) -> History:
+def _fine_tune(
+    encoder: Any, classifier: Any, encoded: _Encoded, stage: _Stage, teacher: Teacher | None
+) -> History:
     """Train the top of the backbone and the head on cached maps of the bottom."""
     config = stage.config
     samples = {s: [item.sample for item in encoded.parts[s][0]] for s in ("train", "val")}
@@ -378,6 +384,7 @@ def _fine_tune(encoder: Any, classifier: Any, encoded: _Encoded, stage: _Stage) 
         views=training_views(config, config.views),
         cache=stage.cache,
         fill=stage.fill,
+        teacher=teacher,
         loop=stage.loop("fine_tune", config.fine_tune_epochs, encoded.fingerprint),
         progress=stage.ticker,
         report=stage.reporter(config.fine_tune_epochs),

@@ -21,8 +21,8 @@ from har_edge.spec import ClipSpec
 from har_train.config import FitConfig, load_config, save_config
 from har_train.data import SPLITS, Sample
 from har_train.fit import FitResult
+from har_train.keras_run import MODEL_NAME
 from har_train.plots import plot_history
-from har_train.predict import MODEL_NAME
 from har_train.report import (
     SPAN_COLUMNS,
     has_spans,

@@ -6,7 +6,7 @@ Everything random about an epoch is drawn from (seed, epoch), so that it can be 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,6 +23,8 @@ from har_train.features import CachedSample, EncodedSample
 from har_train.model import import_keras
 
 Floats = NDArray[np.float32]
+# Says what another model answers: inputs (B, T, ...) -> probabilities (B, C).
+Teacher = Callable[[Floats], Floats]
 
 
 class Bank(Protocol):
@@ -248,24 +250,35 @@ class Mix:
 
 @dataclass(frozen=True)
 class _Plan:
-    """One epoch: windows in order with their views, (E,) each; weights of all windows, (M,)."""
+    """One epoch: windows in order with their views, (E,) each; weights of all windows, (M,).
+
+    With a teacher, its answers to what the batch shows in the end take `teacher_share` of a target.
+    """
 
     order: NDArray[np.intp]
     views: NDArray[np.intp]
     weights: NDArray[np.float32]
     mix: Mix | None = None
+    teacher: Teacher | None = None
+    teacher_share: float = 0.0
 
 
 def training_epoch(
-    windows: Windows, config: FitConfig, epoch: int, *, once_per_clip: bool = False
+    windows: Windows,
+    config: FitConfig,
+    epoch: int,
+    *,
+    once_per_clip: bool = False,
+    teacher: Teacher | None = None,
 ) -> Any:
     """Build the Keras dataset of one training epoch; it depends on (seed, epoch) alone.
 
     Args:
         windows: What to learn from.
-        config: Batch size, balance, mixup and seed.
+        config: Batch size, balance, mixup and seed; the teacher's share.
         epoch: Number of the epoch.
         once_per_clip: Whether an epoch sees one window of each clip instead of all.
+        teacher: Whose answers the targets are to come near to, if given.
     """
     random = np.random.default_rng((config.seed, epoch))
     count, weights = len(windows.rows), windows.weights
@@ -283,7 +296,7 @@ def training_epoch(
     views = random.integers(0, windows.bank.num_views, len(order))
     cutmix = config.cutmix if isinstance(windows.bank, FreshBank) else 0.0
     mix = Mix(config.mixup, cutmix, config.mix_share, (config.seed, epoch))
-    plan = _Plan(order, views, weights, mix)
+    plan = _Plan(order, views, weights, mix, teacher, config.teacher_share)
     return _make_dataset(windows, plan, config.batch_size)
 
 
@@ -320,4 +333,9 @@ def _batch(windows: Windows, plan: _Plan, part: slice, index: int) -> tuple[NDAr
     inputs = windows.bank.gather(plan.views[part], windows.rows[chosen])
     targets = np.eye(windows.num_classes, dtype=np.float32)[windows.targets[chosen]]
     weights = plan.weights[chosen]
-    return plan.mix(index, inputs, targets, weights) if plan.mix else (inputs, targets, weights)
+    if plan.mix:
+        inputs, targets, weights = plan.mix(index, inputs, targets, weights)
+    if plan.teacher:
+        answers = plan.teacher(inputs)
+        targets = plan.teacher_share * answers + (1 - plan.teacher_share) * targets
+    return inputs, targets, weights

@@ -1,0 +1,76 @@
+"""A run as the teacher of another: it answers as it does alone; what does not fit is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import numpy as np
+import pytest
+
+from har_edge.errors import DataError
+from har_train.config import FitConfig
+from har_train.fit import FitResult
+from har_train.teacher import load_teacher
+
+pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.train
+
+LABELS = ("left", "right")
+
+
+@pytest.fixture
+def taught(config: FitConfig, run_folder: Path) -> FitConfig:
+    return replace(config, teacher=str(run_folder), fresh_views=True, fine_tune_blocks=1)
+
+
+def pixels(config: FitConfig, size: int) -> np.ndarray:
+    shape = (3, config.num_frames, size, size, 3)
+    return np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
+
+
+def test_answers_are_those_of_the_model(taught: FitConfig, trained: FitResult) -> None:
+    teacher = load_teacher(taught, LABELS)
+    assert teacher is not None
+    inputs = pixels(taught, 32)
+    expected = np.asarray(trained.model.predict_on_batch(inputs))
+    assert np.abs(teacher(inputs) - expected).max() < 1e-5
+
+
+def test_it_sees_frames_of_the_size_that_is_drawn(taught: FitConfig) -> None:
+    teacher = load_teacher(replace(taught, fine_tune_size=48), LABELS)
+    assert teacher is not None
+    answers = teacher(pixels(taught, 48))
+    assert answers.shape == (3, 2)
+    assert answers.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_without_one(config: FitConfig) -> None:
+    assert load_teacher(config, LABELS) is None
+
+
+def test_one_that_does_not_fit_is_refused(taught: FitConfig, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"is learnt: left, other, right. Received left, right\."):
+        load_teacher(taught, ("left", "other", "right"))
+    with pytest.raises(DataError, match=r"windows of 4 frames. Received 6. .*--num-frames 4"):
+        load_teacher(replace(taught, num_frames=4), LABELS)
+    with pytest.raises(DataError, match="is no run folder"):
+        load_teacher(replace(taught, teacher=str(tmp_path)), LABELS)
+
+
+def test_command(
+    har_train: Callable[..., CompletedProcess[str]], run_folder: Path, tmp_path: Path, cache: Path
+) -> None:
+    """It is told before anything is trained that only drawn pixels can be asked about."""
+    command = ("fit", "--config", run_folder / "config.toml", "--cache", cache, "--out", "student")
+    result = har_train(*command, "--teacher", run_folder, "--fine-tune-blocks", "1")
+    assert result.returncode == 1
+    assert "Expected --fresh-views" in result.stderr
+    assert f"Received --teacher {run_folder} without it" in result.stderr
+    tuning = ("--fresh-views", "--fine-tune-blocks", "1", "--fine-tune-epochs", "1")
+    result = har_train(*command, "--teacher", run_folder, *tuning, "--epochs", "1")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "student" / "model.keras").is_file()
+    assert f'teacher = "{run_folder}"' in (tmp_path / "student" / "config.toml").read_text()
