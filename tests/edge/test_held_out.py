@@ -17,19 +17,21 @@ BUNDLED = ROOT / "convert" / "har_convert" / "bundled"
 
 
 @pytest.mark.data
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["har15", "clips"])
-def test_int8_agrees_with_keras(name: str, data_dir: Path) -> None:
-    """Same top-1 as the Keras model recorded, on at least 97 % of all held-out windows."""
+def test_int8_agrees_with_keras(name: str, step: int, data_dir: Path) -> None:
+    """Same top-1 as the Keras model recorded, on at least 97 % of windows; of each STEPth file."""
     model = load_model(name, num_threads=2)
     with (BUNDLED / name / "predictions.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     same = []
-    for path, group in groupby(rows, key=lambda row: row["path"]):
+    files = [(path, list(group)) for path, group in groupby(rows, key=lambda row: row["path"])]
+    for path, group in files[::step]:
         frames = load_frames(data_dir / path, model.spec.clip)
         features = np.stack([model.encode(frame) for frame in frames])
         for row in group:
             window = np.maximum(0, int(row["first_frame"]) + np.arange(model.spec.clip.num_frames))
             label = model.spec.labels[int(model.classify(features[window]).argmax())]
             same.append(label == row["action"])
-    assert len(same) == len(rows) > 1000
+    assert len(same) > 1000 / step
     assert np.mean(same) >= 0.97

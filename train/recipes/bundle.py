@@ -40,8 +40,9 @@ def main() -> None:
     for name in COPIED:
         shutil.copyfile(run / name, target / name)
     config = FitConfig(**load_config(run / "config.toml"))
-    weights = Path(config.weights).name
-    save_config(replace(config, data="", root="", weights=weights), target / "config.toml")
+    # Where they lay on the machine that trained is nobody's business.
+    places = {"weights": Path(config.weights).name, "teacher": Path(config.teacher).name}
+    save_config(replace(config, data="", root="", **places), target / "config.toml")
     samples = [
         s for s in load_dataset(manifest, data)
         if s.split == "train" and s.path.relative_to(data).parts[0] in FREE

@@ -119,7 +119,7 @@ def folds(samples: Sequence[Sample], count: int, val_fraction: float) -> Iterabl
 
 
 def beside(stills: Sequence[Sample], clips: Sequence[Sample]) -> list[Sample]:
-    """What UCF101's classes are learnt beside, each label named after its dataset.
+    """What clips are learnt beside, each label named after its dataset.
 
     100 training photos of each of `har15`'s classes, and all clips of the two other sets.
     """
@@ -187,7 +187,14 @@ def main() -> None:
     data, out = map(Path, sys.argv[1:])
     stills = without_leakage(har15(data))
     write(stills, data, out / "har15.csv")
-    write(without_leakage(clips(data)), data, out / "clips.csv")
+    motions = without_leakage(clips(data))
+    # Photos of fights are left out: they show one of the answers.
+    photos = [s for s in beside(stills, []) if s.label != "photo_fighting"]
+    write(motions, data, out / "clips.csv")
+    write([*motions, *photos], data, out / "clips-beside.csv")
+    training_part = [s for s in motions if s.split != "test"]
+    for number, fold in enumerate(folds(training_part, 5, val_fraction=0.1), start=1):
+        write([*fold, *photos], data, out / f"clips-fold-{number}.csv")
     surveillance = fights(data / "surveillance_fight")
     for number, fold in enumerate(folds(surveillance, 5, val_fraction=0.15), start=1):
         write(fold, data, out / f"fights-{number}.csv")
@@ -197,8 +204,8 @@ def main() -> None:
     # is worth more in training.
     official = assign_splits(ucf, val_fraction=0.06, test_fraction=0.2, seed=0)
     write([*official, *other], data, out / "ucf101.csv")
-    training_part = [s for s in ucf if s.split != "test"]
-    for number, fold in enumerate(folds(training_part, 6, val_fraction=0.06), start=1):
+    ucf_training = [s for s in ucf if s.split != "test"]
+    for number, fold in enumerate(folds(ucf_training, 6, val_fraction=0.06), start=1):
         write([*fold, *other], data, out / f"ucf101-fold-{number}.csv")
 
 
