@@ -184,6 +184,12 @@ class FitConfig:
             raise DataError(
                 "head_input='differences' needs windows of 2 frames or more. Received num_frames=1."
             )
+        if self.teacher and not self.fine_tune_blocks:
+            raise DataError(
+                "A teacher is asked while the backbone is fine-tuned. Received --teacher "
+                f"{self.teacher} without --fine-tune-blocks. Add --fine-tune-blocks N and "
+                "--fresh-views, or leave the teacher out."
+            )
         self._check_pixels()
         if "/" in self.name or "\\" in self.name:
             raise DataError(f"name becomes a file name, without slashes. Received {self.name!r}.")
