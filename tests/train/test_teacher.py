@@ -12,7 +12,7 @@ import pytest
 
 from har_edge.errors import DataError
 from har_train.config import FitConfig
-from har_train.fit import FitResult
+from har_train.fit import FitResult, fit
 from har_train.teacher import load_teacher
 
 pytest.importorskip("tensorflow")
@@ -49,6 +49,24 @@ def test_it_sees_frames_of_the_size_that_is_drawn(taught: FitConfig) -> None:
 
 def test_without_one(config: FitConfig) -> None:
     assert load_teacher(config, LABELS) is None
+
+
+def test_it_is_asked_while_the_backbone_learns(
+    taught: FitConfig, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    def answer(inputs: np.ndarray) -> np.ndarray:
+        asked.append(inputs.shape)
+        return np.full((len(inputs), len(LABELS)), 0.5, np.float32)
+
+    monkeypatch.setattr("har_train.fit.load_teacher", lambda config, labels: answer)
+    config = replace(taught, epochs=1, fine_tune_epochs=1, teacher_share=1.0)
+    history = fit(config, cache=cache).history
+    assert sum(shape[0] for shape in asked) >= 8  # each training clip, of the twelve
+    assert {shape[1:] for shape in asked} == {(config.num_frames, 32, 32, 3)}
+    # What it says is all that is learnt: no answer is better than an even one, at ln 2.
+    assert history["loss"][1] >= np.log(2) - 1e-6
 
 
 def test_one_that_does_not_fit_is_refused(taught: FitConfig, tmp_path: Path) -> None:

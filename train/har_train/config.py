@@ -209,6 +209,11 @@ class FitConfig:
             )
 
     @property
+    def drawn_size(self) -> int:
+        """Height and width of the frames that stage 2 draws from pixels."""
+        return self.fine_tune_size or self.size
+
+    @property
     def stride(self) -> int:
         """Frames between the starts of two windows."""
         return self.window_stride or max(1, self.num_frames // 4)

@@ -182,7 +182,7 @@ def _from_pixels(
     train, val = (
         store(part, None, view=view) for part, view in zip(samples, (views[0], View()), strict=True)
     )
-    size = config.fine_tune_size or config.size
+    size = config.drawn_size
     augmentation = views[0].augmentation
     small, frames = replace(clip, height=size, width=size), config.num_frames
     return _Parts(

@@ -39,7 +39,7 @@ def load_teacher(config: FitConfig, labels: Sequence[str]) -> Teacher | None:
     run = load_run(config.teacher)
     _check_fits(run, config, labels)
     network: Any = join_encoder(
-        resized_encoder(run.encoder, config.fine_tune_size or config.size),
+        resized_encoder(run.encoder, config.drawn_size),
         run.classifier,
         config.num_frames,
     )
