@@ -148,8 +148,10 @@ def test_corrupt_clip_is_skipped_named_and_counted(
     whole = (clips / "left" / "1.mp4").read_bytes()
     (data / "train" / "left" / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     settings = ("--config", run_folder / "config.toml", "--epochs", "1", "--cache", cache)
-    result = har_train("fit", data, *settings, "--out", "run")
+    idle = ("--fresh-views", "--cutmix", "1")
+    result = har_train("fit", data, *settings, *idle, "--out", "run")
     assert result.returncode == 0, result.stderr
+    assert "do nothing: --fresh-views, --cutmix 1." in result.stderr
     lines = [line for line in result.stderr.splitlines() if line.strip()]
     named = next(i for i, line in enumerate(lines) if "cut.mp4 is not a video" in line)
     assert lines.index("Left out unreadable files (1): cut.mp4") > named

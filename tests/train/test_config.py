@@ -90,6 +90,13 @@ def test_what_needs_pixels_is_named_as_it_is_typed() -> None:
     assert FitConfig("d", fine_tune_size=96, fresh_views=True).fine_tune_size == 96
 
 
+def test_options_of_a_fine_tuning_that_does_not_take_place_are_known() -> None:
+    config = FitConfig("d", fine_tune_size=96, fresh_views=True)
+    assert config.without_effect == ["--fresh-views", "--fine-tune-size 96"]
+    assert not replace(config, fine_tune_blocks=1).without_effect
+    assert not FitConfig("d").without_effect
+
+
 def test_differences_of_one_frame_are_refused() -> None:
     with pytest.raises(DataError, match="needs windows of 2 frames or more"):
         FitConfig("d", num_frames=1, head_input="differences")

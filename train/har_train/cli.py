@@ -420,6 +420,8 @@ def _fit(config: FitConfig | None, out: str | None, means: _Means) -> None:
     if not Path(config.data).exists():
         raise DataError(f"There is no dataset {config.data}. Check the path.")
     check_free(folder)
+    if idle := config.without_effect:
+        note(f"Without --fine-tune-blocks these do nothing: {', '.join(idle)}.")
     cache = Path(means.cache) if means.cache else default_cache()
     distribution = means.open_distribution()
     if distribution and not distribution.is_chief:

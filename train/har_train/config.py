@@ -195,18 +195,28 @@ class FitConfig:
             raise DataError(f"name becomes a file name, without slashes. Received {self.name!r}.")
 
     def _check_pixels(self) -> None:
-        """Refuse what only fresh views can do; spelled as options, for few write TOML."""
-        given = [
-            *([f"--fine-tune-size {self.fine_tune_size}"] if self.fine_tune_size else []),
-            *([f"--cutmix {self.cutmix:g}"] if self.cutmix else []),
-            *([f"--teacher {self.teacher}"] if self.teacher else []),
-        ]
+        """Refuse what only fresh views can do."""
+        given = self._pixel_options()
         if given and not self.fresh_views:
             raise DataError(
                 "Expected --fresh-views, for cached views have no pixels to learn from. Received "
                 f"{' and '.join(given)} without it. Add --fresh-views (in a file: fresh_views = "
                 f"true), or leave out {' and '.join(given)}."
             )
+
+    def _pixel_options(self) -> list[str]:
+        """What was chosen for fresh views alone; spelled as options, for few write TOML."""
+        return [
+            *([f"--fine-tune-size {self.fine_tune_size}"] if self.fine_tune_size else []),
+            *([f"--cutmix {self.cutmix:g}"] if self.cutmix else []),
+            *([f"--teacher {self.teacher}"] if self.teacher else []),
+        ]
+
+    @property
+    def without_effect(self) -> list[str]:
+        """Options that were chosen and do nothing, since the backbone is not fine-tuned."""
+        idle = self.fresh_views and not self.fine_tune_blocks
+        return ["--fresh-views", *self._pixel_options()] if idle else []
 
     @property
     def drawn_size(self) -> int:

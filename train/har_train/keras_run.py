@@ -46,12 +46,7 @@ def load_run(path: str | os.PathLike[str]) -> KerasRun:
         SpecError: if the spec is broken.
     """
     given = Path(path)
-    if not given.exists():
-        raise DataError(
-            f"There is no run {display_path(given)}. Give a folder that har-train fit wrote, or a "
-            ".keras file in one."
-        )
-    file = given / MODEL_NAME if given.is_dir() else given
+    file = given if given.suffix == ".keras" else given / MODEL_NAME
     spec_path = file.parent / "spec.json"
     missing = [p.name for p in (file, spec_path) if not p.is_file()]
     if missing:
