@@ -9,6 +9,7 @@ datasets that the model cards name. Paths in the manifests start from DATA.
 from __future__ import annotations
 
 import csv
+import math
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,8 @@ from har_train.scan import scan_files
 MAX_HASH_DISTANCE = 4
 UCF_LABELS = {"BabyCrawling": "crawling", "Punch": "punching", "PushUps": "push_ups"}
 OTHER = "other"
+# Less than a frame of any of the clips takes.
+ONE_FRAME_S = 0.03
 
 
 def har15(data: Path) -> list[Sample]:
@@ -137,6 +140,18 @@ def beside(stills: Sequence[Sample], clips: Sequence[Sample]) -> list[Sample]:
     ]
 
 
+def beginnings(samples: Sequence[Sample]) -> list[Sample]:
+    """The first frame of each training fall, as a clip of its own: someone in bed, so `other`.
+
+    Without them a bed in such a room is enough to be called a fall.
+    """
+    return [
+        replace(s, label=OTHER, end_s=ONE_FRAME_S)
+        for s in samples
+        if s.label == "falling" and s.split == "train"
+    ]
+
+
 def falls(folder: Path) -> list[Sample]:
     """Generated clips of people who leave a bed, falling or not."""
     labels = {"fall": "falling", "non_fall": OTHER}
@@ -173,10 +188,11 @@ def write(samples: Iterable[Sample], data: Path, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["path", "label", "group", "split"])
+        rows.writerow(["path", "label", "group", "split", "end_s"])
         for s in samples:
             group = Path(s.group).relative_to(data) if s.group.startswith(str(data)) else s.group
-            rows.writerow([s.path.relative_to(data).as_posix(), s.label, group, s.split])
+            end = s.end_s if math.isfinite(s.end_s) else ""
+            rows.writerow([s.path.relative_to(data).as_posix(), s.label, group, s.split, end])
     print(f"wrote {path}")
 
 
@@ -191,10 +207,10 @@ def main() -> None:
     # Photos of fights are left out: they show one of the answers.
     photos = [s for s in beside(stills, []) if s.label != "photo_fighting"]
     write(motions, data, out / "clips.csv")
-    write([*motions, *photos], data, out / "clips-beside.csv")
+    write([*motions, *beginnings(motions), *photos], data, out / "clips-beside.csv")
     training_part = [s for s in motions if s.split != "test"]
     for number, fold in enumerate(folds(training_part, 5, val_fraction=0.1), start=1):
-        write([*fold, *photos], data, out / f"clips-fold-{number}.csv")
+        write([*fold, *beginnings(fold), *photos], data, out / f"clips-fold-{number}.csv")
     surveillance = fights(data / "surveillance_fight")
     for number, fold in enumerate(folds(surveillance, 5, val_fraction=0.15), start=1):
         write(fold, data, out / f"fights-{number}.csv")
