@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,10 @@ from har_edge.preprocess import import_cv2
 
 ROOT = Path(__file__).parents[1]
 ASSETS = Path(__file__).parent / "assets"
+
+# A shell's background jobs ignore Ctrl-C, and so would all that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MakeVideo = Callable[..., Path]
 RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -31,17 +36,6 @@ def moving_square(count: int, height: int = 48, width: int = 64) -> list[NDArray
         frame[16:28, left : left + 12] = (220, 30, 30)
         frames.append(frame)
     return frames
-
-
-def heeding_interrupts(command: Sequence[str | Path]) -> list[str | Path]:
-    """Give the command that runs another with Ctrl-C as a terminal's.
-
-    Tests that run in the background ignore the signal, and so would what they start.
-    """
-    heed = (
-        "import os, sys, signal as s; s.signal(2, s.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
-    )
-    return [sys.executable, "-c", heed, *command]
 
 
 def write_video(

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import heeding_interrupts
 
 from har_convert.cli import cli
 from har_convert.convert import Conversion, ConversionError, Options, _Session, advise, convert
@@ -214,7 +213,7 @@ def test_interrupt_leaves_nothing_half_done(run_folder: Path, tmp_path: Path) ->
         pytest.skip("har-convert is not installed beside this Python")
     command = [script, run_folder, "--float32", "--int8", "--out", "out"]
     with subprocess.Popen(
-        heeding_interrupts(command),
+        command,
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,

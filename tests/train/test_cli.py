@@ -14,7 +14,6 @@ from subprocess import CompletedProcess
 
 import pytest
 from click.testing import CliRunner
-from conftest import heeding_interrupts
 
 from har_edge.spec import ModelSpec
 from har_train.cli import cli
@@ -198,7 +197,7 @@ def test_interrupt_names_the_command_that_goes_on(
     command = [script, "fit", "--config", run_folder / "config.toml", "--out", "mine"]
     command += ["--cache", cache, "--epochs", "500", "--patience", "500"]
     with subprocess.Popen(
-        heeding_interrupts(command),
+        command,
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
