@@ -420,8 +420,6 @@ def _fit(config: FitConfig | None, out: str | None, means: _Means) -> None:
     if not Path(config.data).exists():
         raise DataError(f"There is no dataset {config.data}. Check the path.")
     check_free(folder)
-    if idle := config.without_effect:
-        note(f"Without --fine-tune-blocks these do nothing: {', '.join(idle)}.")
     cache = Path(means.cache) if means.cache else default_cache()
     distribution = means.open_distribution()
     if distribution and not distribution.is_chief:
@@ -430,6 +428,8 @@ def _fit(config: FitConfig | None, out: str | None, means: _Means) -> None:
                   distribution=distribution)  # fmt: skip
         note("Done: the chief writes the run.")
         return
+    if idle := config.without_effect:
+        note(f"Without --fine-tune-blocks these do nothing: {', '.join(idle)}.")
     try:
         checkpoints = checkpoint_folder(folder) if resumed else start_checkpoints(config, folder)
         with means.open_fill() as fill:

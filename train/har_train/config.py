@@ -214,7 +214,7 @@ class FitConfig:
 
     @property
     def without_effect(self) -> list[str]:
-        """Options that were chosen and do nothing, since the backbone is not fine-tuned."""
+        """Fresh views, and what was chosen for them alone, where no backbone is fine-tuned."""
         idle = self.fresh_views and not self.fine_tune_blocks
         return ["--fresh-views", *self._pixel_options()] if idle else []
 

@@ -46,7 +46,7 @@ def load_run(path: str | os.PathLike[str]) -> KerasRun:
         SpecError: if the spec is broken.
     """
     given = Path(path)
-    file = given if given.suffix == ".keras" else given / MODEL_NAME
+    file = given if given.suffix == ".keras" and not given.is_dir() else given / MODEL_NAME
     spec_path = file.parent / "spec.json"
     missing = [p.name for p in (file, spec_path) if not p.is_file()]
     if missing:

@@ -26,7 +26,7 @@ from har_train.scan import scan_files
 MAX_HASH_DISTANCE = 4
 UCF_LABELS = {"BabyCrawling": "crawling", "Punch": "punching", "PushUps": "push_ups"}
 OTHER = "other"
-# Less than a frame of any of the clips takes.
+# Shorter than one frame of the falls, which have 24 a second.
 ONE_FRAME_S = 0.03
 
 
