@@ -66,11 +66,16 @@ def load_frames(
                 break
             sampled.append(resize_frame(frame.pixels, clip))
     if not sampled:
-        raise SourceError(
-            f"{display_path(Path(path))} should have frames from {start_s:g} s to {end_s:g} s. "
-            "Received none: it is shorter. Correct the span."
-        )
+        raise empty_span(path, start_s, end_s)
     return np.stack(sampled)
+
+
+def empty_span(path: str | os.PathLike[str], start_s: float, end_s: float) -> SourceError:
+    """Make the error for a span that no frame lies in."""
+    return SourceError(
+        f"{display_path(Path(path))} should have frames from {start_s:g} s to {end_s:g} s. "
+        "Received none: it is shorter. Correct the span."
+    )
 
 
 def window_indices(count: int, num_frames: int, stride: int = 1) -> NDArray[np.intp]:

@@ -212,8 +212,11 @@ class VideoSource:
     def stop(self) -> None:
         """Do nothing: a file never waits."""
 
-    def look(self) -> list[Pixels]:
+    def look(self, first: int = 0, last: int | None = None) -> list[Pixels]:
         """Decode the first, the middle and the last frame only, by seeking.
+
+        Args:
+            first, last: Numbers of the frames between which to look; None for the file's last one.
 
         Returns:
             Three frames, (H, W, 3), uint8; the same one more than once in a very short file.
@@ -222,13 +225,14 @@ class VideoSource:
             SourceError: if one cannot be decoded, or the file does not state its length.
         """
         count = self.num_frames
+        end = count if last is None else last + 1
         # As in `frames`: stated counts may be a little too high.
         enough = max(0, math.ceil(min(count * COMPLETE_SHARE, count - 5)) - 1)
         found = []
-        for index in (0, count // 2, count - 1):
+        for index in (first, (first + end) // 2, end - 1):
             pixels = self._frame_at(index)
-            if pixels is None and index == count - 1:
-                pixels = self._frame_at(enough)
+            if pixels is None and index == end - 1:
+                pixels = self._frame_at(min(index, enough))
             if pixels is None:
                 raise SourceError(
                     f"{self.name} should hold {count} frames, but number {index} cannot be "

@@ -90,11 +90,29 @@ def test_what_needs_pixels_is_named_as_it_is_typed() -> None:
     assert FitConfig("d", fine_tune_size=96, fresh_views=True).fine_tune_size == 96
 
 
+def test_stage_2_learns_from_windows_that_the_head_can_see() -> None:
+    drawn = {"num_frames": 8, "fine_tune_frames": 2, "fresh_views": True}
+    assert FitConfig("d", **drawn).drawn_frames == 2
+    assert FitConfig("d", num_frames=8, fresh_views=True).drawn_frames == 8
+    with pytest.raises(DataError, match="--fine-tune-frames 2 without it"):
+        FitConfig("d", **drawn | {"fresh_views": False})
+    with pytest.raises(DataError, match=r"from 1 to num_frames, 8 here\. Received 9"):
+        FitConfig("d", **drawn | {"fine_tune_frames": 9})
+    with pytest.raises(DataError, match=r"from 2 to num_frames, 8 here\. Received 1"):
+        FitConfig("d", **drawn | {"fine_tune_frames": 1, "head_input": "differences"})
+    # T that the data decides on is checked when it is known.
+    open_length = FitConfig("d", **drawn | {"num_frames": 0, "fine_tune_frames": 16})
+    with pytest.raises(DataError, match="from 1 to num_frames, 1 here"):
+        replace(open_length, num_frames=1)
+
+
 def test_options_of_a_fine_tuning_that_does_not_take_place_are_known() -> None:
     config = FitConfig("d", fine_tune_size=96, fresh_views=True)
     assert config.without_effect == ["--fresh-views", "--fine-tune-size 96"]
     assert not replace(config, fine_tune_blocks=1).without_effect
     assert not FitConfig("d").without_effect
+    averaged = FitConfig("d", ema=0.99, mixed_precision=True)
+    assert averaged.without_effect == ["--ema 0.99", "--mixed-precision"]
 
 
 def test_differences_of_one_frame_are_refused() -> None:

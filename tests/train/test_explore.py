@@ -279,6 +279,69 @@ def test_conflict(tmp_path: Path) -> None:
     assert conflict.detail == "identical content; labels 'fall' and 'walk'"
 
 
+def span_findings(tmp_path: Path, *rows: str) -> list[tuple[str, str, str]]:
+    """Kind, split and detail of what is found in rows of `clip.mp4`, which lasts 6 s."""
+    path = tmp_path / "spans.csv"
+    lines = ["path,label,split,start_s,end_s", *(f"clip.mp4,{row}" for row in rows)]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    found = look(path).findings
+    return [(f.kind, f.split, f.detail) for f in found if f.kind != "constant-labels"]
+
+
+def test_spans_of_a_video_are_samples_of_their_own(make_clip: MakeClip, tmp_path: Path) -> None:
+    make_clip(tmp_path / "clip.mp4", "left", count=60)
+    apart = "left,train,0,2", "right,train,2,4.0", "left,train,4,"
+    assert span_findings(tmp_path, *apart) == []
+    labels = "; labels 'left' and 'right'"
+    # It shares a second with the span before, and one with that after.
+    assert span_findings(tmp_path, *apart, "right,train,3,5") == [
+        ("conflict", "train", f"identical content{labels}"),
+        ("duplicates", "train", f"identical content{labels}"),
+    ]
+    assert span_findings(tmp_path, *apart[:2], "right,train,2.5,5") == [
+        ("duplicates", "train", "identical content")
+    ]
+    # Apart too they show one person in one place.
+    assert span_findings(tmp_path, *apart[:2], "left,test,4,") == [
+        ("leakage", "train/test", "identical content")
+    ]
+    ((kind, _, detail),) = span_findings(tmp_path, *apart, "left,train,6,7")
+    assert kind == "unreadable"
+    assert "frames from 6 s to 7 s" in detail
+    ((kind, _, detail),) = span_findings(tmp_path, "left,train,0,2", "right,train,2,3.5")
+    assert (kind, detail) == ("short", "12 of 16 frames at 8 Hz: 1.50 s at 10 Hz")
+
+
+class Unstated(VideoSource):
+    """A file that does not state its length."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.duration_s, self.num_frames, self.frame_rate_hz = None, 0, 0.0
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_facts_of_a_span_are_those_of_its_frames(
+    stated: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clip that brightens from frame to frame says which frames were looked at."""
+    cv2 = import_cv2()
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10.0, (64, 48))
+    for i in range(60):
+        writer.write(np.full((48, 64, 3), 4 * i, np.uint8))
+    writer.release()
+    if not stated:
+        monkeypatch.setattr(scan, "VideoSource", Unstated)
+    sample = Sample(path, "walk", "g", "", 1.0, 2.5)
+    facts = read_facts(sample)
+    assert (facts.num_frames, facts.frame_rate_hz) == (15, pytest.approx(10, rel=1e-3))
+    looked_at = facts.thumbnails.mean(axis=(1, 2, 3)) / 4
+    # Passing by, the second is the last power of two.
+    assert looked_at == pytest.approx([10, 17, 24], abs=0.6)
+    assert scan.small_picture(sample, 32).mean() / 4 == pytest.approx(17, abs=0.6)
+
+
 def test_few_and_empty_classes(tmp_path: Path) -> None:
     photos(tmp_path, "train/walk", "train/fall", "test/walk", "test/fall")
     assert look(tmp_path, min_samples=8).findings == []
@@ -355,11 +418,6 @@ def test_facts_of_a_turned_photo(tmp_path: Path) -> None:
 def test_facts_of_a_clip_that_does_not_state_its_length(
     make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Unstated(VideoSource):
-        def __init__(self, path: Path) -> None:
-            super().__init__(path)
-            self.duration_s, self.num_frames, self.frame_rate_hz = None, 0, 0.0
-
     sample = Sample(make_clip(tmp_path / "a.mp4", count=21), "a", "a")
     stated = read_facts(sample)
     monkeypatch.setattr(scan, "VideoSource", Unstated)

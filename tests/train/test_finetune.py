@@ -16,9 +16,14 @@ from har_edge.spec import ClipSpec
 from har_train.config import FitConfig
 from har_train.data import SPLITS
 from har_train.evaluate import best_temperature
-from har_train.finetune import first_layer_of_top, resized_encoder, split_encoder
+from har_train.finetune import (
+    first_layer_of_top,
+    resized_encoder,
+    shortened_classifier,
+    split_encoder,
+)
 from har_train.fit import FitResult, fit
-from har_train.model import BACKBONES, build_encoder, weights_digest
+from har_train.model import BACKBONES, HEADS, build_classifier, build_encoder, weights_digest
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -73,6 +78,19 @@ def test_layers_over_another_size_are_the_same_layers(
     assert {id(v) for v in shared.variables} == {id(v) for v in encoder.variables}
 
 
+@pytest.mark.parametrize("head", HEADS)
+def test_layers_over_a_shorter_window_are_the_same_layers(head: Any) -> None:
+    config = FitConfig("d", num_frames=5, head=head, lstm_units=4, dense_units=(3,))
+    classifier = build_classifier(2, 7, config)
+    shorter = build_classifier(2, 7, replace(config, num_frames=2))
+    shorter.set_weights(classifier.get_weights())
+    features = np.random.default_rng(0).normal(size=(3, 2, 7)).astype(np.float32)
+    shared = shortened_classifier(classifier, 2)
+    found = shared.predict_on_batch(features)
+    assert np.abs(found - shorter.predict_on_batch(features)).max() < 1e-6
+    assert {id(v) for v in shared.variables} == {id(v) for v in classifier.variables}
+
+
 @pytest.mark.parametrize(
     ("backbone", "layer", "most"),
     [
@@ -96,7 +114,9 @@ LONGER: dict[str, Any] = {"augment_strength": 0.3, "augment_flip": False, "fine_
 WAYS: dict[str, dict[str, Any]] = {
     "maps": {"views": 1, **LONGER},
     "pixels": {"fresh_views": True, "augment_erase": 0.1, **LONGER},
-    "mixed": {"fresh_views": True, "mixed_precision": True, **LONGER},
+    "short": {"fresh_views": True, "fine_tune_frames": 2, **LONGER},
+    # Its 8 bits round as the processor does: that an epoch is better than the start is not sure.
+    "mixed": {"fresh_views": True, "mixed_precision": True, "keep": "last", **LONGER},
 }
 
 
@@ -162,10 +182,10 @@ def test_rejoined_model_is_the_trained_one(tuned: FitResult, tmp_path: Path) -> 
 def test_history_goes_on_and_the_best_epoch_is_kept(tuned: FitResult) -> None:
     losses = tuned.history["val_loss"]
     assert len(losses) == 2 + tuned.config.fine_tune_epochs + 2  # the head's before and after
-    assert losses[tuned.best_epoch - 1] == min(losses)
-    assert min(losses[2:-2]) < min(losses[:2])
     if tuned.config.mixed_precision:
         return  # its 8 bits turn single answers over, of the few that there are
+    assert losses[tuned.best_epoch - 1] == min(losses)
+    assert min(losses[2:-2]) < min(losses[:2])
     val = tuned.predictions["val"]
     share = 1 / np.bincount(val.clip_of)[val.clip_of]
     _, loss = best_temperature(val.probabilities, val.targets[val.clip_of], share)

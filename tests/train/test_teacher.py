@@ -13,6 +13,7 @@ import pytest
 from har_edge.errors import DataError
 from har_train.config import FitConfig
 from har_train.fit import FitResult, fit
+from har_train.model import build_classifier
 from har_train.teacher import load_teacher
 
 pytest.importorskip("tensorflow")
@@ -47,12 +48,24 @@ def test_it_sees_frames_of_the_size_that_is_drawn(taught: FitConfig) -> None:
     assert answers.sum(axis=1) == pytest.approx(1, abs=1e-5)
 
 
+def test_it_sees_as_many_frames_as_are_drawn(taught: FitConfig, trained: FitResult) -> None:
+    teacher = load_teacher(replace(taught, fine_tune_frames=2), LABELS)
+    assert teacher is not None
+    inputs = pixels(taught, 32)[:, :2]
+    encode = trained.model.get_layer("frames").layer
+    features = np.stack([encode.predict_on_batch(window) for window in inputs])
+    head = build_classifier(len(LABELS), features.shape[-1], replace(taught, num_frames=2))
+    head.set_weights(trained.model.get_layer("classify").get_weights())
+    assert np.abs(teacher(inputs) - head.predict_on_batch(features)).max() < 1e-5
+
+
 def test_without_one(config: FitConfig) -> None:
     assert load_teacher(config, LABELS) is None
 
 
+@pytest.mark.parametrize("drawn_frames", [0, 2])
 def test_it_is_asked_while_the_backbone_learns(
-    taught: FitConfig, cache: Path, monkeypatch: pytest.MonkeyPatch
+    taught: FitConfig, cache: Path, monkeypatch: pytest.MonkeyPatch, drawn_frames: int
 ) -> None:
     asked: list[tuple[int, ...]] = []
 
@@ -61,12 +74,15 @@ def test_it_is_asked_while_the_backbone_learns(
         return np.full((len(inputs), len(LABELS)), 0.5, np.float32)
 
     monkeypatch.setattr("har_train.fit.load_teacher", lambda config, labels: answer)
-    config = replace(taught, epochs=1, fine_tune_epochs=1, teacher_share=1.0)
-    history = fit(config, cache=cache).history
+    config = replace(
+        taught, epochs=1, fine_tune_epochs=1, teacher_share=1.0, fine_tune_frames=drawn_frames
+    )
+    result = fit(config, cache=cache)
+    assert result.model.input_shape[1] == config.num_frames
     assert sum(shape[0] for shape in asked) >= 8  # each training clip, of the twelve
-    assert {shape[1:] for shape in asked} == {(config.num_frames, 32, 32, 3)}
+    assert {shape[1:] for shape in asked} == {(drawn_frames or config.num_frames, 32, 32, 3)}
     # What it says is all that is learnt: no answer is better than an even one, at ln 2.
-    assert history["loss"][1] >= np.log(2) - 1e-6
+    assert result.history["loss"][1] >= np.log(2) - 1e-6
 
 
 def test_one_that_does_not_fit_is_refused(taught: FitConfig, tmp_path: Path) -> None:

@@ -266,6 +266,12 @@ def _parse_answers(
     help="Size of frames that it learns from; needs --fresh-views. [default: --size]",
 )
 @click.option(
+    "--fine-tune-frames",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Frames of a window that it learns from; needs --fresh-views. [default: --num-frames]",
+)
+@click.option(
     "--teacher",
     metavar="RUN",
     help="Learn this run's answers to the same pictures beside the labels; needs --fresh-views.",

@@ -47,6 +47,7 @@ RANGES: Mapping[str, Range] = {
     "label_smoothing": BELOW_1,
     "fine_tune_blocks": NOT_NEGATIVE,
     "fine_tune_size": NOT_NEGATIVE,
+    "fine_tune_frames": NOT_NEGATIVE,
     "ema": BELOW_1,
     "teacher_share": SHARE,
 }
@@ -104,6 +105,8 @@ class FitConfig:
             of reading cached views: slower, and better where the data is small.
         fine_tune_size: Height and width of frames that stage 2 learns from with `fresh_views`; 0
             for `size`. What is learnt at 160 pixels holds at 224, for half of the time.
+        fine_tune_frames: Frames of a window that stage 2 learns from with `fresh_views`; 0 for T.
+            Frames of a clip resemble each other: one of 16 costs a sixteenth.
         teacher: The `model.keras` of a run, whose answers to each drawn window are learnt beside
             its label, with `fresh_views`; "" for none. It is to have the same labels.
         teacher_share: Share of its answers in the target.
@@ -154,6 +157,7 @@ class FitConfig:
     fine_tune_rate: float = 1e-4
     fresh_views: bool = False
     fine_tune_size: int = 0
+    fine_tune_frames: int = 0
     teacher: str = ""
     teacher_share: float = 0.7
     mixed_precision: bool = False
@@ -191,6 +195,7 @@ class FitConfig:
                 "--fresh-views, or leave the teacher out."
             )
         self._check_pixels()
+        self._check_drawn_frames()
         if "/" in self.name or "\\" in self.name:
             raise DataError(f"name becomes a file name, without slashes. Received {self.name!r}.")
 
@@ -204,24 +209,46 @@ class FitConfig:
                 f"true), or leave out {' and '.join(given)}."
             )
 
+    def _check_drawn_frames(self) -> None:
+        """Refuse windows for stage 2 that the head cannot see."""
+        least = 2 if self.head_input == "differences" else 1
+        # T may still be chosen by the data, see `num_frames`.
+        most = self.num_frames or self.fine_tune_frames
+        if self.fine_tune_frames and not least <= self.fine_tune_frames <= most:
+            raise DataError(
+                f"fine_tune_frames should be from {least} to num_frames, {self.num_frames} here. "
+                f"Received {self.fine_tune_frames}."
+            )
+
     def _pixel_options(self) -> list[str]:
         """What was chosen for fresh views alone; spelled as options, for few write TOML."""
         return [
             *([f"--fine-tune-size {self.fine_tune_size}"] if self.fine_tune_size else []),
+            *([f"--fine-tune-frames {self.fine_tune_frames}"] if self.fine_tune_frames else []),
             *([f"--cutmix {self.cutmix:g}"] if self.cutmix else []),
             *([f"--teacher {self.teacher}"] if self.teacher else []),
         ]
 
     @property
     def without_effect(self) -> list[str]:
-        """Fresh views, and what was chosen for them alone, where no backbone is fine-tuned."""
-        idle = self.fresh_views and not self.fine_tune_blocks
-        return ["--fresh-views", *self._pixel_options()] if idle else []
+        """What was chosen for a fine-tuning that does not take place."""
+        if self.fine_tune_blocks:
+            return []
+        return [
+            *(["--fresh-views", *self._pixel_options()] if self.fresh_views else []),
+            *([f"--ema {self.ema:g}"] if self.ema else []),
+            *(["--mixed-precision"] if self.mixed_precision else []),
+        ]
 
     @property
     def drawn_size(self) -> int:
         """Height and width of the frames that stage 2 draws from pixels."""
         return self.fine_tune_size or self.size
+
+    @property
+    def drawn_frames(self) -> int:
+        """Frames of the windows that stage 2 draws from pixels."""
+        return self.fine_tune_frames or self.num_frames
 
     @property
     def stride(self) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from har_edge import __version__
 from har_edge.errors import SourceError
 from har_edge.preprocess import Pixels, display_path
+from har_train.data import Sample
 from har_train.explore import Exploration
 from har_train.findings import KINDS, Finding
 from har_train.scan import small_picture
@@ -184,7 +185,7 @@ def _pictures(paths: Iterable[Path]) -> str:
     for path in paths:
         # Folders, and files that are reported as unreadable themselves, have no picture.
         with contextlib.suppress(SourceError):
-            tags.append(_picture(small_picture(path, PAIR_PX)))
+            tags.append(_picture(small_picture(Sample(path, label="", group=""), PAIR_PX)))
     return "".join(tags)
 
 

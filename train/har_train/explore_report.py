@@ -94,7 +94,7 @@ def _choose_pictures(exploration: Exploration) -> dict[str, list[Pixels]]:
     pictures = {}
     for label, items in by_label.items():
         chosen = np.unique(np.linspace(0, len(items) - 1, SHEET_COLUMNS).round().astype(int))
-        pictures[label] = [small_picture(items[i].sample.path, side) for i in chosen if items]
+        pictures[label] = [small_picture(items[i].sample, side) for i in chosen if items]
     return pictures
 
 

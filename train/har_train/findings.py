@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -67,22 +68,39 @@ def find_unreadable(
 
 
 def find_copies(facts: Sequence[FileFacts]) -> Iterator[Finding]:
-    """Report files with the same bytes: duplicates, leakage and conflicts."""
-    by_content: dict[str, list[FileFacts]] = defaultdict(list)
+    """Report files with the same bytes: duplicates, leakage and conflicts.
+
+    Spans of one video that do not overlap are different samples, but not on two sides of a split.
+    """
+    by_content: dict[str, list[Sample]] = defaultdict(list)
     for item in facts:
-        by_content[item.sha256].append(item)
+        by_content[item.sha256].append(item.sample)
     for copies in by_content.values():
-        firsts: dict[str, Sample] = {}
-        labels: dict[str, Sample] = {}
-        for sample in (item.sample for item in copies):
-            for first in firsts.values():
+        # One sample is enough to compare with: of each part of a side, of each span and label.
+        sides: list[Sample] = []
+        labels: dict[tuple[str, float, float], Sample] = {}
+        for sample in copies:
+            across = {s.split: s for s in reversed(sides) if s.split != sample.split}
+            same = [s for s in sides if s.split == sample.split and _overlap(s, sample)]
+            for first in [*reversed(across.values()), *same[:1]]:
                 yield _clash(first, sample, f"identical content{_labels(first, sample)}")
-            firsts.setdefault(sample.split, sample)
-            if labels and sample.label not in labels:
-                first = next(iter(labels.values()))
-                detail = f"identical content{_labels(first, sample)}"
-                yield Finding("conflict", _sides(first, sample), detail, first.path, sample.path)
-            labels.setdefault(sample.label, sample)
+            if not same:
+                sides.append(sample)
+            span = sample.label, sample.start_s, sample.end_s
+            if span not in labels:
+                others = labels.values()
+                clashes = (s for s in others if s.label != sample.label and _overlap(s, sample))
+                for other in itertools.islice(clashes, 1):
+                    detail = f"identical content{_labels(other, sample)}"
+                    yield Finding(
+                        "conflict", _sides(other, sample), detail, other.path, sample.path
+                    )
+                labels[span] = sample
+
+
+def _overlap(first: Sample, second: Sample) -> bool:
+    """Whether two samples of one file show the same frames."""
+    return first.start_s < second.end_s and second.start_s < first.end_s
 
 
 def find_near_copies(facts: Sequence[FileFacts]) -> Iterator[Finding]:

@@ -182,13 +182,14 @@ def _from_pixels(
     train, val = (
         store(part, None, view=view) for part, view in zip(samples, (views[0], View()), strict=True)
     )
-    size = config.drawn_size
+    size, frames = config.drawn_size, config.drawn_frames
     augmentation = views[0].augmentation
-    small, frames = replace(clip, height=size, width=size), config.num_frames
+    small, drawn = replace(clip, height=size, width=size), replace(config, num_frames=frames)
+    head = shortened_classifier(classifier, frames)
     return _Parts(
-        model=join_encoder(resized_encoder(encoder, size), classifier, frames, augmentation),
-        judge=join_encoder(encoder, classifier, frames),
-        train=build_fresh_windows(train, labels, config, clip=small, augmentation=augmentation),
+        model=join_encoder(resized_encoder(encoder, size), head, frames, augmentation),
+        judge=join_encoder(encoder, classifier, config.num_frames),
+        train=build_fresh_windows(train, labels, drawn, clip=small, augmentation=augmentation),
         # Side by side: overlapping windows would run the same frames through again.
         val=build_map_windows([val], labels, replace(config, window_stride=config.num_frames)),
     )
@@ -207,6 +208,19 @@ def resized_encoder(encoder: Any, size: int) -> Any:
     over = keras.Input(scaled.shape[1:], name="scaled")
     network = _with_fixed_statistics(backbone, over)
     return keras.Model(pixels, encoder.layers[-1](network(scaled)))
+
+
+def shortened_classifier(classifier: Any, num_frames: int) -> Any:
+    """Lay the layers of a head over windows of another length; all weights are shared.
+
+    Returns:
+        Keras model, (N, num_frames, D) features -> (N, C) probabilities.
+    """
+    keras = import_keras()
+    features = keras.Input((num_frames, classifier.input_shape[-1]), name="features")
+    return keras.models.clone_model(
+        classifier, input_tensors=features, clone_function=lambda layer: layer
+    )
 
 
 def _with_fixed_statistics(network: Any, inputs: Any) -> Any:

@@ -372,6 +372,7 @@ def _fine_tune(
     """Train the top of the backbone and the head on cached maps of the bottom."""
     config = stage.config
     samples = {s: [item.sample for item in encoded.parts[s][0]] for s in ("train", "val")}
+    drawn = replace(config, num_frames=config.drawn_frames)
     stage.say(f"\nFine-tuning the top {config.fine_tune_blocks} blocks of {config.backbone}")
     return fine_tune(
         encoder,
@@ -381,7 +382,7 @@ def _fine_tune(
         encoded.labels,
         config,
         clip=stage.clip,
-        views=training_views(config, config.views),
+        views=training_views(drawn, config.views),
         cache=stage.cache,
         fill=stage.fill,
         teacher=teacher,

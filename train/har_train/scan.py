@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from har_edge.clips import empty_span
 from har_edge.errors import SourceError
 from har_edge.preprocess import VIDEO_SUFFIXES, Pixels, load_image
-from har_edge.sampling import FrameSampler
+from har_edge.sampling import TOLERANCE_S, FrameSampler
 from har_edge.sources import VideoSource
 from har_train.data import Sample
 
@@ -37,7 +39,7 @@ class FileFacts:
         hashes: Perceptual hash of each looked-at frame, (F, 64), bool; F is 1 for a still
             and 3 for a clip.
         thumbnails: The same frames, (F, THUMBNAIL_PX, THUMBNAIL_PX, 3), uint8.
-        num_frames: Frames in a clip, 1 for a still.
+        num_frames: Frames in a clip, or in the span of it that the sample is; 1 for a still.
         frame_rate_hz: Of a clip, 0 for a still.
     """
 
@@ -58,7 +60,7 @@ class FileFacts:
 
     @property
     def duration_s(self) -> float:
-        """Length of a clip; 0 for a still."""
+        """Length of a clip, or of the sample's span of it; 0 for a still."""
         return self.num_frames / self.frame_rate_hz if self.is_clip else 0.0
 
 
@@ -112,16 +114,14 @@ def read_facts(sample: Sample, *, thorough: bool = False) -> FileFacts:
     if sample.path.suffix.lower() not in VIDEO_SUFFIXES:
         return _describe(sample, digest, [load_image(sample.path, smallest=HASHED_PX)])
     source = VideoSource(sample.path)
-    if source.duration_s is None:
-        return _describe(sample, digest, *_look_in_passing(source))
-    if thorough:
+    if thorough and source.duration_s is not None:
         for _ in source.frames(FrameSampler(1.0)):
             pass
-    return _describe(sample, digest, source.look(), source.num_frames, source.frame_rate_hz)
+    return _describe(sample, digest, *_look(source, sample))
 
 
-def small_picture(path: Path, side: int) -> Pixels:
-    """Give a picture of a file for people: a still itself, a clip's middle frame.
+def small_picture(sample: Sample, side: int) -> Pixels:
+    """Give a picture of a sample for people: a still itself, the middle frame of a clip or span.
 
     Returns:
         RGB pixels, (H, W, 3), uint8; the longer side has `side` pixels.
@@ -131,27 +131,49 @@ def small_picture(path: Path, side: int) -> Pixels:
     """
     from PIL import Image, ImageOps
 
-    if path.suffix.lower() not in VIDEO_SUFFIXES:
-        frame = load_image(path, smallest=side)
+    if sample.path.suffix.lower() not in VIDEO_SUFFIXES:
+        frame = load_image(sample.path, smallest=side)
     else:
-        source = VideoSource(path)
-        looks = source.look() if source.duration_s is not None else _look_in_passing(source)[0]
-        frame = looks[1]
+        frame = _look(VideoSource(sample.path), sample)[0][1]
     return np.asarray(ImageOps.contain(Image.fromarray(frame), (side, side)), dtype=np.uint8)
 
 
-def _look_in_passing(source: VideoSource) -> tuple[list[Pixels], int, float]:
-    """Give three frames of a file of unstated length, its number of frames and its rate."""
+def _look(source: VideoSource, sample: Sample) -> tuple[list[Pixels], int, float]:
+    """Give three frames of a sample's span, its number of frames and its rate."""
+    if source.duration_s is None:
+        return _look_in_passing(source, sample)
+    rate, start_s, end_s = source.frame_rate_hz, *_rounded_span(sample)
+    first = math.ceil(start_s * rate)
+    # One before the first frame at the end, which is not in the span.
+    last = math.ceil(min(end_s * rate, source.num_frames)) - 1
+    if first > last:
+        raise empty_span(sample.path, sample.start_s, sample.end_s)
+    return source.look(first, last), last - first + 1, rate
+
+
+def _look_in_passing(source: VideoSource, sample: Sample) -> tuple[list[Pixels], int, float]:
+    """Give the same of a file of unstated length."""
     looks: list[Pixels] = []
-    wanted = 1
+    count, wanted, rate = 0, 1, 1.0
+    start_s, end_s = _rounded_span(sample)
     for frame in source.frames(FrameSampler(1e6)):
+        if frame.timestamp_s > 0:
+            rate = frame.index / frame.timestamp_s
+        if not start_s <= frame.timestamp_s < end_s:
+            continue
         looks = [*looks[:2], frame.pixels] if looks else [frame.pixels] * 3
-        count = frame.index + 1
+        count += 1
         if count == wanted:
             # The last power of two lies in the second half, whatever the length.
             looks[1], wanted = frame.pixels, 2 * wanted
-    rate = (count - 1) / frame.timestamp_s if frame.timestamp_s > 0 else 1.0
+    if not looks:
+        raise empty_span(sample.path, sample.start_s, sample.end_s)
     return looks, count, rate
+
+
+def _rounded_span(sample: Sample) -> tuple[float, float]:
+    """Start and end, as exact as times of frames are."""
+    return max(0.0, sample.start_s - TOLERANCE_S), sample.end_s - TOLERANCE_S
 
 
 def _describe(

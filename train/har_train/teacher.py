@@ -15,7 +15,7 @@ import numpy as np
 from har_edge.errors import DataError
 from har_edge.preprocess import display_path
 from har_train.config import FitConfig
-from har_train.finetune import join_encoder, resized_encoder
+from har_train.finetune import join_encoder, resized_encoder, shortened_classifier
 from har_train.keras_run import KerasRun, load_run
 from har_train.windows import Floats, Teacher
 
@@ -40,8 +40,8 @@ def load_teacher(config: FitConfig, labels: Sequence[str]) -> Teacher | None:
     _check_fits(run, config, labels)
     network: Any = join_encoder(
         resized_encoder(run.encoder, config.drawn_size),
-        run.classifier,
-        config.num_frames,
+        shortened_classifier(run.classifier, config.drawn_frames),
+        config.drawn_frames,
     )
 
     def answer(inputs: Floats) -> Floats:
