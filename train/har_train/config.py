@@ -106,7 +106,7 @@ class FitConfig:
         fine_tune_size: Height and width of frames that stage 2 learns from with `fresh_views`; 0
             for `size`. What is learnt at 160 pixels holds at 224, for half of the time.
         fine_tune_frames: Frames of a window that stage 2 learns from with `fresh_views`; 0 for T.
-            Frames of a clip resemble each other: one of 16 costs a sixteenth.
+            Frames of a clip resemble each other: one of 16 costs a sixteenth, beside validation.
         teacher: The `model.keras` of a run, whose answers to each drawn window are learnt beside
             its label, with `fresh_views`; "" for none. It is to have the same labels.
         teacher_share: Share of its answers in the target.
