@@ -157,7 +157,8 @@ def pareto(report: Report) -> Figure:
     axis.plot(x[best], y[best], color=GREY, linewidth=1, linestyle="--", zorder=1)
     _legend(axis, cases, style)
     axis.margins(0.15)
-    axis.set_xlim(left=0)
+    # Cases that are alike leave little beside them.
+    axis.set_xlim(0, 1.1 * x.max())
     axis.set_xlabel("p50 of a step (ms); figure: threads")
     axis.set_ylabel("accuracy (%); area: size" if accurate else "size (MB)")
     return figure

@@ -72,15 +72,17 @@ def _expand(name: str) -> list[str]:
         return [f"camera:{name}"]
     if path.suffix.lower() in LIST_SUFFIXES and path.is_file():
         return expand_sources(_read_list(path))
+    pattern = False
     if path.is_dir():
         found = [str(p) for p in sorted(path.rglob("*")) if is_media(p)]
-    elif glob.has_magic(name) and not path.exists():
+    elif pattern := glob.has_magic(name) and not path.exists():
         found = [p for p in sorted(glob.glob(name, recursive=True)) if is_media(Path(p))]
     else:
         found = [name]
     if not found:
+        verb = "matches" if pattern else "holds"
         raise SourceError(
-            f"{display_path(name)} holds no picture and no video. Expected files that end "
+            f"{display_path(name)} {verb} no picture and no video. Expected files that end "
             f"in one of {', '.join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))}."
         )
     return found

@@ -133,7 +133,7 @@ def test_manifest_with_odd_labels(label: str, encoding: str, tmp_path: Path) -> 
         ("path\na.png\n", "Received path"),
         ("path,label\na.png,walk\ngone.png,fall\n", "line 3.*gone.png"),
         ("path,label\na.png,walk\n.,fall\n", "line 3"),
-        ("path,label\na.png,walk\nb.png,\n", "line 3.*a label"),
+        ("path,label\na.png,walk\nb.png,\n", "line 3.*a path, a label.*'b.png', ''"),
         ("path,label\na.png\nb.png,fall\n", "line 2.*a label"),
         ("label,path\nwalk,a.png\nfall\n", "line 3"),
         ("path,label\na.png,walk\nb.png,walk, fast\n", "line 3"),

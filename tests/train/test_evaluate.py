@@ -275,6 +275,17 @@ def test_few_clips_that_are_all_right_prove_little() -> None:
     assert bootstrap_interval(hits, pairs) == bootstrap_interval(hits[:6])
 
 
+def test_groups_that_are_equally_good_prove_little() -> None:
+    """Drawn anew they are always the same, as if nothing were left to doubt."""
+    hits = np.array([True, False, False] * 2)
+    low, high = bootstrap_interval(hits, ["a"] * 3 + ["b"] * 3)
+    # Wilson's for a third of 2, by hand: z^2 3.8415, centre 0.4429, half 0.3977.
+    assert (low, high) == pytest.approx((0.0453, 0.8406), abs=2e-4)
+    one = bootstrap_interval(hits[:3], ["a"] * 3)
+    assert one[0] < low
+    assert one[1] > high
+
+
 def test_top_k_of_no_more_classes_is_left_out() -> None:
     names = [k for k in measure(random_predictions(0, classes=2)) if k.startswith("top_")]
     assert names == []

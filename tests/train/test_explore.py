@@ -292,24 +292,32 @@ def test_spans_of_a_video_are_samples_of_their_own(make_clip: MakeClip, tmp_path
     make_clip(tmp_path / "clip.mp4", "left", count=60)
     apart = "left,train,0,2", "right,train,2,4.0", "left,train,4,"
     assert span_findings(tmp_path, *apart) == []
-    labels = "; labels 'left' and 'right'"
     # It shares a second with the span before, and one with that after.
+    shared = (
+        "overlapping parts of one video, 4 s to its end and 3 s to 5 s; labels 'left' and 'right'"
+    )
     assert span_findings(tmp_path, *apart, "right,train,3,5") == [
-        ("conflict", "train", f"identical content{labels}"),
-        ("duplicates", "train", f"identical content{labels}"),
+        ("conflict", "train", shared),
+        ("duplicates", "train", shared),
     ]
     assert span_findings(tmp_path, *apart[:2], "right,train,2.5,5") == [
+        ("duplicates", "train", "overlapping parts of one video, 2 s to 4 s and 2.5 s to 5 s")
+    ]
+    assert span_findings(tmp_path, *apart[:2], "left,train,0,2") == [
         ("duplicates", "train", "identical content")
     ]
     # Apart too they show one person in one place.
     assert span_findings(tmp_path, *apart[:2], "left,test,4,") == [
-        ("leakage", "train/test", "identical content")
+        ("leakage", "train/test", "parts of one video, 0 s to 2 s and 4 s to its end")
     ]
     ((kind, _, detail),) = span_findings(tmp_path, *apart, "left,train,6,7")
     assert kind == "unreadable"
     assert "frames from 6 s to 7 s" in detail
     ((kind, _, detail),) = span_findings(tmp_path, "left,train,0,2", "right,train,2,3.5")
-    assert (kind, detail) == ("short", "12 of 16 frames at 8 Hz: 1.50 s at 10 Hz")
+    assert (kind, detail) == (
+        "short",
+        "12 of 16 frames at 8 Hz: 1.50 s at 10 Hz, from 2 s to 3.5 s",
+    )
 
 
 class Unstated(VideoSource):

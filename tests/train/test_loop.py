@@ -21,7 +21,7 @@ from killed import read_result
 from har_edge.errors import DataError, OutputError
 from har_train import loop
 from har_train.config import FitConfig, save_config
-from har_train.loop import History, LoopSettings, run_epochs
+from har_train.loop import History, LoopSettings, Outcome, join_outcomes, run_epochs
 from har_train.run_folder import checkpoint_folder
 
 pytest.importorskip("tensorflow")
@@ -80,7 +80,7 @@ def train(
             raise KilledError
 
     settings = replace(LoopSettings(6, 9, 0, checkpoint, "data"), **changes)
-    return run_epochs(model, dataset, dataset(None), settings, report=report)
+    return run_epochs(model, dataset, dataset(None), settings, report=report).history
 
 
 @pytest.mark.parametrize("ema", [False, True])
@@ -141,8 +141,18 @@ def test_weights_stay_if_no_epoch_is_better() -> None:
     train(model, None, epochs=60, patience=60)
     before = model.get_weights()
     model.optimizer.learning_rate = 5.0  # spoils them
-    run_epochs(model, dataset, dataset(None), LoopSettings(3, 9, 0), trained=True)
+    outcome = run_epochs(model, dataset, dataset(None), LoopSettings(3, 9, 0), trained=True)
+    assert outcome.kept is None
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_kept_epoch_is_counted_over_all_trainings() -> None:
+    """The losses of two trainings are no measure: they may be of other windows."""
+    first, second = ({"val_loss": losses} for losses in ([0.5, 0.4, 0.45], [0.1, 0.2]))
+    history, best_epoch = join_outcomes([Outcome(first, 1), Outcome(second, None)])
+    assert (history, best_epoch) == ({"val_loss": [0.5, 0.4, 0.45, 0.1, 0.2]}, 2)
+    assert join_outcomes([Outcome(first, 1), Outcome(second, 1)])[1] == 5
+    assert join_outcomes([Outcome(first, None)])[1] == 0
 
 
 def test_epochs_are_judged_whatever_their_confidence() -> None:

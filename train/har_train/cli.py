@@ -436,8 +436,8 @@ def _fit(config: FitConfig | None, out: str | None, means: _Means) -> None:
         return
     if idle := config.without_effect:
         note(f"Without --fine-tune-blocks these do nothing: {', '.join(idle)}.")
+    checkpoints = checkpoint_folder(folder) if resumed else start_checkpoints(config, folder)
     try:
-        checkpoints = checkpoint_folder(folder) if resumed else start_checkpoints(config, folder)
         with means.open_fill() as fill:
             result = train(
                 config,

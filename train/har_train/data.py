@@ -51,6 +51,11 @@ class Sample:
         """Whether it is a picture."""
         return self.path.suffix.lower() not in VIDEO_SUFFIXES
 
+    @property
+    def is_span(self) -> bool:
+        """Whether it is a part of a video that the data names, rather than a whole file."""
+        return (self.start_s, self.end_s) != (0.0, math.inf)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -99,7 +104,9 @@ def load_dataset(data: str | os.PathLike[str], root: str | os.PathLike[str] = ""
     """
     listing = list_dataset(data, root)
     if listing.problems:
-        raise DataError(listing.problems[0].message)
+        others = len(listing.problems) - 1
+        shown = f" ({others} more: har-train explore {display_path(data)} lists all.)"
+        raise DataError(listing.problems[0].message + (shown if others else ""))
     labels = {s.label for s in listing.samples}
     if len(labels) < 2:
         raise DataError(
@@ -181,17 +188,10 @@ def _list_manifest(path: Path, root: Path) -> Listing:
         )
     listing = Listing()
     for line, row in enumerate(rows, start=2):
-        # A row that is too short leaves None in its last cells, one too long a key of None.
-        whole = None not in row and all(row[key] for key in ("path", "label"))
         file_path, split = root / (row["path"] or ""), row.get("split") or ""
         label = row["label"] or ""
-        one_line = len(label.splitlines()) == 1
-        if not (whole and one_line and split in ("", *SPLITS) and file_path.is_file()):
-            message = (
-                f"{display_path(path)}, line {line}: expected an existing file, a label and a "
-                f"split of {', '.join(SPLITS)} or none. Received {row}, looked in "
-                f"{display_path(root)}."
-            )
+        if fault := _row_fault(row, file_path):
+            message = f"{display_path(path)}, line {line}: {fault}"
             listing.problems.append(Problem("row", file_path, label, split, message))
             continue
         group = row.get("group") or group_of(file_path)
@@ -202,6 +202,23 @@ def _list_manifest(path: Path, root: Path) -> Listing:
             continue
         listing.samples.append(Sample(file_path, label, group, split, *span))
     return listing
+
+
+def _row_fault(row: Mapping[str, str | None], file_path: Path) -> str:
+    """Say what is wrong with a manifest's row; "" if nothing is."""
+    # A row that is too short leaves None in its last cells, one too long a key of None.
+    whole = None not in row and all(row[key] for key in ("path", "label"))
+    if not whole or len((row["label"] or "").splitlines()) != 1:
+        cells = ", ".join(repr(cell) for cell in row.values() if cell is not None)
+        return (
+            "expected a path, a label of one line, and no more cells than columns. Received "
+            f"{cells or 'none'}."
+        )
+    if row.get("split") not in (None, "", *SPLITS):
+        return f"expected a split of {', '.join(SPLITS)} or none. Received {row['split']!r}."
+    if not file_path.is_file():
+        return f"there is no file {display_path(file_path)}. Check the path and --root."
+    return ""
 
 
 def _read_table(path: Path) -> tuple[set[str], list[dict[str, str | None]]]:
@@ -319,9 +336,11 @@ def beside_answers(
         return list(samples), []
     known = {s.label for s in samples}
     if len(set(labels)) < 2 or not known.issuperset(labels):
+        unknown = sorted(set(labels) - known)
         raise DataError(
             f"labels should be 2 or more of the dataset's: {', '.join(sorted(known))}. Received "
-            f"{', '.join(sorted(labels))}."
+            f"{', '.join(sorted(labels))}"
+            f"{f', of which it has no {unknown[0]}' if unknown else ''}."
         )
     asked = [s for s in samples if s.label in labels]
     return asked, [s for s in samples if s.label not in labels]

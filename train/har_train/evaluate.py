@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -157,8 +158,8 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Percentile interval of a share, clips or groups of them resampled with replacement.
 
-    Where all are right, or all wrong, every resample is alike, as if nothing were left to doubt:
-    there it is Wilson's score interval, a group counted once.
+    Where all are right, or all wrong, or the groups are equally good, every resample is alike, as
+    if nothing were left to doubt: there it is Wilson's score interval, a group counted once.
 
     Args:
         hits: Whether each clip was right, (N,).
@@ -170,26 +171,32 @@ def bootstrap_interval(
     Sources: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13; Wilson,
     Probable Inference, the Law of Succession, and Statistical Inference (JASA 1927).
     """
-    if hits.all() or not hits.any():
-        lowest, highest = _wilson_ends(len(set(groups)) if groups else len(hits), level)
-        return (lowest, 1.0) if hits.all() else (0.0, highest)
+    names = list(groups) if groups is not None else [str(i) for i in range(len(hits))]
+    _, number = np.unique(names, return_inverse=True)
+    sizes, right = np.bincount(number), np.bincount(number, hits)
+    if np.ptp(right / sizes) == 0:
+        return _wilson_interval(float(hits.mean()), len(sizes), level)
     random = np.random.default_rng(seed)
-    if groups is None or len(set(groups)) == len(hits):
+    if len(sizes) == len(hits):
         # The hits in a resample of N clips are binomial: no need to draw the clips themselves.
         drawn = random.binomial(len(hits), hits.mean(), resamples) / len(hits)
     else:
-        _, number = np.unique(list(groups), return_inverse=True)
-        sizes = np.bincount(number)
         times = random.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), resamples)
-        drawn = times @ np.bincount(number, hits) / (times @ sizes)
+        drawn = times @ right / (times @ sizes)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def _wilson_ends(count: int, level: float) -> tuple[float, float]:
-    """Lower end of Wilson's interval where all of `count` are right, upper where none is."""
+def _wilson_interval(share: float, count: int, level: float) -> tuple[float, float]:
+    """Wilson's interval of a share of `count` draws."""
     z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
-    return count / (count + z2), z2 / (count + z2)
+    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = math.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
+    # Of shares 0 and 1 the outer end is the share itself, but for rounding.
+    return (
+        0.0 if share == 0 else centre - half,
+        1.0 if share == 1 else centre + half,
+    )
 
 
 def fit_temperature(predictions: SplitPredictions) -> float:

@@ -11,7 +11,6 @@ import hashlib
 import io
 import itertools
 import json
-import math
 import os
 import re
 from collections import deque
@@ -280,7 +279,7 @@ class _Store:
             digest = hashlib.sha256(sample.path.read_bytes()).hexdigest()
         except OSError as error:
             raise SourceError(f"{sample.path} cannot be read: {error.strerror}.") from error
-        if (sample.start_s, sample.end_s) != (0.0, math.inf):
+        if sample.is_span:
             digest += f"-{sample.start_s:g}-{sample.end_s:g}"
         settings = self._view.settings(still=sample.is_still)
         suffix = f"-{_short_hash(settings)}" if settings else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -83,7 +84,7 @@ def find_copies(facts: Sequence[FileFacts]) -> Iterator[Finding]:
             across = {s.split: s for s in reversed(sides) if s.split != sample.split}
             same = [s for s in sides if s.split == sample.split and _overlap(s, sample)]
             for first in [*reversed(across.values()), *same[:1]]:
-                yield _clash(first, sample, f"identical content{_labels(first, sample)}")
+                yield _clash(first, sample, _identity(first, sample))
             if not same:
                 sides.append(sample)
             span = sample.label, sample.start_s, sample.end_s
@@ -91,11 +92,24 @@ def find_copies(facts: Sequence[FileFacts]) -> Iterator[Finding]:
                 others = labels.values()
                 clashes = (s for s in others if s.label != sample.label and _overlap(s, sample))
                 for other in itertools.islice(clashes, 1):
-                    detail = f"identical content{_labels(other, sample)}"
-                    yield Finding(
-                        "conflict", _sides(other, sample), detail, other.path, sample.path
-                    )
+                    both, detail = _sides(other, sample), _identity(other, sample)
+                    yield Finding("conflict", both, detail, other.path, sample.path)
                 labels[span] = sample
+
+
+def _identity(first: Sample, second: Sample) -> str:
+    """Say what two samples of the same bytes have in common."""
+    if (first.start_s, first.end_s) == (second.start_s, second.end_s):
+        words = "identical content"
+    else:
+        parts = "overlapping parts" if _overlap(first, second) else "parts"
+        words = f"{parts} of one video, {_span(first)} and {_span(second)}"
+    return f"{words}{_labels(first, second)}"
+
+
+def _span(sample: Sample) -> str:
+    end = f"{sample.end_s:g} s" if math.isfinite(sample.end_s) else "its end"
+    return f"{sample.start_s:g} s to {end}"
 
 
 def _overlap(first: Sample, second: Sample) -> bool:
@@ -208,6 +222,8 @@ def find_short(
                 f"{sampler.taken} of {num_frames} frames at {frame_rate_hz:g} Hz: "
                 f"{item.duration_s:.2f} s at {item.frame_rate_hz:.4g} Hz"
             )
+            if item.sample.is_span:
+                detail += f", from {_span(item.sample)}"
             yield Finding("short", item.sample.split, detail, item.sample.path)
 
 

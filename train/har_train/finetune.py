@@ -28,7 +28,7 @@ from har_train.augment import Augmentation, augment_colour
 from har_train.config import FitConfig
 from har_train.data import Sample
 from har_train.features import CachedSample, Fill, View, cache_dataset, fill_folder
-from har_train.loop import History, LoopSettings, run_epochs
+from har_train.loop import LoopSettings, Outcome, run_epochs
 from har_train.model import BACKBONES, backbone_of, import_keras
 from har_train.windows import (
     Teacher,
@@ -63,7 +63,7 @@ def fine_tune(
     teacher: Teacher | None = None,
     progress: Callable[[int, int], Callable[[int], object]] = lambda samples, classes: _uncounted,
     report: Callable[[int, Mapping[str, float]], object] = lambda epoch, logs: None,
-) -> History:
+) -> Outcome:
     """Train the top of the encoder and the classifier, both in place.
 
     Args:
@@ -83,7 +83,7 @@ def fine_tune(
         report: As in `har_train.loop.run_epochs`.
 
     Returns:
-        Figures by epoch.
+        Figures by epoch; where no epoch was better, both parts are as they were.
 
     Raises:
         DataError: if the backbone has no such number of blocks.

@@ -37,10 +37,11 @@ from har_train.evaluate import (
     tempered,
 )
 from har_train.features import EncodedSample, Fill, View, encode_dataset, fill_folder
-from har_train.finetune import fine_tune
-from har_train.loop import History, LoopSettings, run_epochs
+from har_train.finetune import fine_tune, first_layer_of_top
+from har_train.loop import LoopSettings, Outcome, join_outcomes, run_epochs
 from har_train.model import (
     backbone_name,
+    backbone_of,
     build_classifier,
     build_encoder,
     import_keras,
@@ -71,7 +72,8 @@ class FitResult:
         config: Settings with all automatic ones filled in.
         spec: The model's description.
         model: Keras model, (N, T, H, W, 3) -> (N, C).
-        history: Keras's history by epoch.
+        history: Keras's history by epoch, of all stages.
+        best_epoch: Epoch, from 1, whose weights were kept.
         samples: All readable samples of the model's labels with their splits.
         beside: The readable samples of other labels, see `FitConfig.labels`.
         left_out: The files that could not be decoded.
@@ -83,17 +85,12 @@ class FitResult:
     spec: ModelSpec
     model: Any
     history: Mapping[str, Sequence[float]]
+    best_epoch: int
     samples: Sequence[Sample]
     beside: Sequence[Sample]
     left_out: Sequence[Path]
     predictions: Mapping[str, SplitPredictions]
     metrics: Mapping[str, Mapping[str, float]]
-
-    @property
-    def best_epoch(self) -> int:
-        """Epoch, from 1, whose weights were kept."""
-        losses = self.history["val_loss"]
-        return len(losses) if self.config.keep == "last" else int(np.argmin(losses)) + 1
 
 
 def fit(
@@ -145,27 +142,31 @@ def fit(
         config, cache, checkpoints, log_folder, say, progress, epoch_progress, fill, distribution
     )
     encoder = build_encoder(stage.clip, config)
+    if config.fine_tune_blocks:
+        # Before anything is encoded: the backbone may have fewer.
+        first_layer_of_top(backbone_of(encoder), config)
     encoded = _encode(samples, encoder, stage)
     # Before anything is trained: it may not fit.
     teacher = load_teacher(config, encoded.labels)
     classifier = build_classifier(len(encoded.labels), encoder.output_shape[-1], config)
     windows = _windows(encoded, config)
-    history = _train_head(classifier, windows, stage, encoded)
+    stages = [_train_head(classifier, windows, stage, encoded)]
     if config.fine_tune_blocks:
-        tuned = _fine_tune(encoder, classifier, encoded, stage, teacher)
-        # Once more through the whole network: what is recorded is what the saved model says.
-        encoded = _encode(samples, encoder, replace(stage, say=_silent), views=0)
-        windows = _windows(encoded, config)
-        say("\nTraining the head on the new features")
-        again = _train_head(classifier, windows, stage, encoded, name="head_again")
-        history = {key: [*values, *tuned[key], *again[key]] for key, values in history.items()}
+        stages.append(_fine_tune(encoder, classifier, encoded, stage, teacher))
+        if stages[-1].kept is None:
+            say("No epoch was better on the validation part: backbone and head stay as they were.")
+        else:
+            # Once more through the whole network: what is recorded is what the saved model says.
+            encoded = _encode(samples, encoder, replace(stage, say=_silent), views=0)
+            windows = _windows(encoded, config)
+            stages.append(_train_head_again(classifier, windows, stage, encoded))
     # A fresh copy of the head, so that no optimizer state is saved with it.
     head = narrow_classifier(classifier, len(encoded.answers), config)
     judged = encoded.answered
     if judged is not encoded:
         windows = _windows(judged, config)
     predictions = {s: predict_windows(head, windows[s], judged.parts[s][0]) for s in SPLITS}
-    return _result(config, stage.clip, encoder, head, encoded, history, predictions)
+    return _result(config, stage.clip, encoder, head, encoded, stages, predictions)
 
 
 @dataclass(frozen=True)
@@ -335,7 +336,7 @@ def _train_head(
     stage: _Stage,
     encoded: _Encoded,
     name: Literal["head", "head_again"] = "head",
-) -> History:
+) -> Outcome:
     """Train until the validation loss stops falling, or for all epochs with a falling rate.
 
     A second time because the head that learnt along with the backbone saw mixed, cut and
@@ -366,9 +367,19 @@ def _train_head(
     )
 
 
+def _train_head_again(
+    classifier: Any, windows: Mapping[str, Windows], stage: _Stage, encoded: _Encoded
+) -> Outcome:
+    stage.say("\nTraining the head on the new features")
+    outcome = _train_head(classifier, windows, stage, encoded, name="head_again")
+    if outcome.kept is None:
+        stage.say("No epoch was better on the validation part: the head stays as it was.")
+    return outcome
+
+
 def _fine_tune(
     encoder: Any, classifier: Any, encoded: _Encoded, stage: _Stage, teacher: Teacher | None
-) -> History:
+) -> Outcome:
     """Train the top of the backbone and the head on cached maps of the bottom."""
     config = stage.config
     samples = {s: [item.sample for item in encoded.parts[s][0]] for s in ("train", "val")}
@@ -398,7 +409,7 @@ def _result(
     encoder: Any,
     head: Any,
     encoded: _Encoded,
-    history: History,
+    stages: Sequence[Outcome],
     raw: Mapping[str, SplitPredictions],
 ) -> FitResult:
     """Calibrate and measure the model, describe it and join its parts."""
@@ -428,9 +439,11 @@ def _result(
     )
     model = join_model(encoder, head, clip)
     beside = [s for s in encoded.samples if s.label not in judged.labels]
+    history, best_epoch = join_outcomes(stages)
     return FitResult(
-        config, spec, model, history, judged.samples, beside, encoded.left_out, predictions, metrics
-    )
+        config, spec, model, history, best_epoch, judged.samples, beside, encoded.left_out,
+        predictions, metrics,
+    )  # fmt: skip
 
 
 def predict_windows(

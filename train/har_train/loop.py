@@ -63,6 +63,37 @@ class LoopSettings:
         return self.distribution is None or self.distribution.is_chief
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a training.
+
+    Attributes:
+        history: Figures by epoch.
+        kept: Number of the epoch, from 0, whose weights stay; None for those that it began with.
+    """
+
+    history: History
+    kept: int | None
+
+
+def join_outcomes(outcomes: Sequence[Outcome]) -> tuple[History, int]:
+    """Join the histories of trainings that follow each other.
+
+    Returns:
+        Figures by epoch, and the number of the epoch, from 1, whose weights stay in the end; 0 for
+        none.
+    """
+    history: History = {}
+    best_epoch = epochs_before = 0
+    for outcome in outcomes:
+        if outcome.kept is not None:
+            best_epoch = epochs_before + outcome.kept + 1
+        for key, values in outcome.history.items():
+            history.setdefault(key, []).extend(values)
+        epochs_before = len(history["val_loss"])
+    return history, best_epoch
+
+
 @dataclass
 class _State:
     """Where the loop stands: the epochs done, and the weights of them to keep."""
@@ -88,7 +119,7 @@ def run_epochs(
     trained: bool = False,
     compile_model: Callable[[Any], object] | None = None,
     report: Callable[[int, Mapping[str, float]], object] = lambda epoch, logs: None,
-) -> History:
+) -> Outcome:
     """Train a compiled model; it keeps the weights that `settings.keep` says.
 
     The validation loss is the tempered one, see `_judge`.
@@ -105,9 +136,6 @@ def run_epochs(
             these if no epoch is better.
         compile_model: What the model was compiled by; for a distribution, which compiles a copy.
         report: Called after each epoch with its number and figures.
-
-    Returns:
-        Figures by epoch.
 
     Raises:
         DataError: if the checkpoint is of another training.
@@ -143,7 +171,7 @@ def run_epochs(
             _save(settings, learner, state)
         report(epoch, logs)
     model.set_weights(state.best)
-    return state.history
+    return Outcome(state.history, None if state.best_epoch < 0 else state.best_epoch)
 
 
 # Trains one epoch on a dataset, given its number; returns the weights that training goes on from,

@@ -126,6 +126,7 @@ def start_checkpoints(config: FitConfig, folder: Path) -> Path:
         save_config(config, checkpoints / "config.toml.partial")
         (checkpoints / "config.toml.partial").replace(checkpoints / "config.toml")
     except OSError as error:
+        discard_start(folder)
         raise OutputError(
             f"{display_path(checkpoints)} cannot be written: {error.strerror}. Give another --out."
         ) from error
@@ -145,6 +146,11 @@ def resume_config(folder: Path) -> FitConfig:
         DataError: if there is none.
     """
     path = checkpoint_folder(folder) / "config.toml"
+    if not path.is_file() and (folder / MODEL_NAME).is_file():
+        raise DataError(
+            f"{display_path(folder)} is finished: there is nothing to resume. To train once more, "
+            "give another --out."
+        )
     if not path.is_file():
         raise DataError(
             f"There is no unfinished training of {display_path(folder)}: {display_path(path)} is "

@@ -43,10 +43,12 @@ def load_backbone(weights: str) -> Any:
 @click.command()
 @click.argument("start")
 @click.argument("tuned")
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT.weights.h5", type=click.Path(path_type=Path))
 @click.option("--share", type=click.FloatRange(0, 1), default=0.5, show_default=True)
 def main(start: str, tuned: str, out: Path, share: float) -> None:
     """Write to OUT the weights that lie between START's and TUNED's."""
+    if not out.name.endswith(".weights.h5"):
+        raise click.BadParameter(f"Expected a name that ends in .weights.h5. Received {out}.")
     backbone = load_backbone(start)
     blend(backbone, load_backbone(tuned), share)
     backbone.save_weights(out)
