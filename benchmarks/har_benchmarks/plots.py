@@ -157,7 +157,7 @@ def pareto(report: Report) -> Figure:
     axis.plot(x[best], y[best], color=GREY, linewidth=1, linestyle="--", zorder=1)
     _legend(axis, cases, style)
     axis.margins(0.15)
-    # Cases that are alike leave little beside them.
+    # By margins alone, cases of nearly the same time get an axis that ends right at the points.
     axis.set_xlim(0, 1.1 * x.max())
     axis.set_xlabel("p50 of a step (ms); figure: threads")
     axis.set_ylabel("accuracy (%); area: size" if accurate else "size (MB)")

@@ -45,7 +45,7 @@ def _export(part: Any, source: str, shape: tuple[int, ...], target: str) -> byte
 def quantize_onnx(
     network: bytes, source: str, inputs: Iterable[FloatArray], *, float_convolutions: int = 0
 ) -> bytes:
-    """Quantize weights (int8, per channel) and activations (uint8) of one network.
+    """Quantize weights (8 bits, per channel) and activations (uint8) of one network.
 
     Args:
         network: In float32.
@@ -79,7 +79,34 @@ def quantize_onnx(
             weight_type=quantization.QuantType.QInt8,
             nodes_to_exclude=_nodes_until(folded, float_convolutions),
         )
-        return result.read_bytes()
+        return _with_unsigned_weights(result.read_bytes())
+
+
+def _with_unsigned_weights(network: bytes) -> bytes:
+    """Shift int8 weights and their zero points by 128, which leaves every weight as it is.
+
+    On x86-64 without VNNI onnxruntime multiplies uint8 by int8 in 16 bits that saturate: a network
+    of ours came out with a cosine of 0.98 beside its own arithmetic. Unsigned weights take kernels
+    that are exact everywhere.
+
+    Source: onnxruntime's "Quantize ONNX models", on U8S8 and U8U8.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load_from_string(network)
+    weights = {item.name: item for item in model.graph.initializer}
+    read = [n.input for n in model.graph.node if n.op_type == "DequantizeLinear"]
+    signed = {
+        name
+        for value, _, zero_point in read
+        if value in weights and weights[value].data_type == onnx.TensorProto.INT8
+        for name in (value, zero_point)
+    }
+    for name in signed:
+        shifted = numpy_helper.to_array(weights[name]).astype(np.int16) + 128
+        weights[name].CopyFrom(numpy_helper.from_array(shifted.astype(np.uint8), name))
+    return bytes(model.SerializeToString())
 
 
 def _nodes_until(path: Path, convolutions: int) -> list[str]:

@@ -231,8 +231,8 @@ class VideoSource:
         found = []
         for index in (first, (first + end) // 2, end - 1):
             pixels = self._frame_at(index)
-            if pixels is None and index == end - 1:
-                pixels = self._frame_at(min(index, enough))
+            if pixels is None and last is None and index == count - 1:
+                pixels = self._frame_at(enough)
             if pixels is None:
                 raise SourceError(
                     f"{self.name} should hold {count} frames, but number {index} cannot be "

@@ -300,6 +300,9 @@ def test_spans_of_a_video_are_samples_of_their_own(make_clip: MakeClip, tmp_path
         ("conflict", "train", shared),
         ("duplicates", "train", shared),
     ]
+    chain = "right,train,2.5,4.5", "right,train,4,6"
+    assert [detail.rpartition(", ")[2] for *_, detail in span_findings(tmp_path, *apart[:2], *chain)
+            ] == ["2 s to 4 s and 2.5 s to 4.5 s", "2.5 s to 4.5 s and 4 s to 6 s"]  # fmt: skip
     assert span_findings(tmp_path, *apart[:2], "right,train,2.5,5") == [
         ("duplicates", "train", "overlapping parts of one video, 2 s to 4 s and 2.5 s to 5 s")
     ]

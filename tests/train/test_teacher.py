@@ -14,6 +14,7 @@ from har_edge.errors import DataError
 from har_train.config import FitConfig
 from har_train.fit import FitResult, fit
 from har_train.model import build_classifier
+from har_train.run_folder import save_run
 from har_train.teacher import load_teacher
 
 pytest.importorskip("tensorflow")
@@ -96,6 +97,16 @@ def test_one_that_does_not_fit_is_refused(taught: FitConfig, tmp_path: Path) -> 
         load_teacher(replace(taught, teacher=str(tmp_path / "gone")), LABELS)
     with pytest.raises(DataError, match="without --fine-tune-blocks"):
         replace(taught, fine_tune_blocks=0)
+
+
+def test_one_that_sees_differences_is_not_asked_about_one_frame(
+    taught: FitConfig, trained: FitResult, tmp_path: Path
+) -> None:
+    config = replace(trained.config, head_input="differences")
+    save_run(replace(trained, config=config), tmp_path / "run")
+    asked = replace(taught, teacher=str(tmp_path / "run"), fine_tune_frames=1)
+    with pytest.raises(DataError, match=r"about 2 or more\. Received --fine-tune-frames 1"):
+        load_teacher(asked, LABELS)
 
 
 def test_command(

@@ -216,7 +216,8 @@ class FitConfig:
         most = self.num_frames or self.fine_tune_frames
         if self.fine_tune_frames and not least <= self.fine_tune_frames <= most:
             raise DataError(
-                f"fine_tune_frames should be from {least} to num_frames, {self.num_frames} here. "
+                f"fine_tune_frames should be from {least} to num_frames"
+                f"{f', {self.num_frames} here' if self.num_frames else ''}. "
                 f"Received {self.fine_tune_frames}."
             )
 

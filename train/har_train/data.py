@@ -105,8 +105,11 @@ def load_dataset(data: str | os.PathLike[str], root: str | os.PathLike[str] = ""
     listing = list_dataset(data, root)
     if listing.problems:
         others = len(listing.problems) - 1
-        shown = f" ({others} more: har-train explore {display_path(data)} lists all.)"
-        raise DataError(listing.problems[0].message + (shown if others else ""))
+        # Where nothing can be used, `explore` has nothing to look at either.
+        listed = others and listing.samples
+        where = f"{display_path(data)}{f' --root {display_path(root)}' if root else ''}"
+        more = f" ({others} more: har-train explore {where} lists all.)" if listed else ""
+        raise DataError(listing.problems[0].message + more)
     labels = {s.label for s in listing.samples}
     if len(labels) < 2:
         raise DataError(

@@ -77,15 +77,17 @@ def find_copies(facts: Sequence[FileFacts]) -> Iterator[Finding]:
     for item in facts:
         by_content[item.sha256].append(item.sample)
     for copies in by_content.values():
-        # One sample is enough to compare with: of each part of a side, of each span and label.
+        # One sample is enough to compare with: of each side and span, of each label and span.
         sides: list[Sample] = []
         labels: dict[tuple[str, float, float], Sample] = {}
         for sample in copies:
-            across = {s.split: s for s in reversed(sides) if s.split != sample.split}
-            same = [s for s in sides if s.split == sample.split and _overlap(s, sample)]
-            for first in [*reversed(across.values()), *same[:1]]:
-                yield _clash(first, sample, _identity(first, sample))
-            if not same:
+            for split in dict.fromkeys(s.split for s in sides):
+                members = [s for s in sides if s.split == split]
+                shared = [s for s in members if _overlap(s, sample)]
+                if shared or split != sample.split:
+                    first = (shared or members)[0]
+                    yield _clash(first, sample, _identity(first, sample))
+            if all(_side(s) != _side(sample) for s in sides):
                 sides.append(sample)
             span = sample.label, sample.start_s, sample.end_s
             if span not in labels:
@@ -95,6 +97,10 @@ def find_copies(facts: Sequence[FileFacts]) -> Iterator[Finding]:
                     both, detail = _sides(other, sample), _identity(other, sample)
                     yield Finding("conflict", both, detail, other.path, sample.path)
                 labels[span] = sample
+
+
+def _side(sample: Sample) -> tuple[str, float, float]:
+    return sample.split, sample.start_s, sample.end_s
 
 
 def _identity(first: Sample, second: Sample) -> str:
@@ -121,7 +127,7 @@ def find_near_copies(facts: Sequence[FileFacts]) -> Iterator[Finding]:
     """Report files that look alike without having the same bytes."""
     for clips in (False, True):
         # One of several exact copies on a side is enough, the others are reported as such.
-        once = {(f.sha256, f.sample.split): f for f in reversed(facts) if f.is_clip == clips}
+        once = {(f.sha256, *_side(f.sample)): f for f in reversed(facts) if f.is_clip == clips}
         items = sorted(once.values(), key=_fact_order)
         if not items:
             continue
@@ -142,8 +148,8 @@ def find_near_copies(facts: Sequence[FileFacts]) -> Iterator[Finding]:
                 yield _clash(first.sample, second.sample, detail)
 
 
-def _fact_order(item: FileFacts) -> tuple[int, Path]:
-    return split_order(item.sample.split), item.sample.path
+def _fact_order(item: FileFacts) -> tuple[int, Path, float]:
+    return split_order(item.sample.split), item.sample.path, item.sample.start_s
 
 
 def _clash(first: Sample, second: Sample, detail: str) -> Finding:

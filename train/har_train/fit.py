@@ -73,7 +73,7 @@ class FitResult:
         spec: The model's description.
         model: Keras model, (N, T, H, W, 3) -> (N, C).
         history: Keras's history by epoch, of all stages.
-        best_epoch: Epoch, from 1, whose weights were kept.
+        best_epoch: Epoch, from 1, whose weights were kept; 0 where no loss was a number.
         samples: All readable samples of the model's labels with their splits.
         beside: The readable samples of other labels, see `FitConfig.labels`.
         left_out: The files that could not be decoded.
@@ -383,7 +383,8 @@ def _fine_tune(
     """Train the top of the backbone and the head on cached maps of the bottom."""
     config = stage.config
     samples = {s: [item.sample for item in encoded.parts[s][0]] for s in ("train", "val")}
-    drawn = replace(config, num_frames=config.drawn_frames)
+    # Seen one frame at a time, a still needs no path; else frames are to be neighbours on it.
+    drawn = replace(config, num_frames=1) if config.drawn_frames == 1 else config
     stage.say(f"\nFine-tuning the top {config.fine_tune_blocks} blocks of {config.backbone}")
     return fine_tune(
         encoder,

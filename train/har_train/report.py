@@ -125,7 +125,7 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float]], *, num_frames: int
 
 
 def interval_note(metrics: Mapping[str, Mapping[str, float]]) -> str:
-    """Say which intervals are no bootstrap, see `evaluate.bootstrap_interval`; "" if all are."""
+    """Say of which parts all answers are right, or all wrong, so that no bootstrap is possible."""
     certain = [part for part, figures in metrics.items() if figures["accuracy"] in (0.0, 1.0)]
     if not certain:
         return ""

@@ -57,6 +57,11 @@ def _check_fits(run: KerasRun, config: FitConfig, labels: Sequence[str]) -> None
             f"The teacher {shown} should answer with what is learnt: {', '.join(labels)}. Received "
             f"{', '.join(spec.labels)}. Give a run of the same labels."
         )
+    if run.config.head_input == "differences" and config.drawn_frames < 2:
+        raise DataError(
+            f"The teacher {shown} sees differences of frames and should be asked about 2 or more. "
+            "Received --fine-tune-frames 1. Give 2, or another teacher."
+        )
     if spec.clip.num_frames != config.num_frames:
         raise DataError(
             f"The teacher {shown} should see windows of {config.num_frames} frames. Received "
