@@ -85,9 +85,9 @@ def quantize_onnx(
 def _with_unsigned_weights(network: bytes) -> bytes:
     """Shift int8 weights and their zero points by 128, which leaves every weight as it is.
 
-    On x86-64 without VNNI onnxruntime multiplies uint8 by int8 in 16 bits that saturate: a network
-    of ours came out with a cosine of 0.98 beside its own arithmetic. Unsigned weights take kernels
-    that are exact everywhere.
+    On x86-64 without VNNI onnxruntime multiplies uint8 by int8 in 16 bits that saturate: features
+    of `har15` came out with a cosine of 0.987 beside its own arithmetic, and of 0.999 by the
+    kernels for unsigned weights.
 
     Source: onnxruntime's "Quantize ONNX models", on U8S8 and U8U8.
     """
