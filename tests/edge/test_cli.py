@@ -101,6 +101,7 @@ def test_slow_source_is_warned_about(har_edge: RunCommand, tmp_path: Path) -> No
     [
         (["gone.mp4"], "gone.mp4 does not exist"),
         (["empty"], "holds no picture and no video"),
+        (["empty/*.mp4"], "matches no picture and no video"),
         (["--camera", "97"], "Camera 97 cannot be opened"),
         (["--demo", "--model", "gone.tflite"], "no model gone.tflite"),
         (["--demo", "--model", "foreign.tflite"], "without a har-edge spec"),

@@ -40,3 +40,9 @@ def test_blend_lies_between_both_files(recipe: ModuleType, tmp_path: Path) -> No
         np.testing.assert_allclose(between, 0.75 * before + 0.25 * after, rtol=1e-5, atol=1e-7)
         kernels += not np.array_equal(before, after)
     assert kernels > 50  # the comparison is of different networks
+
+
+def test_a_name_that_keras_would_refuse_is_refused_first(recipe: ModuleType) -> None:
+    result = CliRunner().invoke(recipe.main, ["gone.weights.h5", "gone.keras", "blend.h5"])
+    assert result.exit_code == 2
+    assert "ends in .weights.h5. Received blend.h5" in result.output

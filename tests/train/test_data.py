@@ -90,6 +90,18 @@ def test_manifest_with_spans(tmp_path: Path) -> None:
     assert found[0].group == found[1].group
 
 
+def test_further_faults_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    table = tmp_path / "list.csv"
+    table.write_text("path,label\na.png,walk\ngone.png,walk\nlost.png,fall\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"line 3: there is no file .*1 more: har-train explore"):
+        load_dataset(table)
+    # Without one good row `explore` has nothing to list.
+    table.write_text("path,label\ngone.png,walk\nlost.png,fall\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"line 2: there is no file [^(]*$"):
+        load_dataset(table)
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [

@@ -323,6 +323,24 @@ def test_spans_of_a_video_are_samples_of_their_own(make_clip: MakeClip, tmp_path
     )
 
 
+def test_near_copy_of_a_later_span_is_found(make_clip: MakeClip, tmp_path: Path) -> None:
+    """The file itself looks otherwise: only its second half was copied."""
+    cv2 = import_cv2()
+    source = make_clip(tmp_path / "clip.mp4", "left", count=80, seed=1)
+    capture = cv2.VideoCapture(str(source))
+    frames = [capture.read()[1] for _ in range(80)]
+    writer = cv2.VideoWriter(
+        str(tmp_path / "copy.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 10.0, (80, 60)
+    )
+    for frame in frames[40:]:
+        writer.write(cv2.resize(frame, (80, 60)))
+    writer.release()
+    table = tmp_path / "spans.csv"
+    rows = "clip.mp4,left,train,0,3.5\nclip.mp4,left,train,4,\ncopy.mp4,left,test,,\n"
+    table.write_text(f"path,label,split,start_s,end_s\n{rows}", encoding="utf-8")
+    assert kinds_of(look(table))["leakage"] == 1
+
+
 class Unstated(VideoSource):
     """A file that does not state its length."""
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from har_edge.clips import load_frames
-from har_edge.errors import OutputError
+from har_edge.errors import DataError, OutputError
 from har_edge.recognizer import Model, Recognizer
 from har_edge.sampling import FrameSampler
 from har_edge.sources import open_source
@@ -329,3 +329,8 @@ def test_root_of_the_paths_in_tables(tmp_path: Path) -> None:
     assert data_root(FitConfig(data=str(tmp_path))) == tmp_path
     assert data_root(FitConfig(data=str(tmp_path / "list.csv"))) == tmp_path
     assert data_root(FitConfig(data=str(tmp_path / "list.csv"), root="r")) == Path("r")
+
+
+def test_a_finished_run_has_nothing_to_resume(run_folder: Path) -> None:
+    with pytest.raises(DataError, match="is finished: there is nothing to resume"):
+        resume_config(run_folder)

@@ -52,9 +52,14 @@ class Sample:
         return self.path.suffix.lower() not in VIDEO_SUFFIXES
 
     @property
+    def span(self) -> tuple[float, float]:
+        """Its start and end in seconds."""
+        return self.start_s, self.end_s
+
+    @property
     def is_span(self) -> bool:
         """Whether it is a part of a video that the data names, rather than a whole file."""
-        return (self.start_s, self.end_s) != (0.0, math.inf)
+        return self.span != (0.0, math.inf)
 
 
 @dataclass(frozen=True)

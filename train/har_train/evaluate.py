@@ -171,8 +171,9 @@ def bootstrap_interval(
     Sources: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13; Wilson,
     Probable Inference, the Law of Succession, and Statistical Inference (JASA 1927).
     """
-    names = list(groups) if groups is not None else [str(i) for i in range(len(hits))]
-    _, number = np.unique(names, return_inverse=True)
+    number = np.arange(len(hits))
+    if groups is not None:
+        _, number = np.unique(list(groups), return_inverse=True)
     sizes, right = np.bincount(number), np.bincount(number, hits)
     if np.ptp(right / sizes) == 0:
         return _wilson_interval(float(hits.mean()), len(sizes), level)

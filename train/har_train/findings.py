@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import unicodedata
 from collections import Counter, defaultdict
@@ -77,35 +76,45 @@ def find_copies(facts: Sequence[FileFacts]) -> Iterator[Finding]:
     for item in facts:
         by_content[item.sha256].append(item.sample)
     for copies in by_content.values():
-        # One sample is enough to compare with: of each side and span, of each label and span.
-        sides: list[Sample] = []
-        labels: dict[tuple[str, float, float], Sample] = {}
-        for sample in copies:
-            for split in dict.fromkeys(s.split for s in sides):
-                members = [s for s in sides if s.split == split]
-                shared = [s for s in members if _overlap(s, sample)]
-                if shared or split != sample.split:
-                    first = (shared or members)[0]
-                    yield _clash(first, sample, _identity(first, sample))
-            if all(_side(s) != _side(sample) for s in sides):
-                sides.append(sample)
-            span = sample.label, sample.start_s, sample.end_s
-            if span not in labels:
-                others = labels.values()
-                clashes = (s for s in others if s.label != sample.label and _overlap(s, sample))
-                for other in itertools.islice(clashes, 1):
-                    both, detail = _sides(other, sample), _identity(other, sample)
-                    yield Finding("conflict", both, detail, other.path, sample.path)
-                labels[span] = sample
+        yield from _clashes(copies)
+        yield from _conflicts(copies)
+
+
+def _clashes(copies: Sequence[Sample]) -> Iterator[Finding]:
+    """Report duplicates and leakage among samples of the same bytes."""
+    firsts: list[Sample] = []  # of each side and span one, which is enough to compare with
+    for sample in copies:
+        for split in dict.fromkeys(s.split for s in firsts):
+            members = [s for s in firsts if s.split == split]
+            shared = [s for s in members if _overlap(s, sample)]
+            if shared or split != sample.split:
+                first = (shared or members)[0]
+                yield _clash(first, sample, _identity(first, sample))
+        if all(_side(s) != _side(sample) for s in firsts):
+            firsts.append(sample)
+
+
+def _conflicts(copies: Sequence[Sample]) -> Iterator[Finding]:
+    """Report samples of the same bytes under different labels, once for each label and span."""
+    firsts: dict[tuple[str, float, float], Sample] = {}
+    for sample in copies:
+        key = (sample.label, *sample.span)
+        if key in firsts:
+            continue
+        others = (s for s in firsts.values() if s.label != sample.label and _overlap(s, sample))
+        if other := next(others, None):
+            detail = _identity(other, sample)
+            yield Finding("conflict", _sides(other, sample), detail, other.path, sample.path)
+        firsts[key] = sample
 
 
 def _side(sample: Sample) -> tuple[str, float, float]:
-    return sample.split, sample.start_s, sample.end_s
+    return (sample.split, *sample.span)
 
 
 def _identity(first: Sample, second: Sample) -> str:
     """Say what two samples of the same bytes have in common."""
-    if (first.start_s, first.end_s) == (second.start_s, second.end_s):
+    if first.span == second.span:
         words = "identical content"
     else:
         parts = "overlapping parts" if _overlap(first, second) else "parts"

@@ -468,7 +468,7 @@ def predict_windows(
         probabilities=np.concatenate(outputs).astype(np.float32),
         clip_of=windows.clip_of,
         first_frames=windows.first_frames,
-        spans=[(item.sample.start_s, item.sample.end_s) for item in part],
+        spans=[item.sample.span for item in part],
     )
 
 

@@ -129,7 +129,7 @@ class EdgePredictor:
             probabilities=np.stack(rows),
             clip_of=np.array(clip_of, dtype=np.intp),
             first_frames=np.array(first_frames, dtype=np.intp),
-            spans=[(s.start_s, s.end_s) for s in found],
+            spans=[s.span for s in found],
         )
 
 

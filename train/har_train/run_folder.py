@@ -225,12 +225,12 @@ def _write_samples(samples: Sequence[Sample], config: FitConfig, path: Path) -> 
     """Write the split as a manifest that `har-train fit --root` takes again."""
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
-        spans = has_spans([(s.start_s, s.end_s) for s in samples])
+        spans = has_spans([s.span for s in samples])
         rows.writerow(["path", "label", "group", "split", *(SPAN_COLUMNS if spans else ())])
         base = data_root(config)
         for s in sorted(samples, key=lambda s: (SPLITS.index(s.split), s.label, s.path, s.start_s)):
             row = [relative(s.path, base), s.label, relative(s.group, base), s.split]
-            rows.writerow(row + (span_cells((s.start_s, s.end_s)) if spans else []))
+            rows.writerow(row + (span_cells(s.span) if spans else []))
 
 
 def data_root(config: FitConfig) -> Path:

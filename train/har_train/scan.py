@@ -142,14 +142,15 @@ def _look(source: VideoSource, sample: Sample) -> tuple[list[Pixels], int, float
     """Give three frames of a sample's span, its number of frames and its rate."""
     if source.duration_s is None:
         return _look_in_passing(source, sample)
-    rate, start_s, end_s = source.frame_rate_hz, *_rounded_span(sample)
+    rate = source.frame_rate_hz
+    if not sample.is_span:
+        return source.look(), source.num_frames, rate
+    start_s, end_s = _rounded_span(sample)
     first = math.ceil(start_s * rate)
     # The end is exclusive.
     last = math.ceil(min(end_s * rate, source.num_frames)) - 1
     if first > last:
         raise empty_span(sample.path, sample.start_s, sample.end_s)
-    if not sample.is_span:
-        return source.look(), source.num_frames, rate
     try:
         return source.look(first, last), last - first + 1, rate
     except SourceError:
