@@ -7,7 +7,7 @@
 The runtimes do not fit into one environment (tflite-runtime needs numpy 1), so each writes what
 it says of the manifest's test part, in an environment of its own, and the answers meet as files.
 The light installation is enough. Windows of clips follow each other by a quarter of a window.
-`kernels` says what tflite-runtime gains by XNNPACK's int8 kernels, see `har_edge.xnnpack`.
+`kernels` says what tflite-runtime gains by XNNPACK's int8 kernels, see `har_edge.model.xnnpack`.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_benchmarks.results import to_json
-from har_edge.backends import import_runtime
-from har_edge.cli import note, run_command
-from har_edge.clips import load_frames, window_indices
+from har_edge.commands.main import note, run_command
 from har_edge.errors import DataError
-from har_edge.machine import machine_facts
-from har_edge.model_file import read_model_file
-from har_edge.recognizer import Model, load_model
-from har_edge.xnnpack import int8_delegates
+from har_edge.machine.facts import machine_facts
+from har_edge.model.file import read_model_file
+from har_edge.model.runtimes import import_runtime
+from har_edge.model.xnnpack import int8_delegates
+from har_edge.recognition.recognizer import Model, load_model
+from har_edge.sources.clips import load_frames, window_indices
 
 WARMUP_ROUNDS = 3
 

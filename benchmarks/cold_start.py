@@ -24,28 +24,28 @@ import click
 import numpy as np
 
 from har_benchmarks.results import file_facts, to_json
-from har_edge.cli import note, run_command
+from har_edge.commands.main import note, run_command
 from har_edge.errors import HarError, SourceError
-from har_edge.machine import machine_facts
-from har_edge.model_file import DEFAULT_MODEL, resolve_model
-from har_edge.output import open_output
+from har_edge.machine.facts import machine_facts
+from har_edge.model.file import DEFAULT_MODEL, resolve_model
+from har_edge.sinks.stream import open_output
 
 START = "start the interpreter"
 # What `har-edge run` does for a picture, in its order: a module that two steps need counts for
 # the first. sys.argv holds model and picture.
 STEPS = (
-    ("import har_edge.cli, click", "import har_edge.cli"),
+    ("import har_edge.commands.main, click", "import har_edge.commands.main"),
     ("import numpy", "import numpy"),
-    ("import our modules", "import har_edge.run_command"),
+    ("import our modules", "import har_edge.commands.run"),
     (
         "read and check the model file",
-        "from har_edge.model_file import read_model_file, resolve_model\n"
+        "from har_edge.model.file import read_model_file, resolve_model\n"
         "file = read_model_file(resolve_model(sys.argv[1]))",
     ),
     (
         "import the runtime",
         "import importlib\n"
-        "from har_edge.backends import TFLITE_RUNTIMES, load_backend\n"
+        "from har_edge.model.runtimes import TFLITE_RUNTIMES, load_backend\n"
         "for module, _ in TFLITE_RUNTIMES.values():\n"
         "    try:\n"
         "        importlib.import_module(module)\n"
@@ -56,14 +56,14 @@ STEPS = (
     (
         "load the model into the runtime",
         "import os\n"
-        "from har_edge.recognizer import Model\n"
+        "from har_edge.recognition.recognizer import Model\n"
         "runtime = load_backend(file.flatbuffer, num_threads=min(4, os.cpu_count() or 1))\n"
         "model = Model(file.spec, file.path, file.size_bytes, runtime)",
     ),
     ("import PIL", "import PIL.Image, PIL.ImageOps"),
     (
         "decode the picture",
-        "from har_edge.preprocess import import_cv2, load_image, resize_frame\n"
+        "from har_edge.frames.preprocess import import_cv2, load_image, resize_frame\n"
         "pixels = load_image(sys.argv[2])",
     ),
     ("import cv2", "import_cv2()"),

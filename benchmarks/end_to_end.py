@@ -32,18 +32,18 @@ import numpy as np
 
 import har_edge
 from har_benchmarks.results import file_facts, to_json
-from har_edge.cli import note, run_command
-from har_edge.decide import Decider
-from har_edge.lanes import SourceOpener
-from har_edge.machine import machine_facts
-from har_edge.outlets import OutletOptions, open_outlets
-from har_edge.output import open_output
-from har_edge.preprocess import Pixels, import_cv2, resize_frame
-from har_edge.recognizer import Model, load_model, resize_ahead
-from har_edge.runner import Run
-from har_edge.sampling import FrameSampler
-from har_edge.sources import VideoSource
-from har_edge.spec import ClipSpec
+from har_edge.commands.main import note, run_command
+from har_edge.frames.preprocess import Pixels, import_cv2, resize_frame
+from har_edge.frames.sampling import FrameSampler
+from har_edge.machine.facts import machine_facts
+from har_edge.model.spec import ClipSpec
+from har_edge.recognition.decide import Decider
+from har_edge.recognition.recognizer import Model, load_model, resize_ahead
+from har_edge.run.lanes import SourceOpener
+from har_edge.run.runner import Run
+from har_edge.sinks.fan_out import OutletOptions, open_outlets
+from har_edge.sinks.stream import open_output
+from har_edge.sources.open import VideoSource
 
 SIZE = (640, 480)
 SAMPLE = Path(har_edge.__file__).parent / "samples" / "falling.mp4"

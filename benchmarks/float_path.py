@@ -28,15 +28,15 @@ import numpy as np
 
 from har_benchmarks.measure import frames_ahead
 from har_benchmarks.results import file_facts, to_json
-from har_edge.cli import note, run_command
+from har_edge.commands.main import note, run_command
 from har_edge.errors import ModelFileError, SourceError
-from har_edge.machine import machine_facts
-from har_edge.output import open_output
-from har_edge.preprocess import Pixels, import_cv2, resize_frame
-from har_edge.recognizer import FloatArray, Model, Recognizer, load_model
-from har_edge.sampling import FrameSampler
-from har_edge.sources import VideoSource
-from har_edge.spec import MAX_FRAME_RATE_HZ
+from har_edge.frames.preprocess import Pixels, import_cv2, resize_frame
+from har_edge.frames.sampling import FrameSampler
+from har_edge.machine.facts import machine_facts
+from har_edge.model.spec import MAX_FRAME_RATE_HZ
+from har_edge.recognition.recognizer import FloatArray, Model, Recognizer, load_model
+from har_edge.sinks.stream import open_output
+from har_edge.sources.open import VideoSource
 
 WARMUP_ROUNDS = 2
 BARE = ("encode_ms", "classify_ms", "whole_ms")

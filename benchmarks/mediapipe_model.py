@@ -27,8 +27,8 @@ from har_convert.run_folder import find_run, load_run
 from har_convert.to_tflite import quantize
 from har_convert.worker import Maker, load_parts
 from har_edge.errors import DataError, HarError
-from har_edge.model_file import pack_model_file
-from har_edge.spec import ModelSpec, Variant
+from har_edge.model.file import pack_model_file
+from har_edge.model.spec import ModelSpec, Variant
 
 VARIANTS: tuple[Variant, ...] = ("float32", "int8")
 SIGNATURE = "classify_frame"

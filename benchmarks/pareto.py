@@ -17,8 +17,8 @@ import sys
 from pathlib import Path
 
 from har_benchmarks.results import to_json
-from har_edge.machine import machine_facts
-from har_edge.model_file import ModelFile, read_model_file
+from har_edge.machine.facts import machine_facts
+from har_edge.model.file import ModelFile, read_model_file
 
 BACKBONES = (
     ("mobilenet_v2", 0.35), ("mobilenet_v2", 0.5), ("mobilenet_v2", 0.75), ("mobilenet_v2", 1.0),

@@ -26,15 +26,15 @@ from unittest import mock
 import click
 import numpy as np
 
-import har_edge.taught
+import har_edge.recognition.taught
 from har_benchmarks.results import file_facts, to_json
-from har_edge.cli import note, run_command
-from har_edge.clips import load_frames, window_indices
-from har_edge.machine import machine_facts
-from har_edge.preprocess import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from har_edge.recognizer import FloatArray, Model, load_model
-from har_edge.taught import EVIDENCE, Background, Taught, TaughtModel, describe
-from har_edge.teach import packaged_background, write_background
+from har_edge.commands.main import note, run_command
+from har_edge.frames.preprocess import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from har_edge.machine.facts import machine_facts
+from har_edge.recognition.recognizer import FloatArray, Model, load_model
+from har_edge.recognition.taught import EVIDENCE, Background, Taught, TaughtModel, describe
+from har_edge.recognition.teach import packaged_background, write_background
+from har_edge.sources.clips import load_frames, window_indices
 
 BUNDLED = Path(__file__).parents[1] / "convert" / "har_convert" / "bundled"
 ACTIONS = ("BabyCrawling", "Punch", "PushUps")
@@ -190,7 +190,7 @@ def trial(
             action, windows_to_teach([clips[n].features for n in recorded], way)
         )
         tests[action] = [clips[n] for n in names if group_of(n) not in chosen]
-    with mock.patch.object(har_edge.taught, "EVIDENCE", evidence):
+    with mock.patch.object(har_edge.recognition.taught, "EVIDENCE", evidence):
         return {"seed": seed, **judge(TaughtModel(model, taught), photos, tests)}
 
 

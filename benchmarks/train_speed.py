@@ -30,11 +30,11 @@ import click
 import numpy as np
 
 from har_benchmarks.results import to_json
-from har_edge.cli import run_command
-from har_edge.clips import load_frames
+from har_edge.commands.main import run_command
 from har_edge.errors import DataError
-from har_edge.machine import machine_facts
-from har_edge.spec import ClipSpec
+from har_edge.machine.facts import machine_facts
+from har_edge.model.spec import ClipSpec
+from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig
 from har_train.data import Sample, load_dataset
 from har_train.features import BATCH_FRAMES, cache_dataset, encode_dataset

@@ -21,8 +21,8 @@ from har_convert.recipe import Recipe
 from har_convert.run_folder import Run, find_run, iter_clips, load_run
 from har_convert.verify import Outputs, Verification, compare, run_models
 from har_convert.worker import Maker, load_parts
-from har_edge.machine import machine_facts
-from har_edge.model_file import pack_model_file
+from har_edge.machine.facts import machine_facts
+from har_edge.model.file import pack_model_file
 
 FRAMES = (16, 32, 64, 128, 192)
 

@@ -25,8 +25,8 @@ from har_convert.run_folder import find_run, iter_clips, load_run
 from har_convert.to_tflite import SIGNATURE_KEYS, export
 from har_convert.verify import Clips, Outputs, compare, measure_latency
 from har_convert.worker import Maker, load_parts
-from har_edge.machine import machine_facts
-from har_edge.model_file import pack_model_file
+from har_edge.machine.facts import machine_facts
+from har_edge.model.file import pack_model_file
 
 Array = NDArray[np.float32]
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from har_benchmarks.stats import grouped_difference
 from har_benchmarks.worker import LoadModel, Say
-from har_edge.clips import load_frames, window_indices
-from har_edge.recognizer import Model
+from har_edge.recognition.recognizer import Model
+from har_edge.sources.clips import load_frames, window_indices
 
 LEVEL = 0.95
 TOP_K = 5

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from har_edge.backends import RUNTIMES, TFLITE_RUNTIMES, import_runtime
 from har_edge.errors import BackendError, HarError, ModelFileError
-from har_edge.model_file import BUNDLED, ONNX_SUFFIXES, read_model_file, resolve_model
-from har_edge.preprocess import display_path
+from har_edge.frames.preprocess import display_path
+from har_edge.model.file import BUNDLED, ONNX_SUFFIXES, read_model_file, resolve_model
+from har_edge.model.runtimes import RUNTIMES, TFLITE_RUNTIMES, import_runtime
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from har_edge.errors import HarError
-from har_edge.machine import machine_state
+from har_edge.machine.facts import machine_state
 
 WORKER = (sys.executable, "-m", "har_benchmarks.worker")
 LAST_WORDS = 300  # characters of a dead worker's stderr that are worth keeping
@@ -36,7 +36,7 @@ class Environment:
     Attributes:
         other_cores: Processor time of all other programs, in cores, mean over the job.
         stolen_cores: Time that a hypervisor gave to other machines, in cores.
-        state: `har_edge.machine.machine_state` when the job ended.
+        state: `har_edge.machine.facts.machine_state` when the job ended.
     """
 
     other_cores: float | None

@@ -10,7 +10,7 @@ from typing import Any
 from har_benchmarks.jobs import WORKER, JobError, run_job
 from har_benchmarks.plan import Journal, Task, pending
 from har_benchmarks.stats import median
-from har_edge.machine import machine_state
+from har_edge.machine.facts import machine_state
 
 Note = Callable[[str], None]
 

@@ -20,10 +20,10 @@ from har_benchmarks.results import SCHEMA_VERSION, Report
 from har_benchmarks.stats import summarise
 from har_edge import __version__
 from har_edge.errors import DataError, SourceError
-from har_edge.machine import machine_facts
-from har_edge.preprocess import display_path
-from har_edge.sampling import FrameSampler
-from har_edge.sources import open_source
+from har_edge.frames.preprocess import display_path
+from har_edge.frames.sampling import FrameSampler
+from har_edge.machine.facts import machine_facts
+from har_edge.sources.open import open_source
 
 WORKER = Path(__file__).with_name("peer_worker.py")
 # Name in the table, and what it does with a frame.

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from har_benchmarks.worker import LoadModel, Say
-from har_edge.backends import ONNX_RUNTIME, SIGNATURES, import_runtime
 from har_edge.errors import BackendError
-from har_edge.model_file import read_model_file
+from har_edge.model.file import read_model_file
+from har_edge.model.runtimes import ONNX_RUNTIME, SIGNATURES, import_runtime
 
 NO_PROFILE = (
     "{} gives no profile by operator through its Python package. Profile the ONNX pair, or take "

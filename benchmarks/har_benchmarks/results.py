@@ -21,9 +21,9 @@ from har_benchmarks.plan import Journal, Task
 from har_benchmarks.profile_ops import NO_PROFILE
 from har_benchmarks.stats import median, relative_spread, summarise
 from har_edge import __version__
-from har_edge.backends import ONNX_RUNTIME
 from har_edge.errors import DataError
-from har_edge.preprocess import display_path
+from har_edge.frames.preprocess import display_path
+from har_edge.model.runtimes import ONNX_RUNTIME
 
 SCHEMA_VERSION = 1
 REPORT_NAME = "report.json"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from har_edge.errors import HarError
-from har_edge.recognizer import Model, load_model
+from har_edge.recognition.recognizer import Model, load_model
 
 Say = Callable[..., None]
 LoadModel = Callable[..., Model]
@@ -25,8 +25,8 @@ def main(load: LoadModel = load_model) -> None:
     """Do the job on standard input.
 
     Args:
-        load: Loads a model as `har_edge.recognizer.load_model` does. Another one wraps it, to
-            measure a backend of one's own.
+        load: Loads a model as `har_edge.model.loaded.load_model` does. Another one wraps it,
+            to measure a backend of one's own.
     """
     say = _speaker(_own_stdout())
     try:

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_convert.run_folder import LabelledClip
-from har_edge.clips import load_frames, window_indices
 from har_edge.errors import DataError
-from har_edge.preprocess import Pixels, display_path
-from har_edge.source_names import is_media
-from har_edge.spec import ModelSpec
+from har_edge.frames.preprocess import Pixels, display_path
+from har_edge.model.spec import ModelSpec
+from har_edge.sources.clips import load_frames, window_indices
+from har_edge.sources.names import is_media
 
 DEFAULT_FRAMES = 192
 # Ranges from fewer frames than these say little about those to come.

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from har_edge.model_file import LABELS_NAME, SPEC_NAME
-from har_edge.spec import ModelSpec
+from har_edge.model.file import LABELS_NAME, SPEC_NAME
+from har_edge.model.spec import ModelSpec
 
 METADATA_NAME = b"TFLITE_METADATA"
 IDENTIFIER = b"M001"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from har_edge.model_file import ONNX_SUFFIXES
-from har_edge.spec import Variant
+from har_edge.model.file import ONNX_SUFFIXES
+from har_edge.model.spec import Variant
 
 VARIANTS: tuple[Variant, ...] = ("float32", "float16", "dynamic", "int8", "onnx", "onnx-int8")
 # Those whose activations have fixed ranges, taken from calibration frames.

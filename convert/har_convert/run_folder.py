@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from har_edge.clips import load_frames
 from har_edge.errors import DataError
-from har_edge.model_file import BUNDLED, DEFAULT_MODEL
-from har_edge.preprocess import Pixels, display_path
-from har_edge.spec import ModelSpec
+from har_edge.frames.preprocess import Pixels, display_path
+from har_edge.model.file import BUNDLED, DEFAULT_MODEL
+from har_edge.model.spec import ModelSpec
+from har_edge.sources.clips import load_frames
 
 RUNS_FOLDER = Path("runs")
 NEEDED = ("model.keras", "spec.json", "representative.npz")

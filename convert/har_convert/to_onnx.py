@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from har_edge.spec import ModelSpec
+from har_edge.model.spec import ModelSpec
 
 # Old enough for the runtimes of Raspberry Pi OS, new enough for per-channel QDQ.
 OPSET = 17

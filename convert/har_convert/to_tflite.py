@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from har_convert.audit import read_min_runtime
 from har_convert.metadata import pack_model
 from har_convert.recipe import Recipe
-from har_edge.spec import ModelSpec
+from har_edge.model.spec import ModelSpec
 
 SIGNATURE_KEYS = ["encode", "classify"]
 # The first runtime that widens float16. Source: TensorFlow, runtime_version.cc

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from har_edge.backends import ONNX_RUNTIME, TFLITE_RUNTIMES
+from har_edge.model.runtimes import ONNX_RUNTIME, TFLITE_RUNTIMES
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Recognise human actions on small machines.
 
-    from har_edge.recognizer import Recognizer, load_model
-    from har_edge.sampling import FrameSampler
-    from har_edge.sources import open_source
+    from har_edge.recognition.recognizer import Recognizer, load_model
+    from har_edge.frames.sampling import FrameSampler
+    from har_edge.sources.open import open_source
 
     model = load_model("clips")
     recognizer = Recognizer(model)

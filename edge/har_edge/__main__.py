@@ -1,5 +1,5 @@
 """`python -m har_edge` is `har-edge`."""
 
-from har_edge.cli import main
+from har_edge.commands.main import main
 
 main()

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from har_edge.golden import GOLDEN, golden_numbers
-from har_edge.recognizer import load_model
+from har_edge.machine.golden import GOLDEN, golden_numbers
+from har_edge.recognition.recognizer import load_model
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "edge"))
-from golden_frames import golden_frames
+from tests.support.golden_frames import golden_frames
 
 HERE = Path(__file__).parent
 BUNDLED = ("har15", "clips")

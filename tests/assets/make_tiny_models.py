@@ -19,8 +19,8 @@ from har_convert.recipe import VARIANTS, Recipe
 from har_convert.run_folder import LabelledClip
 from har_convert.to_onnx import OPSET
 from har_convert.worker import Maker
-from har_edge.model_file import pack_model_file, pack_onnx_file
-from har_edge.spec import ClipSpec, ModelSpec
+from har_edge.model.file import pack_model_file, pack_onnx_file
+from har_edge.model.spec import ClipSpec, ModelSpec
 from mediapipe_model import make
 
 HERE = Path(__file__).parent

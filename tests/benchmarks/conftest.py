@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from conftest import moving_square, write_video
-from tiny import measure, tiny_plan
 
 from har_benchmarks.data import Item
 from har_benchmarks.results import Report
+from tests.conftest import moving_square, write_video
+from tests.support.tiny import measure, tiny_plan
 
 
 @pytest.fixture(scope="session")

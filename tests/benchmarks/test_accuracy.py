@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import ASSETS, measure, tiny_plan
 
 from har_benchmarks.accuracy import judge
 from har_benchmarks.data import Item
 from har_benchmarks.worker import do
-from har_edge.clips import load_frames, window_indices
-from har_edge.recognizer import load_model
+from har_edge.recognition.recognizer import load_model
+from har_edge.sources.clips import load_frames, window_indices
+from tests.support.tiny import ASSETS, measure, tiny_plan
 
 
 def test_answers_are_those_of_the_model(tiny_items: tuple[Item, ...]) -> None:

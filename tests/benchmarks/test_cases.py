@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny import ASSETS
 
 from har_benchmarks import cases
 from har_benchmarks.cases import Case, find_models, make_cases
 from har_edge.errors import BackendError, HarError, ModelFileError
-from har_edge.model_file import read_model_file
+from har_edge.model.file import read_model_file
+from tests.support.tiny import ASSETS
 
 NAMES = ("tiny-float32.tflite", "tiny-int8.tflite", "tiny-onnx.encode.onnx")
 

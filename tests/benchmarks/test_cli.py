@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import made_case, made_report
-from tiny import ASSETS
 
 from har_benchmarks.results import to_json
+from tests.support.made_up import made_case, made_report
+from tests.support.tiny import ASSETS
 
 HarBench = Callable[..., "subprocess.CompletedProcess[str]"]
 

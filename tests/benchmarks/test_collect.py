@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from made_up import made_case, made_report
-from page_cells import cells_of
-
 from har_benchmarks.collect import fleet_page
 from har_benchmarks.recommend import Constraints
+from tests.support.made_up import made_case, made_report
+from tests.support.page_cells import cells_of
 
 PI_MS, PC_MS = 20.0, 2.0
 

@@ -7,11 +7,11 @@ import math
 
 import numpy as np
 import pytest
-from made_up import made_case, made_report
-from tiny import bad_worker, measure, tiny_plan
 
 from har_benchmarks.compare import cautions, compare, to_text
 from har_benchmarks.results import Report
+from tests.support.made_up import made_case, made_report
+from tests.support.tiny import bad_worker, measure, tiny_plan
 
 
 def run(slow_down: float = 0.0, *, rounds: int = 10, seed: int = 0, cases: int = 1) -> Report:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import ASSETS, bad_worker
 
 from har_benchmarks.jobs import JobError, run_job
+from tests.support.tiny import ASSETS, bad_worker
 
 JOB = {
     "task": "timing",

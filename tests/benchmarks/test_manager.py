@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny import ASSETS, bad_worker, measure, tiny_plan
 
 from har_benchmarks.manager import carry_out
 from har_benchmarks.plan import Journal, Plan, pending
 from har_benchmarks.results import build_report
 from har_edge.errors import DataError, OutputError
+from tests.support.tiny import ASSETS, bad_worker, measure, tiny_plan
 
 
 def silent(line: str) -> None:

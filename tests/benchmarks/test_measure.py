@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import MakeVideo
-from tiny import ASSETS
 
 from har_benchmarks.measure import peak_memory_bytes, repeat
 from har_benchmarks.worker import do
 from har_edge.errors import BackendError
-from har_edge.recognizer import load_model
+from har_edge.recognition.recognizer import load_model
+from tests.conftest import MakeVideo
+from tests.support.tiny import ASSETS
 
 
 def job(task: str, model: str = "tiny-int8.tflite", **more: Any) -> dict[str, Any]:

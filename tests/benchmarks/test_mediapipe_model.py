@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny import ASSETS
 
-from har_edge.recognizer import load_model
+from har_edge.recognition.recognizer import load_model
+from tests.support.tiny import ASSETS
 
 ROOT = Path(__file__).parents[2]
 

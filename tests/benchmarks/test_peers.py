@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import MakeVideo
-from made_up import made_case, made_report
-from page_cells import cells_of
-from tiny import ASSETS
 
 from har_benchmarks.peers import PEERS, PeerSettings, read_frames, run_peers
 from har_benchmarks.report_html import to_html
 from har_benchmarks.report_text import to_markdown
-from har_edge.clips import load_frames
 from har_edge.errors import DataError
-from har_edge.model_file import read_model_file
-from har_edge.preprocess import resize_frame
+from har_edge.frames.preprocess import resize_frame
+from har_edge.model.file import read_model_file
+from har_edge.sources.clips import load_frames
+from tests.conftest import MakeVideo
+from tests.support.made_up import made_case, made_report
+from tests.support.page_cells import cells_of
+from tests.support.tiny import ASSETS
 
 
 def silent(line: str) -> None:
@@ -30,7 +30,7 @@ def silent(line: str) -> None:
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    from conftest import moving_square, write_video
+    from tests.conftest import moving_square, write_video
 
     folder = tmp_path_factory.mktemp("peers")
     video = write_video(folder / "video.mp4", moving_square(60), 25.0)
@@ -70,7 +70,7 @@ def test_peers_that_are_there_agree_on_the_answers(found: dict[str, Any]) -> Non
 
 def test_a_peer_with_several_files_has_a_row_for_each(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
-    from conftest import moving_square, write_video
+    from tests.conftest import moving_square, write_video
 
     video = write_video(tmp_path / "video.mp4", moving_square(40), 25.0)
     files = [str(ASSETS / f"tiny-{kind}.encode.onnx") for kind in ("onnx", "onnx-int8")]
@@ -114,7 +114,7 @@ def test_mediapipe_says_what_our_file_says(tmp_path: Path) -> None:
 
 def colours(path: Path) -> Path:
     """A video of the model's own size whose frames are flat."""
-    from conftest import write_video
+    from tests.conftest import write_video
 
     shades = np.random.default_rng(3).integers(0, 256, (12, 1, 1, 3), np.uint8)
     return write_video(path, list(np.broadcast_to(shades, (12, 32, 32, 3))), 5.0)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from made_up import made_case, made_report
-
 from har_benchmarks.recommend import Constraints, recommend
+from tests.support.made_up import made_case, made_report
 
 ANY = Constraints()
 

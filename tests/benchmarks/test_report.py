@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up import made_case, made_report
-from page_cells import cells_of
 
 from har_benchmarks.plots import draw_all, rounds, warmup
 from har_benchmarks.report_html import to_html
@@ -20,6 +18,8 @@ from har_benchmarks.report_text import case_rows, short_table, to_csv, to_markdo
 from har_benchmarks.results import Report, load_report
 from har_benchmarks.text import COLUMNS, megabytes, milliseconds, points
 from har_benchmarks.write import write_report
+from tests.support.made_up import made_case, made_report
+from tests.support.page_cells import cells_of
 
 FILES = ("report.json", "report.md", "report.csv", "report.html")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from made_up import CALM, made_case, made_report
 
 from har_benchmarks.stability import find_problems
+from tests.support.made_up import CALM, made_case, made_report
 
 
 def kinds(*cases: dict[str, Any], **machine: Any) -> list[str]:

@@ -17,15 +17,15 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import numpy as np
 import pytest
-from conftest import write_video
 from PIL import Image
 
 from har_convert.run_folder import Run, load_run
 from har_convert.worker import Job, work
-from har_edge.spec import ClipSpec
+from har_edge.model.spec import ClipSpec
 from har_train.config import FitConfig, Head, HeadInput
 from har_train.fit import fit
 from har_train.run_folder import save_run
+from tests.conftest import write_video
 
 RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 COLOURS = {"blue": (30, 60, 210), "green": (40, 200, 60), "red": (220, 40, 30)}

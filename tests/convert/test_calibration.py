@@ -12,8 +12,8 @@ from PIL import Image
 from har_convert.calibration import DEFAULT_FRAMES, load_calibration
 from har_convert.run_folder import LabelledClip
 from har_edge.errors import DataError, SourceError
-from har_edge.preprocess import import_cv2
-from har_edge.spec import ClipSpec, ModelSpec
+from har_edge.frames.preprocess import import_cv2
+from har_edge.model.spec import ClipSpec, ModelSpec
 
 LABELS = ("dark", "grey", "light")
 LEVELS = {"dark": 20, "grey": 120, "light": 220}

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from har_convert.metadata import attach_metadata, build_metadata, pack_model
-from har_edge.model_file import read_model_file
-from har_edge.spec import ModelSpec
+from har_edge.model.file import read_model_file
+from har_edge.model.spec import ModelSpec
 
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
 pytest.importorskip("flatbuffers")
@@ -207,7 +207,7 @@ def test_other_entries_stay() -> None:
 
 @pytest.mark.parametrize("variant", ["float32", "float16", "dynamic", "int8"])
 def test_network_gives_the_same_bits(variant: str) -> None:
-    from har_edge.backends import TfliteBackend
+    from har_edge.model.runtimes import TfliteBackend
 
     file = read_model_file(ASSETS / f"tiny-{variant}.tflite")
     bare = without_metadata(file.flatbuffer)

@@ -14,7 +14,7 @@ from har_convert.model_card import format_model_card, write_model_card
 from har_convert.recipe import VARIANTS, Recipe
 from har_convert.run_folder import Run, load_run
 from har_edge.errors import OutputError
-from har_edge.model_file import ModelFile, read_model_file
+from har_edge.model.file import ModelFile, read_model_file
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from har_convert.recipe import VARIANTS, Recipe, fallbacks
-from har_edge.spec import Variant
+from har_edge.model.spec import Variant
 
 
 def test_int8_falls_back_from_the_smallest_exception_to_none_at_all() -> None:

@@ -19,8 +19,8 @@ from har_convert.run_folder import (
     read_config,
     thin,
 )
-from har_edge.clips import load_frames
 from har_edge.errors import DataError, SpecError
+from har_edge.sources.clips import load_frames
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train

@@ -12,7 +12,7 @@ import pytest
 from har_convert.run_folder import Run
 from har_convert.to_onnx import OPSET
 from har_convert.worker import Maker, load_parts
-from har_edge.model_file import read_model_file
+from har_edge.model.file import read_model_file
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")

@@ -11,8 +11,8 @@ import pytest
 
 from har_convert.audit import Signature, audit_flatbuffer, read_min_runtime
 from har_convert.to_tflite import _is_of, halve
-from har_edge.backends import load_backend
-from har_edge.model_file import read_model_file
+from har_edge.model.file import read_model_file
+from har_edge.model.runtimes import load_backend
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train

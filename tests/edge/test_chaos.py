@@ -14,25 +14,24 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
-from chaos.mjpeg_server import MjpegServer
-from chaos.proxy import Proxy
-from chaos.watch import RtspServer, Watch, missing_for_rtsp
-from conftest import ASSETS
 
 from har_edge.errors import SourceRefusedError
-from har_edge.http_sources import open_http
-from har_edge.live import LiveOptions, LiveSource
-from har_edge.recognizer import load_model
-from har_edge.sampling import FrameSampler
-from har_edge.streams import AvStream
+from har_edge.frames.sampling import FrameSampler
+from har_edge.recognition.recognizer import load_model
+from har_edge.sources.captures.ffmpeg import AvStream
+from har_edge.sources.captures.http import open_http
+from har_edge.sources.live.source import LiveOptions, LiveSource
+from tests.conftest import ASSETS, ROOT
+from tests.support.chaos.mjpeg_server import MjpegServer
+from tests.support.chaos.proxy import Proxy
+from tests.support.chaos.watch import RtspServer, Watch, missing_for_rtsp
 
 pytest.importorskip("simplejpeg")
 
-SOAK = Path(__file__).with_name("chaos") / "soak.py"
+SOAK = ROOT / "tests" / "support" / "chaos" / "soak.py"
 STALL_S, FROZEN_S = 2.0, 2.0
 # What a picture's age may be on a busy machine; far below any time-out.
 FRESH_S = 1.5

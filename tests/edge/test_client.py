@@ -10,12 +10,12 @@ from itertools import islice
 from threading import Thread
 
 import pytest
-from chaos.mjpeg_server import MjpegServer
-from conftest import ASSETS
-from serving import CLIP, PICTURE, Serving, serving, wait_for
 
 from har_edge.client import Client
 from har_edge.errors import ServerError
+from tests.conftest import ASSETS
+from tests.support.chaos.mjpeg_server import MjpegServer
+from tests.support.serving import CLIP, PICTURE, Serving, serving, wait_for
 
 TOKEN = "a-token-for-tests"
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from har_edge.preprocess import import_cv2
+from har_edge.frames.preprocess import import_cv2
 from har_train.config import FitConfig
 from har_train.fit import FitResult, fit
 from har_train.run_folder import save_run
@@ -76,8 +76,8 @@ def stills(tmp_path: Path) -> Path:
 def weights(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Backbone weights whose features tell pictures apart, unlike those of raw noise."""
     keras = pytest.importorskip("keras")
-    from har_edge.clips import load_frames
-    from har_edge.spec import ClipSpec
+    from har_edge.model.spec import ClipSpec
+    from har_edge.sources.clips import load_frames
 
     keras.utils.set_random_seed(1)
     backbone = keras.applications.MobileNetV2(

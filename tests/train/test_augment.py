@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from har_edge.errors import DataError
-from har_edge.preprocess import resize_frame
-from har_edge.spec import ClipSpec
+from har_edge.frames.preprocess import resize_frame
+from har_edge.model.spec import ClipSpec
 from har_train.augment import Augmentation, Augmenter, augment_colour, path_draws, random_box
 
 pytest.importorskip("tensorflow")

@@ -15,7 +15,7 @@ from subprocess import CompletedProcess
 import pytest
 from click.testing import CliRunner
 
-from har_edge.spec import ModelSpec
+from har_edge.model.spec import ModelSpec
 from har_train.cli import cli
 from har_train.config import load_config
 from har_train.data import load_dataset

@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ASSETS
 from PIL import Image
 
 from har_edge.errors import DataError, HarError, OutputError, SpecError
-from har_edge.recognizer import Recognizer, load_model
-from har_edge.sampling import FrameSampler
-from har_edge.sources import open_source
-from har_edge.spec import ModelSpec
+from har_edge.frames.sampling import FrameSampler
+from har_edge.model.spec import ModelSpec
+from har_edge.recognition.recognizer import Recognizer, load_model
+from har_edge.sources.open import open_source
 from har_train import evaluation
 from har_train.config import FitConfig
 from har_train.evaluation import (
@@ -37,6 +36,7 @@ from har_train.evaluation import (
 from har_train.keras_run import load_run
 from har_train.predict import KerasPredictor, Predictor, load_predictor
 from har_train.run_folder import start_checkpoints
+from tests.conftest import ASSETS
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import write_video
 from numpy.typing import NDArray
 from PIL import Image
 
-from har_edge.clips import load_frames
 from har_edge.errors import BackendError, DataError, SourceError
-from har_edge.preprocess import import_cv2
-from har_edge.spec import ClipSpec, ModelSpec
+from har_edge.frames.preprocess import import_cv2
+from har_edge.model.spec import ClipSpec, ModelSpec
+from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig, save_config
 from har_train.explain import Explainer, Explanation, explain_files, load_explainer
 from har_train.keras_run import load_run
 from har_train.model import build_classifier, join_model
 from har_train.plots import overlay_heat
+from tests.conftest import write_video
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train

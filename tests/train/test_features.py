@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import write_video
 from numpy.typing import NDArray
 
-from har_edge.clips import load_frames
 from har_edge.errors import HarError, OutputError
-from har_edge.spec import ClipSpec
+from har_edge.model.spec import ClipSpec
+from har_edge.sources.clips import load_frames
 from har_train.augment import Augmentation
 from har_train.data import Sample, load_dataset
 from har_train.features import View, cache_dataset, default_cache, encode_dataset
+from tests.conftest import write_video
 
 pytestmark = pytest.mark.train
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from har_edge.clips import load_frames
 from har_edge.errors import DataError
-from har_edge.recognizer import apply_temperature
-from har_edge.spec import ClipSpec
+from har_edge.model.spec import ClipSpec
+from har_edge.recognition.recognizer import apply_temperature
+from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig
 from har_train.data import SPLITS
 from har_train.evaluate import best_temperature

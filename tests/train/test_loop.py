@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from killed import read_result
 
 from har_edge.errors import DataError, OutputError
 from har_train import loop
 from har_train.config import FitConfig, save_config
 from har_train.loop import History, LoopSettings, Outcome, join_outcomes, run_epochs
 from har_train.run_folder import checkpoint_folder
+from tests.conftest import ROOT
+from tests.support.killed import read_result
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -211,7 +212,7 @@ def run_killed(folder: Path, cache: Path, kills: int, seed: int) -> int:
         How many processes were really killed before they ended.
     """
     random = np.random.default_rng(seed)
-    script = Path(__file__).with_name("killed.py")
+    script = ROOT / "tests" / "support" / "killed.py"
     killed = 0
     for attempt in range(kills + 1):
         process = subprocess.Popen(

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from har_edge.errors import DataError
-from har_edge.spec import ClipSpec
+from har_edge.model.spec import ClipSpec
 from har_train.config import FitConfig, Head
 from har_train.fit import FitResult
 from har_train.model import (

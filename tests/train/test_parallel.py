@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from har_edge.errors import BackendError, DataError, MissingExtraError
-from har_edge.spec import ClipSpec
+from har_edge.model.spec import ClipSpec
 from har_train.config import FitConfig
 from har_train.data import load_dataset
 from har_train.features import EncodedSample, View, cache_dataset, encode_dataset

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from har_edge.spec import ClipSpec, ModelSpec
+from har_edge.model.spec import ClipSpec, ModelSpec
 from har_train import report
 from har_train.evaluate import SplitPredictions, confident_errors, measure
 from har_train.report import REPORT_NAMES, class_table, interval_note, metrics_table, write_report

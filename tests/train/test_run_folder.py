@@ -16,12 +16,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from har_edge.clips import load_frames
 from har_edge.errors import DataError, OutputError
-from har_edge.recognizer import Model, Recognizer
-from har_edge.sampling import FrameSampler
-from har_edge.sources import open_source
-from har_edge.spec import ClipSpec, ModelSpec
+from har_edge.frames.sampling import FrameSampler
+from har_edge.model.spec import ClipSpec, ModelSpec
+from har_edge.recognition.recognizer import Model, Recognizer
+from har_edge.sources.clips import load_frames
+from har_edge.sources.open import open_source
 from har_train.config import FitConfig, load_config
 from har_train.data import Sample, load_dataset
 from har_train.evaluate import SplitPredictions

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from har_edge.spec import ClipSpec
+from har_edge.model.spec import ClipSpec
 from har_train.stills import SMALLEST_CROP, crop_path, load_still_as_clip
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from har_edge.clips import window_indices
-from har_edge.spec import ClipSpec
+from har_edge.model.spec import ClipSpec
+from har_edge.sources.clips import window_indices
 from har_train.augment import Augmentation
 from har_train.config import FitConfig
 from har_train.data import Sample

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from har_edge.errors import DataError
-from har_edge.preprocess import Pixels, resize_frame
-from har_edge.spec import ClipSpec
+from har_edge.frames.preprocess import Pixels, resize_frame
+from har_edge.model.spec import ClipSpec
 from har_train.model import import_keras
 
 # At strength 1: shares of height and width, and of the range of values.

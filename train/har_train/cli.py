@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, get_args
 import click
 
 from har_edge import __version__
-from har_edge.cli import BACKENDS, note, run_command
+from har_edge.commands.main import BACKENDS, note, run_command
 from har_edge.errors import DataError, HarError, MissingExtraError, OutputError
-from har_edge.preprocess import display_path
+from har_edge.frames.preprocess import display_path
 from har_train.config import Balance, FitConfig, Head, HeadInput, Keep, default_name, load_config
 from har_train.data import SPLITS
 from har_train.explore import ExploreConfig
@@ -55,7 +55,7 @@ def _parse_answers(
     context: click.Context, option: click.Parameter, value: str | None
 ) -> tuple[str, ...] | None:
     """Read `--labels`; an empty list would quietly mean all of them."""
-    from har_edge.decide import parse_labels
+    from har_edge.recognition.decide import parse_labels
 
     labels = parse_labels(value)
     if value and not labels:
@@ -525,7 +525,7 @@ def _open_bar(total: int, title: str, unit: str) -> Callable[[int], object]:
 
 def _parse_kinds(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
     """Read `--fail-on`; each kind once, in the order given."""
-    from har_edge.decide import parse_labels
+    from har_edge.recognition.decide import parse_labels
 
     kinds = tuple(dict.fromkeys(parse_labels(value)))
     unknown = [kind for kind in kinds if kind not in KINDS]

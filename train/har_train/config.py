@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from har_edge.errors import DataError, MissingExtraError
-from har_edge.preprocess import display_path
-from har_edge.spec import Resize
+from har_edge.frames.preprocess import display_path
+from har_edge.model.spec import Resize
 
 Head = Literal["lstm", "gru", "bilstm", "attention", "mean"]
 HeadInput = Literal["features", "differences"]
@@ -67,7 +67,7 @@ class FitConfig:
         num_frames: Frames in a window, T; 0 for 1 with stills and 16 with clips.
         frame_rate_hz: Frames sampled per second of a clip.
         size: Height and width of a frame in pixels.
-        resize: `stretch` or `crop`, see `har_edge.spec.ClipSpec`.
+        resize: `stretch` or `crop`, see `har_edge.model.spec.ClipSpec`.
         backbone: Image network, a key of `har_train.model.BACKBONES`.
         alpha: Its width multiplier.
         weights: `imagenet`, `none`, a weights file for the backbone without its top, or the

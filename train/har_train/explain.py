@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from har_edge.clips import load_frames, window_indices
 from har_edge.errors import BackendError, DataError, OutputError, SourceError
-from har_edge.preprocess import Pixels, display_path, import_cv2
-from har_edge.recognizer import apply_temperature
-from har_edge.sampling import FrameSampler
-from har_edge.sources import open_source
-from har_edge.spec import ClipSpec
+from har_edge.frames.preprocess import Pixels, display_path, import_cv2
+from har_edge.frames.sampling import FrameSampler
+from har_edge.model.spec import ClipSpec
+from har_edge.recognition.recognizer import apply_temperature
+from har_edge.sources.clips import load_frames, window_indices
+from har_edge.sources.open import open_source
 from har_train.keras_run import KerasRun, load_run
 from har_train.model import import_keras
 from har_train.plots import overlay_heat, plot_picture_grid, shorten

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from har_edge.errors import OutputError
-from har_edge.preprocess import Pixels, display_path
+from har_edge.frames.preprocess import Pixels, display_path
 from har_train.data import count_table
 from har_train.explore import OUTPUT_NAMES, Exploration
 from har_train.explore_html import render_page

@@ -23,11 +23,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from har_edge.clips import load_frames
 from har_edge.errors import OutputError, SourceError
-from har_edge.folders import cache_folder
-from har_edge.preprocess import Pixels, display_path
-from har_edge.spec import ClipSpec
+from har_edge.frames.preprocess import Pixels, display_path
+from har_edge.model.spec import ClipSpec
+from har_edge.paths import cache_folder
+from har_edge.sources.clips import load_frames
 from har_train.augment import Augmentation, Augmenter, path_draws
 from har_train.data import Sample
 from har_train.model import weights_digest
@@ -131,7 +131,7 @@ class Target:
 
 
 def default_cache() -> Path:
-    """Folder of the feature cache, see `har_edge.folders.cache_folder`."""
+    """Folder of the feature cache, see `har_edge.paths.cache_folder`."""
     return cache_folder() / "features"
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from har_edge.errors import DataError
-from har_edge.spec import ClipSpec
+from har_edge.model.spec import ClipSpec
 from har_train.augment import Augmentation, augment_colour
 from har_train.config import FitConfig
 from har_train.data import Sample

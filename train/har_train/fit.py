@@ -15,7 +15,7 @@ import numpy as np
 
 from har_edge import __version__
 from har_edge.errors import DataError
-from har_edge.spec import ClipSpec, ModelSpec
+from har_edge.model.spec import ClipSpec, ModelSpec
 from har_train.augment import Augmentation
 from har_train.config import FitConfig, default_name
 from har_train.data import (

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from har_edge.errors import DataError, MissingExtraError
-from har_edge.native_log import native_log_muted
-from har_edge.spec import ClipSpec
+from har_edge.model.native_log import native_log_muted
+from har_edge.model.spec import ClipSpec
 from har_train.config import FitConfig
 
 

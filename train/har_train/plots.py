@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from har_edge.preprocess import Pixels, display_path, import_cv2
+from har_edge.frames.preprocess import Pixels, display_path, import_cv2
 from har_train.evaluate import Reliability
 
 # Okabe and Ito's palette, told apart by colour-blind readers too.

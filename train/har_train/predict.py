@@ -9,11 +9,11 @@ from typing import Protocol
 
 import numpy as np
 
-from har_edge.clips import load_frames, window_indices
 from har_edge.errors import DataError, SourceError
-from har_edge.model_file import BUNDLED
-from har_edge.recognizer import Model, load_model
-from har_edge.spec import ModelSpec
+from har_edge.model.file import BUNDLED
+from har_edge.model.spec import ModelSpec
+from har_edge.recognition.recognizer import Model, load_model
+from har_edge.sources.clips import load_frames, window_indices
 from har_train.data import Sample
 from har_train.evaluate import SplitPredictions
 from har_train.features import View, encode_dataset
@@ -142,7 +142,7 @@ def load_predictor(
         model: A run folder, a `.keras` file in one, a `.tflite` or `.onnx` file, or the name of
             a bundled one.
         cache: Folder of the feature cache, for Keras models.
-        backend, num_threads: Runtime for the other ones, see `har_edge.recognizer.load_model`.
+        backend, num_threads: Runtime for the other ones, see `load_model`.
         stride: Of the other ones' windows; 0 for a quarter of a window.
 
     Raises:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from har_edge.clips import load_frames
 from har_edge.errors import SourceError
-from har_edge.preprocess import Pixels
-from har_edge.spec import ModelSpec
+from har_edge.frames.preprocess import Pixels
+from har_edge.model.spec import ModelSpec
+from har_edge.sources.clips import load_frames
 from har_train.evaluate import (
     SplitPredictions,
     WrongAnswer,

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from har_edge.spec import ClipSpec
+from har_edge.model.spec import ClipSpec
 from har_train.config import FitConfig
 from har_train.model import backbone_of, build_encoder
 

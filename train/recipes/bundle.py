@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from har_edge.spec import ModelSpec
+from har_edge.model.spec import ModelSpec
 from har_train.config import FitConfig, load_config, save_config
 from har_train.data import load_dataset
 from har_train.run_folder import representative_set

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from har_edge.preprocess import import_cv2
-from har_edge.sampling import FrameSampler
-from har_edge.sources import open_source
+from har_edge.frames.preprocess import import_cv2
+from har_edge.frames.sampling import FrameSampler
+from har_edge.sources.open import open_source
 
 SAMPLES = Path(__file__).parents[2] / "edge" / "har_edge" / "samples"
 # All from the test part of the clip model's split.

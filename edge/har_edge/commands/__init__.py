@@ -1,0 +1,1 @@
+"""The command `har-edge`: options to settings, one call, lines to print."""

@@ -1,0 +1,48 @@
+"""What a model file says of itself, and how the runtime sees it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from har_edge.frames.preprocess import display_path
+from har_edge.recognition.recognizer import load_model
+
+
+def describe(model: str | os.PathLike[str] | None, backend: str = "auto") -> dict[str, Any]:
+    """Collect a model's spec, its size and the runtime that loads it, as plain values.
+
+    Raises:
+        ModelFileError: if the file is missing, damaged or not one of ours.
+        BackendError: if no runtime is there or it refuses the model.
+    """
+    loaded = load_model(model, backend=backend)
+    return {
+        "path": display_path(loaded.path),
+        "size_bytes": loaded.size_bytes,
+        "backend": f"{loaded.backend.name} {loaded.backend.version}",
+        "window_s": round(loaded.spec.clip.window_s, 3),
+        **asdict(loaded.spec),
+    }
+
+
+def format_table(facts: Mapping[str, Any]) -> str:
+    """Lay the facts out in two columns, nested ones indented."""
+    lines: list[str] = []
+    for key, value in facts.items():
+        if isinstance(value, Mapping):
+            lines.append(key)
+            lines += [f"  {k:<22} {_show(v)}" for k, v in value.items()]
+        else:
+            lines.append(f"{key:<24} {_show(value)}")
+    return "\n".join(lines)
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value) if value != "" else "-"

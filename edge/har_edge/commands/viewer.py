@@ -1,0 +1,45 @@
+"""A window with the frames and the action; used by `--show` alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from har_edge.errors import OutputError
+from har_edge.frames.preprocess import import_cv2
+from har_edge.recognition.recognizer import Prediction
+from har_edge.sinks.overlay import annotate, describe
+from har_edge.sources.open import Frame
+
+TITLE = "har-edge (q or Esc ends)"
+KEYS_THAT_END = (ord("q"), 27)
+
+
+class Viewer:
+    """Shows each frame with the current action; a callable for `Run.watch`."""
+
+    def __init__(self) -> None:
+        """Check that a window can be opened.
+
+        Raises:
+            OutputError: if there is no display. OpenCV would end the process instead.
+        """
+        if sys.platform.startswith("linux") and not (
+            os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+        ):
+            raise OutputError(
+                "--show needs a screen, but neither DISPLAY nor WAYLAND_DISPLAY is set. "
+                "Leave --show out, or log in with ssh -X."
+            )
+        self._text = ""
+
+    def __call__(self, frame: Frame, prediction: Prediction | None) -> bool:
+        """Draw one frame; False once the user pressed q or Esc."""
+        cv2 = import_cv2()
+        self._text = describe(prediction) or self._text
+        cv2.imshow(TITLE, annotate(frame.pixels, self._text))
+        return cv2.waitKey(1) & 0xFF not in KEYS_THAT_END
+
+    def close(self) -> None:
+        """Close the window."""
+        import_cv2().destroyAllWindows()

@@ -1,0 +1,323 @@
+"""Is this machine fit, and if not, which command makes it so?
+
+Each check looks at one thing and says what it found; none changes anything. A check fails only if
+recognition cannot work; what makes it slow, or one kind of source unusable, is a warning.
+"""
+
+from __future__ import annotations
+
+import getpass
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from har_edge.errors import BackendError, HarError
+from har_edge.frames.preprocess import display_path
+from har_edge.machine.facts import machine_facts
+from har_edge.machine.golden import TOLERANCE, check_golden
+from har_edge.model.file import BUNDLED
+from har_edge.model.runtimes import RUNTIMES, TFLITE_RUNTIMES, import_runtime
+from har_edge.model.xnnpack import int8_delegates
+from har_edge.paths import cache_folder, data_folder
+from har_edge.recognition.recognizer import load_model
+
+Level = Literal["ok", "warn", "fail"]
+OLDEST_PYTHON = (3, 10)
+HOT_C = 80.0  # where a Raspberry Pi begins to slow down
+MIN_MEMORY_BYTES = 200 << 20
+MIN_DISK_BYTES = 200 << 20
+# Codecs and image processors of the Raspberry Pi show up as video devices, but see nothing.
+NOT_CAMERAS = ("bcm2835-codec", "bcm2835-isp", "rpi-hevc", "rpivid", "pispbe")
+# What the Raspberry Pi's camera ports are called; OpenCV cannot read them.
+CAMERA_PORTS = ("unicam", "rp1-cfe")
+REINSTALL = "pip install --force-reinstall har-edge"
+# Optional packages: what each is for and the command that brings it into this environment.
+OPTIONAL = {
+    "simplejpeg": ("motion JPEG that is checked for damage", "pip install simplejpeg"),
+    "av": ("RTSP and RTMP that are checked for damage", 'pip install "har-edge[streams]"'),
+    "paho-mqtt": ("--mqtt", 'pip install "har-edge[mqtt]"'),
+    "fastapi": ("har-edge serve", 'pip install "har-edge[serve]"'),
+    "onnxruntime": ("ONNX models", 'pip install "har-edge[onnx]"'),
+    "tensorflow": ("training and converting", 'pip install "har-edge[train,convert]"'),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        topic: What was looked at.
+        level: `ok`, `warn` or `fail`.
+        text: What was found.
+        fix: A command or an act that mends it, else "".
+    """
+
+    topic: str
+    level: Level
+    text: str
+    fix: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """As plain values for JSON."""
+        return asdict(self)
+
+
+Findings = Iterator[Finding]
+
+
+def examine(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> list[Finding]:
+    """Run all checks.
+
+    Args:
+        root: Where `dev`, `proc`, `sys` and `etc` lie; anything but / is for tests.
+        environ: Environment variables.
+    """
+    checks: list[Callable[[], Findings]] = [
+        check_python,
+        lambda: check_machine(root),
+        lambda: check_heat(root),
+        check_runtimes,
+        check_models,
+        lambda: check_cameras(root),
+        lambda: check_display(environ),
+        check_folders,
+        check_optional,
+    ]
+    return [finding for check in checks for finding in check()]
+
+
+def check_python(
+    version: tuple[int, ...] = sys.version_info[:3],
+    machine: str | None = None,
+    bits: int = 64 if sys.maxsize > 2**32 else 32,
+) -> Findings:
+    """Python's version, and whether system and processor are of 64 bits."""
+    shown = ".".join(map(str, version))
+    machine = machine or platform.machine()
+    if version[:2] < OLDEST_PYTHON:
+        yield Finding("python", "fail", f"{shown} is too old", "Install Python 3.10 or newer.")
+    else:
+        yield Finding("python", "ok", f"{shown} in {sys.prefix}")
+    if bits == 32:
+        yield Finding(
+            "architecture",
+            "fail",
+            f"Python has 32 bits on {machine}; there are no runtimes for it",
+            "Install the 64-bit Raspberry Pi OS with Raspberry Pi Imager.",
+        )
+    else:
+        yield Finding("architecture", "ok", f"{machine}, 64-bit")
+
+
+def check_machine(root: Path) -> Findings:
+    """The processor, its vector instructions, its governor, and free memory."""
+    facts = machine_facts(root)
+    name = f"{facts['board'] or facts['cpu'] or 'unknown'}, {facts['cores_usable']} cores"
+    flags = _cpu_flags(root)
+    vectors = [f for f in ("avx", "avx2", "avx512f", "asimd", "neon", "asimddp") if f in flags]
+    if flags and not {"avx", "asimd", "neon"} & flags:
+        text = f"{name}; without AVX or NEON, ten times slower, and some wheels crash"
+        yield Finding("processor", "warn", text, "Use another machine.")
+    else:
+        yield Finding("processor", "ok", f"{name}; {', '.join(vectors) or 'features not told'}")
+    governor = facts["governor"]
+    if governor == "powersave" and facts["architecture"] in ("aarch64", "armv7l"):
+        fix = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+        yield Finding("governor", "warn", "powersave keeps the clock low", fix)
+    else:
+        yield Finding("governor", "ok", str(governor or "not told by this machine"))
+    memory = facts["memory_available_bytes"]
+    if isinstance(memory, int):
+        few = memory < MIN_MEMORY_BYTES
+        fix = "Close other programs." if few else ""
+        text = f"{memory / 2**20:,.0f} MiB available"
+        yield Finding("memory", "warn" if few else "ok", text, fix)
+
+
+def check_heat(root: Path) -> Findings:
+    """Temperature, and what the processor did about it."""
+    facts = machine_facts(root)
+    temperature, throttled = facts["temperature_c"], facts["throttling"]
+    if isinstance(temperature, float):
+        hot = temperature >= HOT_C
+        fix = "Fit a heat sink or a fan." if hot else ""
+        yield Finding("temperature", "warn" if hot else "ok", f"{temperature:.0f} °C", fix)
+    if not isinstance(throttled, dict):
+        return
+    now, before = throttled["now"], throttled["since_start"]
+    if not now and not before:
+        yield Finding("throttling", "ok", "none since start")
+        return
+    power = "under-voltage" in (*now, *before)
+    fix = "Use the board's own power supply." if power else "Fit a heat sink or a fan."
+    when = f"now: {', '.join(now)}" if now else f"since start: {', '.join(before)}"
+    yield Finding("throttling", "warn", when, fix)
+
+
+def check_runtimes() -> Findings:
+    """Each runtime: whether it loads, fits numpy and has fast 8-bit kernels."""
+    working = []
+    for name in RUNTIMES:
+        distribution = TFLITE_RUNTIMES.get(name, (name, name))[1]
+        try:
+            version = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        numpy_version = importlib.metadata.version("numpy")
+        if name == "tflite-runtime" and int(numpy_version.split(".")[0]) >= 2:
+            # Not imported: built against numpy 1, it may take the process with it.
+            text = f"{version} crashes with numpy {numpy_version}"
+            yield Finding(name, "warn", text, 'pip install "numpy<2", or pip uninstall it')
+            continue
+        try:
+            module = import_runtime(name)
+        except BackendError as error:
+            yield Finding(name, "warn", str(error), f"pip install --force-reinstall {distribution}")
+            continue
+        working.append(name)
+        if name == "tflite-runtime" and not int8_delegates(module, 1):
+            text = f"{version}, without XNNPACK's 8-bit kernels: int8 files run slowly"
+            yield Finding(name, "warn", text, "pip install ai-edge-litert")
+        else:
+            yield Finding(name, "ok", version)
+    if not set(working) & TFLITE_RUNTIMES.keys():
+        text = "none that runs .tflite files"
+        yield Finding("runtimes", "fail", text, "pip install ai-edge-litert")
+
+
+def check_models() -> Findings:
+    """Run the golden clip through the bundled models, and time a frame."""
+    for name in BUNDLED:
+        try:
+            model = load_model(name)
+            result = check_golden(model)
+        except HarError as error:
+            yield Finding(f"model {name}", "fail", str(error), REINSTALL)
+            continue
+        if result is None:
+            text = "no golden numbers for this file"
+            yield Finding(f"model {name}", "warn", text, REINSTALL)
+            continue
+        runtime = f"{model.backend.name} {model.backend.version}"
+        text = (
+            f"golden clip within {result.difference:.2g} (at most {TOLERANCE}) on {runtime}; "
+            f"{result.encode_ms:.1f} ms a frame, 1 thread"
+        )
+        if result.passed:
+            yield Finding(f"model {name}", "ok", text)
+            continue
+        if not result.same_tensor:
+            text += "; resizing gives other pixels"
+            fix = "pip install --force-reinstall opencv-python"
+        else:
+            fix = f"pip install --upgrade {TFLITE_RUNTIMES[model.backend.name][1]}"
+        yield Finding(f"model {name}", "fail", f"Wrong answers: {text}", fix)
+
+
+def check_cameras(
+    root: Path, readable: Callable[[Path], bool] = lambda path: os.access(path, os.R_OK | os.W_OK)
+) -> Findings:
+    """Video devices with their names and rights, and what the Raspberry Pi's camera port needs."""
+    cameras = list(_video_devices(root))
+    ports = [n for _, n in cameras if n.startswith(CAMERA_PORTS)]
+    usable = [(d, n) for d, n in cameras if not n.startswith((*NOT_CAMERAS, *CAMERA_PORTS))]
+    for device, name in usable:
+        shown = f"/dev/{device.name} ({name})"
+        if readable(device):
+            yield Finding("camera", "ok", shown)
+        else:
+            fix = f"sudo usermod -aG video {_user()}   (then log in again)"
+            yield Finding("camera", "warn", f"{shown}: no permission", fix)
+    if ports:
+        found = importlib.util.find_spec("picamera2") is not None
+        text = f"port {ports[0]}, " + ("read by picamera2" if found else "picamera2 is missing")
+        fix = (
+            "sudo apt install -y python3-picamera2, then make the environment with: "
+            "python3 -m venv --system-site-packages"
+        )
+        yield Finding("camera", "ok" if found else "warn", text, "" if found else fix)
+    if not usable and not ports:
+        yield Finding("camera", "warn", "none found", "Plug one in; files work without.")
+
+
+def check_display(environ: Mapping[str, str]) -> Findings:
+    """Whether `--show` can open a window."""
+    display = environ.get("WAYLAND_DISPLAY") or environ.get("DISPLAY")
+    yield Finding("display", "ok", display or "none: run without --show")
+
+
+def check_folders() -> Findings:
+    """Folders for caches and taught actions: rights and room."""
+    for topic, folder in (("cache", cache_folder()), ("data", data_folder())):
+        there = next((p for p in (folder, *folder.parents) if p.exists()), Path("/"))
+        shown = display_path(folder)
+        if not os.access(there, os.W_OK):
+            variable = "HAR_CACHE_DIR" if topic == "cache" else "XDG_DATA_HOME"
+            fix = f"export {variable}=FOLDER that you may write to"
+            yield Finding(topic, "warn", f"{shown} cannot be written", fix)
+            continue
+        free = shutil.disk_usage(there).free
+        full = free < MIN_DISK_BYTES
+        fix = "Delete what is not needed." if full else ""
+        text = f"{shown}, {free / 1e9:,.1f} GB free"
+        yield Finding(topic, "warn" if full else "ok", text, fix)
+
+
+def check_optional() -> Findings:
+    """Versions of optional packages; to do without them is fine."""
+    for distribution, (purpose, command) in OPTIONAL.items():
+        try:
+            version = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(distribution, "ok", f"not installed; only needed for {purpose}", command)
+        else:
+            yield Finding(distribution, "ok", f"{version}, for {purpose}")
+
+
+def format_findings(findings: list[Finding]) -> str:
+    """Lay the findings out as a table, fixes below what they mend."""
+    width = max(len(finding.topic) for finding in findings)
+    lines = []
+    for f in findings:
+        lines.append(f"{f.level:<4}  {f.topic:<{width}}  {f.text}")
+        if f.fix:
+            lines.append(f"{'':<4}  {'':<{width}}  → {f.fix}")
+    counts = {level: sum(f.level == level for f in findings) for level in ("ok", "warn", "fail")}
+    lines.append(", ".join(f"{count} {level}" for level, count in counts.items()))
+    return "\n".join(lines)
+
+
+def _video_devices(root: Path) -> Iterator[tuple[Path, str]]:
+    """Video devices with the names that their drivers give them, by number."""
+    nodes = [n for n in (root / "dev").glob("video*") if n.name[5:].isdigit()]
+    for node in sorted(nodes, key=lambda n: int(n.name[5:])):
+        try:
+            name = (root / "sys/class/video4linux" / node.name / "name").read_text().strip()
+        except OSError:
+            name = "unnamed"
+        yield node, name
+
+
+def _cpu_flags(root: Path) -> set[str]:
+    try:
+        lines = (root / "proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return set()
+    # "flags" on x86, "Features" on ARM.
+    found = (line.partition(":")[2] for line in lines if line.startswith(("flags", "Features")))
+    return set(next(found, "").split())
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # no name for this user's number
+        return "$USER"

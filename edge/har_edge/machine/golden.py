@@ -1,0 +1,106 @@
+"""The golden clip: fixed pixels to a fixed tensor to fixed probabilities, on any machine.
+
+The pixels are drawn by a formula in integers. Resizing is exact integer arithmetic, so the
+tensor must be equal to the bit. Kernels of other processors and runtimes round differently;
+probabilities may differ by `TOLERANCE`, and the most probable action may not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from har_edge.frames.preprocess import Pixels, resize_frame
+from har_edge.recognition.recognizer import FloatArray, Model
+
+GOLDEN = Path(__file__).parents[1] / "model" / "bundled" / "golden.json"
+HEIGHT, WIDTH = 360, 480  # like a camera's, so that both steps of the resize rule are used
+# Across, down, radius, colour: of 60 pictures that were tried the one of which har15 is surest, so
+# that rounding does not decide its answer.
+DISCS = (
+    (112, 317, 64, (0, 59, 55)),
+    (260, 230, 24, (138, 94, 40)),
+    (96, 103, 21, (0, 152, 49)),
+)
+# int8 files differ so much between runtimes at most on nearly all held-out windows; see
+# benchmarks/reference/across-runtimes-*.json for the rest.
+TOLERANCE = 0.05
+TIMED_FRAMES = 10
+
+
+@dataclass(frozen=True)
+class GoldenResult:
+    """How a machine compares with the one that the numbers were taken on.
+
+    Attributes:
+        same_tensor: Whether resizing gave the same pixels, to the bit.
+        same_action: Whether the most probable action is the same.
+        difference: Largest difference of a probability.
+        encode_ms: Median time of one frame on this machine.
+    """
+
+    same_tensor: bool
+    same_action: bool
+    difference: float
+    encode_ms: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether all of it is as it should be."""
+        return self.same_tensor and self.same_action and self.difference <= TOLERANCE
+
+
+def draw_frames(count: int) -> Pixels:
+    """Discs that move over a gradient, (count, 360, 480, 3) RGB uint8, by integers alone."""
+    y, x = np.ogrid[:HEIGHT, :WIDTH]
+    frames = np.empty((count, HEIGHT, WIDTH, 3), np.uint8)
+    for t, frame in enumerate(frames):
+        frame[..., 0] = x * 129 // WIDTH
+        frame[..., 1] = y * 41 // HEIGHT
+        frame[..., 2] = (x + 2 * y) // 8 % 64 + 109
+        for across, down, radius, colour in DISCS:
+            frame[(x - across - 5 * t) ** 2 + (y - down + 3 * t) ** 2 < radius**2] = colour
+    return frames
+
+
+def golden_numbers(model: Model) -> dict[str, object]:
+    """What this machine makes of the golden clip, as plain values to be stored."""
+    tensor, probabilities, _ = _run(model)
+    return {
+        "model_sha256": model.spec.model_sha256,
+        "tensor_sha256": hashlib.sha256(tensor.tobytes()).hexdigest(),
+        "probabilities": [round(float(p), 6) for p in probabilities],
+    }
+
+
+def check_golden(model: Model) -> GoldenResult | None:
+    """Run the golden clip; None if there are no numbers for this model file."""
+    known = json.loads(GOLDEN.read_text(encoding="utf-8")).get(model.spec.name)
+    if known is None or known["model_sha256"] != model.spec.model_sha256:
+        return None
+    tensor, probabilities, encode_ms = _run(model)
+    expected = np.array(known["probabilities"])
+    return GoldenResult(
+        same_tensor=hashlib.sha256(tensor.tobytes()).hexdigest() == known["tensor_sha256"],
+        same_action=bool(probabilities.argmax() == expected.argmax()),
+        difference=float(np.abs(probabilities - expected).max()),
+        encode_ms=encode_ms,
+    )
+
+
+def _run(model: Model) -> tuple[Pixels, FloatArray, float]:
+    clip = model.spec.clip
+    tensor = np.stack([resize_frame(frame, clip) for frame in draw_frames(clip.num_frames)])
+    probabilities = model.classify_clip(tensor)
+    times_ms = []
+    for _ in range(TIMED_FRAMES):
+        started = time.perf_counter()
+        model.encode(tensor[0])
+        times_ms.append((time.perf_counter() - started) * 1e3)
+    return tensor, probabilities, median(times_ms)

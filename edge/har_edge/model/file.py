@@ -1,0 +1,225 @@
+"""Model files: a network with `har.json` and `labels.txt` appended to it.
+
+A TFLite file carries them as a zip, the layout of TFLite metadata's associated files:
+`unzip -l model.tflite` lists them, and runtimes ignore them. An ONNX model is a pair of files,
+`NAME.encode.onnx` and `NAME.classify.onnx`, that carry them in `metadata_props`. All of it is
+data only; nothing in it is ever executed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from har_edge.errors import ModelFileError, SpecError
+from har_edge.frames.preprocess import display_path
+from har_edge.model.onnx_metadata import append_metadata, read_metadata
+from har_edge.model.spec import ModelSpec
+
+SPEC_NAME = "har.json"
+LABELS_NAME = "labels.txt"
+BUNDLED = ("har15", "clips")
+DEFAULT_MODEL = "har15"
+
+# Bytes 4 to 8 of every TFLite flatbuffer. Source: TFLite schema, `file_identifier`.
+FLATBUFFER_ID = b"TFL3"
+ONNX_SUFFIXES = (".encode.onnx", ".classify.onnx")
+# A fixed date makes equal models equal files; 1980 is the oldest a zip can hold.
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file in memory: what it says of itself, and the network.
+
+    Attributes:
+        path: The file; of an ONNX pair the one with `encode`.
+        spec: What it says of itself.
+        networks: One TFLite flatbuffer, or the ONNX networks of `encode` and `classify`.
+        size_bytes: Size on disk.
+    """
+
+    path: Path
+    spec: ModelSpec
+    networks: tuple[bytes, ...]
+    size_bytes: int
+
+    @property
+    def flatbuffer(self) -> bytes:
+        """The network of a TFLite file."""
+        return self.networks[0]
+
+
+def resolve_model(model: str | os.PathLike[str] | None) -> Path:
+    """Turn a bundled name (`har15`, `clips`), a path or None (the default) into a path.
+
+    Raises:
+        ModelFileError: if there is no such file.
+    """
+    name = os.fspath(model) if model is not None else DEFAULT_MODEL
+    if name in BUNDLED and not Path(name).is_file():
+        path = Path(__file__).parent / "bundled" / f"{name}-int8.tflite"
+        if path.is_file():
+            return path
+        raise ModelFileError(
+            f"The bundled model '{name}' is missing from this installation. Reinstall har-edge."
+        )
+    path = Path(name)
+    if path.is_dir():
+        raise ModelFileError(
+            f"{display_path(path)} is a folder. Expected a .tflite or .onnx file; "
+            "har-convert makes one out of a run folder."
+        )
+    if not path.is_file():
+        raise ModelFileError(
+            f"There is no model {display_path(path)}. Give a file made by har-convert, "
+            f"or one of the bundled names: {', '.join(BUNDLED)}."
+        )
+    return path
+
+
+def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
+    """Read a model file and check that it is whole.
+
+    Args:
+        path: A `.tflite` file, or one of an ONNX pair.
+
+    Raises:
+        ModelFileError: if it is unreadable, no model of these kinds, cut short, changed, or
+            carries no spec of ours.
+        SpecError: if its spec is broken or of another schema version.
+    """
+    path = Path(path)
+    if path.suffix == ".onnx":
+        return _read_onnx_pair(path)
+    content, shown = _read(path), display_path(path)
+    if content[4:8] != FLATBUFFER_ID:
+        raise ModelFileError(
+            f"{shown} is not a TFLite model. Expected a .tflite file made by har-convert, "
+            f"received {len(content)} bytes that start with {content[:8]!r}."
+        )
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            attached = {name: archive.read(name) for name in (SPEC_NAME, LABELS_NAME)}
+    except (zipfile.BadZipFile, KeyError, OSError) as error:
+        raise ModelFileError(
+            f"{shown} is a TFLite file without a har-edge spec, or it was cut short. "
+            "Expected har.json and labels.txt at its end; make the file with har-convert, "
+            "or copy it again."
+        ) from error
+    spec = _read_spec(attached[SPEC_NAME], attached[LABELS_NAME], shown)
+    return ModelFile(path, spec, (_network(content, spec, shown),), len(content))
+
+
+def _read_onnx_pair(path: Path) -> ModelFile:
+    suffix = next((s for s in ONNX_SUFFIXES if path.name.endswith(s)), None)
+    if suffix is None:
+        raise ModelFileError(
+            f"{display_path(path)} should be one of a pair that ends with "
+            f"{' and '.join(ONNX_SUFFIXES)}. Make it with har-convert --onnx."
+        )
+    pair = [path.with_name(path.name.removesuffix(suffix) + s) for s in ONNX_SUFFIXES]
+    specs, networks, size = [], [], 0
+    for part in pair:
+        content, shown = _read(part), display_path(part)
+        try:
+            attached = read_metadata(content)
+            spec_text, labels = attached[SPEC_NAME], attached[LABELS_NAME]
+        except (KeyError, ValueError) as error:
+            raise ModelFileError(
+                f"{shown} is no ONNX file with a har-edge spec, or it was cut short ({error}). "
+                "Make it with har-convert --onnx, or copy it again."
+            ) from error
+        specs.append(_read_spec(spec_text.encode(), labels.encode(), shown))
+        networks.append(_network(content, specs[-1], shown))
+        size += len(content)
+    first, second = (spec.with_(model_bytes=0, model_sha256="") for spec in specs)
+    if first != second:
+        raise ModelFileError(
+            f"{pair[0].name} and {pair[1].name} in {display_path(path.parent)} belong to "
+            "different models. Copy both files of one model there."
+        )
+    return ModelFile(pair[0], specs[0], tuple(networks), size)
+
+
+def bundled_models_with(labels: Sequence[str]) -> list[str]:
+    """Names of the bundled models that know all of some labels; of those that can be read."""
+    found = []
+    for name in BUNDLED:
+        with contextlib.suppress(ModelFileError, SpecError):
+            if set(labels) <= set(read_model_file(resolve_model(name)).spec.labels):
+                found.append(name)
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{display_path(path)} cannot be read: {error.strerror}.") from error
+
+
+def _read_spec(text: bytes, labels: bytes, shown: str) -> ModelSpec:
+    spec = ModelSpec.from_json(text, where=shown)
+    if labels.decode("utf-8", errors="replace").splitlines() != list(spec.labels):
+        raise ModelFileError(f"{shown}: labels.txt and har.json differ. Convert the model again.")
+    return spec
+
+
+def _network(content: bytes, spec: ModelSpec, shown: str) -> bytes:
+    """Cut the network off what is appended to it, and check it."""
+    network = content[: spec.model_bytes] if spec.model_bytes else content
+    if spec.model_sha256 and hashlib.sha256(network).hexdigest() != spec.model_sha256:
+        raise ModelFileError(f"{shown} was changed or damaged after it was made. Copy it again.")
+    return network
+
+
+def pack_model_file(flatbuffer: bytes, spec: ModelSpec) -> bytes:
+    """Append spec and labels to a TFLite flatbuffer; equal input gives equal bytes.
+
+    Args:
+        flatbuffer: The network with the signatures `encode` and `classify`.
+        spec: What the file shall say of itself; size and checksum are filled in.
+
+    Returns:
+        The content of the model file.
+
+    Raises:
+        ModelFileError: if `flatbuffer` is no TFLite model.
+    """
+    if flatbuffer[4:8] != FLATBUFFER_ID:
+        raise ModelFileError("Expected a TFLite flatbuffer. Received something else.")
+    buffer = io.BytesIO()
+    buffer.write(flatbuffer)
+    # Opened for appending, zipfile counts its offsets from the start of the whole file,
+    # which is what `unzip` and other readers expect.
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
+        for name, text in _attachments(flatbuffer, spec).items():
+            archive.writestr(zipfile.ZipInfo(name, ZIP_DATE), text)
+    return buffer.getvalue()
+
+
+def pack_onnx_file(network: bytes, spec: ModelSpec) -> bytes:
+    """Append spec and labels to an ONNX network, as `pack_model_file` does for TFLite.
+
+    The keys that other tools show stand beside them: name, description, license, version.
+    """
+    plain = {
+        "name": spec.name,
+        "description": spec.description,
+        "license": spec.license,
+        "version": str(spec.schema_version),
+    }
+    return append_metadata(network, {**plain, **_attachments(network, spec)})
+
+
+def _attachments(network: bytes, spec: ModelSpec) -> dict[str, str]:
+    digest = hashlib.sha256(network).hexdigest()
+    spec = spec.with_(model_bytes=len(network), model_sha256=digest)
+    return {LABELS_NAME: "\n".join(spec.labels) + "\n", SPEC_NAME: spec.to_json()}

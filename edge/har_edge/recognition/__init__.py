@@ -1,0 +1,1 @@
+"""From frames to what is said of them: windows, predictions, decisions, events."""

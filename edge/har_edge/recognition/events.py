@@ -1,0 +1,174 @@
+"""From predictions to what a person wants to know: which action began, which one ended.
+
+Hysteresis, with one time d = `min_duration_s` for both ways:
+
+- An action starts once it was the answer of every prediction for d. It started when it first was.
+- It ends once it was not the answer for d. It ended when it last was. Shorter lapses, `unknown`
+  among them, do not interrupt it.
+- `unknown` never starts.
+- At a gap and at the end of a source an open action ends, when it last was the answer.
+
+So actions of a source never overlap, each lasts at least d, and an event comes d after the fact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from har_edge.frames.sampling import TOLERANCE_S
+from har_edge.recognition.recognizer import UNKNOWN, Prediction
+
+EventKind = Literal["action_started", "action_ended"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """An action began or ended.
+
+    Attributes:
+        kind: `action_started` or `action_ended`.
+        number: Counts the actions of a run from 1; both events of an action carry the same.
+        source: Name of the source.
+        action: The label.
+        start_s: Source time at which the action began.
+        end_s: Source time at which it ended, None while it goes on.
+        confidence: Mean probability of the action from its start until this event, or until
+            its end.
+        start_at_s: Live sources: Unix time of `start_s`, else None.
+        end_at_s: Live sources: Unix time of `end_s`, else None.
+    """
+
+    kind: EventKind
+    number: int
+    source: str
+    action: str
+    start_s: float
+    end_s: float | None
+    confidence: float
+    start_at_s: float | None = None
+    end_at_s: float | None = None
+
+    @property
+    def duration_s(self) -> float | None:
+        """Length of an action that ended."""
+        return None if self.end_s is None else self.end_s - self.start_s
+
+
+class EventTracker:
+    """Follows any number of sources, each for itself.
+
+    Args:
+        min_duration_s: How long an action must last to be reported, and be absent to end.
+    """
+
+    def __init__(self, min_duration_s: float = 0.5) -> None:
+        self.min_duration_s = min_duration_s
+        self._tracks: dict[str, _Track] = {}
+        self._count = 0
+
+    def add(self, prediction: Prediction) -> list[Event]:
+        """Take the next prediction of a source; give what it makes certain, in order.
+
+        A time before the source's last one counts as a gap.
+        """
+        source = prediction.source
+        before = self._tracks.get(source)
+        fell_back = before is not None and prediction.timestamp_s < before.now_s
+        events = self.end(source) if fell_back else []
+        track = self._tracks.setdefault(source, _Track())
+        track.see(prediction)
+        return events + self._settle(source, track)
+
+    def end(self, source: str) -> list[Event]:
+        """Close a source, at a gap or for good: an open action ends when it last was seen."""
+        track = self._tracks.pop(source, None)
+        return [_event("action_ended", source, track.open)] if track and track.open else []
+
+    def end_all(self) -> list[Event]:
+        """Close all sources, at the end of a run or when it is interrupted."""
+        return [event for source in list(self._tracks) for event in self.end(source)]
+
+    def _settle(self, source: str, track: _Track) -> list[Event]:
+        enough_s = self.min_duration_s - TOLERANCE_S
+        events = []
+        current, waiting = track.open, track.candidate
+        if current and track.now_s > current.last_s and track.now_s - current.last_s >= enough_s:
+            events.append(_event("action_ended", source, current))
+            track.open = current = None
+        if current is None and waiting and waiting.last_s - waiting.start_s >= enough_s:
+            self._count += 1
+            waiting.number = self._count
+            track.open, track.candidate = waiting, None
+            events.append(_event("action_started", source, waiting))
+        return events
+
+
+@dataclass
+class _Span:
+    """A stretch of time in which an action was the answer, short lapses included.
+
+    Means are over the time until `last_s`; what came after it waits in `later`, to be counted
+    if the action comes back.
+    """
+
+    action: str
+    start_s: float
+    start_at_s: float | None
+    last_s: float
+    last_at_s: float | None
+    total: float = 0.0
+    count: int = 0
+    later_total: float = 0.0
+    later_count: int = 0
+    number: int = 0
+
+    def see(self, prediction: Prediction) -> None:
+        """Count a prediction, whether or not it says this action."""
+        labels = prediction.labels
+        share = prediction.probabilities[labels.index(self.action)] if self.action in labels else 0
+        self.later_total += float(share)
+        self.later_count += 1
+        if prediction.action == self.action:
+            self.last_s, self.last_at_s = prediction.timestamp_s, prediction.captured_at_s
+            self.total += self.later_total
+            self.count += self.later_count
+            self.later_total, self.later_count = 0.0, 0
+
+
+@dataclass
+class _Track:
+    """What is going on in one source: an action that started, one that may be about to."""
+
+    open: _Span | None = None
+    candidate: _Span | None = None
+    now_s: float = float("-inf")
+
+    def see(self, prediction: Prediction) -> None:
+        """Take a prediction up into the spans."""
+        self.now_s = prediction.timestamp_s
+        action = prediction.action
+        if self.open:
+            self.open.see(prediction)
+        if action == UNKNOWN or (self.open and self.open.action == action):
+            self.candidate = None
+            return
+        if self.candidate is None or self.candidate.action != action:
+            at_s = prediction.captured_at_s
+            self.candidate = _Span(action, self.now_s, at_s, self.now_s, at_s)
+        self.candidate.see(prediction)
+
+
+def _event(kind: EventKind, source: str, span: _Span) -> Event:
+    ended = kind == "action_ended"
+    return Event(
+        kind=kind,
+        number=span.number,
+        source=source,
+        action=span.action,
+        start_s=span.start_s,
+        end_s=span.last_s if ended else None,
+        confidence=span.total / span.count,
+        start_at_s=span.start_at_s,
+        end_at_s=span.last_at_s if ended else None,
+    )

@@ -1,0 +1,1 @@
+"""One run: sources in, results out, until they end or somebody stops it."""

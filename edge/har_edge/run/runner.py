@@ -1,0 +1,390 @@
+"""One run: sources in, predictions out, until they end or somebody stops it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from har_edge.errors import SourceError, SourceLostError
+from har_edge.frames.sampling import FrameSampler
+from har_edge.recognition.decide import Decider
+from har_edge.recognition.events import Event, EventTracker
+from har_edge.recognition.motion import MotionGate
+from har_edge.recognition.recognizer import (
+    Model,
+    Prediction,
+    Recognizer,
+    encode_ahead,
+    load_model,
+    resize_ahead,
+)
+from har_edge.run.lanes import PREFETCH_FRAMES, Closed, Follow, Item, Lanes, Opened, SourceOpener
+from har_edge.run.summary import Summary
+from har_edge.run.watchdog import Watchdog
+from har_edge.sinks.base import Note, Record, Shot
+from har_edge.sinks.stream import format_time
+from har_edge.sources.live.source import LiveSource
+from har_edge.sources.open import Frame, FrameSource, SourceStatus
+
+# A source is judged too slow only after so many frames, past a camera's uneven start.
+SLOW_AFTER_FRAMES = 16
+PROGRESS_INTERVAL_S = 0.1
+# Frames of a file that may wait once only their features are needed: 5 MB at 224 x 224.
+PREFETCH_ENCODED = 30
+
+Watcher = Callable[[Frame, "Prediction | None"], bool]
+
+
+@dataclass(frozen=True)
+class RunLimits:
+    """When to stop early: frames in all, seconds of each source's own time."""
+
+    max_frames: int | None = None
+    duration_s: float | None = None
+
+
+@dataclass
+class RunResult:
+    """How a run went.
+
+    Attributes:
+        summary: Figures over all sources.
+        opened: Number of sources that were tried.
+        failed: Sources that could not be read in full.
+        live: What became of the frames of each live source, in words.
+        stopped: Whether the viewer was closed.
+        signal: The signal that stopped the run or came while its outputs were closed, or None;
+            for whoever catches signals to note.
+        lost: Whether a live source ended for good.
+    """
+
+    summary: Summary = field(default_factory=Summary)
+    opened: int = 0
+    failed: list[str] = field(default_factory=list)
+    live: list[str] = field(default_factory=list)
+    stopped: bool = False
+    signal: int | None = None
+    lost: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 1 a source failed, 4 live source lost, 128 + n stopped by signal n."""
+        if self.signal is not None:
+            return 128 + self.signal
+        if self.lost:
+            return SourceLostError.exit_code
+        return SourceError.exit_code if self.failed else 0
+
+
+class Outlet(Protocol):
+    """Takes all that a run finds; `har_edge.sinks.fan_out.Outlets` in a command."""
+
+    @property
+    def want_shots(self) -> bool:
+        """Whether pictures are of use."""
+
+    def put(self, record: Record, *, wait: bool) -> None:
+        """Take a record; `wait` is True where it must not be lost to a slow reader."""
+
+    def hurry(self) -> None:
+        """Stop waiting; called from a signal handler."""
+
+
+@dataclass
+class Run:
+    """Feeds sources to one model and hands on what it predicts.
+
+    Attributes:
+        model: The loaded model.
+        outlets: Where predictions, events, states and pictures go.
+        note: Takes lines for the user: warnings and failed sources.
+        new_decider: Makes what decides on the predictions of one source.
+        tracker: Makes events of what was decided.
+        new_gate: Makes the motion gate of one source; None to encode every frame.
+        limits: When to stop early.
+        num_workers: Frames of a video file that are encoded at once, each by one thread; 1 leaves
+            encoding to the threads of `model`, as a motion gate must.
+        inference_hz: Predictions a second of the source's time; None for the model's rate.
+        watchdog: Hears of fresh frames of live sources, black ones included.
+        watch: Sees every frame with its prediction; returns False to stop (a viewer).
+        progress: Whether to show a live line on stderr.
+        should_stop: Asked several times a second; True ends the run.
+    """
+
+    model: Model
+    outlets: Outlet
+    note: Note
+    new_decider: Callable[[], Decider]
+    tracker: EventTracker = field(default_factory=EventTracker)
+    new_gate: Callable[[], MotionGate] | None = None
+    limits: RunLimits = RunLimits()
+    num_workers: int = 1
+    inference_hz: float | None = None
+    watchdog: Watchdog = field(default_factory=Watchdog)
+    watch: Watcher | None = None
+    progress: bool = False
+    should_stop: Callable[[], bool] = lambda: False
+
+    def __call__(self, sources: Sequence[SourceOpener], follow: Follow | None = None) -> RunResult:
+        """Run over sources: files one after the other, all others beside them.
+
+        A source that fails is reported and the others go on.
+
+        Args:
+            sources: What to read.
+            follow: Gives more files as they come.
+        """
+        result = RunResult()
+        streams: dict[int, _Stream] = {}
+        # Where nobody looks at pictures, encoded frames go without theirs, and many may wait.
+        encodes_videos = self.num_workers > 1
+        keeps_pixels = not encodes_videos or self.outlets.want_shots or self.watch is not None
+        lanes = Lanes(
+            sources,
+            self._sampling_hz(),
+            work=_Ahead(self.model, encodes_videos=encodes_videos, keeps_pixels=keeps_pixels),
+            num_workers=self.num_workers,
+            prefetch=PREFETCH_FRAMES if keeps_pixels else PREFETCH_ENCODED,
+            follow=follow,
+            should_stop=lambda: self._ends(streams, lanes, result),
+        )
+        with lanes:
+            self.watchdog.ready()
+            try:
+                for number, item in lanes:
+                    self._handle(item, number, streams, lanes, result)
+            finally:
+                self.watchdog.stopping()
+                for stream in streams.values():
+                    self._finish(stream, result)
+        return result
+
+    def _sampling_hz(self) -> float:
+        """Rate at which frames are taken: that of the model, which a window cannot do without."""
+        clip = self.model.spec.clip
+        if clip.num_frames == 1 and self.inference_hz is not None:
+            return self.inference_hz
+        return clip.frame_rate_hz
+
+    def _handle(
+        self,
+        item: Item,
+        number: int,
+        streams: dict[int, _Stream],
+        lanes: Lanes,
+        result: RunResult,
+    ) -> None:
+        """Take one item of a lane; a lane has one stream at a time."""
+        if isinstance(item, Opened):
+            streams[number] = self._open(item, result, lambda: lanes.frames_dropped(number))
+        elif isinstance(item, Frame):
+            stream = streams[number]
+            if self._is_past(item.timestamp_s):
+                lanes.skip(number, stream.source)
+            else:
+                self._recognize(item, stream, result)
+        elif isinstance(item, SourceStatus):
+            self._change_state(item)
+        else:
+            self._close(item, streams.pop(number, None), result)
+
+    def _open(self, opened: Opened, result: RunResult, dropped: Callable[[], int]) -> _Stream:
+        gate = self.new_gate() if self.new_gate else None
+        recognizer = Recognizer(self.model, gate)
+        dues = FrameSampler(self.inference_hz) if self.inference_hz else None
+        progress = _Progress(opened.source, result.summary) if self.progress else None
+        decider = self.new_decider()
+        return _Stream(opened.source, opened.sampler, recognizer, decider, dues, progress, dropped)
+
+    def _recognize(self, frame: Frame, stream: _Stream, result: RunResult) -> None:
+        if frame.after_gap:
+            self._put_events(self.tracker.end(frame.source), stream.source)
+            result.summary.note_gap(frame.source)
+            stream.decider.reset()
+        prediction = stream.recognizer.push(frame, predict=stream.is_due(frame))
+        result.summary.frames += 1
+        if stream.source.live:
+            self.watchdog.fresh()
+        decided = self._decide(prediction, stream, result)
+        if self.outlets.want_shots:
+            self.outlets.put(Shot(frame, decided), wait=not stream.source.live)
+        self._warn_if_slow(stream, at_end=False)
+        if stream.progress:
+            stream.progress.show(frame, decided)
+        if self.watch and not self.watch(frame, decided):
+            result.stopped = True
+
+    def _decide(
+        self, prediction: Prediction | None, stream: _Stream, result: RunResult
+    ) -> Prediction | None:
+        """Say what was recognised, as a prediction and as events."""
+        if prediction is None:
+            return None
+        decided = stream.decider.decide(prediction)
+        result.summary.add(decided, prediction)
+        self.outlets.put(decided, wait=not stream.source.live)
+        self._put_events(self.tracker.add(decided), stream.source)
+        return decided
+
+    def _put_events(self, events: Sequence[Event], source: FrameSource) -> None:
+        for event in events:
+            self.outlets.put(event, wait=not source.live)
+
+    def _change_state(self, status: SourceStatus) -> None:
+        self.note(f"{status.source}: {status.detail or status.state}")
+        self.watchdog.status(f"{status.source}: {status.detail or status.state}")
+        if status.state != "live":
+            # What went on ended when it was last seen; how long the outage lasts is not known yet.
+            for event in self.tracker.end(status.source):
+                self.outlets.put(event, wait=False)
+        self.outlets.put(status, wait=False)
+
+    def _close(self, closed: Closed, stream: _Stream | None, result: RunResult) -> None:
+        result.opened += 1
+        if stream is not None:
+            self._finish(stream, result)
+        if closed.error is not None:
+            self.note(f"Error: {closed.error}")
+            result.failed.append(closed.name)
+            result.lost = result.lost or isinstance(closed.error, SourceLostError)
+
+    def _finish(self, stream: _Stream, result: RunResult) -> None:
+        source = stream.source
+        if not source.live:
+            # A file that breaks off still gets the prediction of what could be read.
+            self._decide(stream.recognizer.flush(), stream, result)
+        self._put_events(self.tracker.end(source.name), source)
+        result.summary.note_gap(source.name)
+        self._warn_if_slow(stream, at_end=True)
+        if isinstance(source, LiveSource):
+            # Before they were read and after it, newer ones took their place.
+            dropped = source.stats.dropped + stream.dropped()
+            if stats := str(replace(source.stats, dropped=dropped)):
+                result.live.append(f"{source.name}: {stats}")
+        if stream.recognizer.gate is not None:
+            result.summary.frames_skipped += stream.recognizer.gate.skipped
+        if stream.progress:
+            stream.progress.clear()
+
+    def _ends(self, streams: Mapping[int, _Stream], lanes: Lanes, result: RunResult) -> bool:
+        """Do what is due several times a second, frames or none; True ends the run."""
+        for number, stream in streams.items():
+            # At night a camera works and shows nothing: that is no reason to be restarted.
+            if stream.sees_black():
+                self.watchdog.fresh()
+            # The time of a live source goes on without frames, too.
+            if stream.source.live and self._is_past(time.monotonic() - stream.opened_s):
+                lanes.skip(number, stream.source)
+        limit = self.limits.max_frames
+        enough = limit is not None and result.summary.frames >= limit
+        stopped = result.stopped or self.should_stop()
+        return enough or stopped
+
+    def _is_past(self, time_s: float) -> bool:
+        limit = self.limits.duration_s
+        return limit is not None and time_s > limit
+
+    def _warn_if_slow(self, stream: _Stream, *, at_end: bool) -> None:
+        """Say once if a source is slower than the model's rate, when enough of it was seen."""
+        sampler = stream.sampler
+        seen = at_end or sampler.taken >= SLOW_AFTER_FRAMES
+        if stream.warned or not seen or not sampler.source_is_slow:
+            return
+        stream.warned = True
+        if self.model.spec.clip.num_frames > 1:
+            self.note(
+                f"Warning: {stream.source.name} delivers about {sampler.achieved_hz:.1f} frames/s, "
+                f"but the model was trained at {sampler.frame_rate_hz:g}. Motion looks faster to "
+                "it than it is; expect worse results, or train with a lower --frame-rate."
+            )
+
+
+class _Ahead:
+    """What is done to a frame on the thread that read it: resize it, encode it if it may.
+
+    Interpreters cannot be shared, so each thread loads one of its own. On several frames at
+    once they get more done than one interpreter of several threads, which wait for each other
+    in every layer.
+    """
+
+    def __init__(self, model: Model, *, encodes_videos: bool, keeps_pixels: bool) -> None:
+        self._model = model
+        self._encodes_videos = encodes_videos
+        self._keeps_pixels = keeps_pixels
+        self._of_thread = threading.local()
+
+    def __call__(self, frame: Frame, source: FrameSource) -> Frame:
+        frame = resize_ahead(frame, self._model.spec.clip, keep_pixels=self._keeps_pixels)
+        # For a single picture, loading a second interpreter would take longer than encoding it.
+        if not self._encodes_videos or source.live or source.duration_s is None:
+            return frame
+        if not hasattr(self._of_thread, "model"):
+            self._of_thread.model = load_model(
+                self._model.path, backend=self._model.backend.name, num_threads=1
+            )
+        return encode_ahead(frame, self._of_thread.model)
+
+
+@dataclass
+class _Stream:
+    """What is kept of one source while it is read.
+
+    Attributes:
+        dues: Says which frames need a prediction; None for all.
+        dropped: Counts frames that were read, but gave way to newer ones.
+    """
+
+    source: FrameSource
+    sampler: FrameSampler
+    recognizer: Recognizer
+    decider: Decider
+    dues: FrameSampler | None
+    progress: _Progress | None
+    dropped: Callable[[], int]
+    opened_s: float = field(default_factory=time.monotonic)
+    warned: bool = False
+    black_frames: int = 0
+
+    def is_due(self, frame: Frame) -> bool:
+        """Whether a prediction is wanted of the window that ends with this frame."""
+        return self.dues is None or self.dues.takes(frame.timestamp_s)
+
+    def sees_black(self) -> bool:
+        """Whether a live source withheld black frames since this was last asked."""
+        if not isinstance(self.source, LiveSource):
+            return False
+        before, self.black_frames = self.black_frames, self.source.stats.black
+        return self.black_frames > before
+
+
+class _Progress:
+    """A line on stderr that is rewritten in place."""
+
+    def __init__(self, source: FrameSource, summary: Summary) -> None:
+        self._source = source
+        self._summary = summary
+        self._shown_s = 0.0
+        self._width = 0
+
+    def show(self, frame: Frame, prediction: Prediction | None) -> None:
+        now = time.monotonic()
+        if now - self._shown_s < PROGRESS_INTERVAL_S:
+            return
+        self._shown_s = now
+        position = format_time(frame.timestamp_s)
+        if self._source.duration_s:
+            share = min(1.0, frame.timestamp_s / self._source.duration_s)
+            position = f"{share:>4.0%}  {position} of {format_time(self._source.duration_s)}"
+        action = f"{prediction.action} {prediction.confidence:.0%}" if prediction else "…"
+        line = f"{position}  {self._summary.frames_per_second():.0f} frames/s  {action}"
+        sys.stderr.write("\r" + line.ljust(self._width))
+        sys.stderr.flush()
+        self._width = len(line)
+
+    def clear(self) -> None:
+        sys.stderr.write("\r" + " " * self._width + "\r")
+        sys.stderr.flush()

@@ -1,0 +1,122 @@
+"""What a run amounts to: share of time an action, confidence, speed; in memory that stays small."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from har_edge.recognition.recognizer import Prediction
+from har_edge.sinks.totals import Flicker
+
+# A run may last for weeks, so latencies are counted in bins 1 % wide, from 1 us to 100 s.
+BIN_WIDTH = 1.01
+SHORTEST_MS = 1e-3
+NUM_BINS = 1852
+
+
+class LatencyCounts:
+    """Percentiles of any number of latencies, to within half a percent, in 15 kB."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(NUM_BINS, dtype=np.int64)
+        self.total = 0
+
+    def add(self, latency_ms: float) -> None:
+        """Count one latency."""
+        place = int(math.log(max(latency_ms, SHORTEST_MS) / SHORTEST_MS) / math.log(BIN_WIDTH))
+        self._counts[min(place, NUM_BINS - 1)] += 1
+        self.total += 1
+
+    def percentile(self, percent: float) -> float:
+        """The latency in ms that `percent` of those counted do not exceed; NaN without any."""
+        if not self.total:
+            return float("nan")
+        rank = max(1, math.ceil(self.total * percent / 100))
+        place = int(np.searchsorted(np.cumsum(self._counts), rank))
+        return float(SHORTEST_MS * BIN_WIDTH ** (place + 0.5))
+
+
+@dataclass
+class Summary:
+    """Collects predictions of one run.
+
+    Attributes:
+        started_s: Monotonic time at the start, for frames per second.
+        frames: Frames that were taken, those before a full window included.
+        frames_skipped: Those of them that the motion gate spared the encoder.
+    """
+
+    started_s: float = field(default_factory=time.monotonic)
+    frames: int = 0
+    frames_skipped: int = 0
+    _latencies: LatencyCounts = field(default_factory=LatencyCounts)
+    # Action -> number of predictions, sum of their confidences.
+    _actions: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _flicker: Flicker = field(default_factory=Flicker)
+    _raw_flicker: Flicker = field(default_factory=Flicker)
+
+    def add(self, decided: Prediction, raw: Prediction) -> None:
+        """Count one prediction.
+
+        Args:
+            decided: What was said: smoothed, rejected where nothing was sure.
+            raw: What the model gave.
+        """
+        count, confidence = self._actions.get(decided.action, (0, 0.0))
+        self._actions[decided.action] = (count + 1, confidence + decided.confidence)
+        self._latencies.add(decided.latency_ms)
+        self._flicker.add(decided)
+        self._raw_flicker.add(raw)
+
+    def note_gap(self, source: str) -> None:
+        """Count no switch between a source's last prediction and its next one."""
+        self._flicker.reset(source)
+        self._raw_flicker.reset(source)
+
+    @property
+    def predictions(self) -> int:
+        """Number of predictions so far."""
+        return self._latencies.total
+
+    def actions(self) -> list[tuple[str, float, float]]:
+        """Each action with its share of the predictions and its mean confidence, most first.
+
+        Predictions lie on a grid of equal steps, so their share is the share of time.
+        """
+        rows = [
+            (action, count / self.predictions, confidence / count)
+            for action, (count, confidence) in self._actions.items()
+        ]
+        return sorted(rows, key=lambda row: (-row[1], -row[2]))
+
+    def frames_per_second(self) -> float:
+        """Frames taken per second of wall-clock time."""
+        return self.frames / max(1e-9, time.monotonic() - self.started_s)
+
+    def latency_ms(self, percent: float) -> float:
+        """Percentile of the time from reading a frame to its prediction."""
+        return self._latencies.percentile(percent)
+
+    def format(self) -> str:
+        """Lay the summary out as a small table."""
+        if not self.predictions:
+            return "No prediction was made.\n"
+        lines = [f"{'action':<20} {'time':>6} {'confidence':>11}"]
+        lines += [f"{a:<20} {share:>6.1%} {c:>11.1%}" for a, share, c in self.actions()]
+        lines.append(
+            f"{self.predictions} predictions from {self.frames} frames, "
+            f"{self.frames_per_second():.1f} frames/s, latency "
+            f"p50 {self.latency_ms(50):.1f} ms, p95 {self.latency_ms(95):.1f} ms"
+        )
+        if self._flicker.observed_s:
+            lines.append(
+                f"the answer changed {self._flicker.per_minute:.1f} times a minute "
+                f"(the model's own {self._raw_flicker.per_minute:.1f})"
+            )
+        if self.frames_skipped:
+            share = self.frames_skipped / self.frames
+            lines.append(f"the encoder was spared {share:.0%} of the frames")
+        return "\n".join(lines) + "\n"

@@ -1,0 +1,222 @@
+"""What an uploaded picture or clip shows, as the plain values that the server sends."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from har_edge.errors import SourceError
+from har_edge.frames.preprocess import decode_image
+from har_edge.frames.sampling import FrameSampler
+from har_edge.recognition.decide import Decider
+from har_edge.recognition.events import Event, EventTracker
+from har_edge.recognition.recognizer import Model, Prediction, Recognizer
+from har_edge.server.uploads import Limits, Upload
+from har_edge.sources.open import Frame, VideoSource
+
+STAGES = ("decode", "preprocess", "encode", "classify")
+TIMELINE_TOP_K = 5
+# Rates above this are slow-motion recordings; what claims more is no clip.
+MAX_FRAME_RATE_HZ = 250
+MAX_JPEG_SCANS = 100
+# A scan's start; counted by a pattern in a third of the time that `bytes.count` takes.
+JPEG_SCAN = re.compile(rb"\xff\xda")
+
+
+@dataclass(frozen=True)
+class Answering:
+    """How uploads are answered.
+
+    Attributes:
+        new_decider: Makes what decides on the predictions of one clip.
+        min_duration_s: How long an action of a clip must last to be one.
+        limits: What an upload may cost.
+    """
+
+    new_decider: Callable[[], Decider]
+    min_duration_s: float = 0.5
+    limits: Limits = field(default_factory=Limits)
+
+    def answer(self, upload: Upload, top_k: int | None, model: Model) -> dict[str, Any]:
+        """Recognise an upload.
+
+        Raises:
+            SourceError: if it cannot be decoded, or is larger or longer than the limits say.
+        """
+        if upload.kind == "image":
+            return self._answer_image(upload, top_k, model)
+        # FFmpeg wants a name. It is ours, in a folder that only we can read, and goes at once.
+        with tempfile.TemporaryDirectory(prefix="har-edge-") as folder:
+            path = Path(folder) / f"clip{upload.format}"
+            with path.open("wb") as file:
+                shutil.copyfileobj(upload.file, file, 2**20)
+            try:
+                return self._answer_clip(path, top_k, model)
+            except SourceError as error:
+                raise SourceError(str(error).replace(str(path), "The clip")) from error
+
+    def _answer_image(self, upload: Upload, top_k: int | None, model: Model) -> dict[str, Any]:
+        started = time.perf_counter()
+        content = upload.file.read()
+        # Each scan costs as much as decoding the picture once; editors write ten at most.
+        if upload.format == "JPEG" and len(JPEG_SCAN.findall(content)) > MAX_JPEG_SCANS:
+            raise SourceError(
+                f"The picture should have {MAX_JPEG_SCANS} scans at most. Received more. Save it "
+                "again in an image editor."
+            )
+        pixels = decode_image(
+            io.BytesIO(content),
+            "The picture",
+            max_pixels=self.limits.max_pixels,
+            formats=(upload.format,),
+        )
+        decode_ms = (time.perf_counter() - started) * 1e3
+        recognizer = Recognizer(model)
+        prediction = recognizer.push(Frame(pixels, 0.0, 0, "upload", decode_ms))
+        prediction = prediction or recognizer.flush()
+        assert prediction is not None
+        height, width = pixels.shape[:2]
+        return {
+            **_ranking(self.new_decider().decide(prediction), top_k),
+            "source": {"kind": "image", "width": width, "height": height},
+            "latency_ms": _latency_ms([prediction]),
+        }
+
+    def _answer_clip(self, path: Path, top_k: int | None, model: Model) -> dict[str, Any]:
+        source = VideoSource(path)
+        self._check(source)
+        frames, raw = self._recognise_clip(source, model)
+        decider, tracker = self.new_decider(), EventTracker(self.min_duration_s)
+        decided = [decider.decide(prediction) for prediction in raw]
+        events = [event for prediction in decided for event in tracker.add(prediction)]
+        events += tracker.end_all()
+        end_s = source.duration_s or raw[-1].timestamp_s
+        mean = np.mean([prediction.probabilities for prediction in raw], axis=0)
+        whole = replace(raw[-1], probabilities=mean.astype(np.float32))
+        return {
+            **_ranking(self.new_decider().decide(whole), top_k),
+            "source": {"kind": "clip", "width": source.width, "height": source.height},
+            "latency_ms": _latency_ms(raw),
+            "duration_s": round(end_s, 3),
+            "num_frames": frames,
+            "timeline": _timeline(decided, model.spec.clip.num_frames > 1, end_s),
+            "events": [_event(event) for event in events if event.kind == "action_ended"],
+        }
+
+    def _check(self, source: VideoSource) -> None:
+        limits = self.limits
+        if source.width * source.height > limits.max_pixels:
+            raise SourceError(
+                f"{source.name} should have frames of {limits.max_pixels / 1e6:g} megapixels at "
+                f"most. Received {source.width} x {source.height}. Make it smaller."
+            )
+        if source.duration_s is not None and source.duration_s > limits.max_clip_s:
+            raise SourceError(
+                f"{source.name} should last {limits.max_clip_s:g} s at most. Received "
+                f"{source.duration_s:.1f} s. Cut it, or run: har-edge run FILE"
+            )
+
+    def _recognise_clip(self, source: VideoSource, model: Model) -> tuple[int, list[Prediction]]:
+        """Classify all windows of a clip; the number of frames that were taken comes first."""
+        limits = self.limits
+        until_s = time.monotonic() + limits.request_timeout_s
+        recognizer = Recognizer(model)
+        predictions, count = [], 0
+        for frame in source.frames(FrameSampler(model.spec.clip.frame_rate_hz)):
+            # What the file says of itself need not be true.
+            too_long = frame.timestamp_s > limits.max_clip_s
+            too_many = frame.index > limits.max_clip_s * MAX_FRAME_RATE_HZ
+            if too_long or too_many or time.monotonic() > until_s:
+                raise SourceError(
+                    f"{source.name} should last {limits.max_clip_s:g} s at most and be read in "
+                    f"{limits.request_timeout_s:g} s. It is longer. Cut it, or run: har-edge run "
+                    "FILE"
+                )
+            count += 1
+            prediction = recognizer.push(frame)
+            if prediction is not None:
+                predictions.append(prediction)
+        last = recognizer.flush()
+        return count, predictions + ([last] if last is not None else [])
+
+
+def warm_up(model: Model) -> Model:
+    """Do what is slow the first time, and give the model back: import decoders, plan buffers."""
+    from PIL import Image
+
+    Image.preinit()
+    clip = model.spec.clip
+    model.classify_clip(np.zeros((clip.num_frames, *clip.frame_shape), np.uint8))
+    return model
+
+
+def ranked(prediction: Prediction, top_k: int | None) -> list[dict[str, Any]]:
+    """The most probable actions, best first; all of them without `top_k`."""
+    best = prediction.top(len(prediction.labels) if top_k is None else top_k)
+    return [{"action": action, "confidence": round(share, 4)} for action, share in best]
+
+
+def _ranking(prediction: Prediction, top_k: int | None) -> dict[str, Any]:
+    return {
+        "action": prediction.action,
+        "confidence": round(prediction.confidence, 4),
+        "all_predictions": ranked(prediction, top_k),
+    }
+
+
+def _latency_ms(predictions: Sequence[Prediction]) -> dict[str, float]:
+    """Time of each stage, summed over all windows."""
+    return {
+        stage: round(sum(getattr(p, f"{stage}_ms") for p in predictions), 3) for stage in STAGES
+    }
+
+
+def _timeline(
+    predictions: Sequence[Prediction], windowed: bool, end_s: float
+) -> list[dict[str, Any]]:
+    """Join neighbours of the same action into spans that cover the clip.
+
+    A still's prediction holds from its frame on, a window's until its last frame.
+    """
+    times = [p.timestamp_s for p in predictions]
+    starts = [0.0, *times[:-1]] if windowed else [0.0, *times[1:]]
+    spans = []
+    for action, group in groupby(
+        zip(starts, predictions, strict=True), key=lambda item: item[1].action
+    ):
+        members = list(group)
+        mean = np.mean([p.probabilities for _, p in members], axis=0).astype(np.float32)
+        middle = replace(members[0][1], probabilities=mean)
+        spans.append(
+            {
+                "start_s": round(members[0][0], 3),
+                "end_s": round(end_s, 3),
+                "action": action,
+                "confidence": round(middle.confidence, 4),
+                "all_predictions": ranked(middle, TIMELINE_TOP_K),
+            }
+        )
+    for span, following in pairwise(spans):
+        span["end_s"] = following["start_s"]
+    return spans
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "event": event.kind,
+        "action": event.action,
+        "confidence": round(event.confidence, 4),
+        "start_s": round(event.start_s, 3),
+        "end_s": None if event.end_s is None else round(event.end_s, 3),
+        "duration_s": None if event.duration_s is None else round(event.duration_s, 3),
+    }

@@ -1,0 +1,142 @@
+"""The server: one application over a model, put together and run by uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import Depends, FastAPI, Request
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.security import HTTPBearer
+
+from har_edge import __version__
+from har_edge.server.connections import bounded_protocol
+from har_edge.server.guard import GuardMiddleware
+from har_edge.server.head_requests import HeadMiddleware
+from har_edge.server.metrics import MetricsMiddleware
+from har_edge.server.problems import install_problem_handlers
+from har_edge.server.routes.live import live_routes
+from har_edge.server.routes.meta import model_routes, open_routes
+from har_edge.server.routes.predict import PREDICT_PATH, predict_routes
+from har_edge.server.schema import Problem
+from har_edge.server.services import Services
+
+DESCRIPTION = "Says what a person is doing, in pictures, clips and a live camera."
+# What is in hand when the server is told to stop may still be answered for so long.
+DRAIN_S = 20
+
+
+def build_app(services: Services, *, origins: tuple[str, ...] = ()) -> FastAPI:
+    """Build the application.
+
+    Args:
+        services: What its routes share; the application starts and stops them.
+        origins: Origins of other sites whose pages may use the server.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if services.live is not None:
+            services.live.start()
+        try:
+            yield
+        finally:
+            if services.live is not None:
+                services.live.feed.close()
+                await asyncio.to_thread(services.live.stop)
+            services.workers.close()
+
+    app = FastAPI(
+        title="har-edge",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+
+    async def check_token(request: Request) -> None:
+        services.guard.check(request)
+
+    bearer = [Depends(HTTPBearer(auto_error=False))] if services.guard.required else []
+    guarded = [*bearer, Depends(check_token)]
+    # Routes are tried in this order.
+    for routes in (predict_routes, model_routes, live_routes):
+        app.include_router(routes(services), dependencies=guarded)
+    app.include_router(open_routes(services))
+    install_problem_handlers(app)
+    _describe_problems(app)
+    # The last one added is the first to see a request.
+    app.add_middleware(HeadMiddleware)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=("GET", "POST", "DELETE"),
+            allow_headers=("Authorization", "Content-Type", "Last-Event-ID"),
+            expose_headers=("Retry-After",),
+        )
+    app.add_middleware(MetricsMiddleware, metrics=services.metrics)
+    app.add_middleware(
+        GuardMiddleware, guard=services.guard, origins=origins, upload_path=PREDICT_PATH
+    )
+    return app
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Add the schema of problems, which no route names as its answer, to the document."""
+    build = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = build()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas.setdefault("Problem", Problem.model_json_schema())
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+class Server(uvicorn.Server):
+    """Runs an application; streams end when it is told to stop, other requests are answered."""
+
+    def __init__(self, app: FastAPI, services: Services) -> None:
+        config = uvicorn.Config(
+            app,
+            lifespan="on",
+            http=bounded_protocol(services.limits.upload_timeout_s),
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_S,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+        super().__init__(config)
+        self._services = services
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the listeners of streams go, then wait for all other requests."""
+        if self._services.live is not None:
+            self._services.live.feed.close()
+        await super().shutdown(sockets)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket to serve on; port 0 takes a free one.
+
+    Raises:
+        OSError: if the address is not ours or in use.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except BaseException:
+        listener.close()
+        raise
+    return listener

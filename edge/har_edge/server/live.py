@@ -1,0 +1,377 @@
+"""The live source of a server: runs on a thread, remembers what it saw, tells who listens."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from har_edge.errors import HarError
+from har_edge.frames.preprocess import import_cv2, rgb_to_bgr
+from har_edge.recognition.events import Event
+from har_edge.recognition.recognizer import Prediction
+from har_edge.run.lanes import SourceOpener
+from har_edge.run.runner import Outlet, Run
+from har_edge.server.answers import STAGES, ranked
+from har_edge.sinks.base import Note, Record, Shot
+from har_edge.sinks.fan_out import Outlets
+from har_edge.sinks.records import event_record, iso_time, status_record
+from har_edge.sinks.totals import Totals
+from har_edge.sources.open import Frame, SourceStatus
+
+KEPT_EVENTS = 10_000
+HISTORY_S = 300
+# Predictions a second that listeners get; more would only be drawn over.
+TOLD_HZ = 5.0
+TOP_K = 5
+# Time over which frames per second are counted.
+RATE_S = 5.0
+# A picture older than this is not of now, whatever the source says of itself.
+FRESH_S = 10.0
+WAITING_MESSAGES = 64
+VIEW_WIDTH = 640
+VIEW_QUALITY = 80
+STOP_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Message:
+    """What listeners are told.
+
+    Attributes:
+        kind: `prediction`, `status`, `action_started` or `action_ended`.
+        data: Plain values.
+        id: Of an event, else None.
+    """
+
+    kind: str
+    data: dict[str, Any]
+    id: int | None = None
+
+
+class Feed:
+    """Hands messages from any thread to listeners on one event loop.
+
+    A listener that is slow misses predictions. One that is so slow that it would miss an event
+    is let go: it may come back and ask for what it missed.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._queues: set[asyncio.Queue[Message | None]] = set()
+        self.closed = False
+
+    def open(self) -> None:
+        """Take the running event loop for the listeners'."""
+        self._loop = asyncio.get_running_loop()
+
+    def publish(self, message: Message) -> None:
+        """Tell all listeners; for any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._deliver, message)
+
+    def close(self) -> None:
+        """Let all listeners go; on the event loop."""
+        self.closed = True
+        for queue in self._queues:
+            _end(queue)
+
+    @contextmanager
+    def listen(self) -> Iterator[Callable[[], Awaitable[Message | None]]]:
+        """Give a function that waits for the next message: None at the end."""
+        queue: asyncio.Queue[Message | None] = asyncio.Queue(WAITING_MESSAGES)
+        self._queues.add(queue)
+        if self.closed:
+            _end(queue)
+        try:
+            yield queue.get
+        finally:
+            self._queues.discard(queue)
+
+    def _deliver(self, message: Message) -> None:
+        for queue in self._queues:
+            if not queue.full():
+                queue.put_nowait(message)
+            elif message.id is not None:
+                _end(queue)
+
+
+def _end(queue: asyncio.Queue[Message | None]) -> None:
+    while not queue.empty():
+        queue.get_nowait()
+    queue.put_nowait(None)
+
+
+class LiveSession:
+    """Runs one live source and keeps what it said; the outlet of its own `Run`.
+
+    All methods may be called from any thread, unless they say otherwise.
+
+    Attributes:
+        source: Printable name of the source.
+        feed: Tells listeners.
+        viewers: How many look at pictures; none are kept without.
+    """
+
+    def __init__(
+        self, opener: SourceOpener, build_run: Callable[[Outlet], Run], outlets: Outlets, note: Note
+    ) -> None:
+        """Prepare a run.
+
+        Args:
+            opener: The source.
+            build_run: Makes the run that hands on to an outlet.
+            outlets: Where results go beside, such as a file with totals.
+            note: Takes lines for the user.
+        """
+        self.source = opener.name
+        self.feed = Feed()
+        self.viewers = 0
+        self.predictions = 0
+        self._opener = opener
+        self._others = outlets
+        self._note = note
+        run = build_run(self)
+        self._run = replace(run, should_stop=lambda: self._stopping, watch=self._see_frame)
+        self._stopping = False
+        self._thread = threading.Thread(target=self._watch, name="live", daemon=True)
+        self._lock = threading.Lock()
+        self._status = SourceStatus(self.source, "lost", time.time(), "not opened yet")
+        self._latest: Prediction | None = None
+        self._latest_s = 0.0
+        self._told_s = 0.0
+        self._times_s: deque[float] = deque()
+        self._history: deque[tuple[float, str, float]] = deque(maxlen=HISTORY_S)
+        self._events: deque[dict[str, Any]] = deque(maxlen=KEPT_EVENTS)
+        self._ids = itertools.count(1)
+        self._before = _today(outlets.totals) if outlets.totals else {}
+        self._totals = Totals(None, note)
+        self._shot: Shot | None = None
+        self._picture: tuple[Shot | None, bytes] = (None, b"")
+        self._drawing = threading.Lock()
+
+    def start(self) -> None:
+        """Start the run; on the event loop of the listeners."""
+        self.feed.open()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the run and what it writes to; waits for both."""
+        self._stopping = True
+        if self._thread.is_alive():
+            self._thread.join(STOP_TIMEOUT_S)
+        self._others.close()
+
+    def _watch(self) -> None:
+        detail = "a fault ended it, see what the server printed"
+        try:
+            result = self._run([self._opener])
+            detail = "it was given up" if result.failed else "it came to its end"
+        except HarError as error:
+            detail = str(error)
+            self._note(f"Error: {error}")
+        finally:
+            if not self._stopping:
+                self.put(SourceStatus(self.source, "ended", time.time(), detail), wait=False)
+
+    # What the run hands on.
+
+    @property
+    def want_shots(self) -> bool:
+        """Whether somebody looks."""
+        return self.viewers > 0 or self._others.want_shots
+
+    def put(self, record: Record, *, wait: bool) -> None:
+        """Take what the run found."""
+        self._others.put(record, wait=wait)
+        if isinstance(record, Shot):
+            self._shot = record
+            return
+        with self._lock:
+            self._totals.take(record)
+            if self.viewers == 0 or (isinstance(record, SourceStatus) and record.state != "live"):
+                self._shot = None  # who comes later must not see it as the present
+            if isinstance(record, Prediction):
+                message = self._take_prediction(record)
+            elif isinstance(record, Event):
+                message = self._take_event(record)
+            else:
+                self._status = record
+                self._latest = None
+                message = Message("status", status_record(record))
+        if message is not None:
+            self.feed.publish(message)
+
+    def hurry(self) -> None:
+        """Let no `put` wait any longer for what is written beside."""
+        self._others.hurry()
+
+    def _see_frame(self, frame: Frame, prediction: Prediction | None) -> bool:
+        """Forget the answer to what was before a gap, when the window starts anew after it."""
+        if frame.after_gap and prediction is None and self._latest is not None:
+            with self._lock:
+                self._latest = None
+                message = Message("status", status_record(replace(self._status, at_s=time.time())))
+            self.feed.publish(message)
+        return True
+
+    def _take_prediction(self, prediction: Prediction) -> Message | None:
+        now_s = time.monotonic()
+        self.predictions += 1
+        if self._status.state == "live" and self._status.detail:
+            self._status = replace(self._status, detail="")  # what it tells is past
+        self._latest, self._latest_s = prediction, now_s
+        self._times_s.append(now_s)
+        while self._times_s[0] < now_s - RATE_S:
+            self._times_s.popleft()
+        at_s = prediction.captured_at_s or time.time()
+        if not self._history or at_s - self._history[-1][0] >= 1.0:
+            self._history.append((at_s, prediction.action, prediction.confidence))
+        # Predictions come at the camera's uneven steps, so a little before time is in time.
+        if now_s - self._told_s < 0.75 / TOLD_HZ:
+            return None
+        self._told_s = now_s
+        return Message("prediction", self._prediction_record(prediction))
+
+    def _prediction_record(self, prediction: Prediction) -> dict[str, Any]:
+        return {
+            "source": prediction.source,
+            "action": prediction.action,
+            "confidence": round(prediction.confidence, 4),
+            "all_predictions": ranked(prediction, TOP_K),
+            **self._pace(prediction),
+            "time": iso_time(prediction.captured_at_s or time.time()),
+        }
+
+    def _pace(self, prediction: Prediction) -> dict[str, Any]:
+        return {
+            "fps": round(self._fps(), 2),
+            "latency_ms": {s: round(getattr(prediction, f"{s}_ms"), 3) for s in STAGES},
+            "age_ms": None if prediction.age_ms is None else round(prediction.age_ms, 3),
+        }
+
+    def _take_event(self, event: Event) -> Message:
+        record = event_record(event)
+        kept = {
+            "id": next(self._ids),
+            **{name: record[name] for name in ("event", "source", "action", "confidence")},
+            "start_time": record.get("start_time"),
+            "end_time": record.get("end_time"),
+            "duration_s": record["duration_s"],
+        }
+        self._events.append(kept)
+        return Message(event.kind, kept, kept["id"])
+
+    # What the routes ask for.
+
+    @property
+    def state(self) -> str:
+        """The source's state; see `SourceStatus`."""
+        return self._status.state
+
+    @property
+    def fresh(self) -> bool:
+        """Whether what was last seen is of now."""
+        recent = self.predictions > 0 and time.monotonic() - self._latest_s < FRESH_S
+        return recent and self.state == "live"
+
+    def age_s(self) -> float:
+        """Time since the last prediction; NaN before the first."""
+        return time.monotonic() - self._latest_s if self.predictions else float("nan")
+
+    def fps(self) -> float:
+        """Predictions a second, of late."""
+        with self._lock:
+            return self._fps()
+
+    def _fps(self) -> float:
+        now_s = time.monotonic()
+        recent = [t for t in self._times_s if t >= now_s - RATE_S]
+        return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 2 else 0.0
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that a page shows of the present: the answer to `GET /live`."""
+        with self._lock:
+            latest = self._latest if self.fresh else None
+            today = f"{datetime.now():%Y-%m-%d}"
+            totals = dict(self._before.get(today, {}))
+            for action, seconds in self._totals.days().get(today, {}).get(self.source, {}).items():
+                totals[action] = totals.get(action, 0.0) + seconds
+            pace: dict[str, Any] = {"fps": 0.0, "latency_ms": None, "age_ms": None}
+            since_s = time.time() - HISTORY_S
+            return {
+                "source": self.source,
+                "state": self._status.state,
+                "detail": self._status.detail,
+                "action": latest.action if latest else None,
+                "confidence": round(latest.confidence, 4) if latest else None,
+                "all_predictions": ranked(latest, TOP_K) if latest else [],
+                **(self._pace(latest) if latest else pace),
+                "totals_today": {a: round(s, 3) for a, s in totals.items()},
+                "history": [
+                    (round(at_s, 3), action, round(confidence, 4))
+                    for at_s, action, confidence in self._history
+                    if at_s >= since_s
+                ],
+            }
+
+    def status_message(self) -> Message:
+        """The state, for a listener that has just come."""
+        return Message("status", status_record(self._status))
+
+    def events(self, *, after: int, limit: int) -> tuple[list[dict[str, Any]], bool]:
+        """Events with ids above `after`, oldest first, and whether there are more."""
+        with self._lock:
+            first = self._events[0]["id"] if self._events else 1
+            start = max(0, after + 1 - first)
+            page = list(itertools.islice(self._events, start, start + limit))
+            return page, start + limit < len(self._events)
+
+    def last_event_id(self) -> int:
+        """The id of the newest event; 0 before the first."""
+        with self._lock:
+            return int(self._events[-1]["id"]) if self._events else 0
+
+    def picture(self) -> tuple[Shot | None, bytes]:
+        """The newest frame, at most 640 px wide, as JPEG; takes a few ms when it is new.
+
+        Returns:
+            The shot that it was made of, to be compared with the next one's, and the bytes; None
+            and nothing while there is none of now.
+        """
+        with self._drawing:
+            shot = self._shot
+            if shot is None:
+                return None, b""
+            if self._picture[0] is not shot:
+                self._picture = (shot, _to_jpeg(shot))
+            return self._picture
+
+
+def _to_jpeg(shot: Shot) -> bytes:
+    cv2 = import_cv2()
+    pixels = rgb_to_bgr(shot.frame.pixels)
+    height, width = pixels.shape[:2]
+    if width > VIEW_WIDTH:
+        size = (VIEW_WIDTH, max(1, round(height * VIEW_WIDTH / width)))
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, VIEW_QUALITY]
+    _, coded = cv2.imencode(".jpg", pixels, quality)
+    return bytes(coded)
+
+
+def _today(totals: Totals) -> dict[str, dict[str, float]]:
+    """What a file of totals holds of today, over all its sources: day -> action -> seconds."""
+    today = f"{datetime.now():%Y-%m-%d}"
+    found: dict[str, float] = {}
+    for actions in totals.days().get(today, {}).values():
+        for action, seconds in actions.items():
+            found[action] = found.get(action, 0.0) + seconds
+    return {today: found}

@@ -1,0 +1,129 @@
+"""Figures for Prometheus: base units, and label sets that stay small.
+
+Source: Prometheus, Metric and label naming.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from har_edge import __version__
+from har_edge.recognition.recognizer import Model
+from har_edge.server.live import LiveSession
+from har_edge.server.workers import Gate
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """The figures of one server."""
+
+    def __init__(self, model: Model) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        Gauge(
+            "har_edge_info", "Always 1.", ("version", "model", "backend"), registry=registry
+        ).labels(__version__, model.spec.name, model.backend.name).set(1)
+        self.requests = Counter(
+            "har_edge_http_requests",
+            "Requests that were answered.",
+            ("route", "method", "status"),
+            registry=registry,
+        )
+        self.request_seconds = Histogram(
+            "har_edge_http_request_duration_seconds",
+            "Time from a request's header to its last byte; without streams.",
+            ("route",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.uploads = Counter(
+            "har_edge_uploads", "Uploads that were answered.", ("kind",), registry=registry
+        )
+        self.upload_bytes = Counter(
+            "har_edge_upload_bytes", "Their size, in all.", registry=registry
+        )
+        self.stage_seconds = Histogram(
+            "har_edge_stage_duration_seconds",
+            "Time of each stage of an upload.",
+            ("stage",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+
+    def watch_gate(self, gate: Gate) -> None:
+        """Show how full the server is."""
+        self._gauge("har_edge_uploads_in_progress", "Uploads in hand.", lambda: gate.inside)
+        self._gauge("har_edge_uploads_limit", "Uploads in hand at most.", lambda: gate.limit)
+
+    def watch_live(self, live: LiveSession) -> None:
+        """Show the live source."""
+        self._gauge("har_edge_live_up", "1 while its picture is of now.", lambda: live.fresh)
+        self._gauge("har_edge_live_age_seconds", "Time since its last prediction.", live.age_s)
+        self._gauge("har_edge_live_predictions_per_second", "Its rate, of late.", live.fps)
+        self._gauge("har_edge_live_events", "Events so far.", live.last_event_id)
+        self._gauge("har_edge_live_viewers", "Who looks at pictures.", lambda: live.viewers)
+
+    def count_answer(self, answer: dict[str, Any], size_bytes: int) -> None:
+        """Count an upload that was answered."""
+        self.uploads.labels(answer["source"]["kind"]).inc()
+        self.upload_bytes.inc(size_bytes)
+        for stage, stage_ms in answer["latency_ms"].items():
+            self.stage_seconds.labels(stage).observe(stage_ms / 1e3)
+
+    def expose(self) -> bytes:
+        """Everything in the text format."""
+        return generate_latest(self._registry)
+
+    def _gauge(self, name: str, what: str, value: Callable[[], float]) -> None:
+        Gauge(name, what, registry=self._registry).set_function(value)
+
+
+class MetricsMiddleware:
+    """Counts requests by route, method and status."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status, stream, started_s = 500, False, time.perf_counter()
+
+        async def send_counted(message: Message) -> None:
+            nonlocal status, stream
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                kinds = dict(message["headers"]).get(b"content-type", b"")
+                stream = kinds.startswith((b"text/event-stream", b"multipart/"))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_counted)
+        finally:
+            # The path of a request is anybody's choice; that of a route is ours.
+            route = getattr(scope.get("route"), "path", "none")
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self._metrics.requests.labels(route, method, str(status)).inc()
+            if not stream:
+                taken_s = time.perf_counter() - started_s
+                self._metrics.request_seconds.labels(route).observe(taken_s)

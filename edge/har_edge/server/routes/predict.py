@@ -1,0 +1,95 @@
+"""`POST /predict`: a picture or a clip in, actions out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Annotated, Any
+
+import anyio
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+
+from har_edge.server.problems import ProblemError, problem_docs
+from har_edge.server.schema import Answer
+from har_edge.server.services import Services
+from har_edge.server.uploads import receive_upload, refuse
+
+PREDICT_PATH = "/predict"
+TOP_K_TEXT = (
+    "Actions to list in `all_predictions`; all if left out. `timeline[].all_predictions` always "
+    "lists 5."
+)
+# The form is read by hand, within limits, so FastAPI cannot know what it holds.
+FORM = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {
+                    "file": {
+                        "type": "string",
+                        "format": "binary",
+                        "description": "JPEG, PNG, WebP or BMP; MP4, MOV, MKV, WebM or AVI.",
+                    }
+                },
+            }
+        }
+    },
+}
+
+
+def predict_routes(services: Services) -> APIRouter:
+    """Build the route."""
+    limits = services.limits
+
+    class UploadRoute(APIRoute):
+        """Spares uploads without parameters FastAPI's look for some: a fifth of the app's time."""
+
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            answer = super().get_route_handler()
+
+            async def answer_upload(request: Request) -> Response:
+                if request.scope["query_string"]:
+                    return await answer(request)
+                services.guard.check(request)  # all that the application's dependencies do
+                return await predict(request)
+
+            return answer_upload
+
+    router = APIRouter(tags=["recognition"], route_class=UploadRoute)
+
+    @router.post(
+        PREDICT_PATH,
+        response_model=Answer,
+        responses=problem_docs(400, 401, 403, 408, 413, 415, 421, 422, 429, 503),
+        openapi_extra={"requestBody": FORM},
+    )
+    async def predict(
+        request: Request,
+        top_k: Annotated[int | None, Query(ge=1, description=TOP_K_TEXT)] = None,
+    ) -> JSONResponse:
+        """Say what the person in a picture or a clip is doing."""
+        if services.uploads.full:
+            problem = services.uploads.problem()
+            await refuse(request, problem.status_code, problem.detail, dict(problem.headers or {}))
+        with services.uploads.enter():
+            async with receive_upload(request, limits) as upload:
+                job = partial(services.answering.answer, upload, top_k)
+                try:
+                    with anyio.fail_after(limits.request_timeout_s):
+                        answer = await services.workers.run(job)
+                except TimeoutError:
+                    raise ProblemError(
+                        503,
+                        f"The answer took longer than {limits.request_timeout_s:g} s. Try again, "
+                        "send less, or raise --request-timeout.",
+                        headers={"Retry-After": "5"},
+                    ) from None
+                services.metrics.count_answer(answer, upload.size_bytes)
+        return JSONResponse(answer)
+
+    return router

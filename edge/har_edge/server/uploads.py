@@ -1,0 +1,204 @@
+"""One uploaded file: read within limits, and known by its content, never by its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import IO, Literal
+
+import anyio
+from fastapi import Request
+from starlette.types import Receive
+
+from har_edge.server.forms import FIELD, FormFile
+from har_edge.server.problems import ProblemError
+
+# So much of a refused body is still read, for clients that listen only after they have spoken.
+LINGER_BYTES = 2**20
+LINGER_S = 1.0
+# A form holds one file; what surrounds it is a few hundred bytes.
+FORM_BYTES = 16 * 1024
+
+# Where other programs look for their own kind of file: browsers and PDF readers at the start,
+# archive tools at the end. Source: WHATWG MIME Sniffing (1,445 bytes); APPNOTE.TXT 4.3.16 (64 KiB).
+HEAD_BYTES = 1445
+TAIL_BYTES = 64 * 1024
+# Each begins with a plain byte, which is what makes the search quick.
+_FOREIGN_MARKS = tuple(
+    re.compile(mark)
+    for mark in (
+        rb"<(?i:html|script|svg|!doctype|\?php|iframe)",
+        rb"%(?i:pdf)-",
+        rb"PK(?:\x01\x02|\x05\x06)",
+    )
+)
+
+Kind = Literal["image", "clip"]
+
+# First bytes; then bytes further on, with their place. Source: WHATWG MIME Sniffing, 6.1 and 6.2.
+_SIGNATURES: tuple[tuple[bytes, int, bytes, Kind, str], ...] = (
+    (b"\xff\xd8\xff", 0, b"", "image", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", 0, b"", "image", "PNG"),
+    (b"RIFF", 8, b"WEBP", "image", "WEBP"),
+    (b"BM", 0, b"", "image", "BMP"),
+    (b"", 4, b"ftyp", "clip", ".mp4"),
+    (b"\x1a\x45\xdf\xa3", 0, b"", "clip", ".mkv"),
+    (b"RIFF", 8, b"AVI ", "clip", ".avi"),
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a request may cost.
+
+    Attributes:
+        max_upload_bytes: Size of an upload.
+        max_pixels: Pixels of a picture, or of a clip's frame; checked before decoding.
+        max_clip_s: Length of a clip.
+        upload_timeout_s: Time for the upload to arrive.
+        request_timeout_s: Time for the answer after that.
+        max_requests: Uploads in hand at once, those that still arrive included.
+        max_streams: Readers of the live view, and of the live events, at once.
+    """
+
+    max_upload_bytes: int = 64 * 2**20
+    max_pixels: int = 25_000_000
+    max_clip_s: float = 120.0
+    upload_timeout_s: float = 30.0
+    request_timeout_s: float = 60.0
+    max_requests: int = 64
+    max_streams: int = 16
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that was received.
+
+    Attributes:
+        file: Its bytes; in memory, or, if they are many, on the disk without any name.
+        kind: What it is, by its content.
+        format: Pillow's name of a picture's format, or the ending of a clip's.
+        size_bytes: Its size.
+    """
+
+    file: IO[bytes]
+    kind: Kind
+    format: str
+    size_bytes: int
+
+
+@asynccontextmanager
+async def receive_upload(request: Request, limits: Limits) -> AsyncGenerator[Upload, None]:
+    """Read the field `file` of a form.
+
+    Raises:
+        ProblemError: 408 if it takes too long, 413 if it is too large, 415 if it is no form or no
+            file of a known kind, 422 if the field is missing or the file empty or two-faced.
+    """
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "multipart/form-data":
+        await refuse(
+            request,
+            415,
+            f"Expected multipart/form-data with a field 'file'. Received "
+            f"{content_type[:80] or 'no content type'}. Try: curl -F file=@photo.jpg URL/predict",
+        )
+    stated = request.headers.get("content-length", "0")
+    if int(stated if stated.isdecimal() else 0) > limits.max_upload_bytes + FORM_BYTES:
+        await refuse(request, 413, _too_large(limits))
+    with FormFile(request.headers["content-type"]) as form:
+        try:
+            with anyio.fail_after(limits.upload_timeout_s):
+                await _read(request.receive, form, limits)
+        except TimeoutError:
+            raise ProblemError(
+                408,
+                f"The upload should arrive within {limits.upload_timeout_s:g} s. It did not. Send "
+                "a smaller file, or raise --upload-timeout.",
+                headers={"Connection": "close"},
+            ) from None
+        if not form.complete:
+            raise ProblemError(
+                422,
+                f"The form should have a file in the field '{FIELD}'. Received none. "
+                "Try: curl -F file=@photo.jpg URL/predict",
+            )
+        yield _examine(form.file, form.size_bytes)
+
+
+async def _read(receive: Receive, form: FormFile, limits: Limits) -> None:
+    """Read a body to its end, and count its bytes as they come, whatever its header said."""
+    received, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            # Nobody hears this; it is no failure of ours, and counted as what it is.
+            raise ProblemError(400, "The upload broke off. Send it again.")
+        piece: bytes = message.get("body", b"")
+        received += len(piece)
+        if received > limits.max_upload_bytes + FORM_BYTES:
+            raise ProblemError(413, _too_large(limits), headers={"Connection": "close"})
+        if form.fits_memory(piece):
+            form.feed(piece)
+        else:
+            await anyio.to_thread.run_sync(form.feed, piece)
+        more = message.get("more_body", False)
+
+
+async def refuse(
+    request: Request, status: int, detail: str, headers: dict[str, str] | None = None
+) -> None:
+    """Refuse a request whose body was not read; small bodies are read away first.
+
+    Raises:
+        ProblemError: always.
+    """
+    read = 0
+    with anyio.move_on_after(LINGER_S):
+        while read < LINGER_BYTES:
+            message = await request.receive()
+            read += len(message.get("body", b""))
+            if not message.get("more_body"):
+                raise ProblemError(status, detail, headers=headers)
+    raise ProblemError(status, detail, headers={**(headers or {}), "Connection": "close"})
+
+
+def _too_large(limits: Limits) -> str:
+    return (
+        f"A file should have {limits.max_upload_bytes / 2**20:g} MiB at most. Received more. Send "
+        "a smaller one, or raise --max-upload-mb."
+    )
+
+
+def _examine(file: IO[bytes], size_bytes: int) -> Upload:
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    if not head:
+        raise ProblemError(422, "The file is empty (0 bytes). Send the picture or clip again.")
+    found = sniff(head)
+    if found is None:
+        raise ProblemError(
+            415,
+            "Expected a picture (JPEG, PNG, WebP, BMP) or a clip (MP4, MOV, MKV, WebM, AVI). "
+            "Received another kind of file; its content counts, not its name. Convert it.",
+        )
+    file.seek(max(0, size_bytes - TAIL_BYTES))
+    ends = head + file.read(TAIL_BYTES)
+    if any(mark.search(ends) for mark in _FOREIGN_MARKS):
+        raise ProblemError(
+            422,
+            "Expected a plain picture or clip. Received one that is another kind of file too "
+            "(a page, a script, a PDF or an archive). Save it again in an image or video editor.",
+        )
+    file.seek(0)
+    return Upload(file, *found, size_bytes)
+
+
+def sniff(head: bytes) -> tuple[Kind, str] | None:
+    """Tell a file's kind and format by its first bytes; None for all that we do not take."""
+    for start, place, mark, kind, form in _SIGNATURES:
+        if head.startswith(start) and head.startswith(mark, place):
+            return kind, form
+    return None

@@ -1,0 +1,1 @@
+"""Where results go: files, tables, videos, brokers and web servers."""

@@ -1,0 +1,73 @@
+"""Where results go: each sink takes some kinds of records, at its own pace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from har_edge.errors import OutputError
+from har_edge.recognition.events import Event
+from har_edge.recognition.recognizer import Prediction
+from har_edge.sources.open import Frame, SourceStatus
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A frame with what was said of it; for sinks that show or store pictures."""
+
+    frame: Frame
+    prediction: Prediction | None
+
+
+Record = Prediction | Event | SourceStatus | Shot
+
+
+class Sink(Protocol):
+    """Takes records, one at a time and always on the same thread.
+
+    Attributes:
+        name: Printable name, without credentials.
+        wants: Kinds of records that it takes.
+    """
+
+    name: str
+    wants: tuple[type, ...]
+
+    def take(self, record: Record) -> None:
+        """Take one record; may wait for a disk or a network.
+
+        Raises:
+            TryLaterError: if the same record may be taken later.
+            OutputError: if it can never be taken.
+        """
+
+    def close(self) -> None:
+        """Finish what was taken, with a time limit of its own."""
+
+
+class TryLaterError(OutputError):
+    """A record could not be taken now; the same one should be offered again.
+
+    Attributes:
+        after_s: How long to wait before that; None leaves it to the outbox.
+    """
+
+    def __init__(self, message: str, *, after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.after_s = after_s
+
+
+def safe_name(text: str, max_bytes: int = 60) -> str:
+    """Spell a source or an action so that it can be part of a file name or an MQTT topic.
+
+    Letters, digits, `_`, `-` and inner dots stay; runs of anything else become one `-`. A lone
+    `-`, which is standard input, becomes `stdin`.
+    """
+    if text == "-":
+        return "stdin"
+    name = re.sub(r"[^\w.-]+", "-", text).strip("-.")
+    return name.encode()[:max_bytes].decode(errors="ignore") or "unnamed"

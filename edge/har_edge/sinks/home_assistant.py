@@ -1,0 +1,63 @@
+"""What Home Assistant has to be told to find a source by itself.
+
+Source: Home Assistant, MQTT integration, sections on discovery and on sensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from har_edge import __version__
+from har_edge.recognition.recognizer import UNKNOWN
+
+
+def sensor_config(
+    node: str, camera: str, source: str, labels: tuple[str, ...], prefix: str
+) -> tuple[str, dict[str, Any]]:
+    """Describe a source as a device with one sensor, its action.
+
+    Args:
+        node: Identifier of this machine.
+        camera: The part of topics that stands for the source.
+        source: Its printable name.
+        labels: What may be said.
+        prefix: Prefix of all topics.
+
+    Returns:
+        Topic below the discovery prefix, and the configuration to publish there.
+    """
+    topic = f"{prefix}/{camera}/action"
+    identifier = f"{node}-{_ascii(camera)}"
+    live = "{{ iif(value_json.status == 'live', 'online', 'offline') }}"
+    config = {
+        "name": "Action",
+        "unique_id": f"{identifier}-action",
+        "icon": "mdi:human",
+        "device_class": "enum",
+        "options": [*labels, UNKNOWN],
+        "state_topic": topic,
+        "value_template": "{{ value_json.action }}",
+        "json_attributes_topic": topic,
+        "availability_mode": "all",
+        "availability": [
+            {"topic": f"{prefix}/available"},
+            {"topic": f"{prefix}/{camera}/status", "value_template": live},
+        ],
+        "device": {
+            "identifiers": [identifier],
+            "name": source,
+            "manufacturer": "har-edge",
+            "model": "Human action recognition",
+            "sw_version": __version__,
+        },
+        "origin": {"name": "har-edge", "sw_version": __version__},
+    }
+    return f"sensor/{node}/{_ascii(camera)}/config", config
+
+
+def _ascii(name: str) -> str:
+    """Home Assistant's identifiers have ASCII letters, digits, `_` and `-` alone."""
+    if name.isascii():
+        return name
+    return hashlib.sha256(name.encode()).hexdigest()[:12]

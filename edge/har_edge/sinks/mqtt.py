@@ -1,0 +1,339 @@
+"""Publish to an MQTT broker, with discovery by Home Assistant.
+
+Topics, in the style of Frigate; PREFIX is the URL's path, `har` by default:
+
+| topic | payload | retained | QoS |
+|---|---|---|---|
+| PREFIX/available | `online`; `offline` at the end, also as last will | yes | 1 |
+| PREFIX/CAMERA/action | the prediction, when its action changes and every few seconds | yes | 0 |
+| PREFIX/CAMERA/event | an action that began or ended | no | 2 |
+| PREFIX/CAMERA/status | state of the source; `ended` at the end | yes | 2 |
+| homeassistant/sensor/NODE/CAMERA/config | discovery | yes | 1 |
+
+A connection has one last will, so that it is on the topic of the whole run; a camera's own state
+counts only while the run is `online`.
+
+Events and states go out one at a time: the next one is handed to the client when the broker has
+acknowledged the one before (QoS 2, MQTT 5 with a session that outlives the connection). What
+cannot be sent waits in the outbox, in order. So each event arrives once; only a broker that dies
+in the milliseconds between its two acknowledgements, and had not yet saved, can lose one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import ssl
+import sys
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from har_edge.errors import MissingExtraError, OutputError
+from har_edge.frames.preprocess import display_path
+from har_edge.recognition.events import Event
+from har_edge.recognition.recognizer import Prediction
+from har_edge.sinks.base import Note, Record, TryLaterError, safe_name
+from har_edge.sinks.home_assistant import sensor_config
+from har_edge.sinks.records import event_record, status_record, to_record
+from har_edge.sources.names import DEVICE
+from har_edge.sources.open import SourceStatus
+from har_edge.sources.urls import is_url
+
+PASSWORD_VARIABLE = "HAR_MQTT_PASSWORD"
+DEFAULT_PREFIX = "har"
+DISCOVERY_PREFIX = "homeassistant"
+KEEPALIVE_S = 30
+# The broker keeps the session for so long after the connection broke.
+SESSION_EXPIRY_S = 3600
+RECONNECT_MIN_S, RECONNECT_MAX_S = 1, 10
+# How often an action that goes on is published again, with its present confidence.
+REFRESH_S = 5.0
+# How long one call waits for an acknowledgement before it lets the outbox look at its clock.
+PATIENCE_S = 1.0
+CLOSE_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Where to publish.
+
+    Attributes:
+        host, port, tls: The connection.
+        user, password: Credentials, or None.
+        prefix: First part of all topics.
+    """
+
+    host: str
+    port: int
+    tls: bool
+    user: str | None
+    password: str | None
+    prefix: str
+
+    def __repr__(self) -> str:
+        """Printable, without credentials."""
+        return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.port}/{self.prefix}"
+
+
+def parse_broker(url: str) -> Broker:
+    """Read `mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT][/PREFIX]`.
+
+    A password that the URL lacks is taken from the environment: HAR_MQTT_PASSWORD.
+
+    Raises:
+        OutputError: if it is no such URL. Credentials do not show in the message.
+    """
+    expected = "Expected mqtt://[USER[:PASSWORD]@]HOST[:PORT][/PREFIX], or mqtts:// for TLS."
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise OutputError(f"The address of the MQTT broker is unusable. {expected}") from error
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        raise OutputError(
+            f"The address of the MQTT broker is unusable. {expected} "
+            f"Received one with scheme {parts.scheme!r} and host {parts.hostname or ''!r}."
+        )
+    prefix = unquote(parts.path).strip("/") or DEFAULT_PREFIX
+    if any(c in prefix for c in "+#\0") or parts.query or parts.fragment:
+        raise OutputError(
+            "An MQTT prefix cannot hold '+', '#', '?' or NUL. Received a URL with one of them."
+        )
+    tls = parts.scheme == "mqtts"
+    password = parts.password or os.environ.get(PASSWORD_VARIABLE)
+    return Broker(
+        host=parts.hostname,
+        port=port or (8883 if tls else 1883),
+        tls=tls,
+        user=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else password,
+        prefix=prefix,
+    )
+
+
+class MqttSink:
+    """Publishes actions, events and states; reconnects by itself.
+
+    A broker that is away at the start is waited for like one that goes away later.
+
+    Args:
+        url: `mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT][/PREFIX]`.
+        note: Takes lines for the user.
+        top_k: Actions to list for each prediction.
+        discovery_prefix: Where Home Assistant looks for configurations; "" publishes none.
+        folders: Watched folders: the files in each are one camera together, named like it.
+
+    Raises:
+        OutputError: if the URL is unusable.
+        MissingExtraError: if paho-mqtt is not installed.
+    """
+
+    wants: tuple[type, ...] = (Prediction, Event, SourceStatus)
+
+    def __init__(
+        self,
+        url: str,
+        note: Note,
+        *,
+        top_k: int = 3,
+        discovery_prefix: str = DISCOVERY_PREFIX,
+        folders: Sequence[str | os.PathLike[str]] = (),
+    ) -> None:
+        self.broker = parse_broker(url)
+        self.name = f"MQTT broker {self.broker!r}"
+        self._note = note
+        self._top_k = top_k
+        self._discovery_prefix = discovery_prefix.strip("/")
+        self._run = uuid.uuid4().hex[:8]
+        self._folders = [display_path(Path(folder)) for folder in folders]
+        # Two machines with the same prefix must not become one device in Home Assistant.
+        where = f"{socket.gethostname()}/{self.broker.prefix}"
+        self._node = f"har-{hashlib.sha256(where.encode()).hexdigest()[:8]}"
+        self._cameras: dict[str, str] = {}
+        # Camera -> source and action that were published last, and when.
+        self._shown: dict[str, tuple[str, str, float]] = {}
+        # Retained payloads by topic, to be sent again whenever the connection is made anew:
+        # a broker that keeps nothing on disk has forgotten them.
+        self._retained: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._in_hand: tuple[Record, int] | None = None
+        self._acknowledged: deque[int] = deque(maxlen=1000)
+        self._answered = threading.Condition()
+        self._reason = ""
+        self._client = self._connect()
+
+    def take(self, record: Record) -> None:
+        """Publish a record; events and states wait for the broker's acknowledgement.
+
+        Raises:
+            TryLaterError: if it has not come yet. The same record is then only waited for.
+        """
+        if isinstance(record, Prediction):
+            self._show(record)
+            return
+        if self._in_hand is None or self._in_hand[0] is not record:
+            self._in_hand = (record, self._publish(record))
+        if not self._wait(self._in_hand[1], PATIENCE_S):
+            reason = f" ({self._reason})" if self._reason else ""
+            raise TryLaterError(f"{self.name} does not answer{reason}.", after_s=0.0)
+        self._in_hand = None
+
+    def close(self) -> None:
+        """Say that all cameras ended and that nobody is here, then disconnect."""
+        for source, camera in self._cameras.items():
+            ended = _json(status_record(SourceStatus(source, "ended", time.time())))
+            self._client.publish(self._topic(camera, "status"), ended, 1, retain=True)
+        last = self._client.publish(self._topic("available"), "offline", 1, retain=True)
+        if self._client.is_connected():
+            self._wait(last.mid, CLOSE_TIMEOUT_S)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _connect(self) -> Any:
+        try:
+            from paho.mqtt import client as mqtt
+            from paho.mqtt.packettypes import PacketTypes
+            from paho.mqtt.properties import Properties
+        except ImportError as error:
+            raise MissingExtraError("mqtt", "paho-mqtt") from error
+        client = mqtt.Client(
+            mqtt.CallbackAPIVersion.VERSION2,
+            client_id=f"har-edge-{self._run}",
+            protocol=mqtt.MQTTv5,
+        )
+        if self.broker.user is not None:
+            client.username_pw_set(self.broker.user, self.broker.password)
+        if self.broker.tls:
+            client.tls_set_context(ssl.create_default_context())
+        client.will_set(self._topic("available"), "offline", 1, retain=True)
+        client.reconnect_delay_set(RECONNECT_MIN_S, RECONNECT_MAX_S)
+        client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        session = Properties(PacketTypes.CONNECT)
+        session.SessionExpiryInterval = SESSION_EXPIRY_S
+        client.connect_async(
+            self.broker.host, self.broker.port, keepalive=KEEPALIVE_S, properties=session
+        )
+        client.loop_start()
+        return client
+
+    def _on_connect(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
+        """Say that we are here and bring back what is retained; on the client's thread."""
+        del data, flags, properties
+        if reason.is_failure:
+            if str(reason) != self._reason:
+                self._note(f"Warning: {self.name} refuses the connection: {reason}.")
+            self._reason = str(reason)
+            return
+        self._reason = ""
+        client.publish(self._topic("available"), "online", 1, retain=True)
+        with self._lock:  # or something older would follow what `_retain` publishes meanwhile
+            for topic, payload in self._retained.items():
+                client.publish(topic, payload, 1, retain=True)
+
+    def _on_connect_fail(self, client: Any, data: Any) -> None:
+        """Remember why; the client calls this while it handles the error."""
+        del client, data
+        self._reason = str(sys.exc_info()[1] or self._reason)
+
+    def _on_disconnect(
+        self, client: Any, data: Any, flags: Any, reason: Any, properties: Any
+    ) -> None:
+        del client, data, flags, properties
+        self._reason = self._reason or (str(reason) if reason.is_failure else "")
+
+    def _on_publish(self, client: Any, data: Any, mid: int, reason: Any, properties: Any) -> None:
+        del client, data, reason, properties
+        with self._answered:
+            self._acknowledged.append(mid)
+            self._answered.notify_all()
+
+    def _wait(self, mid: int, timeout_s: float) -> bool:
+        """Wait until the broker has acknowledged a message; False if it does not in time."""
+        with self._answered:
+            done = self._answered.wait_for(lambda: mid in self._acknowledged, timeout_s)
+            if done:
+                self._acknowledged.remove(mid)  # numbers come round again
+            return done
+
+    def _publish(self, record: Record) -> int:
+        """Hand an event or a state to the client; gives the number of the message."""
+        if isinstance(record, Event):
+            key = f"{self._run}-{record.number}-{record.kind.removeprefix('action_')}"
+            payload = {"id": key, **event_record(record)}
+            topic = self._topic(self._camera(record.source), "event")
+            return int(self._client.publish(topic, _json(payload), 2).mid)
+        assert isinstance(record, SourceStatus)
+        topic = self._topic(self._camera(record.source), "status")
+        return int(self._retain(topic, _json(status_record(record)), 2).mid)
+
+    def _show(self, prediction: Prediction) -> None:
+        """Publish what is going on; while the broker is away it is only remembered."""
+        camera = self._camera(prediction.source)
+        if camera not in self._shown:
+            self._shown[camera] = ("", "", 0.0)
+            self._announce(camera, prediction)
+        captured_s = prediction.captured_at_s
+        if captured_s is not None and time.time() - captured_s > REFRESH_S:
+            return  # it waited behind an event; newer ones follow
+        source, action, shown_s = self._shown[camera]
+        now_s = time.monotonic()
+        told = (source, action) == (prediction.source, prediction.action)
+        if not told or now_s - shown_s >= REFRESH_S:
+            self._shown[camera] = (prediction.source, prediction.action, now_s)
+            record = to_record(prediction, self._top_k)
+            self._retain(self._topic(camera, "action"), _json(record), 0)
+
+    def _announce(self, camera: str, prediction: Prediction) -> None:
+        """Say that a source is there, to everybody and to Home Assistant."""
+        place, status = self._place(prediction.source), self._topic(camera, "status")
+        if status not in self._retained:
+            live = SourceStatus(place, "live", time.time())
+            self._retain(status, _json(status_record(live)), 1)
+        if self._discovery_prefix:
+            topic, config = sensor_config(
+                self._node, camera, place, prediction.labels, self.broker.prefix
+            )
+            self._retain(f"{self._discovery_prefix}/{topic}", _json(config), 1)
+
+    def _retain(self, topic: str, payload: str, qos: int) -> Any:
+        with self._lock:
+            self._retained[topic] = payload
+            if qos == 0 and not self._client.is_connected():
+                return None  # the last one is sent when the connection is made again
+            return self._client.publish(topic, payload, qos, retain=True)
+
+    def _place(self, source: str) -> str:
+        """What is filmed: the watched folder that a file lies in, else the source itself."""
+        if is_url(source) or DEVICE.fullmatch(source):
+            return source
+        return next((f for f in self._folders if Path(source).is_relative_to(f)), source)
+
+    def _camera(self, source: str) -> str:
+        """The part of topics that stands for a source."""
+        place = self._place(source)
+        if place not in self._cameras:
+            base = safe_name(place).replace(".", "-")
+            names = chain([base], (f"{base}-{n}" for n in count(2)))
+            taken = set(self._cameras.values())
+            self._cameras[place] = next(name for name in names if name not in taken)
+        return self._cameras[place]
+
+    def _topic(self, *parts: str) -> str:
+        return "/".join((self.broker.prefix, *parts))
+
+
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False)

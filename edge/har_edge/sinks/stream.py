@@ -1,0 +1,310 @@
+"""Write predictions, events and states: text for people, JSON lines and CSV for machines.
+
+A line is put together in full and then written at once, so that a process that is killed at any
+moment leaves a file whose lines are whole, but for the last one at most.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol, TextIO, get_args
+
+from har_edge.errors import OutputError
+from har_edge.frames.preprocess import display_path
+from har_edge.recognition.events import Event
+from har_edge.recognition.recognizer import Prediction
+from har_edge.sinks.base import Record
+from har_edge.sinks.records import event_record, format_duration, status_record, to_record
+from har_edge.sinks.records import format_time as format_time  # noqa: PLC0414 - others take it here
+from har_edge.sources.open import SourceStatus
+
+Emit = Literal["predictions", "events", "all"]
+EMITS: tuple[Emit, ...] = get_args(Emit)
+
+CSV_COLUMNS = (
+    "source",
+    "frame",
+    "timestamp_s",
+    "action",
+    "confidence",
+    "window_frames",
+    "latency_ms",
+    "decode_ms",
+    "preprocess_ms",
+    "encode_ms",
+    "classify_ms",
+    "age_ms",
+    "time",
+)
+# One row an action, written when it ends; what is going on has no row yet.
+EVENT_COLUMNS = (
+    "number",
+    "source",
+    "action",
+    "start_s",
+    "end_s",
+    "duration_s",
+    "confidence",
+    "start_time",
+    "end_time",
+)
+
+
+class Writer(Protocol):
+    """Takes records one by one; each is on its way to the reader when `write` returns."""
+
+    def write(self, record: Record) -> None:
+        """Write one record; kinds that it has no form for are passed over."""
+
+
+class JsonLinesWriter:
+    """One JSON object a line; its kind shows by `action` alone, `event` or `status`."""
+
+    def __init__(self, stream: TextIO, top_k: int) -> None:
+        self._stream = stream
+        self._top_k = top_k
+
+    def write(self, record: Record) -> None:
+        """Write one line and flush it: a kill loses at most the line being written."""
+        match record:
+            case Prediction():
+                values = to_record(record, self._top_k)
+            case Event():
+                values = event_record(record)
+            case SourceStatus():
+                values = status_record(record)
+            case _:
+                return
+        _write(self._stream, json.dumps(values, ensure_ascii=False) + "\n")
+
+
+class CsvWriter:
+    """One row a prediction, with a header."""
+
+    def __init__(self, stream: TextIO, top_k: int) -> None:
+        del top_k  # a table has one action a row
+        self._stream = stream
+        _write(stream, _row(CSV_COLUMNS))
+
+    def write(self, record: Record) -> None:
+        """Write one row and flush it."""
+        if isinstance(record, Prediction):
+            values = to_record(record, top_k=1)
+            _write(self._stream, _row([values.get(name) for name in CSV_COLUMNS]))
+
+
+class CsvEventWriter:
+    """One row an action that ended, with a header."""
+
+    def __init__(self, stream: TextIO, top_k: int) -> None:
+        del top_k
+        self._stream = stream
+        _write(stream, _row(EVENT_COLUMNS))
+
+    def write(self, record: Record) -> None:
+        """Write one row and flush it."""
+        if isinstance(record, Event) and record.kind == "action_ended":
+            values = event_record(record)
+            _write(self._stream, _row([values.get(name) for name in EVENT_COLUMNS]))
+
+
+class _Sections:
+    """Lines of text under a heading for each source, where it is another than before."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._source: str | None = None
+
+    def write(self, source: str, line: str) -> None:
+        heading = "" if source == self._source else f"{source}\n"
+        self._source = source
+        _write(self._stream, f"{heading}  {line.rstrip()}\n")
+
+
+class TextWriter:
+    """One line whenever the action changes, under a heading for each source."""
+
+    def __init__(self, stream: TextIO, top_k: int, sections: _Sections | None = None) -> None:
+        self._sections = sections or _Sections(stream)
+        self._top_k = top_k
+        self._last: tuple[str, str] | None = None
+
+    def write(self, record: Record) -> None:
+        """Write a line if the action or the source is another than before."""
+        if not isinstance(record, Prediction):
+            return
+        previous, self._last = self._last, (record.source, record.action)
+        if previous == self._last:
+            return
+        # Where the best guess is not claimed, it is still worth listing.
+        listed = record.top(self._top_k)[0 if record.rejected else 1 :]
+        others = "  ".join(f"{action} {share:.0%}" for action, share in listed)
+        self._sections.write(
+            record.source,
+            f"{format_time(record.timestamp_s):>8}  {record.action:<20}"
+            f" {record.confidence:>4.0%}   {others}",
+        )
+
+
+class TextEventWriter:
+    """One line when an action begins, ends, or a source changes its state.
+
+    A live source's lines carry the local date and time, a file's the time in the file.
+    """
+
+    def __init__(self, stream: TextIO, top_k: int, sections: _Sections | None = None) -> None:
+        del top_k
+        self._sections = sections or _Sections(stream)
+
+    def write(self, record: Record) -> None:
+        """Write one line, under a heading where the source is another than before."""
+        match record:
+            case Event(kind="action_started"):
+                when = _when(record.start_at_s, record.start_s)
+                text = f"{record.action:<20} began"
+            case Event():
+                assert record.end_s is not None and record.duration_s is not None
+                when = _when(record.end_at_s, record.end_s)
+                lasted = format_duration(record.duration_s)
+                text = f"{record.action:<20} ended after {lasted}, {record.confidence:.0%} sure"
+            case SourceStatus():
+                when = _when(record.at_s, 0.0)
+                text = f"[{record.state}] {record.detail}".rstrip()
+            case _:
+                return
+        self._sections.write(record.source, f"{when:>8}  {text}")
+
+
+class _Both:
+    """Predictions and events in one text."""
+
+    def __init__(self, stream: TextIO, top_k: int) -> None:
+        sections = _Sections(stream)
+        self._writers = (
+            TextWriter(stream, top_k, sections),
+            TextEventWriter(stream, top_k, sections),
+        )
+
+    def write(self, record: Record) -> None:
+        for writer in self._writers:
+            writer.write(record)
+
+
+WRITERS: dict[str, Callable[[TextIO, int], Writer]] = {
+    "text": TextWriter,
+    "jsonl": JsonLinesWriter,
+    "csv": CsvWriter,
+}
+EVENT_WRITERS: dict[str, Callable[[TextIO, int], Writer]] = {
+    "text": TextEventWriter,
+    "jsonl": JsonLinesWriter,
+    "csv": CsvEventWriter,
+}
+EMITTED: dict[Emit, tuple[type, ...]] = {
+    "predictions": (Prediction,),
+    "events": (Event, SourceStatus),
+    "all": (Prediction, Event, SourceStatus),
+}
+
+
+def build_writer(output_format: str, emit: Emit, stream: TextIO, top_k: int) -> Writer:
+    """Choose a writer by `--output-format` and `--emit`.
+
+    Raises:
+        OutputError: for `csv` with `all`: predictions and events have different columns.
+    """
+    if emit == "predictions":
+        return WRITERS[output_format](stream, top_k)
+    if emit == "all" and output_format == "csv":
+        raise OutputError(
+            "A CSV table has one kind of row, but --emit all asks for predictions and events. "
+            "Use --output-format jsonl, or --emit predictions or events."
+        )
+    if emit == "all" and output_format == "text":
+        return _Both(stream, top_k)
+    return EVENT_WRITERS[output_format](stream, top_k)
+
+
+class StreamSink:
+    """A writer on standard output or a file, as a sink."""
+
+    def __init__(
+        self, path: str | os.PathLike[str] | None, output_format: str, emit: Emit, top_k: int
+    ) -> None:
+        """Open the output.
+
+        Raises:
+            OutputError: if it cannot be written, or the format has no room for what is emitted.
+        """
+        build_writer(output_format, emit, io.StringIO(), top_k)  # refuses before a file is emptied
+        self.wants = EMITTED[emit]
+        self._stream = open_output(path)
+        self._to_stdout = self._stream is sys.stdout
+        self.name = "standard output" if self._to_stdout else display_path(path or "-")
+        self._writer = build_writer(output_format, emit, self._stream, top_k)
+
+    def take(self, record: Record) -> None:
+        """Write one record.
+
+        Raises:
+            BrokenPipeError: if the reader of standard output has gone.
+            OutputError: if the disk is full or the file has gone.
+        """
+        try:
+            self._writer.write(record)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(
+                f"{self.name} cannot be written any more: {error.strerror}. "
+                "What came before is whole, but for the last line. Make room and run again."
+            ) from error
+
+    def close(self) -> None:
+        """Close a file; standard output stays open."""
+        if not self._to_stdout:
+            # What could not be written has been reported by `take`.
+            with contextlib.suppress(OSError):
+                self._stream.close()
+
+
+def _write(stream: TextIO, line: str) -> None:
+    stream.write(line)
+    stream.flush()
+
+
+def _row(values: Any) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(values)
+    return line.getvalue()
+
+
+def _when(at_s: float | None, source_s: float) -> str:
+    if at_s is None:
+        return format_time(source_s)
+    return f"{datetime.fromtimestamp(at_s):%Y-%m-%d %H:%M:%S}"
+
+
+def open_output(path: str | os.PathLike[str] | None) -> TextIO:
+    """Open the output file, or standard output for None or '-'.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    if path is None or os.fspath(path) == "-":
+        return sys.stdout
+    try:
+        return Path(path).open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise OutputError(
+            f"{display_path(path)} cannot be written: {error.strerror}. "
+            "Choose a file in a folder that exists and is yours to write."
+        ) from error

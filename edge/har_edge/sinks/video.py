@@ -1,0 +1,198 @@
+"""Keep pictures: one annotated video of all that was seen.
+
+Videos are MPEG-4 through OpenCV at a constant rate, the model's. Frames are laid on a grid of
+that rate by their timestamps; where some are missing the one before is shown longer, so that
+time in the video is time in the source.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import OrderedDict
+from collections.abc import Collection
+from pathlib import Path
+
+from har_edge.errors import OutputError
+from har_edge.frames.preprocess import Pixels, display_path, import_cv2
+from har_edge.frames.sampling import TOLERANCE_S
+from har_edge.sinks.base import Record, Shot
+from har_edge.sinks.overlay import annotate, describe, stamp
+
+SUFFIXES = (".mp4", ".mkv", ".avi", ".mov")
+# Room that is left on a disk for everything else; a full one can stop a machine from starting.
+MIN_FREE_BYTES = 50_000_000
+CHECK_SPACE_FRAMES = 32
+# A longer break is cut out of the video; the time drawn into the frames tells.
+MAX_FILL_S = 2.0
+# Files whose end is not told: of more than these, the one that was silent longest is closed. Live
+# sources go on for as long as the run, so they stay open.
+MAX_OPEN = 8
+
+
+class Movie:
+    """A video file of constant rate that grows by frames with timestamps.
+
+    Args:
+        path: The file, in an existing folder; overwritten.
+        frame_rate_hz: Its rate.
+        size: Width and height.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+
+    def __init__(self, path: Path, frame_rate_hz: float, size: tuple[int, int]) -> None:
+        cv2 = import_cv2()
+        self.path = path
+        self.frame_rate_hz = frame_rate_hz
+        self.size = size
+        self.frames = 0
+        self._start_s = 0.0
+        self._last: Pixels | None = None
+        self._check_space()
+        fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+        self._writer = cv2.VideoWriter(str(path), fourcc, frame_rate_hz, size)
+        if not self._writer.isOpened():
+            raise OutputError(
+                f"{display_path(path)} cannot be written as a video. Choose a file in a folder "
+                "that exists and is yours to write."
+            )
+
+    def write(self, picture: Pixels, timestamp_s: float) -> None:
+        """Append a BGR picture, (H, W, 3), uint8; another size is scaled to the video's.
+
+        Raises:
+            OutputError: if the disk is about to be full.
+        """
+        if self._last is None:
+            self._start_s = timestamp_s
+        if self.frames % CHECK_SPACE_FRAMES == 0:
+            self._check_space()
+        slot = int((timestamp_s - self._start_s + TOLERANCE_S) * self.frame_rate_hz)
+        missing = slot - self.frames
+        if missing == -1:
+            return  # a second frame for one instant
+        if self._last is not None and 0 < missing <= MAX_FILL_S * self.frame_rate_hz:
+            for _ in range(missing):
+                self._append(self._last)
+        elif missing != 0:
+            self._start_s = timestamp_s - self.frames / self.frame_rate_hz
+        if (picture.shape[1], picture.shape[0]) != self.size:
+            picture = import_cv2().resize(picture, self.size)
+        self._append(picture)
+        self._last = picture
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._writer.release()
+
+    def _append(self, picture: Pixels) -> None:
+        self._writer.write(picture)
+        self.frames += 1
+
+    def _check_space(self) -> None:
+        # OpenCV says nothing when a write fails.
+        try:
+            free = shutil.disk_usage(self.path.parent).free
+        except OSError as error:
+            raise OutputError(
+                f"{display_path(self.path)} cannot be written: {error.strerror}. "
+                "Choose a file in a folder that exists."
+            ) from error
+        if free < MIN_FREE_BYTES:
+            raise OutputError(
+                f"{display_path(self.path)} needs {MIN_FREE_BYTES // 1_000_000} MB of free disk "
+                f"to go on. Found {free / 1e6:.0f} MB. Delete something, or record elsewhere."
+            )
+
+
+class VideoSink:
+    """Records all frames, annotated: the first source in `path`, further ones beside it.
+
+    A source whose frames change their size goes on in a new part. Parts and further sources are
+    called NAME-2, NAME-3 and so on, passing over numbers that are taken.
+
+    Args:
+        path: A file that ends in .mp4, .mkv, .avi or .mov; overwritten.
+        frame_rate_hz: The model's rate.
+
+    Raises:
+        OutputError: if the ending is another or the folder does not exist.
+    """
+
+    wants: tuple[type, ...] = (Shot,)
+
+    def __init__(self, path: str | os.PathLike[str], frame_rate_hz: float) -> None:
+        self.path = Path(path)
+        self.name = f"video {display_path(path)}"
+        self.frame_rate_hz = frame_rate_hz
+        self.parts: list[Path] = []
+        self._number = 0  # of the last part
+        self._movies: OrderedDict[str, Movie] = OrderedDict()
+        self._live: set[str] = set()
+        if self.path.suffix.lower() not in SUFFIXES:
+            raise OutputError(
+                f"A video's name should end in {', '.join(SUFFIXES)}. "
+                f"Received {display_path(path)}."
+            )
+        if not self.path.parent.is_dir():
+            raise OutputError(
+                f"{display_path(path)} cannot be written: its folder does not exist. Create it."
+            )
+
+    def take(self, record: Record) -> None:
+        """Append a frame with its action and time.
+
+        Raises:
+            OutputError: if the file cannot be written or the disk is about to be full.
+        """
+        assert isinstance(record, Shot)
+        frame = record.frame
+        picture = annotate(frame.pixels, describe(record.prediction), stamp(frame))
+        if frame.captured_s is not None:
+            self._live.add(frame.source)
+        movie = self._movie(frame.source, (picture.shape[1], picture.shape[0]))
+        movie.write(picture, frame.timestamp_s)
+
+    def close(self) -> None:
+        """Finish all files."""
+        while self._movies:
+            self._movies.popitem()[1].close()
+
+    def _movie(self, source: str, size: tuple[int, int]) -> Movie:
+        movie = self._movies.pop(source, None)
+        if movie and movie.size != size:
+            movie.close()
+            movie = None
+        if movie is None:
+            number, path = self._next_part()
+            movie = Movie(path, self.frame_rate_hz, size)
+            self._number = number
+            self.parts.append(path)
+        self._movies[source] = movie
+        for silent in silent_files(self._movies, self._live):
+            self._movies.pop(silent).close()
+        return movie
+
+    def _next_part(self) -> tuple[int, Path]:
+        """Number and file of the next part; the first is overwritten, others never are."""
+        number = self._number + 1
+        while number > 1 and self._numbered(number).exists():
+            number += 1
+        return number, self._numbered(number)
+
+    def _numbered(self, number: int) -> Path:
+        if number == 1:
+            return self.path
+        return self.path.with_name(f"{self.path.stem}-{number}{self.path.suffix}")
+
+
+def silent_files(sources: Collection[str], live: Collection[str]) -> list[str]:
+    """Files that are taken for ended: all but the last `MAX_OPEN`.
+
+    Args:
+        sources: Those with something open, the one that was silent longest first.
+        live: Those of them that are live.
+    """
+    return [source for source in sources if source not in live][:-MAX_OPEN]

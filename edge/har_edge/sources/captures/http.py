@@ -1,0 +1,183 @@
+"""What is read over HTTP: motion JPEG as it comes, other things once it is known what they are."""
+
+from __future__ import annotations
+
+import contextlib
+from email.message import Message
+from http.client import HTTPException, HTTPMessage, HTTPResponse
+from typing import Any, Literal
+from urllib.error import HTTPError
+from urllib.request import (
+    BaseHandler,
+    HTTPBasicAuthHandler,
+    HTTPDigestAuthHandler,
+    HTTPPasswordMgrWithDefaultRealm,
+    Request,
+    build_opener,
+)
+
+from har_edge.errors import SourceError
+from har_edge.frames.preprocess import Pixels
+from har_edge.sources.captures.base import Capture
+from har_edge.sources.captures.ffmpeg import TIMEOUT_S, Patience, open_stream, refused
+from har_edge.sources.captures.mjpeg import MAX_PICTURE_BYTES, Pictures, import_simplejpeg
+from har_edge.sources.captures.whole_frames import KnownParameters
+from har_edge.sources.urls import redact, split_login
+
+CHUNK_BYTES = 2**16
+
+
+class HttpMjpegCapture:
+    """Motion JPEG over HTTP."""
+
+    finite = False
+    caveat = ""
+
+    def __init__(self, response: HTTPResponse, timeout_s: float = TIMEOUT_S) -> None:
+        """Take an open response, of `open_url`.
+
+        Raises:
+            SourceError: if what decodes pictures is not installed.
+        """
+        import_simplejpeg()
+        self._response = response
+        self._name = redact(response.url)
+        self._timeout_s = timeout_s
+        self._pictures = Pictures()
+
+    @property
+    def corrupt(self) -> int:
+        """Pictures that were cut off."""
+        return self._pictures.corrupt
+
+    def grab(self) -> bool:
+        """Read until a picture is complete.
+
+        Raises:
+            SourceError: if the connection breaks, or gives nothing but damaged pictures.
+        """
+        patience = Patience(self._name, self._timeout_s)
+        while not self._pictures.next():
+            patience.check()
+            try:
+                data = self._response.read1(CHUNK_BYTES)
+            except (OSError, HTTPException) as error:
+                raise SourceError(f"{self._name} broke off: {error}.") from None
+            if not data:
+                return False
+            self._pictures.feed(data)
+        return True
+
+    def retrieve(self) -> Pixels | None:
+        """Decode the picture."""
+        return self._pictures.decode()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._response.close()
+
+
+# Both are asked about each refusal. They answer once: cameras lock out who tries again and again.
+class _Basic(HTTPBasicAuthHandler):
+    def http_error_401(
+        self, req: Request, fp: Any, code: int, msg: str, headers: HTTPMessage
+    ) -> Any:
+        offered = " ".join(headers.get_all("WWW-Authenticate", [])).lower()
+        if req.has_header("Authorization") or "basic" not in offered:
+            return None
+        return super().http_error_401(req, fp, code, msg, headers)
+
+
+class _Digest(HTTPDigestAuthHandler):
+    def http_error_401(
+        self, req: Request, fp: Any, code: int, msg: str, headers: HTTPMessage
+    ) -> Any:
+        if req.has_header("Authorization"):
+            return None
+        return super().http_error_401(req, fp, code, msg, headers)
+
+
+def open_url(url: str, timeout_s: float = TIMEOUT_S) -> Any:
+    """Send a GET request; the response's body is still to be read.
+
+    Raises:
+        SourceRefusedError: if user or password are wrong.
+        SourceError: if the address cannot be reached.
+    """
+    login = split_login(url)
+    name = redact(url)
+    handlers: list[BaseHandler] = []
+    if login.user is not None:
+        passwords = HTTPPasswordMgrWithDefaultRealm()
+        passwords.add_password(None, login.url, login.user, login.password)
+        handlers = [_Basic(passwords), _Digest(passwords)]
+    try:
+        return build_opener(*handlers).open(login.url, timeout=timeout_s)
+    except HTTPError as error:
+        error.close()
+        if error.code in (401, 403):
+            raise refused(name) from None
+        raise SourceError(
+            f"{name} answers {error.code} {error.reason}. Check the path of the address."
+        ) from None
+    except (OSError, HTTPException, ValueError) as error:
+        reason = redact(str(getattr(error, "reason", error)))
+        raise SourceError(
+            f"{name} cannot be reached: {reason}. Check the address and that the camera is on."
+        ) from None
+
+
+UrlKind = Literal["mjpeg", "picture", "video", "stream"]
+
+
+def url_kind(url: str) -> UrlKind:
+    """Ask a server what an HTTP URL is.
+
+    Returns:
+        `mjpeg`: pictures without end. `picture`, `video`: a file of known length. `stream`:
+        something without end that FFmpeg may know, a playlist for example.
+
+    Raises:
+        SourceRefusedError: if user or password are wrong.
+        SourceError: if the address cannot be reached.
+    """
+    with contextlib.closing(open_url(url)) as response:
+        return response_kind(response.headers)
+
+
+def response_kind(headers: Message) -> UrlKind:
+    """Tell from a response's headers what its body is; see `url_kind`."""
+    kind = headers.get_content_type()
+    if kind == "multipart/x-mixed-replace":
+        return "mjpeg"
+    if kind.startswith("image/"):
+        return "picture"
+    playlist = "mpegurl" in kind or "dash+xml" in kind
+    return "video" if "Content-Length" in headers and not playlist else "stream"
+
+
+def download(url: str, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
+    """Fetch a small file.
+
+    Raises:
+        SourceError: if it cannot be reached, breaks off or is larger than `max_bytes`.
+    """
+    with contextlib.closing(open_url(url)) as response:
+        try:
+            data: bytes = response.read(max_bytes + 1)
+        except (OSError, HTTPException) as error:
+            raise SourceError(f"{redact(url)} broke off: {error}. Try again.") from None
+    if len(data) > max_bytes:
+        raise SourceError(f"{redact(url)} is larger than {max_bytes // 2**20} MiB, too large.")
+    return data
+
+
+def open_http(
+    url: str, timeout_s: float = TIMEOUT_S, known: KnownParameters | None = None
+) -> Capture:
+    """Open a live stream over HTTP: motion JPEG by its own reader, others as `open_stream` does."""
+    response = open_url(url, timeout_s)
+    if response_kind(response.headers) == "mjpeg":
+        return HttpMjpegCapture(response, timeout_s)
+    response.close()
+    return open_stream(url, timeout_s, known)

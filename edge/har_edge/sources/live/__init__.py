@@ -1,0 +1,1 @@
+"""Live sources that outlast what happens to them."""

@@ -1,0 +1,376 @@
+"""Live sources that outlast what happens to them: lost, stalled, frozen, black, damaged.
+
+One thread reads a connection (a `Capture`), converts only the frames that the sampler takes and
+keeps the newest of them. Whoever iterates over `LiveSource.frames` looks at each frame before
+it hands it on, opens the next connection when one is lost, and leaves a reading thread behind
+whose native call hangs. Nothing is ever made up: no frame means no frame.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+from har_edge.errors import SourceError, SourceLostError, SourceRefusedError
+from har_edge.frames.preprocess import Pixels, opencv_faults
+from har_edge.frames.sampling import FrameSampler
+from har_edge.sources.captures.base import Capture, PipeCapture
+from har_edge.sources.live.blank import Screen
+from har_edge.sources.live.reader import HOLE_INTERVALS, Grabbed, Reader
+from har_edge.sources.open import Frame, Notify, SourceState, SourceStatus
+from har_edge.sources.urls import is_url, redact
+
+# What the end of a source may take; see `FrameSource.stop`.
+CLOSE_TIMEOUT_S = 0.8
+# Waits between attempts: soon at first, and never so long that a source that is back has to wait.
+FIRST_RETRY_S = 0.5
+LONGEST_RETRY_S = 3.0
+# A camera that starts may refuse the right password for some seconds, and many lock out who gives a
+# wrong one five times or more: a few refusals are retried as any loss is, further ones rarely.
+QUICK_REFUSALS = 4
+REFUSED_RETRY_S = 30.0
+# Threads that hang in a driver; with more of them, opening it again will not help.
+MAX_LEFT_BEHIND = 4
+# So long a picture has to be black until that is reported; it is withheld from the first.
+BLACK_AFTER_S = 1.0
+# Frames further apart than this, and than a few of the usual intervals, do not belong together.
+LONGEST_HOLE_S = 1.0
+# A longer interval is not learnt, unless it was asked for.
+LONGEST_INTERVAL_S = 5.0
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """How patient a live source is.
+
+    Attributes:
+        stall_timeout_s: Without a frame for so long, the source is lost and opened again.
+        frozen_after_s: The same picture for so long is no picture of now; 0: never judge so.
+        max_retries: Attempts in a row to get a frame again, None: no end.
+        wait_for_source: Whether to wait for a source that is not there at the start, too.
+    """
+
+    stall_timeout_s: float = 5.0
+    frozen_after_s: float = 5.0
+    max_retries: int | None = None
+    wait_for_source: bool = False
+
+
+@dataclass
+class LiveStats:
+    """What became of a live source's frames.
+
+    Attributes:
+        read: Whole frames that came, whether the sampler took them or not.
+        corrupt: Damaged frames; dropped.
+        dropped: Sampled frames that a newer one replaced before they were taken, and frames that
+            the network had held back.
+        black, frozen: Sampled frames that were withheld, because they showed nothing (new).
+        reconnects: Connections after the first that delivered.
+    """
+
+    read: int = 0
+    corrupt: int = 0
+    dropped: int = 0
+    black: int = 0
+    frozen: int = 0
+    reconnects: int = 0
+
+    def __str__(self) -> str:
+        """All counts in words, without those that are zero; empty if nothing came."""
+        counts = (
+            (self.read, "frames"),
+            (self.dropped, "dropped for newer ones"),
+            (self.corrupt, "damaged"),
+            (self.black, "black"),
+            (self.frozen, "frozen"),
+            (self.reconnects, "times reconnected"),
+        )
+        return ", ".join(f"{count} {what}" for count, what in counts if count)
+
+
+class Backoff:
+    """Waits that double, up to a limit, with a random part so that many clients spread out."""
+
+    def __init__(self, rng: random.Random | None = None) -> None:
+        self._rng = rng or random.Random()
+        self.attempts = self.refusals = 0
+
+    def reset(self) -> None:
+        """Start again with the shortest wait."""
+        self.attempts = self.refusals = 0
+
+    def next_s(self, *, refused: bool = False) -> float:
+        """Count an attempt and give the wait before it, in seconds, the longer after refusals."""
+        self.refusals += refused
+        if refused and self.refusals > QUICK_REFUSALS:
+            self.attempts += 1
+            return REFUSED_RETRY_S
+        longest_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(self.attempts, 16))
+        self.attempts += 1
+        return longest_s * self._rng.uniform(0.5, 1.0)
+
+
+class LiveSource:
+    """A camera or a stream: the newest frame, for as long as there is one.
+
+    Attributes:
+        name: Printable name, without credentials.
+        stats: Counters, up to date at any time.
+        options: How patient it is.
+        clock: Monotonic time in seconds.
+        stopped: Whether `stop` was called.
+    """
+
+    live = True
+    duration_s: float | None = None
+
+    def __init__(
+        self,
+        name: str,
+        open_capture: Callable[[], Capture],
+        options: LiveOptions = LiveOptions(),
+        *,
+        notify: Notify | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        """Describe a source; it is opened by `frames`.
+
+        Args:
+            name: Printable name, without credentials.
+            open_capture: Connects; called on a reading thread, for each connection.
+            options: How patient the source is.
+            notify: Takes changes of its state, on the thread that iterates over `frames`.
+            clock: Monotonic time in seconds.
+            sleep: Waits so many seconds between attempts; ends early when the source is stopped.
+        """
+        self.name = name
+        self.open_capture = open_capture
+        self.options = options
+        self.clock = clock
+        self.stats = LiveStats()
+        self._notify = notify or (lambda status: None)
+        self._stop = threading.Event()
+        self._sleep = sleep or self._stop.wait
+        self._reader: Reader | None = None
+        self._left_behind: list[threading.Thread] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._state: SourceState | None = None
+        self._state_detail = ""
+        self._start_s: float | None = None
+        self._last_s: float | None = None
+        self._interval_s = self._period_s = 0.0
+        self._size: tuple[int, ...] | None = None
+        self._gap = self._owed = self._delivered = False
+        self._backoff = Backoff()
+        self._screen = Screen(self.options.frozen_after_s)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """End `frames` at once, even if the device hangs."""
+        self._stop.set()
+        reader = self._reader
+        if reader is not None:
+            with reader.changed:
+                reader.changed.notify()
+
+    def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
+        """Yield the newest frame whenever one is due, over any number of connections.
+
+        Raises:
+            SourceError: if the source is not there at the start and is not to be waited for.
+            SourceLostError: if it did not come back in `max_retries` attempts.
+        """
+        self._begin()
+        self._period_s = 1 / sampler.frame_rate_hz
+        try:
+            while not self.stopped:
+                try:
+                    yield from self._connection(sampler)
+                    break
+                except SourceError as error:
+                    delay_s = self._next_attempt(error)
+                # A new grid: the time without frames must not count as a slow source.
+                sampler.reset()
+                self._gap = True
+                self._sleep(delay_s)
+            self._set_state("ended", "Stopped." if self.stopped else "The stream is at its end.")
+        finally:
+            # A device that answers is free again when this ends; one that hangs is left alone.
+            for thread in self._left_behind:
+                thread.join(CLOSE_TIMEOUT_S / len(self._left_behind))
+
+    def _connection(self, sampler: FrameSampler) -> Iterator[Frame]:
+        """Yield the frames of one connection; returns at its regular end."""
+        self._left_behind = [t for t in self._left_behind if t.is_alive()]
+        if len(self._left_behind) >= MAX_LEFT_BEHIND:
+            raise SourceError(f"{self.name} hangs in its driver. Plug it out and in again.")
+        self._reader = reader = Reader(self, sampler)
+        try:
+            first = True
+            while (grabbed := self._take(reader)) is not None:
+                if first:
+                    self.stats.reconnects += self._delivered
+                    self._delivered, first = True, False
+                    self._backoff.reset()
+                frame = self._examine(grabbed)
+                if frame is not None:
+                    yield frame
+        finally:
+            reader.leave()
+            self._left_behind.append(reader.thread)
+
+    def _take(self, reader: Reader) -> Grabbed | None:
+        with opencv_faults(self.name):
+            return reader.take()
+
+    def _examine(self, grabbed: Grabbed) -> Frame | None:
+        """Hand a frame on, or withhold it if it is black or frozen."""
+        look = self._screen.look(grabbed.pixels, grabbed.captured_s)
+        if look == "black":
+            self.stats.black += 1
+            if self._screen.black_s(grabbed.captured_s) >= BLACK_AFTER_S:
+                self._set_state("black", "The picture is black. Is the lens covered, is it dark?")
+        elif look == "frozen":
+            self.stats.frozen += 1
+            after_s = self.options.frozen_after_s
+            self._set_state("frozen", f"The picture has not changed for {after_s:g} s.")
+        if look != "good":
+            self._gap = True
+            return None
+        self._note_size(grabbed.pixels)
+        come = "Frames come." if self._last_s is None else "Frames come again."
+        self._set_state("live", f"{come} {self._reader.caveat if self._reader else ''}".rstrip())
+        self._note_hole(grabbed.captured_s)
+        gap, self._gap = self._gap, False
+        return Frame(
+            grabbed.pixels,
+            grabbed.captured_s - (self._start_s or 0.0),
+            grabbed.index,
+            self.name,
+            grabbed.decode_ms,
+            grabbed.captured_s,
+            after_gap=gap,
+        )
+
+    def _note_size(self, pixels: Pixels) -> None:
+        size = pixels.shape[1::-1]
+        if self._size is not None and size != self._size:
+            self._gap = True
+            before, now = ("x".join(map(str, s)) for s in (self._size, size))
+            self._state = None
+            self._set_state("live", f"The picture's size changed from {before} to {now}.")
+        self._size = size
+
+    def _note_hole(self, captured_s: float) -> None:
+        if self._last_s is not None:
+            passed_s = captured_s - self._last_s
+            # Frames come no more often than they are asked for: that is no hole either.
+            usual_s = max(self._interval_s, self._period_s)
+            hole = passed_s > max(LONGEST_HOLE_S, HOLE_INTERVALS * usual_s)
+            if not self._gap:  # a slow camera's interval is learnt, an outage's length is not
+                longest_s = max(LONGEST_INTERVAL_S, self._period_s)
+                self._interval_s += 0.2 * (min(passed_s, longest_s) - self._interval_s)
+            self._gap = self._gap or hole
+        self._last_s = captured_s
+
+    def _next_attempt(self, error: SourceError) -> float:
+        """Decide what a lost connection means: the wait before the next one, or the end."""
+        refused = isinstance(error, SourceRefusedError)
+        if not self._delivered and (refused or not self.options.wait_for_source):
+            raise error
+        limit = self.options.max_retries
+        if limit is not None and self._backoff.attempts >= limit:
+            self._set_state("ended", f"{error} It did not come back.")
+            raise SourceLostError(
+                f"{error} It did not come back in {limit} attempts. Check the camera and its "
+                "cable or network, then start again, or allow more with --max-retries."
+            ) from error
+        delay_s = self._backoff.next_s(refused=refused)
+        self._set_state("lost", f"{error} It is opened again until it is back.")
+        return delay_s
+
+    def _set_state(self, state: SourceState, detail: str) -> None:
+        if state != self._state:
+            self._state = state
+            self._notify(SourceStatus(self.name, state, time.time(), detail))
+
+    # The reading thread calls these, with its lock held.
+
+    def count_frame(self, captured_s: float) -> tuple[int, float]:
+        """Count a frame; its number and its time in the source, in seconds."""
+        self._start_s = captured_s if self._start_s is None else self._start_s
+        self.stats.read += 1
+        return self.stats.read - 1, captured_s - self._start_s
+
+    def is_due(self, sampler: FrameSampler, timestamp_s: float) -> bool:
+        """Whether the sampler takes the frame, or is owed one for a damaged one that it took."""
+        due = sampler.takes(timestamp_s) or self._owed
+        self._owed = False
+        return due
+
+    def owe_frame(self) -> None:
+        """Count a damaged frame; the next one takes its place."""
+        self.stats.corrupt += 1
+        self.stats.read -= 1
+        self._owed = True
+
+
+def open_live(
+    name: str, options: LiveOptions | None = None, *, notify: Notify | None = None
+) -> LiveSource:
+    """Describe a camera or a stream by its name; see `sources.open_source`.
+
+    Raises:
+        SourceError: if the name is none of either.
+    """
+    from har_edge.sources.captures.base import CameraCapture, PicameraCapture
+    from har_edge.sources.captures.ffmpeg import TIMEOUT_S, open_stream
+    from har_edge.sources.captures.http import open_http
+    from har_edge.sources.captures.whole_frames import KnownParameters
+
+    kind, _, rest = name.partition(":")
+    open_capture: Callable[[], Capture]
+    if name.startswith("/dev/") or (kind == "camera" and rest):
+        open_capture = partial(CameraCapture, name if name.startswith("/dev/") else rest)
+    elif kind == "picamera" and rest.isdecimal():
+        open_capture = partial(PicameraCapture, int(rest))
+    elif is_url(name):
+        http = kind.lower() in ("http", "https")
+        # The network's own limit must not cut a slow camera off before ours does.
+        timeout_s = max(TIMEOUT_S, (options or LiveOptions()).stall_timeout_s)
+        opener = open_http if http else open_stream
+        open_capture = partial(opener, name, timeout_s, KnownParameters())
+    else:
+        raise SourceError(
+            f"{redact(name)} names no camera and no stream. Expected camera:N, picamera:N, "
+            "/dev/videoN or a URL."
+        )
+    return LiveSource(redact(name), open_capture, options or LiveOptions(), notify=notify)
+
+
+def live_pipe(
+    name: str,
+    capture: PipeCapture,
+    options: LiveOptions | None = None,
+    *,
+    notify: Notify | None = None,
+) -> LiveSource:
+    """Take a pipe for a live source: the newest frame only, at the time of its arrival.
+
+    A silent pipe is not lost: it cannot be opened again, and its writer is still there.
+    """
+    patient = replace(options or LiveOptions(), stall_timeout_s=math.inf)
+    return LiveSource(name, lambda: capture, patient, notify=notify)

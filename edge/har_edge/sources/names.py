@@ -1,0 +1,184 @@
+"""How what a user types becomes a list of sources: folders, globs, lists, and folders to watch."""
+
+from __future__ import annotations
+
+import glob
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from har_edge.errors import SourceError
+from har_edge.frames.preprocess import IMAGE_SUFFIXES, VIDEO_SUFFIXES, display_path
+from har_edge.sources.urls import SCHEMES, has_scheme, is_url, redact
+
+LIST_SUFFIXES = frozenset({".txt", ".streams"})
+DEVICE = re.compile(r"(?:pi)?camera:.+|/dev/video\d+|-")
+
+
+def expand_sources(names: Iterable[str]) -> list[str]:
+    """Turn what a user names into single sources.
+
+    Args:
+        names: Files; folders, for the stills and videos in and below them; globs; lists of
+            sources (`.txt` or `.streams`, one a line, `#` starts a comment, paths are relative to
+            the list); URLs; `camera:N`, `picamera:N`, `/dev/videoN`; `N` for `camera:N`; `-`.
+
+    Returns:
+        Names for `open_source`; the files of a folder or a glob in order of their names.
+
+    Raises:
+        SourceError: if a folder or a pattern holds no still and no video, or a list no source.
+    """
+    return [source for name in names for source in _look_up(name)]
+
+
+def camera_name(camera: str) -> str:
+    """Name the source that `--camera` means: a number or a device file.
+
+    Raises:
+        SourceError: if it is neither.
+    """
+    if camera.isdecimal():
+        return f"camera:{camera}"
+    if camera.startswith("/dev/") or DEVICE.fullmatch(camera):
+        return camera
+    raise SourceError(
+        f"--camera takes a number, as in --camera 0, or a device file such as /dev/video0. "
+        f"Received {camera!r}. Give files and URLs as SOURCES, without --camera."
+    )
+
+
+def _look_up(name: str) -> list[str]:
+    try:
+        return _expand(name)
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise SourceError(
+            f"{display_path(name)} cannot be looked up: {error.strerror}. Check the name, and that "
+            "you may enter its folder."
+        ) from error
+
+
+def _expand(name: str) -> list[str]:
+    path = Path(name)
+    if is_url(name) or DEVICE.fullmatch(name):
+        return [name]
+    if has_scheme(name) and not path.exists():
+        raise SourceError(
+            f"{redact(name)} has a scheme that cannot be read. Expected "
+            f"{', '.join(f'{scheme}://' for scheme in sorted(SCHEMES))}; name a file by its path."
+        )
+    if name.isdecimal() and not path.exists():
+        return [f"camera:{name}"]
+    if path.suffix.lower() in LIST_SUFFIXES and path.is_file():
+        return expand_sources(_read_list(path))
+    pattern = False
+    if path.is_dir():
+        found = [str(p) for p in sorted(path.rglob("*")) if is_media(p)]
+    elif pattern := glob.has_magic(name) and not path.exists():
+        found = [p for p in sorted(glob.glob(name, recursive=True)) if is_media(Path(p))]
+    else:
+        found = [name]
+    if not found:
+        verb = "matches" if pattern else "holds"
+        raise SourceError(
+            f"{display_path(name)} {verb} no picture and no video. Expected files that end "
+            f"in one of {', '.join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))}."
+        )
+    return found
+
+
+def _read_list(path: Path) -> list[str]:
+    """Read a list of sources; relative paths count from its folder."""
+    shown = display_path(path)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(
+            f"{shown} cannot be read as a list of sources: {error}. Save it as UTF-8 text."
+        ) from error
+    names = []
+    for line in lines:
+        # A `#` inside a word belongs to it: URLs have fragments.
+        name = re.sub(r"(?:^|\s)#.*", "", line).strip()
+        if not name:
+            continue
+        if Path(name).suffix.lower() in LIST_SUFFIXES and not is_url(name):
+            raise SourceError(f"{shown} names the list {name}. Lists hold sources, not lists.")
+        single = has_scheme(name) or DEVICE.fullmatch(name) or name.isdecimal()
+        names.append(name if single else str(path.parent / name))
+    if not names:
+        raise SourceError(f"{shown} names no source. Write one a line: a file, a URL, camera:0.")
+    return names
+
+
+def is_media(path: Path) -> bool:
+    """Whether a path is a file that looks like a still or a video; hidden files are not."""
+    suffix = path.suffix.lower()
+    named_so = suffix in IMAGE_SUFFIXES or suffix in VIDEO_SUFFIXES
+    return named_so and not path.name.startswith(".") and path.is_file()
+
+
+def watched_folders(folders: Iterable[str]) -> list[Path]:
+    """Check that folders to watch are there.
+
+    Raises:
+        SourceError: if one is not.
+    """
+    paths = [Path(folder) for folder in folders]
+    for path in paths:
+        if not path.is_dir():
+            raise SourceError(f"{display_path(path)} is no folder to watch. Make it first.")
+    return paths
+
+
+def iter_new_files(
+    folders: Iterable[str],
+    stopped: Callable[[], bool],
+    *,
+    poll_s: float = 1.0,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Iterator[str]:
+    """Yield the stills and videos of folders, and those that come later once they are complete.
+
+    A file is complete when its size and time are the same in two looks, `poll_s` apart. The
+    folders are looked at, not listened to: that works on network drives, too.
+
+    Args:
+        folders: Folders; what lies below them counts.
+        stopped: Says whether to end; asked at least every `poll_s`.
+        poll_s: Time between two looks.
+        sleep: Waits so many seconds.
+
+    Raises:
+        SourceError: if a folder is not there at the start.
+    """
+    paths = watched_folders(folders)
+    seen: dict[Path, tuple[int, int]] = {}
+    done: set[Path] = set()
+    while not stopped():
+        try:
+            files = {p for folder in paths for p in folder.rglob("*") if is_media(p)}
+        except OSError:  # a folder below was deleted meanwhile: what is there shows the next look
+            sleep(poll_s)
+            continue
+        done &= files  # a name that was deleted may come again
+        for path in sorted(files - done):
+            before, now = seen.get(path), _state(path)
+            if now is None or now != before:
+                seen[path] = now or (0, -1)
+                continue
+            done.add(path)
+            yield str(path)
+            if stopped():
+                return
+        seen = {path: state for path, state in seen.items() if path in files - done}
+        sleep(poll_s)
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return (facts.st_size, facts.st_mtime_ns)

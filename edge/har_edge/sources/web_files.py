@@ -1,0 +1,119 @@
+"""Pictures and video files on a web server: read to their end, as those on the disk are."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import tempfile
+import threading
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+from har_edge.errors import SourceError
+from har_edge.frames.preprocess import Pixels, load_image, opencv_faults
+from har_edge.frames.sampling import FrameSampler
+from har_edge.sources.captures.ffmpeg import opencv_capture
+from har_edge.sources.captures.http import download
+from har_edge.sources.open import Frame, ImageSource, VideoSource
+from har_edge.sources.urls import redact
+
+# How often a thread that waits for another looks whether it shall end.
+TICK_S = 0.1
+
+
+class UrlImageSource(ImageSource):
+    """A picture on an HTTP server: one frame at time 0."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(redact(url))
+        self._url = url
+
+    def _load(self) -> Pixels:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "picture"
+            file.write_bytes(download(self._url))
+            return load_image(file)
+
+
+class UrlVideoSource(VideoSource):
+    """A video file on an HTTP server.
+
+    A server may be silent for seconds, and OpenCV cannot be told to give up meanwhile. So a
+    thread of its own reads the file; it is left behind when the source is stopped, and ends
+    with OpenCV's own time limit.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Open the file far enough to know its length.
+
+        Raises:
+            SourceError: if it cannot be reached or is no video.
+        """
+        self._url = url
+        self._stopped = threading.Event()
+        super().__init__(redact(url))
+
+    def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
+        """Yield the frames that `sampler` takes.
+
+        Raises:
+            SourceError: as for a file on the disk.
+        """
+        handed: queue.Queue[Frame | BaseException | None] = queue.Queue(1)
+        left = threading.Event()
+        frames = super().frames(sampler)
+        threading.Thread(
+            target=_hand_over, args=(frames, handed, left), name=self.name, daemon=True
+        ).start()
+        try:
+            while not self._stopped.is_set():
+                with contextlib.suppress(queue.Empty):
+                    item = handed.get(timeout=TICK_S)
+                    if item is None:
+                        return
+                    if isinstance(item, BaseException):
+                        raise item
+                    yield item
+        finally:
+            left.set()
+
+    def stop(self) -> None:
+        """End `frames` at once, even while it waits for the server."""
+        self._stopped.set()
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[Any]:
+        capture = opencv_capture(self._url)
+        try:
+            if not capture.isOpened():
+                raise SourceError(f"{self.name} is not a video that can be decoded.")
+            with opencv_faults(self.name):
+                yield capture
+        finally:
+            capture.release()
+
+
+def _hand_over(
+    frames: Generator[Frame, None, None],
+    handed: queue.Queue[Frame | BaseException | None],
+    left: threading.Event,
+) -> None:
+    """Put frames, then None or what went wrong, until nobody waits for them any more."""
+
+    def put(item: Frame | BaseException | None) -> None:
+        while not left.is_set():
+            with contextlib.suppress(queue.Full):
+                handed.put(item, timeout=TICK_S)
+                return
+
+    end: BaseException | None = None
+    try:
+        with contextlib.closing(frames):
+            for frame in frames:
+                put(frame)
+                if left.is_set():
+                    return
+    except BaseException as error:  # raised where the frames are taken
+        end = error
+    put(end)

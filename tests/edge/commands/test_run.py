@@ -1,0 +1,270 @@
+"""`har-edge` as a user types it: processes, exit codes, streams."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import ASSETS, MakeVideo, RunCommand, moving_square, write_video
+
+TINY = str(ASSETS / "tiny-int8.tflite")
+FIELDS = {
+    "source", "frame", "timestamp_s", "action", "confidence", "all_predictions", "window_frames",
+    "latency_ms", "decode_ms", "preprocess_ms", "encode_ms", "classify_ms", "age_ms",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["har15", "clips"])
+def test_demo_prints_actions_with_times(har_edge: RunCommand, model: str) -> None:
+    result = har_edge("run", "--demo", "--model", model)
+    assert result.returncode == 0, result.stderr
+    assert "0:0" in result.stdout
+    assert "falling.mp4" in result.stdout
+    assert "frames/s, latency p50" in result.stderr
+
+
+def test_json_lines(har_edge: RunCommand, make_video: MakeVideo) -> None:
+    result = har_edge(
+        "run", make_video(count=50), "--model", TINY, "--output-format", "jsonl", "--top-k", "2"
+    )
+    assert result.returncode == 0, result.stderr
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    # 2 s at 5 Hz are 10 frames, of which the fourth fills the first window.
+    assert [r["frame"] for r in records] == [15, 20, 25, 30, 35, 40, 45]
+    for record in records:
+        assert record.keys() == FIELDS
+        assert record["all_predictions"][0] == {k: record[k] for k in ("action", "confidence")}
+        assert len(record["all_predictions"]) == 2
+        assert record["timestamp_s"] == pytest.approx(record["frame"] / 25, abs=0.002)
+
+
+def test_output_file_and_csv(har_edge: RunCommand, make_video: MakeVideo, tmp_path: Path) -> None:
+    result = har_edge(
+        "run", make_video(), "--model", TINY, "--output-format", "csv", "--output", "out.csv"
+    )
+    assert result.returncode == 0
+    assert result.stdout == ""
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 7
+
+
+def test_limits(har_edge: RunCommand, make_video: MakeVideo) -> None:
+    video = make_video()
+    for limit in (("--max-frames", "6"), ("--duration", "1.05")):
+        result = har_edge("run", video, "--model", TINY, "--output-format", "jsonl", *limit)
+        assert result.returncode == 0
+        assert len(result.stdout.splitlines()) == 3
+
+
+def test_a_bad_file_does_not_stop_the_rest(
+    har_edge: RunCommand, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    make_video("a.mp4")
+    (tmp_path / "b.mp4").write_text("text")
+    (tmp_path / "c.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
+    Image.new("RGB", (1, 1), "red").save(tmp_path / "d.png")
+    result = har_edge("run", ".", "--model", TINY, "--output-format", "jsonl")
+    assert result.returncode == 1
+    sources = {json.loads(line)["source"] for line in result.stdout.splitlines()}
+    assert sources == {"a.mp4", "d.png"}
+    assert "b.mp4 is not a video" in result.stderr
+    assert "c.jpg" in result.stderr
+    assert "2 of 4 sources" in result.stderr
+
+
+def test_name_that_is_not_utf8(har_edge: RunCommand, make_video: MakeVideo, tmp_path: Path) -> None:
+    raw = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
+    os.rename(make_video(), raw)  # noqa: PTH104
+    result = har_edge("run", raw, "--model", TINY, "--output-format", "jsonl")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[0])["source"].endswith("caf\\xe9.mp4")
+
+
+def test_slow_source_is_warned_about(har_edge: RunCommand, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "slow.mp4", moving_square(30), fps=2.0)
+    result = har_edge("run", video, "--model", TINY)
+    assert result.returncode == 0
+    assert "about 2.0 frames/s" in result.stderr
+    assert "trained at 5" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["gone.mp4"], "gone.mp4 does not exist"),
+        (["empty"], "holds no picture and no video"),
+        (["empty/*.mp4"], "matches no picture and no video"),
+        (["--camera", "97"], "Camera 97 cannot be opened"),
+        (["--demo", "--model", "gone.tflite"], "no model gone.tflite"),
+        (["--demo", "--model", "foreign.tflite"], "without a har-edge spec"),
+        (["--demo", "--model", "cut.tflite"], "it was cut short"),
+        (["--demo", "--output", "no/such/file"], "cannot be written"),
+        (["--demo", "--output", "."], "cannot be written"),
+    ],
+)
+def test_bad_input_is_refused(
+    har_edge: RunCommand, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    content = Path(TINY).read_bytes()
+    (tmp_path / "cut.tflite").write_bytes(content[:-300])
+    (tmp_path / "foreign.tflite").write_bytes(content[: content.rindex(b"PK\x03\x04") - 1000])
+    result = har_edge("run", *arguments)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--top-k", "0", "x.mp4"], ["--backend", "onnx", "x"], ["--no-such-option"]]
+)
+def test_usage_errors_exit_2(har_edge: RunCommand, arguments: list[str]) -> None:
+    assert har_edge("run", *arguments).returncode == 2
+
+
+def test_show_without_a_screen(har_edge: RunCommand) -> None:
+    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    result = har_edge("run", "--demo", "--show", env=environment)
+    assert result.returncode == 1
+    assert "needs a screen" in result.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_runs_leave_whole_outputs(tmp_path: Path, number: int, code: int) -> None:
+    video = write_video(tmp_path / "long.mp4", moving_square(250) * 40, fps=25.0)
+    command = [sys.executable, "-m", "har_edge", "run", str(video), "--model", TINY]
+    command += ["--output-format", "jsonl", "--output", "out.jsonl"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        out = tmp_path / "out.jsonl"
+        for _ in range(600):
+            if out.exists() and out.stat().st_size > 0:
+                break
+            time.sleep(0.02)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "predictions from" in errors  # the summary of what was done
+    lines = out.read_text(encoding="utf-8").splitlines()
+    assert 0 < len([json.loads(line) for line in lines]) < 1997
+
+
+def test_reader_that_has_enough(tmp_path: Path, make_video: MakeVideo) -> None:
+    """`har-edge run … | head -1` ends quietly."""
+    command = f"{sys.executable} -m har_edge run {make_video(count=500)} --model {TINY} "
+    result = subprocess.run(
+        ["bash", "-c", command + "--output-format jsonl | head -1"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert len(result.stdout.splitlines()) == 1
+    assert "Traceback" not in result.stderr
+    assert "BrokenPipe" not in result.stderr
+
+
+@pytest.mark.parametrize("model", ["har15", "clips", TINY])
+def test_info(har_edge: RunCommand, model: str) -> None:
+    result = har_edge("info", model, "--output-format", "json")
+    assert result.returncode == 0, result.stderr
+    facts = json.loads(result.stdout)
+    assert facts["variant"] == "int8"
+    assert facts["size_bytes"] > facts["model_bytes"] > 0
+    assert len(facts["labels"]) == {"har15": 15, "clips": 6, TINY: 3}[model]
+    table = har_edge("info", model).stdout
+    assert facts["model_sha256"] in table
+    assert all(label in table for label in facts["labels"])
+
+
+def test_version_and_help(har_edge: RunCommand) -> None:
+    assert "0.1.0" in har_edge("--version").stdout
+    assert "har-edge run --camera 0" in har_edge("run", "--help").stdout
+
+
+def test_a_reader_that_has_enough_is_no_error(make_video: MakeVideo) -> None:
+    command = [sys.executable, "-m", "har_edge", "run", str(make_video(count=2000))]
+    command += ["--model", str(TINY), "--output-format", "jsonl", "--smoothing", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline().startswith(b'{"source"')
+        process.stdout.close()
+        complaints = process.stderr.read().decode()
+        assert process.wait(60) == 0, complaints
+    assert "Traceback" not in complaints
+    assert "Broken" not in complaints
+
+
+def test_a_missing_camera_is_one_line(har_edge: RunCommand) -> None:
+    result = har_edge("run", "--camera", "97", "--model", TINY)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: Camera 97 cannot be opened: there is no /dev/video97.")
+
+
+def test_watching_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    command = [sys.executable, "-m", "har_edge", "run", "--watch", "in", "--model", str(TINY)]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "Watching in for new files; Ctrl-C ends.\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+        assert process.wait(60) == 130
+    missing = subprocess.run(
+        [*command[:5], "gone"], check=False, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert missing.returncode == 1
+    assert missing.stderr == "Error: gone is no folder to watch. Make it first.\n"
+
+
+def run_code(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    start = "sys.argv = ['har-edge', 'run', 'gone.mp4']; from har_edge.commands.main import main"
+    command = [sys.executable, "-c", f"import atexit, sys, time; {code}; {start}; main()"]
+    return subprocess.run(
+        command, check=False, cwd=folder, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_the_end_waits_for_nobody(tmp_path: Path) -> None:
+    """What libraries do when a process ends may last for ever; ours is not theirs."""
+    result = run_code("atexit.register(time.sleep, 300)", tmp_path)
+    assert result.returncode == 1
+    assert "gone.mp4 does not exist" in result.stderr
+
+
+def test_the_end_loses_nothing(tmp_path: Path) -> None:
+    code = "sys.stdout.write('not flushed'); atexit.register(print, ', registered', end='')"
+    result = run_code(code, tmp_path)
+    assert result.returncode == 1
+    assert result.stdout == "not flushed, registered"
+
+
+@pytest.mark.parametrize("option", ["--output", "--save-video", "--totals"])
+def test_what_is_read_is_not_written_over(
+    har_edge: RunCommand, make_video: MakeVideo, tmp_path: Path, option: str
+) -> None:
+    path = make_video()
+    before = path.read_bytes()
+    (tmp_path / "same.mp4").symlink_to(path)
+    result = har_edge("run", path, "--model", TINY, option, tmp_path / "same.mp4")
+    assert result.returncode == 1
+    assert "would destroy it" in result.stderr
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["--save-video", "--save-events"])
+def test_videos_are_not_saved_where_new_ones_are_watched_for(
+    har_edge: RunCommand, tmp_path: Path, option: str
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    result = har_edge("run", "--watch", folder, "--model", TINY, option, folder / "out")
+    assert result.returncode == 1
+    assert "is watched for new files" in result.stderr
+    assert list(folder.iterdir()) == []

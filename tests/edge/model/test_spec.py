@@ -1,0 +1,75 @@
+"""The spec: what it refuses, and that it survives a round trip."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from har_edge.errors import SpecError
+from har_edge.model.spec import ClipSpec, ModelSpec
+
+CLIP = ClipSpec(num_frames=16, frame_rate_hz=8.0, height=224, width=192)
+SPEC = ModelSpec("mine", ("falling", "écrire, vite"), CLIP, 1280, metrics={"test_accuracy": 0.5})
+
+
+def test_round_trip_keeps_everything() -> None:
+    assert ModelSpec.from_json(SPEC.to_json()) == SPEC
+
+
+def test_window_is_the_time_between_first_and_last_frame() -> None:
+    assert CLIP.window_s == 15 / 8
+    assert CLIP.frame_shape == (224, 192, 3)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("num_frames", 0),
+        ("num_frames", True),
+        ("height", 2.5),
+        ("frame_rate_hz", 0),
+        ("frame_rate_hz", float("nan")),
+        ("resize", "letterbox"),
+    ],
+)
+def test_impossible_clips_are_refused(field: str, value: Any) -> None:
+    values = {"num_frames": 1, "frame_rate_hz": 5.0, "height": 32, "width": 32, field: value}
+    with pytest.raises(SpecError, match=field):
+        ClipSpec(**values)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": ("one",)}, "at least 2 labels"),
+        ({"labels": ("a", "a")}, "differ"),
+        ({"labels": ("a", "b\nc")}, "single lines"),
+        ({"feature_size": 0}, "feature_size"),
+        ({"variant": "fp8"}, "variant"),
+        ({"temperature": 0.0}, "temperature"),
+    ],
+)
+def test_impossible_models_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        SPEC.with_(**changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("not json", "not valid JSON"),
+        ("[]", "schema version 1"),
+        ('{"schema_version": 99}', "Received 99"),
+        ('{"schema_version": 1, "name": "x"}', "incomplete"),
+    ],
+)
+def test_broken_documents_are_refused(text: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        ModelSpec.from_json(text)
+
+
+def test_fields_of_later_releases_are_passed_over() -> None:
+    raw = json.loads(SPEC.to_json()) | {"colour_of_the_box": "blue"}
+    assert ModelSpec.from_json(json.dumps(raw)) == SPEC

@@ -1,0 +1,295 @@
+"""Uploads that mean harm, or are broken: each is refused, and the server stays as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import time
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+
+import pytest
+
+pytest.importorskip("fastapi", reason="needs the extra serve")
+httpx = pytest.importorskip("httpx", reason="needs httpx")
+
+from har_edge.server.connections import MAX_CONNECTIONS  # noqa: E402
+from tests.conftest import MakeVideo  # noqa: E402
+from tests.support.serving import CLIP, PICTURE, Serving, encode_picture, serving, wait_for  # noqa: E402
+
+MEBIBYTE = 2**20
+# Room for two pictures in hand at the pixel limit, and what the allocator keeps.
+MOST_MEMORY_BYTES = 300 * MEBIBYTE
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Serving]:
+    limits = ["--max-upload-mb", "8", "--upload-timeout", "2", "--max-clip-s", "10"]
+    with serving(*limits, "--max-requests", "4") as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def server_stays_as_it_was(server: Serving) -> Iterator[None]:
+    before = server.memory_bytes()
+    yield
+    assert server.memory_bytes(peak=True) - before < MOST_MEMORY_BYTES
+    good = send(server, PICTURE.read_bytes())
+    assert good.status_code == 200, good.text
+
+
+def send(server: Serving, content: bytes, name: str = "x.jpg") -> httpx.Response:
+    return httpx.post(f"{server.url}/predict", files={"file": (name, content)}, timeout=30)
+
+
+def png(width: int, height: int, *rest: bytes) -> bytes:
+    """A PNG of stated size; `rest` are its other chunks, kind and content in one."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = (header, *rest, b"IEND")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks
+    )
+
+
+def bomb() -> bytes:
+    """A picture of 12,000 x 12,000 pixels in two megabytes."""
+    packer = zlib.compressobj(1)
+    row = bytes(1 + 3 * 12_000)
+    packed = b"".join(packer.compress(row) for _ in range(12_000)) + packer.flush()
+    return png(12_000, 12_000, b"IDAT" + packed)
+
+
+def text_bomb() -> bytes:
+    """A small picture with a note of 512 MB in 2 MB."""
+    packer = zlib.compressobj(1)
+    note = b"".join(packer.compress(bytes(MEBIBYTE)) for _ in range(512)) + packer.flush()
+    pixels = zlib.compress(bytes(8 * 25))
+    return png(8, 8, b"zTXtComment\0\0" + note, b"IDAT" + pixels)
+
+
+def many_scans() -> bytes:
+    """A JPEG that repeats its scans a thousand times."""
+    data = encode_picture("JPEG", progressive=True)
+    start = data.rindex(b"\xff\xda")
+    return data[:start] + data[start:-2] * 1000 + data[-2:]
+
+
+JPEG = PICTURE.read_bytes()
+PAGE = b"<!doctype html><html><script>alert(1)</script></html>"
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+ARCHIVE_END = b"PK\x05\x06" + bytes(18)
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        pytest.param(png(10_000, 10_000), 422, id="100-megapixel-header"),
+        pytest.param(b"", 422, id="zero-bytes"),
+        pytest.param(JPEG[: len(JPEG) // 2], 422, id="truncated-jpeg"),
+        pytest.param(JPEG[:20], 422, id="jpeg-header-alone"),
+        pytest.param(png(8, 8), 422, id="png-without-pixels"),
+        pytest.param(SVG, 415, id="svg"),
+        pytest.param(PAGE, 415, id="html-named-jpg"),
+        pytest.param(b"GIF89a" + bytes(100), 415, id="gif"),
+        pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", 415, id="postscript"),
+        pytest.param(b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", 415, id="playlist"),
+        pytest.param(b"ffconcat version 1.0\nfile /etc/passwd\n", 415, id="concat"),
+        pytest.param(JPEG + PAGE, 422, id="polyglot-page"),
+        pytest.param(JPEG[:2] + b"\xff\xfe\x00\x37" + PAGE + JPEG[2:], 422, id="polyglot-comment"),
+        pytest.param(JPEG[:2] + b"\xff\xfe\x00\x0a%PDF-1.7" + JPEG[2:], 422, id="polyglot-pdf"),
+        pytest.param(JPEG + b"%PDF-1.7", 422, id="polyglot-pdf-at-the-end"),
+        pytest.param(JPEG + b"PK\x03\x04" + bytes(300) + ARCHIVE_END, 422, id="polyglot-archive"),
+        pytest.param(CLIP.read_bytes()[:5000], 422, id="truncated-clip"),
+        pytest.param(b"\0\0\0\x18ftypisom" + bytes(5000), 422, id="no-clip"),
+        pytest.param(b"\x1a\x45\xdf\xa3" + bytes(5000), 422, id="no-matroska"),
+        pytest.param(b"RIFF\x10\0\0\0AVI LIST", 422, id="no-avi"),
+        pytest.param(b"BM" + b"\xff" * 52, 422, id="no-bitmap"),
+    ],
+)
+def test_hostile_content_is_refused(server: Serving, content: bytes, status: int) -> None:
+    answer = send(server, content)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "/tmp" not in answer.text
+
+
+@pytest.mark.parametrize("make", [bomb, text_bomb, many_scans])
+def test_bombs_are_refused(server: Serving, make: object) -> None:
+    answer = send(server, make())  # type: ignore[operator]
+    assert answer.status_code == 422, answer.text
+
+
+def test_a_long_clip_is_refused(server: Serving, make_video: MakeVideo) -> None:
+    answer = send(server, make_video(count=120, fps=10).read_bytes())
+    assert answer.status_code == 422
+    assert "12.0 s" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        ("application/json", b"{}", 415),
+        ("image/jpeg", JPEG, 415),
+        ("", JPEG, 415),
+        ("multipart/form-data", b"no boundary", 400),
+        ("multipart/form-data; boundary=x", b"not a form", 400),
+        ("multipart/form-data; boundary=x", b"--x\r\nno end", 400),
+        ("multipart/form-data; boundary=" + "x" * 999, b"--x--\r\n", 400),
+        ("multipart/form-data; boundary=x", b"--x--\r\n", 422),
+        ("multipart/form-data; boundary=x", b"", 422),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\ntext\r\n--x--\r\n',
+            422,
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="file"; filename="../../etc/passwd"\r\n'
+            b"\r\ntext\r\n--x--\r\n",
+            415,
+        ),
+    ],
+)
+def test_wrong_bodies_are_refused(server: Serving, kind: str, body: bytes, status: int) -> None:
+    headers = {"Content-Type": kind} if kind else {}
+    answer = httpx.post(f"{server.url}/predict", content=body, headers=headers)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_two_files_are_refused(server: Serving) -> None:
+    files = [("file", ("a.jpg", JPEG)), ("file", ("b.jpg", JPEG))]
+    assert httpx.post(f"{server.url}/predict", files=files).status_code == 400
+
+
+def test_a_stream_of_two_gigabytes_is_refused_early(server: Serving) -> None:
+    """Its length is not announced; it is cut off soon after the limit."""
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    chunk = bytes(64 * 1024)
+    sent, answer = 0, b""
+    with server.connect() as connection:
+        connection.sendall(_head("Transfer-Encoding: chunked"))
+        connection.sendall(b"%x\r\n%s\r\n" % (len(part), part))
+        connection.settimeout(5)
+        with contextlib.suppress(OSError):
+            while sent < 2 * 1024**3:
+                connection.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+                sent += len(chunk)
+        with contextlib.suppress(OSError):
+            answer = connection.recv(1000)
+    assert sent < 64 * MEBIBYTE
+    # A sender that does not listen may lose the answer with the connection.
+    assert not answer or answer.startswith(b"HTTP/1.1 413")
+
+
+def test_an_announced_size_is_refused_at_once(server: Serving) -> None:
+    with server.connect() as connection:
+        connection.sendall(_head(f"Content-Length: {2 * 1024**3}"))
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize("path", ["/session", "/health", "/classes"])
+def test_other_routes_take_no_large_body(server: Serving, path: str) -> None:
+    body = b'{"token": "' + b"x" * 10 * MEBIBYTE + b'"}'
+    method = "POST" if path == "/session" else "GET"
+    headers = {"Content-Type": "application/json"}
+    with contextlib.suppress(httpx.WriteError, httpx.ReadError):
+        answer = httpx.request(method, server.url + path, content=body, headers=headers)
+        assert answer.status_code == (413 if path == "/session" else 200)
+
+
+def test_a_slow_body_is_cut_off(server: Serving) -> None:
+    started_s = time.monotonic()
+    with server.connect() as connection:
+        part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        connection.sendall(_head("Content-Length: 100000") + part)
+        answer = _trickle(connection)
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert time.monotonic() - started_s < 15
+
+
+@pytest.mark.parametrize("start", [b"", b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "])
+def test_a_connection_that_asks_for_nothing_is_closed(server: Serving, start: bytes) -> None:
+    started_s = time.monotonic()
+    with server.connect() as connection:
+        connection.sendall(start)
+        with contextlib.suppress(OSError):
+            assert _trickle(connection, b"-" if start else b"") == b""
+    assert time.monotonic() - started_s < 15
+
+
+def test_a_connection_is_kept_for_the_next_request(server: Serving) -> None:
+    with contextlib.closing(HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
+        connection.connect()
+        connection.auto_open = 0  # from now on, it must be this one
+        for _ in range(2):
+            connection.request("GET", "/health")
+            answer = connection.getresponse()
+            assert (answer.status, b"ok" in answer.read()) == (200, True)
+            time.sleep(2.5)  # longer than a header may take
+
+
+def test_a_crowd_of_connections_is_bounded() -> None:
+    """Those above the limit are closed at once, all others stay open."""
+    above = 50
+    with serving("--upload-timeout", "120") as crowded, contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(crowded.connect()) for _ in range(MAX_CONNECTIONS + above)]
+        wait_for(lambda: sum(map(_is_closed, crowd)) >= above)
+        time.sleep(0.5)
+        assert sum(map(_is_closed, crowd)) == above
+        stack.close()
+        wait_for(lambda: httpx.get(f"{crowded.url}/health").status_code == 200)
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    """Whether the other side has closed a connection that was never used."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def test_a_client_that_leaves_is_forgotten(server: Serving) -> None:
+    for _ in range(20):
+        with server.connect() as connection:
+            connection.sendall(_head("Content-Length: 100000") + b"--x\r\n")
+    # None of them holds one of the four places.
+    assert send(server, JPEG).status_code == 200
+
+
+def test_too_many_are_told_to_come_back(server: Serving) -> None:
+    content = CLIP.read_bytes()
+    with ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(lambda _: send(server, content), range(24)))
+    codes = [answer.status_code for answer in answers]
+    assert set(codes) == {200, 429}
+    for answer in answers:
+        if answer.status_code == 429:
+            assert int(answer.headers["retry-after"]) >= 1
+            assert answer.headers["content-type"] == "application/problem+json"
+
+
+def _head(*lines: str) -> bytes:
+    fixed = (
+        "POST /predict HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Content-Type: multipart/form-data; boundary=x",
+    )
+    return "\r\n".join((*fixed, *lines, "", "")).encode()
+
+
+def _trickle(connection: socket.socket, byte: bytes = b"-") -> bytes:
+    """Send a byte now and then until an answer, or the end, comes."""
+    connection.settimeout(0.2)
+    for _ in range(100):
+        try:
+            return connection.recv(1000)
+        except TimeoutError:
+            connection.sendall(byte)
+    raise AssertionError("neither an answer nor the end")

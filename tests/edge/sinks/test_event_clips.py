@@ -1,0 +1,202 @@
+"""Clips of actions: times, memory, room on the disk, files of others."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from har_edge.errors import OutputError
+from har_edge.recognition.events import Event
+from har_edge.sinks import event_clips
+from har_edge.sinks import video as recording
+from har_edge.sinks.event_clips import EventClips
+from tests.edge.sinks.test_video import RATE_HZ, near, read, shot
+
+
+def clips_in(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.name.startswith("har-"))
+
+
+def event(kind: str, number: int, start_s: float, end_s: float | None = None, **more: str) -> Event:
+    values = {"source": "a.mp4", "action": "falling", **more}
+    return Event(kind, number, values["source"], values["action"], start_s, end_s, 0.9)  # type: ignore[arg-type]
+
+
+def feed(sink: EventClips, start_s: float, end_s: float, **options: object) -> None:
+    for i in range(round(start_s * 8), round(end_s * 8)):
+        sink.take(shot(i / 8, **options))  # type: ignore[arg-type]
+
+
+def test_a_clip_holds_the_seconds_around_the_action(tmp_path: Path) -> None:
+    sink = EventClips(tmp_path, RATE_HZ, padding_s=1.0, min_duration_s=0.5)
+    feed(sink, 0, 10.625)
+    sink.take(event("action_started", 1, 10.0))
+    feed(sink, 10.625, 13)
+    sink.take(event("action_ended", 1, 10.0, 12.0))
+    assert clips_in(tmp_path) == []  # not before it is whole
+    feed(sink, 13, 20)
+    (clip,) = clips_in(tmp_path)
+    assert clip.name.startswith("har-000010.0_a.mp4_falling_1-")
+    _, levels, _ = read(clip)
+    # From 9 s to 13 s, whose frames have the grey levels 72 to 104.
+    assert near(levels, list(range(72, 105)))
+    sink.close()
+    assert clips_in(tmp_path) == [clip]
+
+
+def test_memory_holds_only_the_last_seconds(tmp_path: Path) -> None:
+    sink = EventClips(tmp_path, RATE_HZ, padding_s=2.0, min_duration_s=0.5)
+    feed(sink, 0, 60)
+    (reel,) = sink._reels.values()
+    assert len(reel.ring) == (2.0 + 0.5 + 1.0) * 8 + 1
+    assert all(isinstance(jpeg, bytes) for _, jpeg in reel.ring)
+
+
+def test_of_a_long_action_the_beginning_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_clips, "MAX_CLIP_S", 5.0)
+    sink = EventClips(tmp_path, RATE_HZ, padding_s=1.0)
+    feed(sink, 0, 2.5)
+    sink.take(event("action_started", 1, 2.0))
+    feed(sink, 2.5, 30)
+    (clip,) = clips_in(tmp_path)
+    assert len(read(clip)[1]) == (1 + 5) * 8 + 1
+    sink.take(event("action_ended", 1, 2.0, 29.0))
+    sink.close()
+    assert clips_in(tmp_path) == [clip]
+
+
+def test_a_gap_and_the_end_finish_a_clip(tmp_path: Path) -> None:
+    sink = EventClips(tmp_path, RATE_HZ, padding_s=1.0)
+    feed(sink, 0, 2)
+    sink.take(event("action_started", 1, 1.5))
+    sink.take(shot(9.0, after_gap=True))
+    assert len(clips_in(tmp_path)) == 1
+    sink.take(event("action_started", 2, 9.0))
+    sink.close()
+    first, second = clips_in(tmp_path)
+    assert len(read(first)[1]) == 12  # from 0.5 s on
+    assert len(read(second)[1]) == 1  # nothing from before the gap
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_clip_that_is_lost_does_not_take_others_with_it(tmp_path: Path, lost: int) -> None:
+    sink = EventClips(tmp_path, RATE_HZ)
+    for number, source in enumerate(("a.mp4", "b.mp4"), 1):
+        feed(sink, 0, 2, source=source)
+        sink.take(event("action_started", number, 1.5, source=source))
+    hidden = sorted(path for path in tmp_path.iterdir() if path.name.startswith("."))
+    hidden[lost].unlink()
+    with pytest.raises(OutputError, match="was lost"):
+        sink.close()
+    (kept,) = clips_in(tmp_path)
+    assert kept.name == hidden[1 - lost].name[1:]
+
+
+def test_clips_of_many_cameras_are_whole(tmp_path: Path) -> None:
+    count = recording.MAX_OPEN + 2
+    sink = EventClips(tmp_path, RATE_HZ, padding_s=1.0)
+    for i in range(24):
+        for number in range(count):
+            one = shot(i / 8, source=f"camera:{number}")
+            sink.take(replace(one, frame=replace(one.frame, captured_s=1000.0 + i / 8)))
+            if i == 16:
+                started = event("action_started", number, 1.5, source=f"camera:{number}")
+                sink.take(replace(started, start_at_s=1e9))
+    sink.close()
+    assert [len(read(path)[1]) for path in clips_in(tmp_path)] == [24 - 4] * count
+
+
+def test_sources_and_names_of_all_kinds(tmp_path: Path) -> None:
+    sink = EventClips(tmp_path, RATE_HZ)
+    for number, source in enumerate(["../../etc/x", "rtsp://cam/1?a=b", "🙂", "é" * 200], 1):
+        sink.take(shot(0.0, source=source))
+        sink.take(event("action_started", number, 0.0, source=source, action="../écrire/"))
+    sink.close()
+    names = [path.name for path in clips_in(tmp_path)]
+    assert len(names) == 4
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / name for name in sorted(names)]
+    assert all(event_clips.OWN_CLIP.fullmatch(name) for name in names)
+
+
+def record_one(folder: Path, number: int, max_bytes: int) -> Path:
+    before = set(clips_in(folder))
+    sink = EventClips(folder, RATE_HZ, padding_s=1.0, max_bytes=max_bytes)
+    feed(sink, 0, 2, size=(320, 240))
+    sink.take(event("action_started", number, 1.0))
+    sink.close()
+    (new,) = set(clips_in(folder)) - before
+    os.utime(new, (number, number))
+    return new
+
+
+def test_room_is_made_by_deleting_the_oldest_own_clips_alone(tmp_path: Path) -> None:
+    first = record_one(tmp_path, 1, 10**9)
+    size = first.stat().st_size
+    others = [
+        tmp_path / "holiday.mp4",
+        tmp_path / "har-notes.mp4",
+        tmp_path / first.name.replace("har-", "kept-har-"),
+        tmp_path / first.name.replace(".mp4", " copy.mp4"),
+        tmp_path / "sub" / first.name,
+    ]
+    (tmp_path / "sub").mkdir()
+    for other in others:
+        other.write_bytes(b"x" * 10 * size)
+        os.utime(other, (0, 0))
+    link = tmp_path / first.name.replace("_1-", "_9-")
+    link.symlink_to(others[0])
+
+    limit = size * 7 // 2  # room for three
+    rest = [record_one(tmp_path, number, limit) for number in (2, 3, 4, 5)]
+    assert not first.exists() and not rest[0].exists()
+    assert all(path.exists() for path in rest[1:])
+    # One that is larger than all the room is kept, alone.
+    last = record_one(tmp_path, 6, 10)
+    assert [p for p in clips_in(tmp_path) if event_clips.OWN_CLIP.fullmatch(p.name)] == sorted(
+        [last, link]
+    )
+    assert all(other.exists() for other in others) and link.is_symlink()
+
+
+def test_clips_end_on_a_full_disk_and_begin_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = EventClips(tmp_path, RATE_HZ, padding_s=1.0)
+    feed(sink, 0, 2)
+    sink.take(event("action_started", 1, 1.5))
+    monkeypatch.setattr(recording, "MIN_FREE_BYTES", 2**60)
+    with pytest.raises(OutputError, match="of free disk"):
+        feed(sink, 2, 20)
+    feed(sink, 20, 22)  # goes on, without a clip
+    with pytest.raises(OutputError, match="of free disk"):
+        sink.take(event("action_started", 2, 21.5))
+    monkeypatch.setattr(recording, "MIN_FREE_BYTES", 0)
+    sink.take(event("action_started", 3, 21.5))
+    sink.close()
+    first, last = clips_in(tmp_path)
+    assert len(read(first)[1]) == recording.CHECK_SPACE_FRAMES
+    assert "_3-" in last.name and len(read(last)[1]) == 12
+
+
+def test_what_a_kill_left_behind_is_cleared_away_later(tmp_path: Path) -> None:
+    own = ".har-000001.0_a_falling_1-0123abcd.mp4"
+    (tmp_path / own).write_bytes(b"x")
+    (tmp_path / ".har-config").write_bytes(b"x")
+    EventClips(tmp_path, RATE_HZ)
+    assert (tmp_path / own).exists()  # another run may still be at it
+    os.utime(tmp_path / own, (1, 1))
+    os.utime(tmp_path / ".har-config", (1, 1))
+    EventClips(tmp_path, RATE_HZ)
+    assert [p.name for p in tmp_path.iterdir()] == [".har-config"]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="cannot be used for clips"):
+        EventClips(tmp_path / "file" / "clips", RATE_HZ)

@@ -1,0 +1,186 @@
+"""How what a user types becomes a list of sources, and which new files are taken."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from har_edge.errors import SourceError
+from har_edge.sources.names import camera_name, expand_sources, iter_new_files
+from tests.conftest import MakeVideo
+
+
+def test_folders_and_globs(tmp_path: Path, make_video: MakeVideo) -> None:
+    make_video("b.mp4")
+    (tmp_path / "sub").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "sub" / "a.JPG", "JPEG")
+    (tmp_path / "notes.txt").write_text("not media")
+    (tmp_path / ".hidden.jpg").write_text("not shown")
+    both = [str(tmp_path / "b.mp4"), str(tmp_path / "sub" / "a.JPG")]
+    assert expand_sources([str(tmp_path)]) == both
+    assert expand_sources([str(tmp_path / "**" / "*")]) == both
+    assert expand_sources([str(tmp_path / "*.mp4")]) == both[:1]
+
+
+def test_a_file_named_like_a_glob_is_itself(tmp_path: Path, make_video: MakeVideo) -> None:
+    path = shutil.move(make_video(), tmp_path / "clip[1].mp4")
+    assert expand_sources([str(path)]) == [str(path)]
+
+
+@pytest.mark.parametrize("name", ["", "nothing-*.mp4"])
+def test_empty_folders_and_globs_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SourceError, match="no picture and no video"):
+        expand_sources([str(tmp_path / name) if name else str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rtsp://me:x@cam/[1]?a=*",
+        "http://cam/stream.txt",
+        "camera:0",
+        "picamera:1",
+        "/dev/video0",
+        "-",
+        "gone.mp4",
+        "gone.txt",
+    ],
+)
+def test_other_names_stay_as_they_are(name: str) -> None:
+    assert expand_sources([name]) == [name]
+
+
+def test_a_number_is_a_camera_unless_it_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert expand_sources(["0"]) == ["camera:0"]
+    (tmp_path / "7").write_text("")
+    assert expand_sources(["7"]) == ["7"]
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".streams"])
+def test_lists_of_sources(tmp_path: Path, make_video: MakeVideo, suffix: str) -> None:
+    make_video("a.mp4")
+    (tmp_path / "sub").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "sub" / "b.png")
+    (tmp_path / f"all{suffix}").write_text(
+        "# cameras\nrtsp://cam/live#1   # the door\n\n  0\n-\na.mp4\nsub\n*.mp4\n"
+    )
+    video = str(tmp_path / "a.mp4")
+    picture = str(tmp_path / "sub" / "b.png")
+    expected = ["rtsp://cam/live#1", "camera:0", "-", video, picture, video]
+    assert expand_sources([str(tmp_path / f"all{suffix}")]) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"# nothing\n\n", "names no source"),
+        (b"other.txt\n", "not lists"),
+        (b"caf\xe9.mp4\n", "UTF-8"),
+    ],
+)
+def test_unusable_lists_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "list.txt").write_bytes(content)
+    with pytest.raises(SourceError, match=message):
+        expand_sources([str(tmp_path / "list.txt")])
+
+
+class Looks:
+    """Does something between one look at the folder and the next, then stops."""
+
+    def __init__(self, *steps: Callable[[], object]) -> None:
+        self._steps = list(steps)
+        self.over = False
+
+    def sleep(self, _: float) -> None:
+        if self._steps:
+            self._steps.pop(0)()
+        else:
+            self.over = True
+
+
+def test_new_files_are_taken_once_they_are_complete(tmp_path: Path) -> None:
+    growing, folder = tmp_path / "growing.mp4", tmp_path / "sub"
+    (tmp_path / "old.jpg").write_bytes(b"1")
+
+    def grow() -> None:
+        with growing.open("ab") as file:
+            file.write(b"more")
+
+    looks = Looks(
+        grow,
+        grow,
+        grow,
+        lambda: None,
+        lambda: (folder.mkdir(), (folder / "new.png").write_bytes(b"1")),
+        lambda: (tmp_path / "notes.txt").write_text("no picture"),
+        lambda: None,
+    )
+    names = iter_new_files([str(tmp_path)], lambda: looks.over, sleep=looks.sleep)
+    assert [Path(name).name for name in names] == ["old.jpg", "growing.mp4", "new.png"]
+
+
+def test_name_that_comes_again_is_taken_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"1")
+    looks = Looks(
+        lambda: None, path.unlink, lambda: path.write_bytes(b"2"), lambda: None, lambda: None
+    )
+    names = iter_new_files([str(tmp_path)], lambda: looks.over, sleep=looks.sleep)
+    assert list(names) == [str(path)] * 2
+
+
+def test_schemes_that_cannot_be_read_are_named_with_those_that_can(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("ftp://me:secret@host/film.mp4")
+    for name in ("ftp://me:secret@host/film.mp4", str(tmp_path / "list.txt")):
+        with pytest.raises(SourceError, match=r"ftp://\*\*\*@host.*scheme.*http://.*rtsp://"):
+            expand_sources([name])
+
+
+def test_folder_to_watch_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no folder to watch"):
+        next(iter_new_files([str(tmp_path / "gone")], lambda: False))
+
+
+@pytest.mark.parametrize(
+    ("camera", "name"),
+    [("0", "camera:0"), ("/dev/video2", "/dev/video2"), ("picamera:0", "picamera:0")],
+)
+def test_cameras_are_named(camera: str, name: str) -> None:
+    assert camera_name(camera) == name
+
+
+def test_what_is_no_camera_is_said() -> None:
+    with pytest.raises(SourceError, match=r"Received 'film\.mp4'"):
+        camera_name("film.mp4")
+
+
+def test_name_that_cannot_be_looked_up_is_an_error_for_the_user() -> None:
+    with pytest.raises(SourceError, match="cannot be looked up: File name too long"):
+        expand_sources(["a" * 300])
+
+
+def test_folder_that_vanishes_during_a_look_ends_no_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"1")
+    looked: Callable[..., object] = Path.rglob
+
+    def vanish(path: Path, pattern: str) -> object:
+        monkeypatch.setattr(Path, "rglob", looked)
+        raise FileNotFoundError(2, "No such file or directory")
+
+    looks = Looks(
+        lambda: monkeypatch.setattr(Path, "rglob", vanish),
+        lambda: (tmp_path / "b.jpg").write_bytes(b"1"),
+        lambda: None,
+        lambda: None,
+    )
+    names = iter_new_files([str(tmp_path)], lambda: looks.over, sleep=looks.sleep)
+    assert [Path(name).name for name in names] == ["a.jpg", "b.jpg"]
