@@ -25,13 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_benchmarks.results import to_json
-from har_edge.commands.main import note, run_command
+from har_edge.commands.harness import note, run_command
 from har_edge.errors import DataError
 from har_edge.machine.facts import machine_facts
 from har_edge.model.file import read_model_file
+from har_edge.model.loaded import Model, load_model
 from har_edge.model.runtimes import import_runtime
 from har_edge.model.xnnpack import int8_delegates
-from har_edge.recognition.recognizer import Model, load_model
 from har_edge.sources.clips import load_frames, window_indices
 
 WARMUP_ROUNDS = 3

@@ -28,7 +28,7 @@ from har_benchmarks.cli import CommaList
 from har_benchmarks.jobs import run_job
 from har_benchmarks.results import to_json
 from har_benchmarks.stats import median, paired_ratio
-from har_edge.commands.main import note, run_command
+from har_edge.commands.harness import note, run_command
 from har_edge.errors import HarError
 from har_edge.machine.facts import machine_facts
 
@@ -79,7 +79,7 @@ def in_place(case: Case, num_runs: int) -> dict[str, float]:
 def time_in_place(path: str, num_threads: int, num_runs: int) -> dict[str, float]:
     """Time the interpreter's invocation of each signature, as `litert-benchmark` does."""
     from har_benchmarks.measure import repeat
-    from har_edge.recognition.recognizer import load_model
+    from har_edge.model.loaded import load_model
 
     model = load_model(path, backend="litert", num_threads=num_threads)
     clip = model.spec.clip

@@ -24,7 +24,7 @@ import click
 import numpy as np
 
 from har_benchmarks.results import file_facts, to_json
-from har_edge.commands.main import note, run_command
+from har_edge.commands.harness import note, run_command
 from har_edge.errors import HarError, SourceError
 from har_edge.machine.facts import machine_facts
 from har_edge.model.file import DEFAULT_MODEL, resolve_model

@@ -29,10 +29,10 @@ from har_benchmarks.compare import compare
 from har_benchmarks.manager import carry_out
 from har_benchmarks.plan import Journal, Plan, Settings
 from har_benchmarks.results import build_report, to_json
-from har_edge.commands.main import note, run_command
+from har_edge.commands.harness import note, run_command
 from har_edge.machine.facts import machine_facts
+from har_edge.model.loaded import Model, load_model
 from har_edge.model.runtimes import Array
-from har_edge.recognition.recognizer import Model, load_model
 
 CALIBRATION_CALLS = 20
 THRESHOLD = 0.05

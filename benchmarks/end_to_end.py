@@ -32,18 +32,21 @@ import numpy as np
 
 import har_edge
 from har_benchmarks.results import file_facts, to_json
-from har_edge.commands.main import note, run_command
-from har_edge.frames.preprocess import Pixels, import_cv2, resize_frame
+from har_edge.arrays import Pixels
+from har_edge.commands.harness import note, run_command
+from har_edge.frames.opencv import import_cv2
+from har_edge.frames.preprocess import resize_frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.machine.facts import machine_facts
+from har_edge.model.loaded import Model, load_model
 from har_edge.model.spec import ClipSpec
+from har_edge.recognition.ahead import resize_ahead
 from har_edge.recognition.decide import Decider
-from har_edge.recognition.recognizer import Model, load_model, resize_ahead
 from har_edge.run.lanes import SourceOpener
 from har_edge.run.runner import Run
 from har_edge.sinks.fan_out import OutletOptions, open_outlets
 from har_edge.sinks.stream import open_output
-from har_edge.sources.open import VideoSource
+from har_edge.sources.files import VideoSource
 
 SIZE = (640, 480)
 SAMPLE = Path(har_edge.__file__).parent / "samples" / "falling.mp4"

@@ -28,15 +28,18 @@ import numpy as np
 
 from har_benchmarks.measure import frames_ahead
 from har_benchmarks.results import file_facts, to_json
-from har_edge.commands.main import note, run_command
+from har_edge.arrays import FloatArray, Pixels
+from har_edge.commands.harness import note, run_command
 from har_edge.errors import ModelFileError, SourceError
-from har_edge.frames.preprocess import Pixels, import_cv2, resize_frame
+from har_edge.frames.opencv import import_cv2
+from har_edge.frames.preprocess import resize_frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.machine.facts import machine_facts
+from har_edge.model.loaded import Model, load_model
 from har_edge.model.spec import MAX_FRAME_RATE_HZ
-from har_edge.recognition.recognizer import FloatArray, Model, Recognizer, load_model
+from har_edge.recognition.recognizer import Recognizer
 from har_edge.sinks.stream import open_output
-from har_edge.sources.open import VideoSource
+from har_edge.sources.files import VideoSource
 
 WARMUP_ROUNDS = 2
 BARE = ("encode_ms", "classify_ms", "whole_ms")

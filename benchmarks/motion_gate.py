@@ -21,11 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_benchmarks.results import file_facts, to_json
-from har_edge.commands.main import note, run_command
-from har_edge.frames.preprocess import Pixels, import_cv2
+from har_edge.arrays import FloatArray, Pixels
+from har_edge.commands.harness import note, run_command
+from har_edge.frames.opencv import import_cv2
 from har_edge.machine.facts import machine_facts
+from har_edge.model.loaded import Model, load_model
 from har_edge.recognition.motion import MAX_HOLD_S, NOISE_LEVELS, THRESHOLD, MotionGate
-from har_edge.recognition.recognizer import FloatArray, Model, load_model
 from har_edge.sources.clips import load_frames
 
 # Actions, and scenes in which people are but do little.

@@ -39,13 +39,14 @@ import numpy as np
 
 import har_edge
 from har_benchmarks.results import file_facts, to_json
-from har_edge.commands.main import note, run_command
+from har_edge.commands.harness import note, run_command
 from har_edge.errors import HarError
-from har_edge.frames.preprocess import decode_image, import_cv2, resize_frame
+from har_edge.frames.opencv import import_cv2
+from har_edge.frames.preprocess import decode_image, resize_frame
 from har_edge.machine.facts import machine_facts
-from har_edge.recognition.recognizer import load_model
+from har_edge.model.loaded import load_model
 from har_edge.sinks.stream import open_output
-from har_edge.sources.open import VideoSource
+from har_edge.sources.files import VideoSource
 
 SAMPLE = Path(har_edge.__file__).parent / "samples" / "falling.mp4"
 HEIGHTS = (480, 720, 1080)

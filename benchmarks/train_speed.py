@@ -30,7 +30,7 @@ import click
 import numpy as np
 
 from har_benchmarks.results import to_json
-from har_edge.commands.main import run_command
+from har_edge.commands.harness import run_command
 from har_edge.errors import DataError
 from har_edge.machine.facts import machine_facts
 from har_edge.model.spec import ClipSpec

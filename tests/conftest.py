@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from har_edge.frames.preprocess import import_cv2
+from har_edge.frames.opencv import import_cv2
 
 ROOT = Path(__file__).parents[1]
 ASSETS = Path(__file__).parent / "assets"

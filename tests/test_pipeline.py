@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from har_edge.frames.preprocess import import_cv2
-from har_edge.recognition.recognizer import Model, apply_temperature, load_model
+from har_edge.frames.opencv import import_cv2
+from har_edge.model.loaded import Model, apply_temperature, load_model
 from har_edge.sources.clips import load_frames
 
 pytest.importorskip("tensorflow")

@@ -10,7 +10,7 @@ import numpy as np
 
 from har_benchmarks.stats import grouped_difference
 from har_benchmarks.worker import LoadModel, Say
-from har_edge.recognition.recognizer import Model
+from har_edge.model.loaded import Model
 from har_edge.sources.clips import load_frames, window_indices
 
 LEVEL = 0.95

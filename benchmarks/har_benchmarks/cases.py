@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from har_edge.errors import BackendError, HarError, ModelFileError
-from har_edge.frames.preprocess import display_path
 from har_edge.model.file import BUNDLED, ONNX_SUFFIXES, read_model_file, resolve_model
 from har_edge.model.runtimes import RUNTIMES, TFLITE_RUNTIMES, import_runtime
+from har_edge.paths import display_path
 
 
 @dataclass(frozen=True)

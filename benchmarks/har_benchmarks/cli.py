@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from har_edge import __version__
-from har_edge.commands.main import note, run_command
+from har_edge.commands.harness import note, run_command
 from har_edge.errors import GateError, HarError
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 96}
@@ -196,7 +196,7 @@ def run(ctx: click.Context, /, models: tuple[str, ...], resume: str | None, **op
     from har_benchmarks.report_text import short_table
     from har_benchmarks.results import measured
     from har_benchmarks.run import begin, finish, go_on
-    from har_edge.frames.preprocess import display_path
+    from har_edge.paths import display_path
 
     names = ("max_latency_ms", "max_accuracy_drop", "max_memory_mb")
     limits = Constraints(*(options.pop(name) for name in names))
@@ -385,7 +385,7 @@ def peers(video: str, out: str, pythons: tuple[str, ...], **options: Any) -> Non
     from har_benchmarks.report_text import peers_section
     from har_benchmarks.results import REPORT_NAME, load_report
     from har_benchmarks.write import write_report
-    from har_edge.frames.preprocess import display_path
+    from har_edge.paths import display_path
 
     import_matplotlib()
     names = {
@@ -439,7 +439,7 @@ def collect(reports: tuple[str, ...], out: str, **limits: float | None) -> None:
     from har_benchmarks.collect import fleet_page
     from har_benchmarks.recommend import Constraints
     from har_benchmarks.results import load_report
-    from har_edge.frames.preprocess import display_path
+    from har_edge.paths import display_path
     from har_edge.sinks.stream import open_output
 
     text = fleet_page([load_report(path) for path in reports], Constraints(**limits))

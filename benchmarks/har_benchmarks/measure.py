@@ -13,11 +13,16 @@ from typing import Any
 import numpy as np
 
 from har_benchmarks.worker import LoadModel, Say
+from har_edge.arrays import FloatArray
+from har_edge.frames.frame import Frame
+from har_edge.model.loaded import Model
 from har_edge.model.runtimes import import_runtime
 from har_edge.model.spec import ClipSpec
-from har_edge.recognition.recognizer import FloatArray, Model, Recognizer, resize_ahead
+from har_edge.recognition.ahead import resize_ahead
+from har_edge.recognition.recognizer import Recognizer
 from har_edge.run.lanes import Closed, Lanes, SourceOpener
-from har_edge.sources.open import Frame, FrameSource, open_source
+from har_edge.sources.base import FrameSource
+from har_edge.sources.open import open_source
 
 # A whole clip costs T frames; a tenth of the runs is enough for its median.
 CLIP_SHARE = 10

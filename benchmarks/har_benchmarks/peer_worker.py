@@ -31,8 +31,9 @@ CLASSIFY = {"encode": ("frame", "features"), "classify": ("features", "probabili
 
 def har_edge_stream(job: Job) -> tuple[str, Step]:
     """har-edge as `har-edge run` runs it: each frame encoded once."""
-    from har_edge.recognition.recognizer import Recognizer, load_model
-    from har_edge.sources.open import Frame
+    from har_edge.frames.frame import Frame
+    from har_edge.model.loaded import load_model
+    from har_edge.recognition.recognizer import Recognizer
 
     model = load_model(job["model"], num_threads=job["num_threads"])
     recognizer = Recognizer(model)
@@ -47,7 +48,7 @@ def har_edge_stream(job: Job) -> tuple[str, Step]:
 def har_edge_clip(job: Job) -> tuple[str, Step]:
     """The same model and runtime, the whole window anew for every frame."""
     from har_edge.frames.preprocess import resize_frame
-    from har_edge.recognition.recognizer import load_model
+    from har_edge.model.loaded import load_model
 
     model = load_model(job["model"], num_threads=job["num_threads"])
     clip = model.spec.clip

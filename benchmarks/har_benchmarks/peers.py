@@ -20,9 +20,9 @@ from har_benchmarks.results import SCHEMA_VERSION, Report
 from har_benchmarks.stats import summarise
 from har_edge import __version__
 from har_edge.errors import DataError, SourceError
-from har_edge.frames.preprocess import display_path
 from har_edge.frames.sampling import FrameSampler
 from har_edge.machine.facts import machine_facts
+from har_edge.paths import display_path
 from har_edge.sources.open import open_source
 
 WORKER = Path(__file__).with_name("peer_worker.py")

@@ -13,8 +13,8 @@ from typing import Any
 from har_benchmarks.cases import Case
 from har_benchmarks.data import Item
 from har_edge.errors import DataError, OutputError
-from har_edge.frames.preprocess import display_path
 from har_edge.model.runtimes import ONNX_RUNTIME
+from har_edge.paths import display_path
 
 JOURNAL_NAME = "journal.jsonl"
 JOURNAL_VERSION = 1

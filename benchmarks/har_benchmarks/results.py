@@ -22,8 +22,8 @@ from har_benchmarks.profile_ops import NO_PROFILE
 from har_benchmarks.stats import median, relative_spread, summarise
 from har_edge import __version__
 from har_edge.errors import DataError
-from har_edge.frames.preprocess import display_path
 from har_edge.model.runtimes import ONNX_RUNTIME
+from har_edge.paths import display_path
 
 SCHEMA_VERSION = 1
 REPORT_NAME = "report.json"

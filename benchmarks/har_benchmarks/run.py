@@ -17,8 +17,8 @@ from har_benchmarks.results import Report, build_report
 from har_benchmarks.stability import find_problems
 from har_benchmarks.write import write_report
 from har_edge.errors import DataError
-from har_edge.frames.preprocess import display_path
 from har_edge.machine.facts import machine_facts
+from har_edge.paths import display_path
 
 # What must be the same for two halves of a run to be one.
 SAME = ("board", "cpu", "cores_usable", "architecture")

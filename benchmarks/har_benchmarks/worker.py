@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from har_edge.errors import HarError
-from har_edge.recognition.recognizer import Model, load_model
+from har_edge.model.loaded import Model, load_model
 
 Say = Callable[..., None]
 LoadModel = Callable[..., Model]

@@ -10,7 +10,7 @@ from har_benchmarks.report_html import to_html
 from har_benchmarks.report_text import to_csv, to_markdown
 from har_benchmarks.results import REPORT_NAME, Report, to_json
 from har_edge.errors import OutputError
-from har_edge.frames.preprocess import display_path
+from har_edge.paths import display_path
 
 PNG_DPI = 160
 

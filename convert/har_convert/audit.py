@@ -22,10 +22,10 @@ import numpy as np
 
 from har_convert.metadata import METADATA_NAME, pack_model
 from har_edge.errors import GateError, MissingExtraError, ModelFileError
-from har_edge.frames.preprocess import display_path
 from har_edge.model.file import FLATBUFFER_ID, ONNX_SUFFIXES
 from har_edge.model.native_log import native_log_muted
 from har_edge.model.runtimes import ONNX_RUNTIME, TFLITE_RUNTIMES, available_backends
+from har_edge.paths import display_path
 
 # Ops that run other subgraphs; a file with them cannot be taken apart by subgraph.
 CONTROL_FLOW = ("WHILE", "IF", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_COMPOSITE")

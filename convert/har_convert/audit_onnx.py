@@ -18,7 +18,7 @@ from har_convert.audit import (
     try_runtime,
 )
 from har_edge.errors import ModelFileError
-from har_edge.frames.preprocess import display_path
+from har_edge.paths import display_path
 
 # The empty domain is ONNX's own; every runtime knows its ops.
 BUILTIN_DOMAINS = ("", "ai.onnx")

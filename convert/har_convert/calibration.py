@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_convert.run_folder import LabelledClip
+from har_edge.arrays import Pixels
 from har_edge.errors import DataError
-from har_edge.frames.preprocess import Pixels, display_path
 from har_edge.model.spec import ModelSpec
+from har_edge.paths import display_path
 from har_edge.sources.clips import load_frames, window_indices
 from har_edge.sources.names import is_media
 

@@ -20,9 +20,9 @@ from har_convert.run_folder import find_run, load_run
 from har_convert.sensitivity import LayerError, sensitive_layers
 from har_convert.steps import Steps
 from har_edge import __version__
-from har_edge.commands.main import note, run_command
+from har_edge.commands.harness import note, run_command
 from har_edge.errors import GateError
-from har_edge.frames.preprocess import display_path
+from har_edge.paths import display_path
 
 # With fewer files to verify on, a loss of a point, the gate, may go unseen.
 FEW_CLIPS = 300

@@ -29,10 +29,10 @@ from har_convert.verify import (
 )
 from har_convert.worker import ERROR_NAME, LOG_NAME, Job
 from har_edge.errors import BackendError, HarError, MissingExtraError, OutputError
-from har_edge.frames.preprocess import display_path
 from har_edge.model.file import pack_model_file, pack_onnx_file
+from har_edge.model.loaded import apply_temperature, load_model
 from har_edge.model.spec import ModelSpec, Variant
-from har_edge.recognition.recognizer import apply_temperature, load_model
+from har_edge.paths import display_path
 
 # Variants that are the same network in another format: what they may differ by at most.
 EXACT: tuple[Variant, ...] = ("float32", "onnx")

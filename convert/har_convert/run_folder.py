@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from har_edge.arrays import Pixels
 from har_edge.errors import DataError
-from har_edge.frames.preprocess import Pixels, display_path
 from har_edge.model.file import BUNDLED, DEFAULT_MODEL
 from har_edge.model.spec import ModelSpec
+from har_edge.paths import display_path
 from har_edge.sources.clips import load_frames
 
 RUNS_FOLDER = Path("runs")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from har_convert.run_folder import HeldOut, LabelledClip, Run, iter_clips
 from har_edge.errors import ModelFileError
-from har_edge.recognition.recognizer import Model, load_model
+from har_edge.model.loaded import Model, load_model
 
 FloatArray = NDArray[np.float32]
 

@@ -1,6 +1,7 @@
 """Recognise human actions on small machines.
 
-    from har_edge.recognition.recognizer import Recognizer, load_model
+    from har_edge.model.loaded import load_model
+    from har_edge.recognition.recognizer import Recognizer
     from har_edge.frames.sampling import FrameSampler
     from har_edge.sources.open import open_source
 

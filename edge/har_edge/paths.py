@@ -23,3 +23,8 @@ def _folder(variable: str, fallback: str) -> Path:
     # expanduser leaves the "~" where a user has no home; nothing can be made there then.
     base = os.environ.get(variable) or os.path.expanduser(f"~/{fallback}")  # noqa: PTH111
     return Path(base) / "har-edge"
+
+
+def display_path(path: str | os.PathLike[str]) -> str:
+    """Spell a path so that it can be printed and written as UTF-8, whatever its bytes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from har_edge.machine.golden import GOLDEN, golden_numbers
-from har_edge.recognition.recognizer import load_model
+from har_edge.model.loaded import load_model
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "edge"))
 from tests.support.golden_frames import golden_frames

@@ -10,7 +10,7 @@ import pytest
 from har_benchmarks.accuracy import judge
 from har_benchmarks.data import Item
 from har_benchmarks.worker import do
-from har_edge.recognition.recognizer import load_model
+from har_edge.model.loaded import load_model
 from har_edge.sources.clips import load_frames, window_indices
 from tests.support.tiny import ASSETS, measure, tiny_plan
 

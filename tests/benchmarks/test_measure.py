@@ -14,7 +14,7 @@ import pytest
 from har_benchmarks.measure import peak_memory_bytes, repeat
 from har_benchmarks.worker import do
 from har_edge.errors import BackendError
-from har_edge.recognition.recognizer import load_model
+from har_edge.model.loaded import load_model
 from tests.conftest import MakeVideo
 from tests.support.tiny import ASSETS
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from har_edge.recognition.recognizer import load_model
+from har_edge.model.loaded import load_model
 from tests.support.tiny import ASSETS
 
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ import pytest
 from har_convert.audit import Audit, Op, Signature, audit, audit_flatbuffer, try_runtime
 from har_convert.cli import audit as audit_command
 from har_convert.metadata import pack_model
-from har_edge.commands.main import run_command
+from har_edge.commands.harness import run_command
 from har_edge.errors import GateError, ModelFileError
 from har_edge.model.file import read_model_file
 

@@ -12,7 +12,7 @@ from PIL import Image
 from har_convert.calibration import DEFAULT_FRAMES, load_calibration
 from har_convert.run_folder import LabelledClip
 from har_edge.errors import DataError, SourceError
-from har_edge.frames.preprocess import import_cv2
+from har_edge.frames.opencv import import_cv2
 from har_edge.model.spec import ClipSpec, ModelSpec
 
 LABELS = ("dark", "grey", "light")

@@ -19,7 +19,7 @@ from har_convert.convert import Conversion
 from har_convert.recipe import Recipe
 from har_convert.sensitivity import LayerError
 from har_convert.verify import Verification
-from har_edge.commands.main import run_command
+from har_edge.commands.harness import run_command
 from har_edge.model.spec import Variant
 
 pytest.importorskip("tensorflow")

@@ -16,8 +16,8 @@ from har_convert.recipe import VARIANTS, Recipe
 from har_convert.run_folder import Run, iter_clips, load_run
 from har_convert.worker import Maker, load_parts
 from har_edge.errors import DataError, OutputError
+from har_edge.model.loaded import load_model
 from har_edge.model.spec import Variant
-from har_edge.recognition.recognizer import load_model
 from har_edge.sources.clips import load_frames
 
 pytest.importorskip("tensorflow")

@@ -22,10 +22,10 @@ from har_convert.recipe import Recipe
 from har_convert.run_folder import Run, load_run
 from har_convert.verify import Verification
 from har_convert.worker import LOG_NAME
-from har_edge.commands.main import run_command
+from har_edge.commands.harness import run_command
 from har_edge.errors import OutputError
+from har_edge.model.loaded import load_model
 from har_edge.model.spec import Variant
-from har_edge.recognition.recognizer import load_model
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train

@@ -12,7 +12,7 @@ from har_convert.audit import audit
 from har_convert.convert import convert
 from har_convert.run_folder import iter_clips, load_run
 from har_convert.worker import Maker, load_parts
-from har_edge.recognition.recognizer import apply_temperature, load_model
+from har_edge.model.loaded import apply_temperature, load_model
 from har_train.config import Head, HeadInput
 
 pytest.importorskip("tensorflow")

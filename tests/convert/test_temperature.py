@@ -9,7 +9,7 @@ import pytest
 
 from har_convert.convert import convert
 from har_convert.run_folder import load_run
-from har_edge.recognition.recognizer import load_model
+from har_edge.model.loaded import load_model
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train

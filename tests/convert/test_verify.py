@@ -20,7 +20,7 @@ from har_convert.verify import (
     run_models,
 )
 from har_edge.errors import ModelFileError
-from har_edge.recognition.recognizer import load_model
+from har_edge.model.loaded import load_model
 
 NO_FEATURES = np.ones((1, 1), np.float32)
 

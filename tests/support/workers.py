@@ -15,7 +15,7 @@ from typing import Any
 
 from har_benchmarks import worker
 from har_edge.errors import BackendError
-from har_edge.recognition.recognizer import Model, load_model
+from har_edge.model.loaded import Model, load_model
 
 SLEEP_S = 0.002
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from har_edge.frames.preprocess import import_cv2
+from har_edge.frames.opencv import import_cv2
 from har_train.config import FitConfig
 from har_train.fit import FitResult, fit
 from har_train.run_folder import save_run

@@ -17,8 +17,9 @@ from PIL import Image
 
 from har_edge.errors import DataError, HarError, OutputError, SpecError
 from har_edge.frames.sampling import FrameSampler
+from har_edge.model.loaded import load_model
 from har_edge.model.spec import ModelSpec
-from har_edge.recognition.recognizer import Recognizer, load_model
+from har_edge.recognition.recognizer import Recognizer
 from har_edge.sources.open import open_source
 from har_train import evaluation
 from har_train.config import FitConfig

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from har_edge.errors import BackendError, DataError, SourceError
-from har_edge.frames.preprocess import import_cv2
+from har_edge.frames.opencv import import_cv2
 from har_edge.model.spec import ClipSpec, ModelSpec
 from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig, save_config

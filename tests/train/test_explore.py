@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from har_edge.commands.main import run_command
+from har_edge.commands.harness import run_command
 from har_edge.errors import DataError, GateError, OutputError
-from har_edge.frames.preprocess import import_cv2
-from har_edge.sources.open import VideoSource
+from har_edge.frames.opencv import import_cv2
+from har_edge.sources.files import VideoSource
 from har_train import scan
 from har_train.cli import cli
 from har_train.data import SPLITS, Sample

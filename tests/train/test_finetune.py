@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from har_edge.errors import DataError
+from har_edge.model.loaded import apply_temperature
 from har_edge.model.spec import ClipSpec
-from har_edge.recognition.recognizer import apply_temperature
 from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig
 from har_train.data import SPLITS

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from har_edge.errors import DataError
-from har_edge.recognition.recognizer import apply_temperature
+from har_edge.model.loaded import apply_temperature
 from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig
 from har_train.data import SPLITS, Sample, assign_splits, load_dataset

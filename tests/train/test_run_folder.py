@@ -18,8 +18,9 @@ from PIL import Image
 
 from har_edge.errors import DataError, OutputError
 from har_edge.frames.sampling import FrameSampler
+from har_edge.model.loaded import Model
 from har_edge.model.spec import ClipSpec, ModelSpec
-from har_edge.recognition.recognizer import Model, Recognizer
+from har_edge.recognition.recognizer import Recognizer
 from har_edge.sources.clips import load_frames
 from har_edge.sources.open import open_source
 from har_train.config import FitConfig, load_config

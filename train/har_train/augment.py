@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from har_edge.arrays import Pixels
 from har_edge.errors import DataError
-from har_edge.frames.preprocess import Pixels, resize_frame
+from har_edge.frames.preprocess import resize_frame
 from har_edge.model.spec import ClipSpec
 from har_train.model import import_keras
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, get_args
 import click
 
 from har_edge import __version__
-from har_edge.commands.main import BACKENDS, note, run_command
+from har_edge.commands.harness import BACKENDS, note, run_command
 from har_edge.errors import DataError, HarError, MissingExtraError, OutputError
-from har_edge.frames.preprocess import display_path
+from har_edge.paths import display_path
 from har_train.config import Balance, FitConfig, Head, HeadInput, Keep, default_name, load_config
 from har_train.data import SPLITS
 from har_train.explore import ExploreConfig

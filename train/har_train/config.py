@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from har_edge.errors import DataError, MissingExtraError
-from har_edge.frames.preprocess import display_path
 from har_edge.model.spec import Resize
+from har_edge.paths import display_path
 
 Head = Literal["lstm", "gru", "bilstm", "attention", "mean"]
 HeadInput = Literal["features", "differences"]

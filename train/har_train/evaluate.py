@@ -11,7 +11,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from har_edge.recognition.recognizer import apply_temperature
+from har_edge.model.loaded import apply_temperature
 
 CALIBRATION_BINS = 15
 TEMPERATURES = (0.05, 20.0)

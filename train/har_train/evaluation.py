@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from har_edge.errors import DataError
-from har_edge.frames.preprocess import display_path
 from har_edge.model.file import ONNX_SUFFIXES, resolve_model
 from har_edge.model.spec import ModelSpec
+from har_edge.paths import display_path
 from har_train.config import default_name
 from har_train.data import SPLITS, Sample, list_dataset
 from har_train.evaluate import SplitPredictions, measure_tempered

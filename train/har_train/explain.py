@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from har_edge.arrays import Pixels
 from har_edge.errors import BackendError, DataError, OutputError, SourceError
-from har_edge.frames.preprocess import Pixels, display_path, import_cv2
+from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import FrameSampler
+from har_edge.model.loaded import apply_temperature
 from har_edge.model.spec import ClipSpec
-from har_edge.recognition.recognizer import apply_temperature
+from har_edge.paths import display_path
 from har_edge.sources.clips import load_frames, window_indices
 from har_edge.sources.open import open_source
 from har_train.keras_run import KerasRun, load_run

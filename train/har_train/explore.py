@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from har_edge.errors import DataError, GateError, OutputError
-from har_edge.frames.preprocess import display_path
+from har_edge.paths import display_path
 from har_train import findings as checks
 from har_train.config import FitConfig
 from har_train.data import Sample, default_num_frames, list_dataset

@@ -10,8 +10,9 @@ from html import escape
 from pathlib import Path
 
 from har_edge import __version__
+from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.frames.preprocess import Pixels, display_path
+from har_edge.paths import display_path
 from har_train.data import Sample
 from har_train.explore import Exploration
 from har_train.findings import KINDS, Finding

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from har_edge.arrays import Pixels
 from har_edge.errors import OutputError
-from har_edge.frames.preprocess import Pixels, display_path
+from har_edge.paths import display_path
 from har_train.data import count_table
 from har_train.explore import OUTPUT_NAMES, Exploration
 from har_train.explore_html import render_page

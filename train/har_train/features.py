@@ -23,10 +23,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from har_edge.arrays import Pixels
 from har_edge.errors import OutputError, SourceError
-from har_edge.frames.preprocess import Pixels, display_path
 from har_edge.model.spec import ClipSpec
-from har_edge.paths import cache_folder
+from har_edge.paths import cache_folder, display_path
 from har_edge.sources.clips import load_frames
 from har_train.augment import Augmentation, Augmenter, path_draws
 from har_train.data import Sample

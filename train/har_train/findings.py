@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from har_edge.frames.preprocess import display_path
 from har_edge.frames.sampling import FrameSampler
+from har_edge.paths import display_path
 from har_train.data import SPLITS, Problem, Sample
 from har_train.lookalikes import find_lookalikes
 from har_train.scan import FileFacts

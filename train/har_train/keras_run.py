@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from har_edge.errors import DataError
-from har_edge.frames.preprocess import display_path
 from har_edge.model.spec import ModelSpec
+from har_edge.paths import display_path
 from har_train.config import FitConfig, load_config
 from har_train.model import import_keras
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from har_edge.frames.preprocess import Pixels
+from har_edge.arrays import Pixels
 
 # Chosen by eye on the 15-class stills: of 11,100 photos, all pairs within both limits that were
 # not the same bytes showed one photo or one photo session; below 0.8 different photos begin.

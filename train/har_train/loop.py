@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.errors import DataError, OutputError
-from har_edge.frames.preprocess import display_path
+from har_edge.paths import display_path
 from har_train.config import Keep
 from har_train.distribute import Distribution
 from har_train.evaluate import best_temperature

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from har_edge.errors import BackendError, DataError, MissingExtraError, OutputError
-from har_edge.frames.preprocess import display_path
+from har_edge.paths import display_path
 from har_train.data import Sample
 from har_train.features import (
     BATCH_FRAMES,

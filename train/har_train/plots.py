@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from har_edge.frames.preprocess import Pixels, display_path, import_cv2
+from har_edge.arrays import Pixels
+from har_edge.frames.opencv import import_cv2
+from har_edge.paths import display_path
 from har_train.evaluate import Reliability
 
 # Okabe and Ito's palette, told apart by colour-blind readers too.

@@ -11,8 +11,8 @@ import numpy as np
 
 from har_edge.errors import DataError, SourceError
 from har_edge.model.file import BUNDLED
+from har_edge.model.loaded import Model, load_model
 from har_edge.model.spec import ModelSpec
-from har_edge.recognition.recognizer import Model, load_model
 from har_edge.sources.clips import load_frames, window_indices
 from har_train.data import Sample
 from har_train.evaluate import SplitPredictions

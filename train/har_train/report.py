@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.frames.preprocess import Pixels
 from har_edge.model.spec import ModelSpec
 from har_edge.sources.clips import load_frames
 from har_train.evaluate import (

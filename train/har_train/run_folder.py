@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from har_edge.arrays import Pixels
 from har_edge.errors import DataError, OutputError
-from har_edge.frames.preprocess import Pixels, display_path
 from har_edge.model.file import BUNDLED
 from har_edge.model.spec import ClipSpec
+from har_edge.paths import display_path
 from har_edge.sources.clips import load_frames, window_indices
 from har_train.config import FitConfig, load_config, save_config
 from har_train.data import SPLITS, Sample

@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.frames.preprocess import VIDEO_SUFFIXES, Pixels, load_image
+from har_edge.frames.preprocess import VIDEO_SUFFIXES, load_image
 from har_edge.frames.sampling import TOLERANCE_S, FrameSampler
 from har_edge.sources.clips import empty_span
-from har_edge.sources.open import VideoSource
+from har_edge.sources.files import VideoSource
 from har_train.data import Sample
 
 # Side in pixels of the smallest picture that hashes are made from, and of a thumbnail.

@@ -11,7 +11,8 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
-from har_edge.frames.preprocess import Pixels, load_image, resize_frame
+from har_edge.arrays import Pixels
+from har_edge.frames.preprocess import load_image, resize_frame
 from har_edge.model.spec import ClipSpec
 
 # Share of the picture's height and width that the smallest crop keeps.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from har_edge.errors import DataError
-from har_edge.frames.preprocess import display_path
+from har_edge.paths import display_path
 from har_train.config import FitConfig
 from har_train.finetune import join_encoder, resized_encoder, shortened_classifier
 from har_train.keras_run import KerasRun, load_run

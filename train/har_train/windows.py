@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from har_edge.frames.preprocess import Pixels
+from har_edge.arrays import Pixels
 from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import window_indices
 from har_train.augment import Augmentation, random_box

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from har_edge.frames.preprocess import import_cv2
+from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.open import open_source
 

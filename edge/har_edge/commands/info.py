@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from har_edge.frames.preprocess import display_path
-from har_edge.recognition.recognizer import load_model
+from har_edge.model.loaded import load_model
+from har_edge.paths import display_path
 
 
 def describe(model: str | os.PathLike[str] | None, backend: str = "auto") -> dict[str, Any]:

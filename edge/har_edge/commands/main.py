@@ -2,83 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import json
 import os
-import sys
-import threading
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
 
 from har_edge import __version__
+from har_edge.commands.harness import BACKENDS, FORMATS, NumThreads, leave, note, run_command
 from har_edge.commands.options.serve import check_exposure, serve_options
 from har_edge.commands.options.sinks import live_sink_options, sink_options
 from har_edge.commands.options.sources import has_sources, patience_options, source_options
-from har_edge.errors import HarError
 from har_edge.model.native_log import keep_own_stderr
-
-BACKENDS = ("auto", "litert", "tflite-runtime", "onnxruntime")
-FORMATS = ("text", "jsonl", "csv")
-# What was registered for the end of the process may take so long.
-FAREWELL_TIMEOUT_S = 2.0
-
-
-def note(message: str) -> None:
-    """Say something to the user, on stderr."""
-    click.echo(message, err=True)
-
-
-def run_command(
-    command: click.Command, arguments: Sequence[str] | None = None, *, prog_name: str | None = None
-) -> NoReturn:
-    """Run a command and exit by the project's exit codes; shared by all our commands."""
-    invoke = command.invoke
-
-    def invoke_for_reader(ctx: click.Context) -> Any:
-        try:
-            return invoke(ctx)
-        except BrokenPipeError:
-            # The reader (head, say) has enough, which is no error; click would call it one. What
-            # is still buffered must go somewhere when the interpreter ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(0) from None
-
-    command.invoke = invoke_for_reader  # type: ignore[method-assign]
-    try:
-        code = command.main(arguments, prog_name=prog_name, standalone_mode=False)
-    except click.exceptions.Exit as error:
-        code = error.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except HarError as error:
-        note(f"Error: {error}")
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        note("Interrupted.")
-        code = 130
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-class NumThreads(click.ParamType[Any]):
-    """A number of threads, or `auto`."""
-
-    name = "threads"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int | str:
-        """Check what was typed."""
-        if value == "auto":
-            return "auto"
-        try:
-            number = int(value)
-        except (TypeError, ValueError):
-            number = 0
-        if number < 1:
-            self.fail(f"should be auto or a whole number from 1. Received {value!r}.", param, ctx)
-        return number
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96})
@@ -322,23 +257,4 @@ def main() -> NoReturn:
     try:
         run_command(cli)
     except SystemExit as end:
-        _leave(end.code if isinstance(end.code, int) else 1)
-
-
-def _leave(code: int) -> NoReturn:
-    """End the process, without the farewells of native libraries.
-
-    The interpreter's own end runs their destructors while their threads are still there: those of
-    LiteRT and OpenBLAS wait for their threads without limit (a run once hung for good after its
-    last line), and a thread that hangs in a camera's driver has the interpreter wait likewise.
-    All that a normal end does for Python's side is done here before: outputs were closed by the
-    run, functions registered with `atexit` are called, for a time that is limited too, and what
-    is buffered is flushed.
-    """
-    farewells = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
-    farewells.start()
-    farewells.join(FAREWELL_TIMEOUT_S)
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # its reader has gone, or it was closed
-            stream.flush()
-    os._exit(code)
+        leave(end.code if isinstance(end.code, int) else 1)

@@ -14,10 +14,11 @@ from typing import Any
 from har_edge.commands.options.sinks import build_decider, build_outlet_options
 from har_edge.commands.options.sources import build_follow, build_openers
 from har_edge.errors import OutputError
-from har_edge.frames.preprocess import display_path, import_cv2
+from har_edge.frames.opencv import import_cv2
+from har_edge.model.loaded import Model, load_model
+from har_edge.paths import display_path
 from har_edge.recognition.events import EventTracker
 from har_edge.recognition.motion import MotionGate
-from har_edge.recognition.recognizer import Model, load_model
 from har_edge.recognition.teach import load_taught
 from har_edge.run.lanes import Follow, SourceOpener
 from har_edge.run.runner import Run, RunLimits, RunResult

@@ -12,9 +12,9 @@ from har_edge.commands.options.serve import build_limits
 from har_edge.commands.options.sinks import build_decider, build_live_outlet_options
 from har_edge.commands.options.sources import build_openers
 from har_edge.errors import MissingExtraError, OutputError, SourceError
-from har_edge.frames.preprocess import import_cv2
+from har_edge.frames.opencv import import_cv2
+from har_edge.model.loaded import Model, load_model
 from har_edge.recognition.events import EventTracker
-from har_edge.recognition.recognizer import Model, load_model
 from har_edge.recognition.teach import load_taught
 from har_edge.run.runner import Outlet, Run
 from har_edge.sinks.base import Note

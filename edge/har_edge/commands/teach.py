@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from har_edge.model.loaded import load_model
 from har_edge.recognition import teach
-from har_edge.recognition.recognizer import load_model
 from har_edge.sinks.base import Note
+from har_edge.sources.base import FrameSource, SourceStatus
 from har_edge.sources.names import camera_name, expand_sources
-from har_edge.sources.open import FrameSource, SourceStatus, open_source
+from har_edge.sources.open import open_source
 
 
 def teach_with_options(options: Mapping[str, Any], note: Note) -> list[str]:

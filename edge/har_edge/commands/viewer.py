@@ -6,10 +6,10 @@ import os
 import sys
 
 from har_edge.errors import OutputError
-from har_edge.frames.preprocess import import_cv2
-from har_edge.recognition.recognizer import Prediction
+from har_edge.frames.frame import Frame
+from har_edge.frames.opencv import import_cv2
+from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.overlay import annotate, describe
-from har_edge.sources.open import Frame
 
 TITLE = "har-edge (q or Esc ends)"
 KEYS_THAT_END = (ord("q"), 27)

@@ -13,20 +13,18 @@ area interpolation.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from har_edge.arrays import Pixels
 from har_edge.errors import ShapeError, SourceError
+from har_edge.frames.opencv import bgr_to_rgb, import_cv2
 from har_edge.model.spec import ClipSpec
-
-Pixels = NDArray[np.uint8]
+from har_edge.paths import display_path
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v"})
@@ -168,76 +166,6 @@ def _to_rgb(image: Any) -> Any:
     return image.convert("RGB")
 
 
-@functools.cache
-def import_cv2() -> Any:
-    """Import OpenCV with its and FFmpeg's own logging off.
-
-    Damaged files are reported by our errors; the decoders' lines on stderr would only
-    garble the terminal. A user who wants them sets the variables.
-    """
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
-    import cv2
-
-    return cv2
-
-
-@contextlib.contextmanager
-def opencv_faults(shown: str) -> Iterator[None]:
-    """Turn an exception of OpenCV's, from what is done to a source inside, into a SourceError.
-
-    Args:
-        shown: Printable name of the source.
-    """
-    try:
-        yield
-    except import_cv2().error as error:
-        reason = str(error.err or error).strip().rstrip(".")
-        raise SourceError(
-            f"{shown} cannot be decoded: OpenCV says {reason!r}. Copy it again if it is a file; of "
-            "a camera, try another resolution or format."
-        ) from error
-
-
-def bgr_to_rgb(frame: Pixels) -> Pixels:
-    """Turn a frame as OpenCV decodes it into RGB.
-
-    Args:
-        frame: (H, W, 3) BGR, (H, W, 4) BGRA or (H, W) grey, uint8.
-
-    Returns:
-        RGB pixels, (H, W, 3), uint8.
-    """
-    cv2 = import_cv2()
-    channels = frame.shape[2] if frame.ndim == 3 else 1
-    code = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}[channels]
-    return np.asarray(cv2.cvtColor(frame, code), dtype=np.uint8)
-
-
-def view_as_rgb(frame: Pixels) -> Pixels:
-    """See a frame as OpenCV decodes it as RGB, without moving a byte where it is BGR.
-
-    `resize_frame` and `rgb_to_bgr` know such a view by its negative stride and work on the BGR
-    pixels behind it; what is turned round then is the model's small picture, or nothing. OpenCV's
-    own functions take it, too, but copy it first, which is slower than `bgr_to_rgb`.
-
-    Args:
-        frame: As for `bgr_to_rgb`.
-
-    Returns:
-        RGB pixels, (H, W, 3), uint8.
-    """
-    return frame[..., ::-1] if frame.ndim == 3 and frame.shape[2] == 3 else bgr_to_rgb(frame)
-
-
-def rgb_to_bgr(frame: Pixels) -> Pixels:
-    """Copy an RGB frame as OpenCV writes and shows it: BGR, (H, W, 3), uint8."""
-    if frame.strides[2] < 0:
-        return frame[..., ::-1].copy()
-    cv2 = import_cv2()
-    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), dtype=np.uint8)
-
-
 def resize_frame(frame: Pixels, clip: ClipSpec) -> Pixels:
     """Bring one RGB frame to the model's size by the model's rule.
 
@@ -282,8 +210,3 @@ def _crop_to_aspect(frame: Pixels, clip: ClipSpec) -> Pixels:
     columns = max(1, min(width, round(clip.width * scale)))
     top, left = (height - rows) // 2, (width - columns) // 2
     return frame[top : top + rows, left : left + columns]
-
-
-def display_path(path: str | os.PathLike[str]) -> str:
-    """Spell a path so that it can be printed and written as UTF-8, whatever its bytes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

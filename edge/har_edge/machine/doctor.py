@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Literal
 
 from har_edge.errors import BackendError, HarError
-from har_edge.frames.preprocess import display_path
 from har_edge.machine.facts import machine_facts
 from har_edge.machine.golden import TOLERANCE, check_golden
 from har_edge.model.file import BUNDLED
+from har_edge.model.loaded import load_model
 from har_edge.model.runtimes import RUNTIMES, TFLITE_RUNTIMES, import_runtime
 from har_edge.model.xnnpack import int8_delegates
-from har_edge.paths import cache_folder, data_folder
-from har_edge.recognition.recognizer import load_model
+from har_edge.paths import cache_folder, data_folder, display_path
 
 Level = Literal["ok", "warn", "fail"]
 OLDEST_PYTHON = (3, 10)

@@ -16,8 +16,9 @@ from statistics import median
 
 import numpy as np
 
-from har_edge.frames.preprocess import Pixels, resize_frame
-from har_edge.recognition.recognizer import FloatArray, Model
+from har_edge.arrays import FloatArray, Pixels
+from har_edge.frames.preprocess import resize_frame
+from har_edge.model.loaded import Model
 
 GOLDEN = Path(__file__).parents[1] / "model" / "bundled" / "golden.json"
 HEIGHT, WIDTH = 360, 480  # like a camera's, so that both steps of the resize rule are used

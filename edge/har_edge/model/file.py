@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from har_edge.errors import ModelFileError, SpecError
-from har_edge.frames.preprocess import display_path
 from har_edge.model.onnx_metadata import append_metadata, read_metadata
 from har_edge.model.spec import ModelSpec
+from har_edge.paths import display_path
 
 SPEC_NAME = "har.json"
 LABELS_NAME = "labels.txt"

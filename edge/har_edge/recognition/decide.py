@@ -28,10 +28,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from har_edge.arrays import FloatArray
 from har_edge.errors import SpecError
 from har_edge.model.file import bundled_models_with
 from har_edge.model.spec import ModelSpec
-from har_edge.recognition.recognizer import FloatArray, Prediction
+from har_edge.recognition.prediction import Prediction
 
 
 class Decider:

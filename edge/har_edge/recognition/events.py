@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from har_edge.frames.sampling import TOLERANCE_S
-from har_edge.recognition.recognizer import UNKNOWN, Prediction
+from har_edge.recognition.prediction import UNKNOWN, Prediction
 
 EventKind = Literal["action_started", "action_ended"]
 

@@ -18,8 +18,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from har_edge.arrays import Pixels
 from har_edge.errors import SpecError
-from har_edge.frames.preprocess import Pixels, import_cv2
+from har_edge.frames.opencv import import_cv2
 
 BLOCK_PIXELS = 8
 # Grey levels (of 255) by which a block's mean must differ from the median change.

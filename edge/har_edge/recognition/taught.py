@@ -25,8 +25,9 @@ from functools import cached_property
 
 import numpy as np
 
+from har_edge.arrays import FloatArray
 from har_edge.errors import DataError
-from har_edge.recognition.recognizer import FloatArray, Model
+from har_edge.model.loaded import Model
 
 # Windows taught under this name are what is *not* an action, in the place where it was recorded:
 # a taught action must fit better than they do. It never is an answer itself.

@@ -20,14 +20,16 @@ from typing import Any
 
 import numpy as np
 
+from har_edge.arrays import FloatArray
 from har_edge.errors import DataError, OutputError
-from har_edge.frames.preprocess import display_path, resize_frame
+from har_edge.frames.preprocess import resize_frame
 from har_edge.frames.sampling import FrameSampler
-from har_edge.paths import data_folder
-from har_edge.recognition.recognizer import UNKNOWN, FloatArray, Model
+from har_edge.model.loaded import Model
+from har_edge.paths import data_folder, display_path
+from har_edge.recognition.prediction import UNKNOWN
 from har_edge.recognition.taught import NOTHING, Background, Taught, TaughtModel, describe
+from har_edge.sources.base import FrameSource
 from har_edge.sources.clips import window_indices
-from har_edge.sources.open import FrameSource
 
 SCHEMA_VERSION = 1
 MIN_WINDOWS = 3

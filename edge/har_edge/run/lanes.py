@@ -23,8 +23,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from har_edge.errors import SourceError
+from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
-from har_edge.sources.open import Frame, FrameSource, Notify, SourceStatus
+from har_edge.sources.base import FrameSource, Notify, SourceStatus
 
 # Frames of a file that may wait for the taker: enough to hide a slow one, little memory.
 PREFETCH_FRAMES = 2

@@ -9,26 +9,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from har_edge.durations import format_time
 from har_edge.errors import SourceError, SourceLostError
+from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
+from har_edge.model.loaded import Model, load_model
+from har_edge.recognition.ahead import encode_ahead, resize_ahead
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.events import Event, EventTracker
 from har_edge.recognition.motion import MotionGate
-from har_edge.recognition.recognizer import (
-    Model,
-    Prediction,
-    Recognizer,
-    encode_ahead,
-    load_model,
-    resize_ahead,
-)
+from har_edge.recognition.prediction import Prediction
+from har_edge.recognition.recognizer import Recognizer
 from har_edge.run.lanes import PREFETCH_FRAMES, Closed, Follow, Item, Lanes, Opened, SourceOpener
 from har_edge.run.summary import Summary
 from har_edge.run.watchdog import Watchdog
 from har_edge.sinks.base import Note, Record, Shot
-from har_edge.sinks.stream import format_time
+from har_edge.sources.base import FrameSource, SourceStatus
 from har_edge.sources.live.source import LiveSource
-from har_edge.sources.open import Frame, FrameSource, SourceStatus
 
 # A source is judged too slow only after so many frames, past a camera's uneven start.
 SLOW_AFTER_FRAMES = 16

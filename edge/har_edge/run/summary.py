@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from har_edge.recognition.recognizer import Prediction
+from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.totals import Flicker
 
 # A run may last for weeks, so latencies are counted in bins 1 % wide, from 1 us to 100 s.

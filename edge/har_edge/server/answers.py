@@ -16,13 +16,16 @@ from typing import Any
 import numpy as np
 
 from har_edge.errors import SourceError
+from har_edge.frames.frame import Frame
 from har_edge.frames.preprocess import decode_image
 from har_edge.frames.sampling import FrameSampler
+from har_edge.model.loaded import Model
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.events import Event, EventTracker
-from har_edge.recognition.recognizer import Model, Prediction, Recognizer
+from har_edge.recognition.prediction import Prediction
+from har_edge.recognition.recognizer import Recognizer
 from har_edge.server.uploads import Limits, Upload
-from har_edge.sources.open import Frame, VideoSource
+from har_edge.sources.files import VideoSource
 
 STAGES = ("decode", "preprocess", "encode", "classify")
 TIMELINE_TOP_K = 5

@@ -13,18 +13,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from har_edge.durations import iso_time
 from har_edge.errors import HarError
-from har_edge.frames.preprocess import import_cv2, rgb_to_bgr
+from har_edge.frames.frame import Frame
+from har_edge.frames.opencv import import_cv2, rgb_to_bgr
 from har_edge.recognition.events import Event
-from har_edge.recognition.recognizer import Prediction
+from har_edge.recognition.prediction import Prediction
 from har_edge.run.lanes import SourceOpener
 from har_edge.run.runner import Outlet, Run
 from har_edge.server.answers import STAGES, ranked
 from har_edge.sinks.base import Note, Record, Shot
 from har_edge.sinks.fan_out import Outlets
-from har_edge.sinks.records import event_record, iso_time, status_record
+from har_edge.sinks.records import event_record, status_record
 from har_edge.sinks.totals import Totals
-from har_edge.sources.open import Frame, SourceStatus
+from har_edge.sources.base import SourceStatus
 
 KEPT_EVENTS = 10_000
 HISTORY_S = 300

@@ -21,7 +21,7 @@ from prometheus_client import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from har_edge import __version__
-from har_edge.recognition.recognizer import Model
+from har_edge.model.loaded import Model
 from har_edge.server.live import LiveSession
 from har_edge.server.workers import Gate
 

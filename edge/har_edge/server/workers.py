@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from har_edge.recognition.recognizer import Model
+from har_edge.model.loaded import Model
 from har_edge.server.problems import ProblemError
 
 Result = TypeVar("Result")

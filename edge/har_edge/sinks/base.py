@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from har_edge.errors import OutputError
+from har_edge.frames.frame import Frame
 from har_edge.recognition.events import Event
-from har_edge.recognition.recognizer import Prediction
-from har_edge.sources.open import Frame, SourceStatus
+from har_edge.recognition.prediction import Prediction
+from har_edge.sources.base import SourceStatus
 
 Note = Callable[[str], None]
 

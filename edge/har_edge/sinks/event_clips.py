@@ -14,8 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from har_edge.arrays import Pixels
 from har_edge.errors import OutputError
-from har_edge.frames.preprocess import Pixels, display_path, import_cv2, rgb_to_bgr, view_as_rgb
+from har_edge.frames.opencv import import_cv2, rgb_to_bgr, view_as_rgb
+from har_edge.paths import display_path
 from har_edge.recognition.events import Event
 from har_edge.sinks.base import Record, Shot, safe_name
 from har_edge.sinks.overlay import annotate, describe, stamp

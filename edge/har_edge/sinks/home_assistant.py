@@ -9,7 +9,7 @@ import hashlib
 from typing import Any
 
 from har_edge import __version__
-from har_edge.recognition.recognizer import UNKNOWN
+from har_edge.recognition.prediction import UNKNOWN
 
 
 def sensor_config(

@@ -39,14 +39,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from har_edge.errors import MissingExtraError, OutputError
-from har_edge.frames.preprocess import display_path
+from har_edge.paths import display_path
 from har_edge.recognition.events import Event
-from har_edge.recognition.recognizer import Prediction
+from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.base import Note, Record, TryLaterError, safe_name
 from har_edge.sinks.home_assistant import sensor_config
 from har_edge.sinks.records import event_record, status_record, to_record
+from har_edge.sources.base import SourceStatus
 from har_edge.sources.names import DEVICE
-from har_edge.sources.open import SourceStatus
 from har_edge.sources.urls import is_url
 
 PASSWORD_VARIABLE = "HAR_MQTT_PASSWORD"

@@ -6,10 +6,11 @@ import time
 from datetime import datetime
 from typing import Any
 
-from har_edge.frames.preprocess import Pixels, import_cv2, rgb_to_bgr
-from har_edge.recognition.recognizer import Prediction
-from har_edge.sinks.records import format_time
-from har_edge.sources.open import Frame
+from har_edge.arrays import Pixels
+from har_edge.durations import format_time
+from har_edge.frames.frame import Frame
+from har_edge.frames.opencv import import_cv2, rgb_to_bgr
+from har_edge.recognition.prediction import Prediction
 
 
 def describe(prediction: Prediction | None) -> str:

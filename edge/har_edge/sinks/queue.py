@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 
 from har_edge.errors import OutputError
 from har_edge.recognition.events import Event
-from har_edge.recognition.recognizer import Prediction
+from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.base import Note, Record, Shot, Sink, TryLaterError
 
 # Events and states that wait for a sink: at one event a second, a quarter of an hour.

@@ -17,14 +17,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol, TextIO, get_args
 
+from har_edge.durations import format_duration
+from har_edge.durations import format_time as format_time  # noqa: PLC0414 - others take it here
 from har_edge.errors import OutputError
-from har_edge.frames.preprocess import display_path
+from har_edge.paths import display_path
 from har_edge.recognition.events import Event
-from har_edge.recognition.recognizer import Prediction
+from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.base import Record
-from har_edge.sinks.records import event_record, format_duration, status_record, to_record
-from har_edge.sinks.records import format_time as format_time  # noqa: PLC0414 - others take it here
-from har_edge.sources.open import SourceStatus
+from har_edge.sinks.records import event_record, status_record, to_record
+from har_edge.sources.base import SourceStatus
 
 Emit = Literal["predictions", "events", "all"]
 EMITS: tuple[Emit, ...] = get_args(Emit)

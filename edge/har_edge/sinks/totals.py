@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from har_edge.durations import format_duration
 from har_edge.errors import OutputError
-from har_edge.frames.preprocess import display_path
-from har_edge.recognition.recognizer import Prediction
+from har_edge.paths import display_path
+from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.base import Note, Record
-from har_edge.sinks.records import format_duration
-from har_edge.sources.open import SourceStatus
+from har_edge.sources.base import SourceStatus
 
 FORMAT = "har-edge totals"
 VERSION = 1

@@ -13,9 +13,11 @@ from collections import OrderedDict
 from collections.abc import Collection
 from pathlib import Path
 
+from har_edge.arrays import Pixels
 from har_edge.errors import OutputError
-from har_edge.frames.preprocess import Pixels, display_path, import_cv2
+from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import TOLERANCE_S
+from har_edge.paths import display_path
 from har_edge.sinks.base import Record, Shot
 from har_edge.sinks.overlay import annotate, describe, stamp
 

@@ -26,7 +26,7 @@ from har_edge.errors import OutputError
 from har_edge.recognition.events import Event
 from har_edge.sinks.base import Record, TryLaterError
 from har_edge.sinks.records import event_record, status_record
-from har_edge.sources.open import SourceStatus
+from har_edge.sources.base import SourceStatus
 
 TIMEOUT_S = 10.0
 TRY_AGAIN = frozenset({408, 425, 429})

@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.frames.preprocess import Pixels, display_path, resize_frame
+from har_edge.frames.preprocess import resize_frame
 from har_edge.frames.sampling import TOLERANCE_S, FrameSampler
 from har_edge.model.spec import ClipSpec
+from har_edge.paths import display_path
 from har_edge.sources.open import open_source
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from har_edge.errors import SourceError
-from har_edge.frames.preprocess import IMAGE_SUFFIXES, VIDEO_SUFFIXES, display_path
+from har_edge.frames.preprocess import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from har_edge.paths import display_path
 from har_edge.sources.urls import SCHEMES, has_scheme, is_url, redact
 
 LIST_SUFFIXES = frozenset({".txt", ".streams"})

@@ -10,12 +10,15 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.frames.preprocess import Pixels, load_image, opencv_faults
+from har_edge.frames.frame import Frame
+from har_edge.frames.opencv import opencv_faults
+from har_edge.frames.preprocess import load_image
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.captures.ffmpeg import opencv_capture
 from har_edge.sources.captures.http import download
-from har_edge.sources.open import Frame, ImageSource, VideoSource
+from har_edge.sources.files import ImageSource, VideoSource
 from har_edge.sources.urls import redact
 
 # How often a thread that waits for another looks whether it shall end.

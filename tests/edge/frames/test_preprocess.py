@@ -13,17 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from har_edge.errors import ShapeError, SourceError
-from har_edge.frames.preprocess import (
-    bgr_to_rgb,
-    decode_image,
-    display_path,
-    import_cv2,
-    load_image,
-    resize_frame,
-    rgb_to_bgr,
-    view_as_rgb,
-)
+from har_edge.frames.opencv import bgr_to_rgb, import_cv2, rgb_to_bgr, view_as_rgb
+from har_edge.frames.preprocess import decode_image, load_image, resize_frame
 from har_edge.model.spec import ClipSpec
+from har_edge.paths import display_path
 
 CLIP = ClipSpec(num_frames=1, frame_rate_hz=5.0, height=24, width=32)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from har_edge.machine import golden
 from har_edge.machine.golden import TOLERANCE, check_golden, draw_frames
 from har_edge.model.file import BUNDLED
-from har_edge.recognition.recognizer import Model, load_model
+from har_edge.model.loaded import Model, load_model
 from tests.conftest import ASSETS
 
 

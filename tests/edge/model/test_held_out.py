@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from har_edge.recognition.recognizer import load_model
+from har_edge.model.loaded import load_model
 from har_edge.sources.clips import load_frames
 from tests.conftest import ROOT
 

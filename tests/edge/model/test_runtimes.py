@@ -12,6 +12,7 @@ import pytest
 
 from har_edge.errors import BackendError
 from har_edge.model.file import BUNDLED, read_model_file
+from har_edge.model.loaded import load_model
 from har_edge.model.runtimes import (
     ONNX_RUNTIME,
     RUNTIMES,
@@ -24,7 +25,6 @@ from har_edge.model.runtimes import (
     load_backend,
 )
 from har_edge.model.xnnpack import int8_delegates
-from har_edge.recognition.recognizer import load_model
 from tests.conftest import ASSETS
 from tests.support.golden_frames import golden_frames
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from har_edge.errors import SpecError
+from har_edge.model.loaded import load_model
 from har_edge.recognition.decide import Decider, parse_labels
-from har_edge.recognition.recognizer import UNKNOWN, Prediction, load_model
+from har_edge.recognition.prediction import UNKNOWN, Prediction
 
 LABELS = ("calling", "falling", "sitting")
 

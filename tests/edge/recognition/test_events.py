@@ -11,7 +11,7 @@ import pytest
 
 from har_edge.frames.sampling import TOLERANCE_S
 from har_edge.recognition.events import Event, EventTracker
-from har_edge.recognition.recognizer import UNKNOWN, Prediction
+from har_edge.recognition.prediction import UNKNOWN, Prediction
 
 LABELS = ("falling", "running", "sitting")
 

@@ -9,11 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from har_edge.errors import SpecError
+from har_edge.frames.frame import Frame
 from har_edge.frames.preprocess import load_image, resize_frame
+from har_edge.model.loaded import load_model
 from har_edge.model.spec import ClipSpec
 from har_edge.recognition.motion import MAX_HOLD_S, MotionGate, block_means, changed_share
-from har_edge.recognition.recognizer import Recognizer, load_model
-from har_edge.sources.open import Frame
+from har_edge.recognition.recognizer import Recognizer
 from tests.conftest import ROOT
 
 CLIP = ClipSpec(1, 8.0, 224, 224)

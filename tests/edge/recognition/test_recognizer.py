@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from har_edge.errors import ShapeError
+from har_edge.frames.frame import Frame
 from har_edge.frames.preprocess import resize_frame
-from har_edge.recognition.recognizer import Model, Recognizer, apply_temperature, load_model
-from har_edge.sources.open import Frame
+from har_edge.model.loaded import Model, apply_temperature, load_model
+from har_edge.recognition.recognizer import Recognizer
 from tests.conftest import ASSETS
 
 

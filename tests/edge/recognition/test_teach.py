@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 
 from har_edge.errors import DataError, OutputError
+from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.file import BUNDLED
-from har_edge.recognition.recognizer import Model, Recognizer, load_model
+from har_edge.model.loaded import Model, load_model
+from har_edge.recognition.recognizer import Recognizer
 from har_edge.recognition.taught import NOTHING, Background, Taught, describe
 from har_edge.recognition.teach import (  # fmt: skip
     default_taught_path,
@@ -27,7 +29,8 @@ from har_edge.recognition.teach import (  # fmt: skip
     teach,
     write_taught,
 )
-from har_edge.sources.open import Frame, ImageSource, open_source
+from har_edge.sources.files import ImageSource
+from har_edge.sources.open import open_source
 from tests.conftest import ASSETS, MakeVideo, RunCommand
 
 
@@ -228,7 +231,7 @@ def test_teach_list_run_forget(
     har_edge: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    samples = Path(load_model("har15").path).parents[1] / "samples"
+    samples = Path(load_model("har15").path).parents[2] / "samples"
     shutil.copy(samples / "falling.mp4", tmp_path)
     result = har_edge("teach", "tumbling", "falling.mp4")
     assert result.returncode == 0, result.stderr

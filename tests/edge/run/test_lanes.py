@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from har_edge.errors import SourceError
+from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.run.lanes import (
     PREFETCH_FRAMES,
@@ -21,7 +22,7 @@ from har_edge.run.lanes import (
     Opened,
     SourceOpener,
 )
-from har_edge.sources.open import Frame, FrameSource, Notify, SourceStatus
+from har_edge.sources.base import FrameSource, Notify, SourceStatus
 
 PIXELS = np.zeros((2, 2, 3), np.uint8)
 

@@ -17,18 +17,22 @@ from typing import Any
 import numpy as np
 import pytest
 
+from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.frames.preprocess import Pixels, bgr_to_rgb, import_cv2
+from har_edge.frames.frame import Frame
+from har_edge.frames.opencv import bgr_to_rgb, import_cv2
+from har_edge.model.loaded import load_model
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.events import Event, EventTracker
 from har_edge.recognition.motion import MotionGate
-from har_edge.recognition.recognizer import Prediction, load_model
+from har_edge.recognition.prediction import Prediction
 from har_edge.run.lanes import SourceOpener
 from har_edge.run.runner import Run, RunLimits, RunResult
 from har_edge.run.watchdog import Watchdog
 from har_edge.sinks.base import Record, Shot
-from har_edge.sources.live.source import LiveOptions, LiveSource
-from har_edge.sources.open import Frame, VideoSource
+from har_edge.sources.base import LiveOptions
+from har_edge.sources.files import VideoSource
+from har_edge.sources.live.source import LiveSource
 from tests.conftest import ASSETS, MakeVideo, moving_square, write_video
 
 MODEL = ASSETS / "tiny-int8.tflite"

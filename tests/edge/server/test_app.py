@@ -19,7 +19,7 @@ import pytest
 pytest.importorskip("fastapi", reason="needs the extra serve")
 httpx = pytest.importorskip("httpx", reason="needs httpx")
 
-from har_edge.recognition.recognizer import load_model  # noqa: E402
+from har_edge.model.loaded import load_model  # noqa: E402
 from har_edge.server.forms import MEMORY_BYTES  # noqa: E402
 from tests.conftest import ASSETS, ROOT, RunCommand  # noqa: E402
 from tests.support.serving import CLIP, PICTURE, Serving, encode_picture, serving, wait_for  # noqa: E402

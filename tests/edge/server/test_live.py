@@ -19,14 +19,14 @@ import pytest
 pytest.importorskip("fastapi", reason="needs the extra serve")
 httpx = pytest.importorskip("httpx", reason="needs httpx")
 
+from har_edge.model.loaded import load_model  # noqa: E402
 from har_edge.recognition.decide import Decider  # noqa: E402
-from har_edge.recognition.recognizer import load_model  # noqa: E402
 from har_edge.run.lanes import SourceOpener  # noqa: E402
 from har_edge.run.runner import Outlet, Run  # noqa: E402
 from har_edge.server.live import LiveSession  # noqa: E402
 from har_edge.sinks.fan_out import Outlets  # noqa: E402
+from har_edge.sources.base import FrameSource, Notify, SourceStatus  # noqa: E402
 from har_edge.sources.captures.mjpeg import JpegSplitter, decode_jpeg  # noqa: E402
-from har_edge.sources.open import FrameSource, Notify, SourceStatus  # noqa: E402
 from tests.conftest import ASSETS  # noqa: E402
 from tests.support.chaos.mjpeg_server import MjpegServer  # noqa: E402
 from tests.support.serving import Serving, serving, wait_for  # noqa: E402

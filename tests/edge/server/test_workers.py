@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("fastapi", reason="needs the extra serve")
 
 from har_edge.errors import ModelFileError
-from har_edge.recognition.recognizer import Model, load_model
+from har_edge.model.loaded import Model, load_model
 from har_edge.server.workers import Workers
 from tests.conftest import ASSETS
 

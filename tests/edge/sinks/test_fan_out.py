@@ -18,14 +18,16 @@ import pytest
 
 from har_edge.errors import OutputError
 from har_edge.frames.sampling import FrameSampler
+from har_edge.model.loaded import load_model
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.events import EventTracker
-from har_edge.recognition.recognizer import Prediction, Recognizer, load_model
+from har_edge.recognition.prediction import Prediction
+from har_edge.recognition.recognizer import Recognizer
 from har_edge.sinks.base import Record, Shot
 from har_edge.sinks.fan_out import OutletOptions, Outlets, open_outlets
 from har_edge.sinks.queue import Outbox
 from har_edge.sinks.totals import Totals
-from har_edge.sources.open import VideoSource
+from har_edge.sources.files import VideoSource
 from tests.conftest import ASSETS, ROOT, MakeVideo
 
 SOON_S = 20.0

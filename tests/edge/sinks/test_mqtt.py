@@ -19,10 +19,10 @@ import pytest
 
 from har_edge.errors import MissingExtraError, OutputError
 from har_edge.recognition.events import Event
-from har_edge.recognition.recognizer import Prediction
+from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.mqtt import MqttSink, parse_broker
 from har_edge.sinks.queue import Outbox
-from har_edge.sources.open import SourceStatus
+from har_edge.sources.base import SourceStatus
 from tests.conftest import ASSETS
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from har_edge.errors import OutputError
+from har_edge.frames.frame import Frame
 from har_edge.recognition.events import Event
-from har_edge.recognition.recognizer import Prediction
+from har_edge.recognition.prediction import Prediction
 from har_edge.sinks import queue as module
 from har_edge.sinks.base import Record, Shot, TryLaterError
 from har_edge.sinks.queue import Outbox
-from har_edge.sources.open import Frame, SourceStatus
+from har_edge.sources.base import SourceStatus
 
 ALL = (Prediction, Event, SourceStatus, Shot)
 # Far more than any of this takes, far less than a stall.

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from har_edge.durations import format_duration, format_time
 from har_edge.errors import OutputError
 from har_edge.recognition.events import Event
-from har_edge.recognition.recognizer import Prediction
+from har_edge.recognition.prediction import Prediction
 from har_edge.run.summary import Summary
 from har_edge.sinks.stream import (
     CSV_COLUMNS,
@@ -30,11 +31,9 @@ from har_edge.sinks.stream import (
     StreamSink,
     TextWriter,
     build_writer,
-    format_duration,
-    format_time,
     open_output,
 )
-from har_edge.sources.open import SourceStatus
+from har_edge.sources.base import SourceStatus
 from tests.conftest import ROOT
 
 LABELS = ("falling", 'écrire, "vite"', "still")

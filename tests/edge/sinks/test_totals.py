@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from har_edge.errors import OutputError
-from har_edge.recognition.recognizer import Prediction
+from har_edge.recognition.prediction import Prediction
 from har_edge.sinks import totals as module
 from har_edge.sinks.totals import Flicker, Totals, split_by_day
-from har_edge.sources.open import SourceStatus
+from har_edge.sources.base import SourceStatus
 from tests.conftest import ROOT
 
 LABELS = ("falling", "sitting")

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from har_edge.errors import OutputError
-from har_edge.frames.preprocess import import_cv2
-from har_edge.recognition.recognizer import Prediction
+from har_edge.frames.frame import Frame
+from har_edge.frames.opencv import import_cv2
+from har_edge.recognition.prediction import Prediction
 from har_edge.sinks import video as recording
 from har_edge.sinks.base import Shot
 from har_edge.sinks.video import VideoSink
-from har_edge.sources.open import Frame
 
 RATE_HZ = 8.0
 

@@ -17,7 +17,7 @@ from har_edge.recognition.events import Event
 from har_edge.sinks import queue as module
 from har_edge.sinks.queue import Outbox
 from har_edge.sinks.webhook import WebhookSink
-from har_edge.sources.open import SourceStatus
+from har_edge.sources.base import SourceStatus
 
 SOON_S = 20.0
 

@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.frames.preprocess import Pixels, import_cv2
+from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import FrameSampler
-from har_edge.sources import open as sources
-from har_edge.sources.captures.base import PipeCapture, StdinFormat
+from har_edge.sources import files
+from har_edge.sources.captures.pipe import PipeCapture, StdinFormat
+from har_edge.sources.files import ImageSource, VideoSource
 from har_edge.sources.live.source import LiveSource
-from har_edge.sources.open import ImageSource, PipeSource, VideoSource, open_source
+from har_edge.sources.open import open_source
+from har_edge.sources.pipe import PipeSource
 from tests.conftest import MakeVideo, moving_square, write_video
 
 
@@ -56,7 +59,7 @@ def test_what_opencv_cannot_do_is_an_error_of_the_source(
     def fail(pixels: Pixels) -> Pixels:
         return np.asarray(import_cv2().resize(pixels, (0, 0)))
 
-    monkeypatch.setattr(sources, "view_as_rgb", fail)
+    monkeypatch.setattr(files, "view_as_rgb", fail)
     source = VideoSource(make_video())
     with pytest.raises(SourceError, match="cannot be decoded: OpenCV says"):
         list(source.frames(FrameSampler(5.0)))

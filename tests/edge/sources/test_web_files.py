@@ -14,7 +14,8 @@ import pytest
 
 from har_edge.errors import SourceError
 from har_edge.frames.sampling import FrameSampler
-from har_edge.sources.open import VideoSource, open_source
+from har_edge.sources.files import VideoSource
+from har_edge.sources.open import open_source
 from har_edge.sources.web_files import UrlVideoSource
 from tests.conftest import MakeVideo
 

@@ -78,7 +78,8 @@ def run_command(arguments: list[str]) -> None:
 def run_api(urls: list[str]) -> int:
     """Read sources with the library; for use where the command takes only one at a time."""
     from har_edge.frames.sampling import FrameSampler
-    from har_edge.recognition.recognizer import Recognizer, load_model
+    from har_edge.model.loaded import load_model
+    from har_edge.recognition.recognizer import Recognizer
     from har_edge.sources.open import open_source
 
     stopped = threading.Event()

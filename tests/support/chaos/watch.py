@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from har_edge.frames.sampling import FrameSampler
-from har_edge.recognition.recognizer import Model, Recognizer
+from har_edge.model.loaded import Model
+from har_edge.recognition.recognizer import Recognizer
+from har_edge.sources.base import SourceState, SourceStatus
 from har_edge.sources.live.source import LiveSource
-from har_edge.sources.open import SourceState, SourceStatus
 from tests.support.chaos import pattern
 
 SYSTEM_PYTHON = "/usr/bin/python3"

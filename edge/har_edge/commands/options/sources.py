@@ -13,8 +13,8 @@ import click
 if TYPE_CHECKING:
     from har_edge.run.lanes import Follow, SourceOpener
     from har_edge.sinks.base import Note
-    from har_edge.sources.captures.base import StdinFormat
-    from har_edge.sources.live.source import LiveOptions
+    from har_edge.sources.base import LiveOptions
+    from har_edge.sources.captures.pipe import StdinFormat
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -22,7 +22,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def _parse_stdin_format(_: object, __: object, text: str | None) -> StdinFormat | None:
     if text is None:
         return None
-    from har_edge.sources.captures.base import StdinFormat
+    from har_edge.sources.captures.pipe import StdinFormat
 
     try:
         return StdinFormat.parse(text)
@@ -124,7 +124,7 @@ def build_follow(options: Mapping[str, Any], note: Note) -> Follow | None:
     Raises:
         SourceError: if one is not there.
     """
-    from har_edge.frames.preprocess import display_path
+    from har_edge.paths import display_path
     from har_edge.sources.names import watched_folders
 
     folders: Sequence[str] = options["watch"]
@@ -170,7 +170,8 @@ def _is_apart(name: str) -> bool:
 
 def _opener(name: str, options: Mapping[str, Any], shown: str) -> SourceOpener:
     from har_edge.run.lanes import SourceOpener
-    from har_edge.sources.open import FrameSource, Notify, open_source
+    from har_edge.sources.base import FrameSource, Notify
+    from har_edge.sources.open import open_source
 
     def open_it(notify: Notify) -> FrameSource:
         source = open_source(
@@ -187,7 +188,7 @@ def _opener(name: str, options: Mapping[str, Any], shown: str) -> SourceOpener:
 
 
 def _live_options(options: Mapping[str, Any]) -> LiveOptions:
-    from har_edge.sources.live.source import LiveOptions
+    from har_edge.sources.base import LiveOptions
 
     return LiveOptions(
         stall_timeout_s=options["stall_timeout"],

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from har_edge import __version__
-from har_edge.frames.preprocess import display_path
+from har_edge.paths import display_path
 from har_edge.server.guard import COOKIE, SESSION_S
 from har_edge.server.metrics import CONTENT_TYPE
 from har_edge.server.pages import Page, dashboard_files, reference_page

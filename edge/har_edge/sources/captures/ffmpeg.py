@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from har_edge.arrays import Pixels
 from har_edge.errors import SourceError, SourceRefusedError
-from har_edge.frames.preprocess import Pixels, import_cv2
+from har_edge.frames.opencv import import_cv2
 from har_edge.sources.captures.base import Capture, OpenCvCapture
 from har_edge.sources.captures.hosts import check_host
 from har_edge.sources.captures.whole_frames import ERROR_DETECTION, KnownParameters, WholeFrames

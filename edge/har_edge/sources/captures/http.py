@@ -16,8 +16,8 @@ from urllib.request import (
     build_opener,
 )
 
+from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.frames.preprocess import Pixels
 from har_edge.sources.captures.base import Capture
 from har_edge.sources.captures.ffmpeg import TIMEOUT_S, Patience, open_stream, refused
 from har_edge.sources.captures.mjpeg import MAX_PICTURE_BYTES, Pictures, import_simplejpeg

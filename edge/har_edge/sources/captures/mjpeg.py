@@ -12,8 +12,8 @@ import re
 from collections import deque
 from typing import Any
 
+from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.frames.preprocess import Pixels
 
 # More than any camera sends; a stream without an end marker must not fill the memory.
 MAX_PICTURE_BYTES = 32 * 2**20

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from har_edge.frames.preprocess import Pixels
+from har_edge.arrays import Pixels
 
 # A picture is black if so many of its pixels are this dark in every channel. The share is that
 # of FFmpeg's filter blackdetect; the level leaves room for a sensor's noise under a lens cap.

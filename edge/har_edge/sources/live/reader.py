@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.frames.preprocess import Pixels
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.captures.base import Capture
 

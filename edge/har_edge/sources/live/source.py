@@ -8,32 +8,24 @@ whose native call hangs. Nothing is ever made up: no frame means no frame.
 
 from __future__ import annotations
 
-import math
-import random
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
 
+from har_edge.arrays import Pixels
+from har_edge.backoff import Backoff
 from har_edge.errors import SourceError, SourceLostError, SourceRefusedError
-from har_edge.frames.preprocess import Pixels, opencv_faults
+from har_edge.frames.frame import Frame
+from har_edge.frames.opencv import opencv_faults
 from har_edge.frames.sampling import FrameSampler
-from har_edge.sources.captures.base import Capture, PipeCapture
+from har_edge.sources.base import LiveOptions, Notify, SourceState, SourceStatus
+from har_edge.sources.captures.base import Capture
 from har_edge.sources.live.blank import Screen
+from har_edge.sources.live.counts import LiveStats
 from har_edge.sources.live.reader import HOLE_INTERVALS, Grabbed, Reader
-from har_edge.sources.open import Frame, Notify, SourceState, SourceStatus
-from har_edge.sources.urls import is_url, redact
 
 # What the end of a source may take; see `FrameSource.stop`.
 CLOSE_TIMEOUT_S = 0.8
-# Waits between attempts: soon at first, and never so long that a source that is back has to wait.
-FIRST_RETRY_S = 0.5
-LONGEST_RETRY_S = 3.0
-# A camera that starts may refuse the right password for some seconds, and many lock out who gives a
-# wrong one five times or more: a few refusals are retried as any loss is, further ones rarely.
-QUICK_REFUSALS = 4
-REFUSED_RETRY_S = 30.0
 # Threads that hang in a driver; with more of them, opening it again will not help.
 MAX_LEFT_BEHIND = 4
 # So long a picture has to be black until that is reported; it is withheld from the first.
@@ -42,78 +34,6 @@ BLACK_AFTER_S = 1.0
 LONGEST_HOLE_S = 1.0
 # A longer interval is not learnt, unless it was asked for.
 LONGEST_INTERVAL_S = 5.0
-
-
-@dataclass(frozen=True)
-class LiveOptions:
-    """How patient a live source is.
-
-    Attributes:
-        stall_timeout_s: Without a frame for so long, the source is lost and opened again.
-        frozen_after_s: The same picture for so long is no picture of now; 0: never judge so.
-        max_retries: Attempts in a row to get a frame again, None: no end.
-        wait_for_source: Whether to wait for a source that is not there at the start, too.
-    """
-
-    stall_timeout_s: float = 5.0
-    frozen_after_s: float = 5.0
-    max_retries: int | None = None
-    wait_for_source: bool = False
-
-
-@dataclass
-class LiveStats:
-    """What became of a live source's frames.
-
-    Attributes:
-        read: Whole frames that came, whether the sampler took them or not.
-        corrupt: Damaged frames; dropped.
-        dropped: Sampled frames that a newer one replaced before they were taken, and frames that
-            the network had held back.
-        black, frozen: Sampled frames that were withheld, because they showed nothing (new).
-        reconnects: Connections after the first that delivered.
-    """
-
-    read: int = 0
-    corrupt: int = 0
-    dropped: int = 0
-    black: int = 0
-    frozen: int = 0
-    reconnects: int = 0
-
-    def __str__(self) -> str:
-        """All counts in words, without those that are zero; empty if nothing came."""
-        counts = (
-            (self.read, "frames"),
-            (self.dropped, "dropped for newer ones"),
-            (self.corrupt, "damaged"),
-            (self.black, "black"),
-            (self.frozen, "frozen"),
-            (self.reconnects, "times reconnected"),
-        )
-        return ", ".join(f"{count} {what}" for count, what in counts if count)
-
-
-class Backoff:
-    """Waits that double, up to a limit, with a random part so that many clients spread out."""
-
-    def __init__(self, rng: random.Random | None = None) -> None:
-        self._rng = rng or random.Random()
-        self.attempts = self.refusals = 0
-
-    def reset(self) -> None:
-        """Start again with the shortest wait."""
-        self.attempts = self.refusals = 0
-
-    def next_s(self, *, refused: bool = False) -> float:
-        """Count an attempt and give the wait before it, in seconds, the longer after refusals."""
-        self.refusals += refused
-        if refused and self.refusals > QUICK_REFUSALS:
-            self.attempts += 1
-            return REFUSED_RETRY_S
-        longest_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(self.attempts, 16))
-        self.attempts += 1
-        return longest_s * self._rng.uniform(0.5, 1.0)
 
 
 class LiveSource:
@@ -134,7 +54,7 @@ class LiveSource:
         self,
         name: str,
         open_capture: Callable[[], Capture],
-        options: LiveOptions = LiveOptions(),
+        options: LiveOptions | None = None,
         *,
         notify: Notify | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -152,7 +72,7 @@ class LiveSource:
         """
         self.name = name
         self.open_capture = open_capture
-        self.options = options
+        self.options = options or LiveOptions()
         self.clock = clock
         self.stats = LiveStats()
         self._notify = notify or (lambda status: None)
@@ -326,51 +246,3 @@ class LiveSource:
         self.stats.corrupt += 1
         self.stats.read -= 1
         self._owed = True
-
-
-def open_live(
-    name: str, options: LiveOptions | None = None, *, notify: Notify | None = None
-) -> LiveSource:
-    """Describe a camera or a stream by its name; see `sources.open_source`.
-
-    Raises:
-        SourceError: if the name is none of either.
-    """
-    from har_edge.sources.captures.base import CameraCapture, PicameraCapture
-    from har_edge.sources.captures.ffmpeg import TIMEOUT_S, open_stream
-    from har_edge.sources.captures.http import open_http
-    from har_edge.sources.captures.whole_frames import KnownParameters
-
-    kind, _, rest = name.partition(":")
-    open_capture: Callable[[], Capture]
-    if name.startswith("/dev/") or (kind == "camera" and rest):
-        open_capture = partial(CameraCapture, name if name.startswith("/dev/") else rest)
-    elif kind == "picamera" and rest.isdecimal():
-        open_capture = partial(PicameraCapture, int(rest))
-    elif is_url(name):
-        http = kind.lower() in ("http", "https")
-        # The network's own limit must not cut a slow camera off before ours does.
-        timeout_s = max(TIMEOUT_S, (options or LiveOptions()).stall_timeout_s)
-        opener = open_http if http else open_stream
-        open_capture = partial(opener, name, timeout_s, KnownParameters())
-    else:
-        raise SourceError(
-            f"{redact(name)} names no camera and no stream. Expected camera:N, picamera:N, "
-            "/dev/videoN or a URL."
-        )
-    return LiveSource(redact(name), open_capture, options or LiveOptions(), notify=notify)
-
-
-def live_pipe(
-    name: str,
-    capture: PipeCapture,
-    options: LiveOptions | None = None,
-    *,
-    notify: Notify | None = None,
-) -> LiveSource:
-    """Take a pipe for a live source: the newest frame only, at the time of its arrival.
-
-    A silent pipe is not lost: it cannot be opened again, and its writer is still there.
-    """
-    patient = replace(options or LiveOptions(), stall_timeout_s=math.inf)
-    return LiveSource(name, lambda: capture, patient, notify=notify)

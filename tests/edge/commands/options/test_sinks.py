@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from har_edge.commands.options.sinks import build_decider, build_outlet_options, sink_options
 from har_edge.errors import SpecError
-from har_edge.recognition.recognizer import load_model
+from har_edge.model.loaded import load_model
 from har_edge.sinks.fan_out import OutletOptions
 from tests.conftest import ASSETS
 

@@ -1,0 +1,9 @@
+"""Arrays that pass between the rooms, by the names that signatures use."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+FloatArray = NDArray[np.float32]
