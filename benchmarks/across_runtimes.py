@@ -24,7 +24,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from har_benchmarks.results import to_json
+from har_benchmarks.results.results import to_json
 from har_edge.commands.harness import note, run_command
 from har_edge.errors import DataError
 from har_edge.machine.facts import machine_facts

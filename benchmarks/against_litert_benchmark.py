@@ -23,10 +23,10 @@ from typing import Any
 import click
 import numpy as np
 
-from har_benchmarks.cases import Case, find_models, make_cases
-from har_benchmarks.cli import CommaList
-from har_benchmarks.jobs import run_job
-from har_benchmarks.results import to_json
+from har_benchmarks.commands import CommaList
+from har_benchmarks.execute.jobs import run_job
+from har_benchmarks.plan.cases import Case, find_models, make_cases
+from har_benchmarks.results.results import to_json
 from har_benchmarks.stats import median, paired_ratio
 from har_edge.commands.harness import note, run_command
 from har_edge.errors import HarError
@@ -78,7 +78,7 @@ def in_place(case: Case, num_runs: int) -> dict[str, float]:
 
 def time_in_place(path: str, num_threads: int, num_runs: int) -> dict[str, float]:
     """Time the interpreter's invocation of each signature, as `litert-benchmark` does."""
-    from har_benchmarks.measure import repeat
+    from har_benchmarks.tasks.timing import repeat
     from har_edge.model.loaded import load_model
 
     model = load_model(path, backend="litert", num_threads=num_threads)

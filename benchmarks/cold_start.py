@@ -23,7 +23,7 @@ from statistics import median
 import click
 import numpy as np
 
-from har_benchmarks.results import file_facts, to_json
+from har_benchmarks.results.results import file_facts, to_json
 from har_edge.commands.harness import note, run_command
 from har_edge.errors import HarError, SourceError
 from har_edge.machine.facts import machine_facts

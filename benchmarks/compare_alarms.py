@@ -22,13 +22,13 @@ from typing import Any
 
 import click
 
-from har_benchmarks import worker
-from har_benchmarks.cases import find_models, make_cases
-from har_benchmarks.cli import Percent
-from har_benchmarks.compare import compare
-from har_benchmarks.manager import carry_out
-from har_benchmarks.plan import Journal, Plan, Settings
-from har_benchmarks.results import build_report, to_json
+from har_benchmarks.commands import Percent
+from har_benchmarks.execute import worker
+from har_benchmarks.execute.manager import carry_out
+from har_benchmarks.plan.cases import find_models, make_cases
+from har_benchmarks.plan.plan import Journal, Plan, Settings
+from har_benchmarks.results.compare import compare
+from har_benchmarks.results.results import build_report, to_json
 from har_edge.commands.harness import note, run_command
 from har_edge.machine.facts import machine_facts
 from har_edge.model.loaded import Model, load_model
@@ -117,7 +117,7 @@ def run(folder: Path, tries: int, slow_down: float, model: str) -> None:
 
 def worker_command() -> Sequence[str]:
     """The harness's own worker."""
-    from har_benchmarks.jobs import WORKER
+    from har_benchmarks.execute.jobs import WORKER
 
     return WORKER
 

@@ -31,7 +31,7 @@ import click
 import numpy as np
 
 import har_edge
-from har_benchmarks.results import file_facts, to_json
+from har_benchmarks.results.results import file_facts, to_json
 from har_edge.arrays import Pixels
 from har_edge.commands.harness import note, run_command
 from har_edge.frames.opencv import import_cv2

@@ -26,8 +26,8 @@ from statistics import median
 import click
 import numpy as np
 
-from har_benchmarks.measure import frames_ahead
-from har_benchmarks.results import file_facts, to_json
+from har_benchmarks.results.results import file_facts, to_json
+from har_benchmarks.tasks.timing import frames_ahead
 from har_edge.arrays import FloatArray, Pixels
 from har_edge.commands.harness import note, run_command
 from har_edge.errors import ModelFileError, SourceError

@@ -20,7 +20,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from har_benchmarks.results import file_facts, to_json
+from har_benchmarks.results.results import file_facts, to_json
 from har_edge.arrays import FloatArray, Pixels
 from har_edge.commands.harness import note, run_command
 from har_edge.frames.opencv import import_cv2

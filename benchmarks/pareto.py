@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from har_benchmarks.results import to_json
+from har_benchmarks.results.results import to_json
 from har_edge.machine.facts import machine_facts
 from har_edge.model.file import ModelFile, read_model_file
 

@@ -27,7 +27,7 @@ import click
 import numpy as np
 
 import har_edge.recognition.taught
-from har_benchmarks.results import file_facts, to_json
+from har_benchmarks.results.results import file_facts, to_json
 from har_edge.arrays import FloatArray
 from har_edge.commands.harness import note, run_command
 from har_edge.frames.preprocess import IMAGE_SUFFIXES, VIDEO_SUFFIXES

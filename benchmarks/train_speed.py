@@ -29,17 +29,17 @@ from typing import Any
 import click
 import numpy as np
 
-from har_benchmarks.results import to_json
+from har_benchmarks.results.results import to_json
 from har_edge.commands.harness import run_command
 from har_edge.errors import DataError
 from har_edge.machine.facts import machine_facts
 from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig
-from har_train.data import Sample, load_dataset
-from har_train.features import BATCH_FRAMES, cache_dataset, encode_dataset
-from har_train.model import build_classifier, build_encoder, import_keras
-from har_train.windows import build_windows, training_epoch
+from har_train.dataset.samples import Sample, load_dataset
+from har_train.features.cache import BATCH_FRAMES, cache_dataset, encode_dataset
+from har_train.model.network import build_classifier, build_encoder, import_keras
+from har_train.training.windows import build_windows, training_epoch
 
 
 @click.command()
@@ -150,7 +150,7 @@ def _peak_mb(config: FitConfig, samples: list[Sample]) -> float:
                 rows.writerow((path, s.label, path, split))
                 seen[s.label] += 1
         command = [
-            sys.executable, "-c", "from har_train.cli import main; main()", "fit", str(manifest),
+            sys.executable, "-m", "har_train", "fit", str(manifest),
             "--out", f"{folder}/run", "--cache", f"{folder}/cache", "--weights", config.weights,
             "--num-frames", str(config.num_frames), "--frame-rate", str(config.frame_rate_hz),
             "--epochs", "1",

@@ -2,7 +2,7 @@
 
     python convert/measure_int8.py RUN [--data DATA] [--clips 512] > result.json
 
-Converts a run to int8 without and with `har_convert.ptq`, then with 16 to 192 calibration
+Converts a run to int8 without and with `har_convert.tflite.ptq`, then with 16 to 192 calibration
 frames, and compares each file with Keras on the same held-out files. Needs the convert extra;
 the converter's noise goes to standard error.
 """

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from har_convert.ptq import backbone_of
 from har_convert.run_folder import find_run, iter_clips, load_run
-from har_convert.to_tflite import SIGNATURE_KEYS, export
+from har_convert.tflite.export import SIGNATURE_KEYS, export
+from har_convert.tflite.ptq import backbone_of
 from har_convert.verify import Clips, Outputs, compare, measure_latency
 from har_convert.worker import Maker, load_parts
 from har_edge.machine.facts import machine_facts

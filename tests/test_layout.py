@@ -87,7 +87,7 @@ def test_audit_needs_no_tensorflow() -> None:
     """`har-convert audit` works where only har-edge itself is installed."""
     model = ROOT / "tests" / "assets" / "tiny-int8.tflite"
     statement = (
-        "from har_convert.cli import audit; "
+        "from har_convert.commands import audit; "
         f"audit.main([{str(model)!r}, '--output-format', 'json'], standalone_mode=False)"
     )
     loaded = loaded_modules(statement)

@@ -1,5 +1,5 @@
 """`python -m har_benchmarks` is `har-bench`."""
 
-from har_benchmarks.cli import main
+from har_benchmarks.commands import main
 
 main()

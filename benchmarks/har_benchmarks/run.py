@@ -8,14 +8,14 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from har_benchmarks.jobs import WORKER
-from har_benchmarks.manager import Note, carry_out
-from har_benchmarks.plan import Journal, Plan
-from har_benchmarks.plots import import_matplotlib
-from har_benchmarks.recommend import Constraints, recommend
-from har_benchmarks.results import Report, build_report
-from har_benchmarks.stability import find_problems
-from har_benchmarks.write import write_report
+from har_benchmarks.execute.jobs import WORKER
+from har_benchmarks.execute.manager import Note, carry_out
+from har_benchmarks.plan.plan import Journal, Plan
+from har_benchmarks.render.plots import import_matplotlib
+from har_benchmarks.render.write import write_report
+from har_benchmarks.results.recommend import Constraints, recommend
+from har_benchmarks.results.results import Report, build_report
+from har_benchmarks.results.stability import find_problems
 from har_edge.errors import DataError
 from har_edge.machine.facts import machine_facts
 from har_edge.paths import display_path

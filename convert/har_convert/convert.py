@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from har_convert.audit import audit_flatbuffer, runtimes_for, try_runtime
+from har_convert.audit.audit import audit_flatbuffer, runtimes_for, try_runtime
+from har_convert.onnx.export import OPSET
 from har_convert.recipe import Recipe, fallbacks
 from har_convert.run_folder import HeldOut, Run
-from har_convert.sensitivity import LayerError, sensitive_layers
-from har_convert.to_onnx import OPSET
+from har_convert.tflite.sensitivity import LayerError, sensitive_layers
 from har_convert.verify import (
     Outputs,
     Verification,

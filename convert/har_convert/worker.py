@@ -25,13 +25,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from har_convert.metadata import attach_metadata
-from har_convert.ptq import backbone_of, prepare, prepare_float16
+from har_convert.onnx.export import export_onnx, quantize_onnx, take_pixels
 from har_convert.recipe import CALIBRATED, Recipe
 from har_convert.run_folder import HeldOut, LabelledClip, Run, iter_clips, load_run
-from har_convert.sensitivity import MAX_FRAMES, measure_sensitivity
-from har_convert.to_onnx import export_onnx, quantize_onnx, take_pixels
-from har_convert.to_tflite import Calibration, export, quantize
+from har_convert.tflite.export import Calibration, export, quantize
+from har_convert.tflite.metadata import attach_metadata
+from har_convert.tflite.ptq import backbone_of, prepare, prepare_float16
+from har_convert.tflite.sensitivity import MAX_FRAMES, measure_sensitivity
 from har_edge.errors import DataError, HarError
 
 LOG_NAME = "convert.log"

@@ -23,8 +23,8 @@ from har_convert.run_folder import Run, load_run
 from har_convert.worker import Job, work
 from har_edge.model.spec import ClipSpec
 from har_train.config import FitConfig, Head, HeadInput
-from har_train.fit import fit
 from har_train.run_folder import save_run
+from har_train.training.fit import fit
 from tests.conftest import write_video
 
 RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -79,7 +79,7 @@ def network() -> Any:
 
 
 def _small_encoder(clip: ClipSpec, config: FitConfig) -> Any:
-    """In place of `har_train.model.build_encoder`, whose MobileNetV2 takes minutes in all."""
+    """In place of `build_encoder`, whose MobileNetV2 takes minutes in all."""
     import keras
 
     del config
@@ -147,7 +147,7 @@ def train(
         )
         folder = tmp_path_factory.mktemp(head) / "colours"
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("har_train.fit.build_encoder", _small_encoder)
+            patch.setattr("har_train.training.fit.build_encoder", _small_encoder)
             save_run(fit(config, cache=cache), folder)
         return folder
 

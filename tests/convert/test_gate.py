@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from har_convert.cli import cli
+from har_convert.commands import cli
 from har_convert.convert import Conversion, ConversionError, Options, _Session, advise, convert
 from har_convert.recipe import Recipe
 from har_convert.run_folder import Run, load_run

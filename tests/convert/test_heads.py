@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from har_convert.audit import audit
+from har_convert.audit.audit import audit
 from har_convert.convert import convert
 from har_convert.run_folder import iter_clips, load_run
 from har_convert.worker import Maker, load_parts

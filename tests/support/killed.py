@@ -17,10 +17,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import click
 
-import har_train.fit
+import har_train.training.fit
 from har_edge.model.spec import ClipSpec
 from har_train.config import FitConfig
-from har_train.model import import_keras
+from har_train.model.network import import_keras
 from har_train.run_folder import checkpoint_folder, resume_config, save_run
 
 
@@ -44,8 +44,8 @@ def small_encoder(clip: ClipSpec, config: FitConfig) -> Any:
 def main() -> None:
     folder, cache = map(Path, sys.argv[1:])
     import_keras()
-    har_train.fit.build_encoder = small_encoder
-    result = har_train.fit.fit(
+    har_train.training.fit.build_encoder = small_encoder
+    result = har_train.training.fit.fit(
         resume_config(folder),
         cache=cache,
         checkpoints=checkpoint_folder(folder),

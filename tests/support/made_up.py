@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from har_benchmarks.results import SCHEMA_VERSION, Report
+from har_benchmarks.results.results import SCHEMA_VERSION, Report
 from har_benchmarks.stats import median, relative_spread, summarise
 
 CALM = {

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from har_benchmarks.cases import find_models, make_cases
-from har_benchmarks.data import Item
-from har_benchmarks.manager import carry_out
-from har_benchmarks.plan import Journal, Plan, Settings
-from har_benchmarks.recommend import Constraints, recommend
-from har_benchmarks.results import Report, build_report
-from har_benchmarks.stability import find_problems
+from har_benchmarks.execute.manager import carry_out
+from har_benchmarks.plan.cases import find_models, make_cases
+from har_benchmarks.plan.data import Item
+from har_benchmarks.plan.plan import Journal, Plan, Settings
+from har_benchmarks.results.recommend import Constraints, recommend
+from har_benchmarks.results.results import Report, build_report
+from har_benchmarks.results.stability import find_problems
 from har_edge.machine.facts import machine_facts
 
 ASSETS = Path(__file__).parents[1] / "assets"

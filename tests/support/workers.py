@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from har_benchmarks import worker
+from har_benchmarks.execute import worker
 from har_edge.errors import BackendError
 from har_edge.model.loaded import Model, load_model
 

@@ -24,10 +24,9 @@ from har_edge.recognition.recognizer import Recognizer
 from har_edge.sources.clips import load_frames
 from har_edge.sources.open import open_source
 from har_train.config import FitConfig, load_config
-from har_train.data import Sample, load_dataset
-from har_train.evaluate import SplitPredictions
-from har_train.fit import FitResult, fit
-from har_train.report import write_predictions
+from har_train.dataset.samples import Sample, load_dataset
+from har_train.reports.metrics import SplitPredictions
+from har_train.reports.tables import write_predictions
 from har_train.run_folder import (
     _write_samples,
     check_free,
@@ -37,6 +36,7 @@ from har_train.run_folder import (
     save_run,
     start_checkpoints,
 )
+from har_train.training.fit import FitResult, fit
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train

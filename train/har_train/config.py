@@ -68,7 +68,7 @@ class FitConfig:
         frame_rate_hz: Frames sampled per second of a clip.
         size: Height and width of a frame in pixels.
         resize: `stretch` or `crop`, see `har_edge.model.spec.ClipSpec`.
-        backbone: Image network, a key of `har_train.model.BACKBONES`.
+        backbone: Image network, a key of `har_train.model.network.BACKBONES`.
         alpha: Its width multiplier.
         weights: `imagenet`, `none`, a weights file for the backbone without its top, or the
             `model.keras` of a run whose backbone is taken over.

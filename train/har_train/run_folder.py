@@ -20,11 +20,10 @@ from har_edge.model.spec import ClipSpec
 from har_edge.paths import display_path
 from har_edge.sources.clips import load_frames, window_indices
 from har_train.config import FitConfig, load_config, save_config
-from har_train.data import SPLITS, Sample
-from har_train.fit import FitResult
-from har_train.keras_run import MODEL_NAME
-from har_train.plots import plot_history
-from har_train.report import (
+from har_train.dataset.samples import SPLITS, Sample
+from har_train.model.keras_run import MODEL_NAME
+from har_train.reports.plots import plot_history
+from har_train.reports.tables import (
     SPAN_COLUMNS,
     has_spans,
     relative,
@@ -32,6 +31,7 @@ from har_train.report import (
     write_predictions,
     write_report,
 )
+from har_train.training.fit import FitResult
 
 # Enough for stable int8 ranges; the file stays at some 25 MB for 224 x 224.
 REPRESENTATIVE_FRAMES = 192

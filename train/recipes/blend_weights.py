@@ -19,7 +19,7 @@ import click
 
 from har_edge.model.spec import ClipSpec
 from har_train.config import FitConfig
-from har_train.model import backbone_of, build_encoder
+from har_train.model.network import backbone_of, build_encoder
 
 
 def blend(start: Any, tuned: Any, share: float) -> None:

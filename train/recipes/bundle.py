@@ -18,7 +18,7 @@ import numpy as np
 
 from har_edge.model.spec import ModelSpec
 from har_train.config import FitConfig, load_config, save_config
-from har_train.data import load_dataset
+from har_train.dataset.samples import load_dataset
 from har_train.run_folder import representative_set
 
 BUNDLED = Path(__file__).parents[2] / "convert" / "har_convert" / "bundled"

@@ -17,8 +17,8 @@ import click
 import numpy as np
 
 from har_train.config import FitConfig, load_config
-from har_train.features import default_cache
-from har_train.fit import fit
+from har_train.features.cache import default_cache
+from har_train.training.fit import fit
 
 FIGURES = ("val_accuracy", "accuracy", "window_accuracy")
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from har_train.data import SPLITS, Sample, assign_splits, group_of
-from har_train.findings import find_copies, find_near_copies
-from har_train.scan import scan_files
+from har_train.dataset.samples import SPLITS, Sample, assign_splits, group_of
+from har_train.explore.findings import find_copies, find_near_copies
+from har_train.explore.scan import scan_files
 
 # Bits of 64 in which the perceptual hashes of near-duplicates may differ.
 MAX_HASH_DISTANCE = 4

@@ -1,0 +1,1 @@
+"""Processes that measure, and who looks after them."""

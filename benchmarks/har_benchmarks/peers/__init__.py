@@ -1,0 +1,1 @@
+"""What else could be run instead, on the same frames."""

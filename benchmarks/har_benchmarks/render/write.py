@@ -1,0 +1,53 @@
+"""Write everything that a report becomes into its folder."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from har_benchmarks.render.html import to_html
+from har_benchmarks.render.markdown import to_csv, to_markdown
+from har_benchmarks.render.plots import draw_all
+from har_benchmarks.results.results import REPORT_NAME, Report, to_json
+from har_edge.errors import OutputError
+from har_edge.paths import display_path
+
+PNG_DPI = 160
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """Write report.json, report.md, report.csv, report.html and a PNG for each plot.
+
+    Args:
+        report: What `build_report` gave, with what was added to it.
+        folder: Where to; files of an earlier call are replaced.
+
+    Raises:
+        OutputError: if they cannot be written.
+        MissingExtraError: if matplotlib is not installed.
+    """
+    from matplotlib import pyplot
+
+    pictures: list[tuple[str, bytes]] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, title, figure in draw_all(report):
+            svg = io.BytesIO()
+            figure.savefig(svg, format="svg", metadata={"Date": None})
+            figure.savefig(folder / f"{name}.png", dpi=PNG_DPI)
+            pyplot.close(figure)
+            pictures.append((title, svg.getvalue()))
+        texts = {
+            "report.md": to_markdown(report),
+            "report.csv": to_csv(report),
+            "report.html": to_html(report, pictures),
+            # Last: who sees it knows that the rest is there.
+            REPORT_NAME: to_json(report),
+        }
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"{display_path(folder)} cannot be written: {error.strerror}. Free space there, or "
+            "give another --out."
+        ) from error

@@ -1,0 +1,1 @@
+"""What a run found: figures derived once, judged and compared."""

@@ -1,0 +1,155 @@
+"""Was the machine calm enough to believe the figures? What was not, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from har_benchmarks.results.results import Report, measured
+from har_benchmarks.stats import median, summarise
+
+# Medians of rounds that differ more than this hide a difference of a few per cent.
+MAX_SPREAD = 0.05
+MAX_DRIFT = 0.05
+MAX_APART = 0.12  # cases whose drifts differ more (over twice the above) did not share a cause
+MAX_NAMED = 3
+MAX_OTHER_CORES = 0.25
+MAX_STOLEN_CORES = 0.02
+MAX_TAIL = 2.0  # p99 over p50
+HOT_C = 80.0  # a Raspberry Pi slows down at 80 degrees, soft limit first
+ENOUGH_ROUNDS = 4
+
+
+def find_problems(report: Report) -> list[dict[str, str]]:
+    """List what makes a report's figures doubtful.
+
+    Returns:
+        Rows of `kind`, `detail` (what was seen) and `advice` (what to do), the machine's first.
+    """
+    cases = measured(report)
+    states = [r["machine"] for case in cases for r in case["rounds"]]
+    return [
+        *_machine_problems(report["machine"], states),
+        *_spread(cases),
+        *_drift(cases),
+        *_tails(cases),
+    ]
+
+
+def _problem(kind: str, detail: str, advice: str) -> dict[str, str]:
+    return {"kind": kind, "detail": detail, "advice": advice}
+
+
+def _machine_problems(
+    machine: Mapping[str, Any], states: Sequence[Mapping[str, Any]]
+) -> Iterable[dict[str, str]]:
+    governor = machine.get("governor")
+    if governor not in (None, "performance"):
+        yield _problem(
+            "governor",
+            f"The frequency governor is {governor}, not performance.",
+            "Run: echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/"
+            "scaling_governor",
+        )
+    slowed = sorted({name for state in states for name in _throttled(state)})
+    events = [s["throttling"]["events"] for s in states if (s["throttling"] or {}).get("events")]
+    if slowed or (events and max(events) > min(events)):
+        yield _problem(
+            "throttling",
+            f"The processor was slowed down while measuring: {', '.join(slowed) or 'throttled'}.",
+            "Cool it (heat sink, fan), use the power supply made for the board, and measure again.",
+        )
+    hottest = max((s["temperature_c"] for s in states if s["temperature_c"]), default=0.0)
+    if hottest >= HOT_C:
+        yield _problem(
+            "heat",
+            f"The processor reached {hottest:g} °C.",
+            "Cool it, or let it rest, and measure again; --sustained MINUTES shows the drift.",
+        )
+    yield from _other_load(states)
+
+
+def _throttled(state: Mapping[str, Any]) -> list[str]:
+    return list((state.get("throttling") or {}).get("now", ()))
+
+
+def _other_load(states: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, str]]:
+    others = [s["other_cores"] for s in states if s["other_cores"] is not None]
+    if others and summarise(others)["p90"] > MAX_OTHER_CORES:
+        yield _problem(
+            "other load",
+            f"Other programs kept {summarise(others)['p90']:.2f} cores busy in one round of ten.",
+            "Close them (top shows which) and measure again.",
+        )
+    stolen = [s["stolen_cores"] for s in states if s["stolen_cores"] is not None]
+    if stolen and summarise(stolen)["p90"] > MAX_STOLEN_CORES:
+        yield _problem(
+            "hypervisor",
+            f"The hypervisor took {summarise(stolen)['p90']:.2f} cores in one round of ten.",
+            "Measure on a machine of your own, or take more --rounds at another time.",
+        )
+
+
+def _spread(cases: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, str]]:
+    loose = {c["key"]: c["summary"]["round_spread"] for c in cases if len(c["rounds"]) > 2}
+    loose = {key: spread for key, spread in loose.items() if spread > MAX_SPREAD}
+    if loose:
+        worst = max(loose, key=lambda key: loose[key])
+        yield _problem(
+            "spread",
+            f"Rounds differ by more than {MAX_SPREAD:.0%} in {len(loose)} of {len(cases)} cases, "
+            f"most in {worst} ({loose[worst]:.1%} between quartiles).",
+            "Close other programs, fix the frequency, and take more --rounds.",
+        )
+
+
+def _drift(cases: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, str]]:
+    """Compare the last third of the rounds with the first, case by case."""
+    changes = {}
+    for case in cases:
+        medians = [median(r["step_ms"]) for r in case["rounds"]]
+        third = len(medians) // 3
+        if len(medians) >= ENOUGH_ROUNDS and third:
+            changes[case["key"]] = median(medians[-third:]) / median(medians[:third]) - 1
+    if not changes:
+        return
+    typical = median(list(changes.values()))
+    if (1 + max(changes.values())) / (1 + min(changes.values())) - 1 > MAX_APART:
+        yield _drift_apart(changes)
+    elif abs(typical) > MAX_DRIFT:
+        holds = "; comparisons within this run still hold, since all cases drifted together"
+        yield _problem(
+            "drift",
+            f"The last rounds were {typical:+.1%} against the first ones.",
+            f"Let the machine warm up before, or cool it{holds if len(changes) > 1 else ''}.",
+        )
+
+
+def _drift_apart(changes: Mapping[str, float]) -> dict[str, str]:
+    """Name the cases that changed most, and the one that changed least."""
+    order = sorted(changes, key=lambda key: -abs(changes[key]))
+    *drifting, steady = [k for k in order[:-1] if abs(changes[k]) > MAX_DRIFT] + order[-1:]
+    named = [f"{changes[key]:+.1%} in {key}" for key in drifting[:MAX_NAMED]]
+    if len(drifting) > MAX_NAMED:
+        named.append(f"more than {MAX_DRIFT:.0%} in {len(drifting) - MAX_NAMED} more")
+    return _problem(
+        "drift",
+        f"Between the first and the last rounds the cases changed differently: {', '.join(named)}, "
+        f"but {changes[steady]:+.1%} in {steady}.",
+        "Do not compare the cases named: their figures depend on when they were measured. Close "
+        "other programs, let the machine warm up, and run again.",
+    )
+
+
+def _tails(cases: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, str]]:
+    tails = {c["key"]: c["summary"]["p99_ms"] / c["summary"]["p50_ms"] for c in cases}
+    long = {key: tail for key, tail in tails.items() if tail > MAX_TAIL}
+    if long:
+        worst = max(long, key=lambda key: long[key])
+        yield _problem(
+            "tail",
+            f"One call in a hundred takes more than {MAX_TAIL:g} times the median in {len(long)} "
+            f"of {len(cases)} cases, most in {worst} ({long[worst]:.1f} times).",
+            "Something interrupts the model: close other programs, or leave one core free by "
+            "fewer threads.",
+        )

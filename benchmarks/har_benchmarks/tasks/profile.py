@@ -1,0 +1,77 @@
+"""What each operator costs, where a runtime tells: onnxruntime does, LiteRT's package does not."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from har_benchmarks.execute.worker import LoadModel, Say
+from har_edge.errors import BackendError
+from har_edge.model.file import read_model_file
+from har_edge.model.runtimes import ONNX_RUNTIME, SIGNATURES, import_runtime
+
+NO_PROFILE = (
+    "{} gives no profile by operator through its Python package. Profile the ONNX pair, or take "
+    "the runtime's own benchmark program."
+)
+
+
+def profile(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, Any]:
+    """Profile an ONNX pair.
+
+    Args:
+        job: As for `measure.timing`.
+        say: Takes events.
+        load: Not used: a session must be told to profile when it is made.
+
+    Returns:
+        `ops`: rows of signature, op, nodes, and the mean time of all its nodes in one call, in ms.
+
+    Raises:
+        BackendError: if the runtime gives no profile.
+    """
+    del load
+    if job["backend"] != ONNX_RUNTIME:
+        raise BackendError(NO_PROFILE.format(job["backend"]))
+    runtime = import_runtime(ONNX_RUNTIME)
+    file = read_model_file(job["model"])
+    rows: list[dict[str, Any]] = []
+    for signature, network in zip(SIGNATURES, file.networks, strict=True):
+        say("stage", name=f"profiling {signature}")
+        with tempfile.TemporaryDirectory() as folder:
+            options = runtime.SessionOptions()
+            options.intra_op_num_threads, options.inter_op_num_threads = job["num_threads"], 1
+            options.log_severity_level = 3
+            options.enable_profiling = True
+            options.profile_file_prefix = str(Path(folder) / "profile")
+            session = runtime.InferenceSession(network, options, ["CPUExecutionProvider"])
+            (given,) = session.get_inputs()
+            dtype = np.uint8 if given.type == "tensor(uint8)" else np.float32
+            frame = np.random.default_rng(0).integers(0, 256, given.shape).astype(dtype)
+            calls = job["warmup_runs"] + job["num_runs"]
+            for _ in range(calls):
+                session.run(None, {given.name: frame})
+            events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+        rows += op_rows(signature, events, calls)
+    return {"ops": rows}
+
+
+def op_rows(signature: str, events: list[Mapping[str, Any]], calls: int) -> list[dict[str, Any]]:
+    """Add up a session's profile by kind of operator, the most expensive first."""
+    time_ms: dict[str, float] = defaultdict(float)
+    nodes: dict[str, set[str]] = defaultdict(set)
+    for event in events:
+        op = event.get("args", {}).get("op_name")
+        if event.get("cat") == "Node" and op and str(event["name"]).endswith("_kernel_time"):
+            time_ms[op] += event["dur"] / 1e3 / calls
+            nodes[op].add(str(event["name"]))
+    return [
+        {"signature": signature, "op": op, "nodes": len(nodes[op]), "ms": round(time_ms[op], 4)}
+        for op in sorted(time_ms, key=lambda op: -time_ms[op])
+    ]

@@ -1,0 +1,1 @@
+"""Keras to TFLite, and what is written into the file."""

@@ -1,0 +1,1 @@
+"""Backbone features: augmented views, the cache, many processes."""

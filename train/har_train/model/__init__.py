@@ -1,0 +1,1 @@
+"""Networks: backbone and temporal head, built and loaded again."""

@@ -1,0 +1,95 @@
+"""A training's result on disk, loaded again: the Keras model of a run folder in its two parts."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from har_edge.errors import DataError
+from har_edge.model.spec import ModelSpec
+from har_edge.paths import display_path
+from har_train.config import FitConfig, load_config
+from har_train.model.network import import_keras
+
+MODEL_NAME = "model.keras"
+
+
+@dataclass(frozen=True)
+class KerasRun:
+    """A trained Keras model in its two parts.
+
+    Attributes:
+        path: The `.keras` file.
+        spec: What the run folder says of it.
+        config: Settings that it was trained with.
+        encoder: (N, H, W, 3) pixels in 0..255 -> (N, D) features.
+        classifier: (N, T, D) features -> (N, C) probabilities, untempered.
+    """
+
+    path: Path
+    spec: ModelSpec
+    config: FitConfig
+    encoder: Any
+    classifier: Any
+
+
+def load_run(path: str | os.PathLike[str]) -> KerasRun:
+    """Load a run folder's model.
+
+    Args:
+        path: The folder, or a `.keras` file in it.
+
+    Raises:
+        DataError: if anything is missing or damaged.
+        SpecError: if the spec is broken.
+    """
+    given = Path(path)
+    file = given if given.suffix == ".keras" and not given.is_dir() else given / MODEL_NAME
+    spec_path = file.parent / "spec.json"
+    missing = [p.name for p in (file, spec_path) if not p.is_file()]
+    if missing:
+        raise DataError(
+            f"{display_path(file.parent)} is no run folder: {', '.join(missing)} missing. Give a "
+            "folder that har-train fit wrote, or a .keras file in one."
+        )
+    spec = ModelSpec.from_json(spec_path.read_bytes(), where=display_path(spec_path))
+    config = load_settings(file.parent)
+    encoder, classifier = _load_parts(file)
+    outputs = classifier.output_shape[-1]
+    if outputs != len(spec.labels) or encoder.input_shape[1:] != spec.clip.frame_shape:
+        raise DataError(
+            f"{display_path(file)} should have {len(spec.labels)} classes and take frames of shape "
+            f"{spec.clip.frame_shape}, as spec.json says. Received {outputs} and "
+            f"{encoder.input_shape[1:]}. Put the model beside its own spec.json."
+        )
+    return KerasRun(file, spec, config, encoder, classifier)
+
+
+def load_settings(folder: Path) -> FitConfig:
+    """Read the settings of a run folder.
+
+    Raises:
+        DataError: if they are missing or broken.
+    """
+    settings = load_config(folder / "config.toml")
+    if "data" not in settings:
+        raise DataError(
+            f"{display_path(folder / 'config.toml')} should name its data. Train again."
+        )
+    return FitConfig(**settings)
+
+
+def _load_parts(file: Path) -> tuple[Any, Any]:
+    """Load a model that `model.join_model` joined."""
+    keras = import_keras()
+    try:
+        model = keras.models.load_model(file, compile=False)
+        return model.get_layer("frames").layer, model.get_layer("classify")
+    # Keras raises whatever zipfile, json and h5py raise, and bare ValueError for layers.
+    except Exception as error:
+        raise DataError(
+            f"{display_path(file)} cannot be loaded as a model of har-train: {error} "
+            "Copy it again, or train again."
+        ) from error

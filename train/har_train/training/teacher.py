@@ -1,0 +1,69 @@
+"""A trained model as the teacher of another: what it answers to the very pictures of a batch.
+
+Source: Hinton et al., Distilling the Knowledge in a Neural Network (2015); that both see the same
+box of the same mixed picture: Beyer et al., Knowledge distillation: A good teacher is patient and
+consistent (CVPR 2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from har_edge.errors import DataError
+from har_edge.paths import display_path
+from har_train.config import FitConfig
+from har_train.model.keras_run import KerasRun, load_run
+from har_train.training.finetune import join_encoder, resized_encoder, shortened_classifier
+from har_train.training.windows import Floats, Teacher
+
+
+def load_teacher(config: FitConfig, labels: Sequence[str]) -> Teacher | None:
+    """Load the model that the settings name as the teacher.
+
+    Args:
+        config: Names it; gives T and the size of the frames that stage 2 draws.
+        labels: All that is learnt, in order.
+
+    Returns:
+        Pixels (B, T, H, W, 3) in 0..255 -> probabilities (B, C), as the network gives them, without
+        its temperature. None if the settings name no teacher.
+
+    Raises:
+        DataError: if there is no such run, or its labels or windows are others.
+    """
+    if not config.teacher:
+        return None
+    run = load_run(config.teacher)
+    _check_fits(run, config, labels)
+    network: Any = join_encoder(
+        resized_encoder(run.encoder, config.drawn_size),
+        shortened_classifier(run.classifier, config.drawn_frames),
+        config.drawn_frames,
+    )
+
+    def answer(inputs: Floats) -> Floats:
+        return np.asarray(network.predict_on_batch(inputs), dtype=np.float32)
+
+    return answer
+
+
+def _check_fits(run: KerasRun, config: FitConfig, labels: Sequence[str]) -> None:
+    shown, spec = display_path(run.path), run.spec
+    if tuple(spec.labels) != tuple(labels):
+        raise DataError(
+            f"The teacher {shown} should answer with what is learnt: {', '.join(labels)}. Received "
+            f"{', '.join(spec.labels)}. Give a run of the same labels."
+        )
+    if run.config.head_input == "differences" and config.drawn_frames < 2:
+        raise DataError(
+            f"The teacher {shown} sees differences of frames and should be asked about 2 or more. "
+            "Received --fine-tune-frames 1. Give 2, or another teacher."
+        )
+    if spec.clip.num_frames != config.num_frames:
+        raise DataError(
+            f"The teacher {shown} should see windows of {config.num_frames} frames. Received "
+            f"{spec.clip.num_frames}. Give a run with --num-frames {config.num_frames}."
+        )
