@@ -13,6 +13,7 @@ from typing import Any
 
 from har_edge.commands.options.sinks import build_decider, build_outlet_options
 from har_edge.commands.options.sources import build_follow, build_openers
+from har_edge.config import RunLimits
 from har_edge.errors import OutputError
 from har_edge.frames.opencv import import_cv2
 from har_edge.model.loaded import Model, load_model
@@ -21,7 +22,7 @@ from har_edge.recognition.events import EventTracker
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.teach import load_taught
 from har_edge.run.lanes import Follow, SourceOpener
-from har_edge.run.runner import Run, RunLimits, RunResult
+from har_edge.run.runner import Run, RunResult
 from har_edge.run.stop_signals import stop_signals
 from har_edge.sinks.base import Note
 from har_edge.sinks.fan_out import Outlets, open_outlets

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from har_edge.config import RunLimits
 from har_edge.durations import format_time
 from har_edge.errors import SourceError, SourceLostError
 from har_edge.frames.frame import Frame
@@ -34,14 +35,6 @@ PROGRESS_INTERVAL_S = 0.1
 PREFETCH_ENCODED = 30
 
 Watcher = Callable[[Frame, "Prediction | None"], bool]
-
-
-@dataclass(frozen=True)
-class RunLimits:
-    """When to stop early: frames in all, seconds of each source's own time."""
-
-    max_frames: int | None = None
-    duration_s: float | None = None
 
 
 @dataclass
@@ -118,7 +111,7 @@ class Run:
     new_decider: Callable[[], Decider]
     tracker: EventTracker = field(default_factory=EventTracker)
     new_gate: Callable[[], MotionGate] | None = None
-    limits: RunLimits = RunLimits()
+    limits: RunLimits = field(default_factory=RunLimits)
     num_workers: int = 1
     inference_hz: float | None = None
     watchdog: Watchdog = field(default_factory=Watchdog)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    from har_edge.server.uploads import Limits
+from har_edge.config import RequestLimits
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 SHORTEST_TOKEN = 8
@@ -137,11 +136,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def build_limits(options: Mapping[str, Any]) -> Limits:
+def build_limits(options: Mapping[str, Any]) -> RequestLimits:
     """Collect what a request may cost from the command's values."""
-    from har_edge.server.uploads import Limits
 
-    return Limits(
+    return RequestLimits(
         max_upload_bytes=int(options["max_upload_mb"] * 2**20),
         max_pixels=int(options["max_megapixels"] * 1e6),
         max_clip_s=options["max_clip_s"],

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from har_edge.config import LiveOptions, StdinFormat
     from har_edge.run.lanes import Follow, SourceOpener
     from har_edge.sinks.base import Note
-    from har_edge.sources.base import LiveOptions
-    from har_edge.sources.captures.pipe import StdinFormat
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -22,7 +21,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def _parse_stdin_format(_: object, __: object, text: str | None) -> StdinFormat | None:
     if text is None:
         return None
-    from har_edge.sources.captures.pipe import StdinFormat
+    from har_edge.config import StdinFormat
 
     try:
         return StdinFormat.parse(text)
@@ -188,7 +187,7 @@ def _opener(name: str, options: Mapping[str, Any], shown: str) -> SourceOpener:
 
 
 def _live_options(options: Mapping[str, Any]) -> LiveOptions:
-    from har_edge.sources.base import LiveOptions
+    from har_edge.config import LiveOptions
 
     return LiveOptions(
         stall_timeout_s=options["stall_timeout"],

@@ -21,13 +21,14 @@ import pytest
 from PIL import Image
 
 import har_edge
+from har_edge.config import StdinFormat
 from har_edge.errors import SourceError, SourceRefusedError
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.captures.camera import CameraCapture, PicameraCapture
 from har_edge.sources.captures.devices import CameraDevice, advice, device_path, list_cameras
 from har_edge.sources.captures.ffmpeg import OPENCV_OPTIONS, OpenCvStream, has_av, open_stream
 from har_edge.sources.captures.http import open_http, response_kind, url_kind
-from har_edge.sources.captures.pipe import PipeCapture, StdinFormat
+from har_edge.sources.captures.pipe import PipeCapture
 from har_edge.sources.live.open import live_pipe
 from har_edge.sources.live.source import LiveSource
 from har_edge.sources.open import open_source
