@@ -1,23 +1,53 @@
-"""What a model file says of itself, and how the runtime sees it."""
+"""`har-edge info`: what a model file says of itself, and how the runtime sees it."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
-from har_edge.model.loaded import load_model
-from har_edge.paths import display_path
+import click
+
+from har_edge.commands.options.fields import setting
+from har_edge.config import ModelConfig
 
 
-def describe(model: str | os.PathLike[str] | None, backend: str = "auto") -> dict[str, Any]:
+@click.command()
+@click.argument("model", default=ModelConfig.model, metavar="[MODEL]")
+@setting(ModelConfig, "backend", "--backend", help="Runtime to load the model in.")
+@click.option(
+    "--output-format",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="A table or one JSON object.",
+)
+def info(model: str, backend: str, output_format: str) -> None:
+    """Print everything that MODEL (har15, clips, a .tflite or an .onnx file) says of itself.
+
+    \b
+    Examples:
+      har-edge info
+      har-edge info clips --output-format json
+    """
+    facts = describe(model, backend)
+    if output_format == "json":
+        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        click.echo(format_table(facts))
+
+
+def describe(model: str | os.PathLike[str] | None, backend: str = "auto") -> dict[str, object]:
     """Collect a model's spec, its size and the runtime that loads it, as plain values.
 
     Raises:
         ModelFileError: if the file is missing, damaged or not one of ours.
         BackendError: if no runtime is there or it refuses the model.
     """
+    from har_edge.model.loaded import load_model
+    from har_edge.paths import display_path
+
     loaded = load_model(model, backend=backend)
     return {
         "path": display_path(loaded.path),
@@ -28,7 +58,7 @@ def describe(model: str | os.PathLike[str] | None, backend: str = "auto") -> dic
     }
 
 
-def format_table(facts: Mapping[str, Any]) -> str:
+def format_table(facts: Mapping[str, object]) -> str:
     """Lay the facts out in two columns, nested ones indented."""
     lines: list[str] = []
     for key, value in facts.items():
@@ -40,7 +70,7 @@ def format_table(facts: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _show(value: Any) -> str:
+def _show(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     if isinstance(value, float):
