@@ -6,7 +6,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import uvicorn
 from fastapi import Depends, FastAPI, Request
@@ -20,8 +19,11 @@ from har_edge.server.head_requests import HeadMiddleware
 from har_edge.server.metrics import MetricsMiddleware
 from har_edge.server.problems import install_problem_handlers
 from har_edge.server.routes.live import live_routes
-from har_edge.server.routes.meta import model_routes, open_routes
+from har_edge.server.routes.meta import health_routes, model_routes
+from har_edge.server.routes.page import page_routes
 from har_edge.server.routes.predict import PREDICT_PATH, predict_routes
+from har_edge.server.routes.session import session_routes
+from har_edge.server.routes.streams import stream_routes
 from har_edge.server.schema import Problem
 from har_edge.server.services import Services
 
@@ -65,9 +67,10 @@ def build_app(services: Services, *, origins: tuple[str, ...] = ()) -> FastAPI:
     bearer = [Depends(HTTPBearer(auto_error=False))] if services.guard.required else []
     guarded = [*bearer, Depends(check_token)]
     # Routes are tried in this order.
-    for routes in (predict_routes, model_routes, live_routes):
+    for routes in (predict_routes, model_routes, live_routes, stream_routes):
         app.include_router(routes(services), dependencies=guarded)
-    app.include_router(open_routes(services))
+    for router in (page_routes(), health_routes(services), session_routes(services)):
+        app.include_router(router)
     install_problem_handlers(app)
     _describe_problems(app)
     # The last one added is the first to see a request.
@@ -91,7 +94,7 @@ def _describe_problems(app: FastAPI) -> None:
     """Add the schema of problems, which no route names as its answer, to the document."""
     build = app.openapi
 
-    def openapi() -> dict[str, Any]:
+    def openapi() -> dict[str, object]:
         document = build()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas.setdefault("Problem", Problem.model_json_schema())
