@@ -9,18 +9,15 @@ import tempfile
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
+from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import bgr_to_rgb, import_cv2, opencv_faults, view_as_rgb
 from har_edge.frames.preprocess import load_image
 from har_edge.frames.sampling import FrameSampler
 from har_edge.paths import display_path
-
-if TYPE_CHECKING:
-    pass
-from har_edge.frames.frame import Frame
 
 # Stored frame counts are estimates in some containers; only a clear gap means damage.
 COMPLETE_SHARE = 0.9

@@ -7,11 +7,11 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from har_edge.errors import SourceError
+from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 
 if TYPE_CHECKING:
     from har_edge.sources.captures.pipe import PipeCapture
-from har_edge.frames.frame import Frame
 
 
 class PipeSource:
