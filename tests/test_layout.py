@@ -52,7 +52,7 @@ ORDERS = {
         "model",
     ),
     "har_edge.server": ("app", "routes"),
-    "har_edge.sources": ("open", "live", "web_files pipe", "captures"),
+    "har_edge.sources": ("clips", "open", "live", "web_files pipe", "captures"),
     "har_train": (
         "__main__ __init__",
         "commands",

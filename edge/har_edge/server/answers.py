@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from har_edge.errors import SourceError
+from har_edge.frames.decode import decode_image
 from har_edge.frames.frame import Frame
-from har_edge.frames.preprocess import decode_image
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.loaded import Model
 from har_edge.recognition.decide import Decider

@@ -9,13 +9,12 @@ import tempfile
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
+from har_edge.frames.decode import load_image
 from har_edge.frames.frame import Frame
-from har_edge.frames.opencv import bgr_to_rgb, import_cv2, opencv_faults, view_as_rgb
-from har_edge.frames.preprocess import load_image
+from har_edge.frames.opencv import VideoCapture, bgr_to_rgb, import_cv2, opencv_faults, view_as_rgb
 from har_edge.frames.sampling import FrameSampler
 from har_edge.paths import display_path
 
@@ -153,7 +152,7 @@ class VideoSource:
             return bgr_to_rgb(pixels) if decoded else None
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[Any]:
+    def _open(self) -> Iterator[VideoCapture]:
         cv2 = import_cv2()
         if not self.path.is_file():
             raise SourceError(f"{self.name} does not exist. Check the path.")

@@ -16,9 +16,8 @@ from typing import Literal
 import numpy as np
 
 from har_edge.errors import DataError
-from har_edge.frames.preprocess import VIDEO_SUFFIXES
+from har_edge.media import VIDEO_SUFFIXES, is_media
 from har_edge.paths import display_path
-from har_edge.sources.names import is_media
 
 SPLITS = ("train", "val", "test")
 MANIFEST_COLUMNS = {"path", "label", "group", "split", "start_s", "end_s"}

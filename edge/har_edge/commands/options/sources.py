@@ -125,7 +125,7 @@ def build_follow(options: Mapping[str, Any], note: Note) -> Follow | None:
         SourceError: if one is not there.
     """
     from har_edge.paths import display_path
-    from har_edge.sources.names import watched_folders
+    from har_edge.sources.watch import watched_folders
 
     folders: Sequence[str] = options["watch"]
     if not folders:
@@ -133,7 +133,7 @@ def build_follow(options: Mapping[str, Any], note: Note) -> Follow | None:
     watched_folders(folders)
 
     def follow(stopped: Callable[[], bool]) -> Iterable[SourceOpener]:
-        from har_edge.sources.names import iter_new_files
+        from har_edge.sources.watch import iter_new_files
 
         # Said here, as by now Ctrl-C ends the run and not the process.
         note(f"Watching {', '.join(map(display_path, folders))} for new files; Ctrl-C ends.")
