@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from har_convert.run_folder import LabelledClip
 from har_edge.arrays import Pixels
 from har_edge.errors import DataError
+from har_edge.kinds import is_media
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
 from har_edge.sources.clips import load_frames, window_indices
-from har_edge.sources.names import is_media
 
 DEFAULT_FRAMES = 192
 # Ranges from fewer frames than these say little about those to come.

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from har_edge.errors import DataError
+from har_edge.kinds import is_media
 from har_edge.paths import display_path
-from har_edge.sources.names import is_media
 
 # Where a dataset is split, models are judged on the first of these that it has.
 JUDGED_SPLITS = ("test", "val")

@@ -26,9 +26,6 @@ from har_edge.frames.opencv import bgr_to_rgb, import_cv2
 from har_edge.model.spec import ClipSpec
 from har_edge.paths import display_path
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v"})
-
 # Source: Exif 2.3, 4.6.4 A.
 _ORIENTATION = 0x0112
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from har_edge.errors import SourceError
-from har_edge.frames.preprocess import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from har_edge.kinds import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_media
 from har_edge.paths import display_path
 from har_edge.sources.urls import SCHEMES, has_scheme, is_url, redact
 
@@ -111,13 +111,6 @@ def _read_list(path: Path) -> list[str]:
     if not names:
         raise SourceError(f"{shown} names no source. Write one a line: a file, a URL, camera:0.")
     return names
-
-
-def is_media(path: Path) -> bool:
-    """Whether a path is a file that looks like a still or a video; hidden files are not."""
-    suffix = path.suffix.lower()
-    named_so = suffix in IMAGE_SUFFIXES or suffix in VIDEO_SUFFIXES
-    return named_so and not path.name.startswith(".") and path.is_file()
 
 
 def watched_folders(folders: Iterable[str]) -> list[Path]:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from har_edge.datasets import SPLITS, Sample, list_dataset
 from har_edge.errors import DataError
 from har_edge.model.file import ONNX_SUFFIXES, resolve_model
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
 from har_train.config import default_name
-from har_train.dataset.samples import SPLITS, Sample, list_dataset
 from har_train.evaluation.predict import Predictor, Say, Tick, is_run
 from har_train.model.keras_run import load_settings
 from har_train.reports.metrics import SplitPredictions, measure_tempered
