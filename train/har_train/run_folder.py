@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from har_edge import run_folder
 from har_edge.arrays import Pixels
 from har_edge.datasets import SPLITS, Sample
 from har_edge.errors import DataError, OutputError
@@ -236,8 +237,7 @@ def _write_samples(samples: Sequence[Sample], config: FitConfig, path: Path) -> 
 
 def data_root(config: FitConfig) -> Path:
     """Folder that the paths in a run's tables start from."""
-    data = Path(config.data)
-    return Path(config.root) if config.root else data.parent if data.is_file() else data
+    return run_folder.data_root(config.data, config.root)
 
 
 def representative_set(
