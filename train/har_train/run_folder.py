@@ -17,6 +17,7 @@ from har_edge import run_folder
 from har_edge.arrays import Pixels
 from har_edge.datasets import SPLITS, Sample
 from har_edge.errors import DataError, OutputError
+from har_edge.files import whole_path
 from har_edge.model.file import BUNDLED
 from har_edge.model.spec import ClipSpec
 from har_edge.paths import display_path
@@ -125,8 +126,8 @@ def start_checkpoints(config: FitConfig, folder: Path) -> Path:
         )
     try:
         checkpoints.mkdir(parents=True, exist_ok=True)
-        save_config(config, checkpoints / "config.toml.partial")
-        (checkpoints / "config.toml.partial").replace(checkpoints / "config.toml")
+        with whole_path(checkpoints / "config.toml") as partial:
+            save_config(config, partial)
     except OSError as error:
         discard_start(folder)
         raise OutputError(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
 from har_edge.model.loaded import load_model
 from har_edge.paths import display_path
+from har_edge.table import text_table
 
 
 def describe(model: str | os.PathLike[str] | None, backend: str = "auto") -> dict[str, Any]:
@@ -30,14 +32,15 @@ def describe(model: str | os.PathLike[str] | None, backend: str = "auto") -> dic
 
 def format_table(facts: Mapping[str, Any]) -> str:
     """Lay the facts out in two columns, nested ones indented."""
-    lines: list[str] = []
-    for key, value in facts.items():
-        if isinstance(value, Mapping):
-            lines.append(key)
-            lines += [f"  {k:<22} {_show(v)}" for k, v in value.items()]
+    parts: list[str] = []
+    for nested, group in groupby(facts.items(), lambda fact: isinstance(fact[1], Mapping)):
+        if nested:
+            for key, value in group:
+                rows = [(k, _show(v)) for k, v in value.items()]
+                parts += [key, text_table(rows, align="ll", indent=2)]
         else:
-            lines.append(f"{key:<24} {_show(value)}")
-    return "\n".join(lines)
+            parts.append(text_table([(k, _show(v)) for k, v in group], align="ll"))
+    return "\n".join(part for part in parts if part)
 
 
 def _show(value: Any) -> str:

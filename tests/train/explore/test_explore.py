@@ -32,7 +32,7 @@ from har_train.explore.lookalikes import find_lookalikes
 from har_train.explore.report import save_exploration, summary_text
 from har_train.explore.scan import read_facts
 
-for package in ("imagehash", "matplotlib", "tqdm"):
+for package in ("imagehash", "matplotlib"):
     pytest.importorskip(package)
 pytestmark = pytest.mark.train
 

@@ -13,6 +13,7 @@ import numpy as np
 from har_edge.datasets import SPLITS, Sample, list_dataset
 from har_edge.errors import DataError
 from har_edge.paths import display_path
+from har_edge.table import text_table
 
 
 def load_dataset(data: str | os.PathLike[str], root: str | os.PathLike[str] = "") -> list[Sample]:
@@ -163,7 +164,5 @@ def count_table(samples: Iterable[Sample], splits: Sequence[str] = SPLITS) -> st
     """Lay out how many samples each class has on each side."""
     counts = Counter((s.label, s.split) for s in samples)
     labels = sorted({label for label, _ in counts})
-    width = max([23, *map(len, labels)]) + 1
-    lines = [f"{'class':<{width}}" + "".join(f"{split:>8}" for split in splits)]
-    lines += [f"{c:<{width}}" + "".join(f"{counts[c, s]:>8}" for s in splits) for c in labels]
-    return "\n".join(lines)
+    rows = ((label, *(counts[label, split] for split in splits)) for label in labels)
+    return text_table(rows, ("class", *splits))

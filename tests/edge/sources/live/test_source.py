@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from har_edge.backoff import LONGEST_RETRY_S, Backoff
 from har_edge.errors import SourceError, SourceLostError, SourceRefusedError
 from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import import_cv2
@@ -466,14 +464,6 @@ def test_what_opencv_cannot_do_is_an_error_of_the_source() -> None:
     device = Device(moving(5), import_cv2().error("out of memory"), moving(5), max_retries=5)
     assert len(device.frames()) == 10
     assert device.states[:3] == ["live", "lost", "live"]
-
-
-def test_waits_double_up_to_a_limit_and_differ() -> None:
-    backoff = Backoff(random.Random(0))
-    waits = [backoff.next_s() for _ in range(200)]
-    assert 0.25 <= waits[0] <= 0.5 and 0.5 <= waits[1] <= 1.0 and 1.0 <= waits[2] <= 2.0
-    assert all(LONGEST_RETRY_S / 2 <= w <= LONGEST_RETRY_S for w in waits[3:])
-    assert len(set(waits)) == 200
 
 
 def test_names_hold_no_password() -> None:
