@@ -36,7 +36,7 @@ START = "start the interpreter"
 STEPS = (
     ("import har_edge.commands.main, click", "import har_edge.commands.main"),
     ("import numpy", "import numpy"),
-    ("import our modules", "import har_edge.commands.run"),
+    ("import our modules", "import har_edge.run.build"),
     (
         "read and check the model file",
         "from har_edge.model.file import read_model_file, resolve_model\n"

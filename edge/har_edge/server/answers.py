@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from har_edge.config import RequestLimits
 from har_edge.errors import SourceError
 from har_edge.frames.decode import decode_image
 from har_edge.frames.frame import Frame
@@ -24,7 +25,7 @@ from har_edge.recognition.decide import Decider
 from har_edge.recognition.events import Event, EventTracker
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.recognizer import Recognizer
-from har_edge.server.uploads import Limits, Upload
+from har_edge.server.uploads import Upload
 from har_edge.sources.files import VideoSource
 
 STAGES = ("decode", "preprocess", "encode", "classify")
@@ -48,7 +49,7 @@ class Answering:
 
     new_decider: Callable[[], Decider]
     min_duration_s: float = 0.5
-    limits: Limits = field(default_factory=Limits)
+    limits: RequestLimits = field(default_factory=RequestLimits)
 
     def answer(self, upload: Upload, top_k: int | None, model: Model) -> dict[str, Any]:
         """Recognise an upload.

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from har_edge.config import LiveOptions, StdinFormat
 from har_edge.errors import SourceError, SourceRefusedError
 from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from har_edge.paths import display_path
@@ -18,10 +18,6 @@ from har_edge.sources.base import FrameSource, Notify
 from har_edge.sources.files import ImageSource, VideoSource
 from har_edge.sources.pipe import PipeSource
 from har_edge.sources.urls import is_url
-
-if TYPE_CHECKING:
-    from har_edge.sources.base import LiveOptions
-    from har_edge.sources.captures.pipe import StdinFormat
 
 
 def open_source(
@@ -96,7 +92,7 @@ def _open_stdin(
     options: LiveOptions | None,
     notify: Notify | None,
 ) -> FrameSource:
-    from har_edge.sources.captures.pipe import PipeCapture, StdinFormat
+    from har_edge.sources.captures.pipe import PipeCapture
 
     form = form or StdinFormat()
     capture = PipeCapture(0, form)

@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 
 import har_edge
+from har_edge.config import StdinFormat
 from har_edge.errors import SourceError, SourceRefusedError
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.captures.camera import CameraCapture, PicameraCapture
@@ -29,7 +30,7 @@ from har_edge.sources.captures.http import response_kind, url_kind
 from har_edge.sources.captures.open import open_http, open_stream
 from har_edge.sources.captures.opencv import OpenCvStream
 from har_edge.sources.captures.options import OPENCV_OPTIONS
-from har_edge.sources.captures.pipe import PipeCapture, StdinFormat
+from har_edge.sources.captures.pipe import PipeCapture
 from har_edge.sources.captures.pyav import has_av
 from har_edge.sources.live.open import live_pipe
 from har_edge.sources.live.source import LiveSource
