@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from har_convert.run_folder import HeldOut, LabelledClip, Run, iter_clips
 from har_edge.errors import ModelFileError
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 
 FloatArray = NDArray[np.float32]
 
@@ -130,7 +130,7 @@ def run_models(
     return results, Clips(np.array(clip_of), targets)
 
 
-def _run_model(model: Model, clip: LabelledClip) -> Outputs:
+def _run_model(model: LoadedModel, clip: LabelledClip) -> Outputs:
     features = np.stack([model.encode(frame) for frame in clip.frames])
     return Outputs(features, np.stack([model.classify(features[w]) for w in clip.windows]))
 

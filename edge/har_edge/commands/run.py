@@ -15,7 +15,7 @@ from har_edge.commands.options.sinks import build_decider, build_outlet_options
 from har_edge.commands.options.sources import build_follow, build_openers
 from har_edge.errors import OutputError
 from har_edge.frames.opencv import import_cv2
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.paths import display_path
 from har_edge.recognition.events import EventTracker
 from har_edge.recognition.motion import MotionGate
@@ -123,7 +123,7 @@ def _num_threads(options: Mapping[str, Any], note: Note) -> int:
     return choice.num_threads
 
 
-def _load(options: Mapping[str, Any], num_threads: int) -> Model:
+def _load(options: Mapping[str, Any], num_threads: int) -> LoadedModel:
     model = load_model(options["model"], backend=options["backend"], num_threads=num_threads)
     return load_taught(model, options["taught"])
 

@@ -13,7 +13,7 @@ from har_edge.commands.options.sinks import build_decider, build_live_outlet_opt
 from har_edge.commands.options.sources import build_openers
 from har_edge.errors import MissingExtraError, OutputError, SourceError
 from har_edge.frames.opencv import import_cv2
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.recognition.events import EventTracker
 from har_edge.recognition.teach import load_taught
 from har_edge.run.runner import Outlet, Run
@@ -108,7 +108,7 @@ def build_services(options: Mapping[str, Any], note: Note) -> Services:
     )
 
 
-def _build_live(options: Mapping[str, Any], model: Model, note: Note) -> LiveSession | None:
+def _build_live(options: Mapping[str, Any], model: LoadedModel, note: Note) -> LiveSession | None:
     from har_edge.server.live import LiveSession
 
     names = [options["source"]] if options["source"] else []
@@ -144,7 +144,7 @@ def _build_live(options: Mapping[str, Any], model: Model, note: Note) -> LiveSes
     return LiveSession(opener, build_run, outlets, note)
 
 
-def _load(options: Mapping[str, Any]) -> Model:
+def _load(options: Mapping[str, Any]) -> LoadedModel:
     model = load_model(options["model"], backend=options["backend"], num_threads=1)
     return load_taught(model, options["taught"])
 

@@ -13,7 +13,7 @@ from har_edge.durations import format_time
 from har_edge.errors import SourceError, SourceLostError
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.recognition.ahead import encode_ahead, resize_ahead
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.events import Event, EventTracker
@@ -112,7 +112,7 @@ class Run:
         should_stop: Asked several times a second; True ends the run.
     """
 
-    model: Model
+    model: LoadedModel
     outlets: Outlet
     note: Note
     new_decider: Callable[[], Decider]
@@ -308,7 +308,7 @@ class _Ahead:
     in every layer.
     """
 
-    def __init__(self, model: Model, *, encodes_videos: bool, keeps_pixels: bool) -> None:
+    def __init__(self, model: LoadedModel, *, encodes_videos: bool, keeps_pixels: bool) -> None:
         self._model = model
         self._encodes_videos = encodes_videos
         self._keeps_pixels = keeps_pixels

@@ -19,7 +19,7 @@ from har_edge.errors import SourceError
 from har_edge.frames.frame import Frame
 from har_edge.frames.preprocess import decode_image
 from har_edge.frames.sampling import FrameSampler
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.events import Event, EventTracker
 from har_edge.recognition.prediction import Prediction
@@ -50,7 +50,7 @@ class Answering:
     min_duration_s: float = 0.5
     limits: Limits = field(default_factory=Limits)
 
-    def answer(self, upload: Upload, top_k: int | None, model: Model) -> dict[str, Any]:
+    def answer(self, upload: Upload, top_k: int | None, model: LoadedModel) -> dict[str, Any]:
         """Recognise an upload.
 
         Raises:
@@ -68,7 +68,9 @@ class Answering:
             except SourceError as error:
                 raise SourceError(str(error).replace(str(path), "The clip")) from error
 
-    def _answer_image(self, upload: Upload, top_k: int | None, model: Model) -> dict[str, Any]:
+    def _answer_image(
+        self, upload: Upload, top_k: int | None, model: LoadedModel
+    ) -> dict[str, Any]:
         started = time.perf_counter()
         content = upload.file.read()
         # Each scan costs as much as decoding the picture once; editors write ten at most.
@@ -95,7 +97,7 @@ class Answering:
             "latency_ms": _latency_ms([prediction]),
         }
 
-    def _answer_clip(self, path: Path, top_k: int | None, model: Model) -> dict[str, Any]:
+    def _answer_clip(self, path: Path, top_k: int | None, model: LoadedModel) -> dict[str, Any]:
         source = VideoSource(path)
         self._check(source)
         frames, raw = self._recognise_clip(source, model)
@@ -129,7 +131,9 @@ class Answering:
                 f"{source.duration_s:.1f} s. Cut it, or run: har-edge run FILE"
             )
 
-    def _recognise_clip(self, source: VideoSource, model: Model) -> tuple[int, list[Prediction]]:
+    def _recognise_clip(
+        self, source: VideoSource, model: LoadedModel
+    ) -> tuple[int, list[Prediction]]:
         """Classify all windows of a clip; the number of frames that were taken comes first."""
         limits = self.limits
         until_s = time.monotonic() + limits.request_timeout_s
@@ -153,7 +157,7 @@ class Answering:
         return count, predictions + ([last] if last is not None else [])
 
 
-def warm_up(model: Model) -> Model:
+def warm_up(model: LoadedModel) -> LoadedModel:
     """Do what is slow the first time, and give the model back: import decoders, plan buffers."""
     from PIL import Image
 
