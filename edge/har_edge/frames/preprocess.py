@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from har_edge.errors import ShapeError, SourceError
 from har_edge.frames.opencv import bgr_to_rgb, import_cv2
 from har_edge.model.spec import ClipSpec
 from har_edge.paths import display_path
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v"})
@@ -86,7 +89,7 @@ def decode_image(
     Raises:
         SourceError: if it is cut short, too large or not a picture.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(file, formats=formats) as image:
@@ -99,7 +102,7 @@ def decode_image(
                 image.draft(None, (smallest, smallest))
             elif (pixels := _decode_plain_jpeg(image, file)) is not None:
                 return pixels
-            return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+            return image_pixels(image)
     except UnidentifiedImageError as error:
         raise SourceError(
             f"{shown} is not a picture that can be decoded. Expected JPEG, PNG, WebP or BMP; "
@@ -112,6 +115,13 @@ def decode_image(
         raise SourceError(
             f"{shown} cannot be decoded: {error}. It may be cut short; copy it again."
         ) from error
+
+
+def image_pixels(image: Image.Image) -> Pixels:
+    """Pixels of a Pillow image as a viewer would show it, RGB, (H, W, 3), uint8."""
+    from PIL import ImageOps
+
+    return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
 
 
 def _decode_plain_jpeg(image: Any, file: BinaryIO) -> Pixels | None:
