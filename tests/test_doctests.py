@@ -13,6 +13,7 @@ MODULES = (
     "har_edge",
     "har_edge.model.file",
     "har_edge.notebook",
+    "har_edge.paths",
     "har_edge.recognition.events",
     "har_edge.recognition.model",
     "har_edge.recognition.prediction",

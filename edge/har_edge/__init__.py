@@ -4,7 +4,7 @@
     >>> har_edge.available_models()
     ['har15', 'clips']
     >>> model = har_edge.load("clips")
-    >>> model.classify(har_edge.SAMPLES / "falling.mp4").action
+    >>> model.classify(har_edge.sample_path("falling.mp4")).action
     'falling'
 
 `load` gives a model that looks at pictures and clips (`Model.classify`) and at anything that
@@ -13,7 +13,6 @@ Importing this package loads nothing heavy: what it offers is loaded when it is 
 """
 
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from har_edge.errors import (
@@ -34,6 +33,7 @@ from har_edge.errors import (
 
 if TYPE_CHECKING:
     from har_edge.model.file import available_models
+    from har_edge.paths import sample_path
     from har_edge.recognition.events import Event
     from har_edge.recognition.model import Model, load
     from har_edge.recognition.prediction import Prediction
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "SAMPLES",
     "BackendError",
     "DataError",
     "Event",
@@ -63,10 +62,8 @@ __all__ = [
     "available_models",
     "load",
     "open_source",
+    "sample_path",
 ]
-
-# Pictures and a clip to try things on: what `har-edge run --demo` shows.
-SAMPLES = Path(__file__).parent / "samples"
 
 _HOMES = {
     "Event": "har_edge.recognition.events",
@@ -75,6 +72,7 @@ _HOMES = {
     "available_models": "har_edge.model.file",
     "load": "har_edge.recognition.model",
     "open_source": "har_edge.sources.open",
+    "sample_path": "har_edge.paths",
 }
 
 # Type checkers see the imports above, and so find names that do not exist.

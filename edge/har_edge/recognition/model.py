@@ -86,7 +86,7 @@ class Model:
     Example:
         >>> import har_edge
         >>> model = har_edge.load("har15")
-        >>> answer = model.classify(har_edge.SAMPLES / "lying.jpg")
+        >>> answer = model.classify(har_edge.sample_path("lying.jpg"))
         >>> answer.action
         'sleeping'
         >>> answer.top(1) == [(answer.action, answer.confidence)]
@@ -137,9 +137,9 @@ class Model:
         Example:
             >>> import har_edge
             >>> model = har_edge.load("clips")
-            >>> print(model.classify(har_edge.SAMPLES / "falling.mp4").action)
+            >>> print(model.classify(har_edge.sample_path("falling.mp4")).action)
             falling
-            >>> seated, lying = model.classify([har_edge.SAMPLES / name for name in
+            >>> seated, lying = model.classify([har_edge.sample_path(name) for name in
             ...                                 ("seated.jpg", "lying.jpg")])
         """
         if isinstance(shown, list):
@@ -179,7 +179,7 @@ class Model:
         Example:
             >>> import har_edge
             >>> model = har_edge.load("clips")
-            >>> for p in model.recognize(har_edge.SAMPLES / "falling.mp4"):
+            >>> for p in model.recognize(har_edge.sample_path("falling.mp4")):
             ...     last = f"{p.timestamp_s:.2f} {p.action}"
         """
         new_decider = self._new_decider(allow, deny, smoothing_s, score_threshold)
@@ -219,7 +219,7 @@ class Model:
         Example:
             >>> import har_edge
             >>> model = har_edge.load("clips")
-            >>> with har_edge.open_source(har_edge.SAMPLES / "falling.mp4") as source:
+            >>> with har_edge.open_source(har_edge.sample_path("falling.mp4")) as source:
             ...     events = list(model.events(source, allow=["falling"]))
             >>> [event.kind for event in events]
             ['action_started', 'action_ended']

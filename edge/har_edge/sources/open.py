@@ -49,7 +49,7 @@ def open_source(
 
     Example:
         >>> import har_edge
-        >>> with har_edge.open_source(har_edge.SAMPLES / "falling.mp4") as source:
+        >>> with har_edge.open_source(har_edge.sample_path("falling.mp4")) as source:
         ...     source.live, round(source.duration_s, 1)
         (False, 4.0)
     """
