@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from har_convert.calibration import LabelledClip
 from har_convert.run_folder import Run, iter_clips
 from har_edge.errors import ModelFileError
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.run_folder import HeldOut
 
 FloatArray = NDArray[np.float32]
@@ -132,7 +132,7 @@ def run_models(
     return results, Clips(np.array(clip_of), targets)
 
 
-def _run_model(model: Model, clip: LabelledClip) -> Outputs:
+def _run_model(model: LoadedModel, clip: LabelledClip) -> Outputs:
     features = np.stack([model.encode(frame) for frame in clip.frames])
     return Outputs(features, np.stack([model.classify(features[w]) for w in clip.windows]))
 

@@ -19,7 +19,7 @@ from PIL import Image
 from har_edge.datasets import Sample
 from har_edge.errors import DataError, OutputError
 from har_edge.frames.sampling import FrameSampler
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.model.spec import ClipSpec, ModelSpec
 from har_edge.recognition.recognizer import Recognizer
 from har_edge.sources.clips import load_frames
@@ -166,7 +166,7 @@ class SeenPixels:
 def test_training_sees_the_pixels_that_the_runner_sees(trained: FitResult) -> None:
     for s in trained.samples[:4]:
         backend = SeenPixels()
-        recognizer = Recognizer(Model(trained.spec, Path("m"), 0, backend))
+        recognizer = Recognizer(LoadedModel(trained.spec, Path("m"), 0, backend))
         for frame in open_source(s.path).frames(FrameSampler(trained.spec.clip.frame_rate_hz)):
             recognizer.push(frame)
         assert np.array_equal(np.stack(backend.frames), load_frames(s.path, trained.spec.clip))
