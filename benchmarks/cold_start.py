@@ -63,7 +63,9 @@ STEPS = (
     ("import PIL", "import PIL.Image, PIL.ImageOps"),
     (
         "decode the picture",
-        "from har_edge.frames.preprocess import import_cv2, load_image, resize_frame\n"
+        "from har_edge.frames.decode import load_image\n"
+        "from har_edge.frames.opencv import import_cv2\n"
+        "from har_edge.frames.preprocess import resize_frame\n"
         "pixels = load_image(sys.argv[2])",
     ),
     ("import cv2", "import_cv2()"),

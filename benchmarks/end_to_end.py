@@ -39,7 +39,7 @@ from har_edge.frames.opencv import import_cv2
 from har_edge.frames.preprocess import resize_frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.machine.facts import machine_facts
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ClipSpec
 from har_edge.recognition.ahead import resize_ahead
 from har_edge.recognition.decide import Decider
@@ -115,7 +115,7 @@ def timed(work: Callable[[], int]) -> tuple[float, float]:
     return (time.perf_counter() - wall_s) * 1e3 / count, (time.process_time() - cpu_s) * 1e3 / count
 
 
-def bare(model: Model, frames: list[Pixels], count: int) -> int:
+def bare(model: LoadedModel, frames: list[Pixels], count: int) -> int:
     """Run both signatures `count` times on tensors that lie ready."""
     clip = model.spec.clip
     window = np.zeros((1, clip.num_frames, model.spec.feature_size), np.float32)

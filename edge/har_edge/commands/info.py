@@ -11,6 +11,9 @@ import click
 
 from har_edge.commands.options.fields import setting
 from har_edge.config import ModelConfig
+from har_edge.model.loaded import load_model
+from har_edge.paths import display_path
+from har_edge.table import text_table
 
 
 @click.command()
@@ -45,8 +48,6 @@ def describe(model: str | os.PathLike[str] | None, backend: str = "auto") -> dic
         ModelFileError: if the file is missing, damaged or not one of ours.
         BackendError: if no runtime is there or it refuses the model.
     """
-    from har_edge.model.loaded import load_model
-    from har_edge.paths import display_path
 
     loaded = load_model(model, backend=backend)
     return {
@@ -60,14 +61,17 @@ def describe(model: str | os.PathLike[str] | None, backend: str = "auto") -> dic
 
 def format_table(facts: Mapping[str, object]) -> str:
     """Lay the facts out in two columns, nested ones indented."""
-    lines: list[str] = []
-    for key, value in facts.items():
-        if isinstance(value, Mapping):
-            lines.append(key)
-            lines += [f"  {k:<22} {_show(v)}" for k, v in value.items()]
-        else:
-            lines.append(f"{key:<24} {_show(value)}")
-    return "\n".join(lines)
+    parts: list[str] = []
+    plain: list[tuple[str, str]] = []
+    for key, value in (*facts.items(), ("", {})):
+        if not isinstance(value, Mapping):
+            plain.append((key, _show(value)))
+            continue
+        parts.append(text_table(plain, align="ll"))
+        rows = [(k, _show(v)) for k, v in value.items()]
+        parts += [key, text_table(rows, align="ll", indent=2)]
+        plain = []
+    return "\n".join(part for part in parts if part)
 
 
 def _show(value: object) -> str:

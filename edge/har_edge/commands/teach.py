@@ -13,7 +13,7 @@ from har_edge.commands.options.fields import setting
 from har_edge.config import ModelConfig, RunLimits
 
 if TYPE_CHECKING:
-    from har_edge.model.loaded import Model
+    from har_edge.model.loaded import LoadedModel
     from har_edge.sources.base import FrameSource
 
 
@@ -111,7 +111,7 @@ def _open(names: Iterable[str], live: str = "") -> Iterator[FrameSource]:
     return (open_source(name, notify=tell) for name in expand_sources(names))
 
 
-def _list(model: Model, path: Path) -> None:
+def _list(model: LoadedModel, path: Path) -> None:
     from har_edge.recognition.teach import read_taught
 
     windows_of = read_taught(model, path).windows if path.exists() else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from har_edge.frames.frame import Frame
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.recognition.ahead import encode_ahead, resize_ahead
 from har_edge.sources.base import FrameSource
 
@@ -18,7 +18,7 @@ class Ahead:
     in every layer.
     """
 
-    def __init__(self, model: Model, *, encodes_videos: bool, keeps_pixels: bool) -> None:
+    def __init__(self, model: LoadedModel, *, encodes_videos: bool, keeps_pixels: bool) -> None:
         self._model = model
         self._encodes_videos = encodes_videos
         self._keeps_pixels = keeps_pixels

@@ -11,7 +11,7 @@ from pathlib import Path
 from har_edge.config import DecideConfig, FilePath, ModelConfig, RunConfig
 from har_edge.errors import OutputError
 from har_edge.frames.opencv import import_cv2
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
 from har_edge.recognition.decide import Decider
@@ -121,7 +121,7 @@ def build_run(config: RunConfig, note: Note, *, progress: bool = False) -> Built
     return BuiltRun(built, openers, follow, sinks, viewer)
 
 
-def build_model(config: ModelConfig, num_threads: int = 1) -> Model:
+def build_model(config: ModelConfig, num_threads: int = 1) -> LoadedModel:
     """Load a model with what was taught to it.
 
     Raises:

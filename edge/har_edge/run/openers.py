@@ -13,15 +13,10 @@ from har_edge.paths import display_path
 from har_edge.run.lanes import Follow, SourceOpener
 from har_edge.sinks.base import Note
 from har_edge.sources.base import FrameSource, Notify
-from har_edge.sources.names import (
-    DEVICE,
-    camera_name,
-    expand_sources,
-    iter_new_files,
-    watched_folders,
-)
+from har_edge.sources.names import DEVICE, camera_name, expand_sources
 from har_edge.sources.open import open_source
 from har_edge.sources.urls import is_url, redact
+from har_edge.sources.watch import iter_new_files, watched_folders
 
 
 def build_openers(config: SourceConfig) -> list[SourceOpener]:

@@ -11,7 +11,7 @@ from har_edge.config import RunLimits
 from har_edge.errors import SourceError, SourceLostError
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.events import Event, EventTracker
 from har_edge.recognition.motion import MotionGate
@@ -107,7 +107,7 @@ class Run:
         should_stop: Asked several times a second; True ends the run.
     """
 
-    model: Model
+    model: LoadedModel
     sinks: Sinks
     note: Note
     new_decider: Callable[[], Decider]

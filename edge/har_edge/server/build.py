@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from har_edge.config import ServeConfig, SinkConfig
 from har_edge.errors import OutputError, SourceError
 from har_edge.frames.opencv import import_cv2
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.recognition.events import EventTracker
 from har_edge.run.build import build_decider, build_model
 from har_edge.run.openers import build_openers, is_apart
@@ -100,7 +100,7 @@ def build_services(config: ServeConfig, note: Note) -> Services:
     )
 
 
-def _build_live(config: ServeConfig, model: Model, note: Note) -> LiveSession | None:
+def _build_live(config: ServeConfig, model: LoadedModel, note: Note) -> LiveSession | None:
     source, decide = config.source, config.decide
     names = [*source.names, *([camera_name(source.camera)] if source.camera else ())]
     if not names:

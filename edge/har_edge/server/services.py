@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from har_edge.config import RequestLimits
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.server.answers import Answering
 from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
@@ -28,7 +28,7 @@ class Services:
         live: The live source, if there is one.
     """
 
-    model: Model
+    model: LoadedModel
     workers: Workers
     answering: Answering
     uploads: Gate

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
+from har_edge.durations import iso_time
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 
+Opened = TypeVar("Opened")
 SourceState = Literal["live", "lost", "black", "frozen", "ended"]
 
 
@@ -28,6 +30,20 @@ class SourceStatus:
     state: SourceState
     at_s: float
     detail: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values with the field names that users see, in files as on the network.
+
+        Example:
+            >>> SourceStatus("camera:0", "lost", 0.0).as_dict()["status"]
+            'lost'
+        """
+        return {
+            "status": self.state,
+            "source": self.source,
+            "time": iso_time(self.at_s),
+            "detail": self.detail,
+        }
 
 
 Notify = Callable[[SourceStatus], None]
@@ -51,3 +67,13 @@ class FrameSource(Protocol):
 
     def stop(self) -> None:
         """Make `frames` end soon, whatever it waits for; for other threads to call."""
+
+
+class OpenSource(FrameSource, Protocol):
+    """A source that a `with` block stops at its end, on an error too; to be inherited from."""
+
+    def __enter__(self: Opened) -> Opened:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

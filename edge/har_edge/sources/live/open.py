@@ -25,8 +25,8 @@ def open_live(
         SourceError: if the name is none of either.
     """
     from har_edge.sources.captures.camera import CameraCapture, PicameraCapture
-    from har_edge.sources.captures.ffmpeg import TIMEOUT_S, open_stream
-    from har_edge.sources.captures.http import open_http
+    from har_edge.sources.captures.network import TIMEOUT_S
+    from har_edge.sources.captures.open import open_http, open_stream
     from har_edge.sources.captures.whole_frames import KnownParameters
 
     kind, _, rest = name.partition(":")
