@@ -7,8 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
-from har_edge.server.live import LiveSession
-from har_edge.server.problems import ProblemError, problem_docs
+from har_edge.server.problems import problem_docs
 from har_edge.server.schema import EventPage, Live
 from har_edge.server.services import Services
 
@@ -23,7 +22,7 @@ def live_routes(services: Services) -> APIRouter:
     @router.get("/live", response_model=Live, responses=PROBLEMS)
     async def live() -> JSONResponse:
         """What the live source shows now, and its last five minutes."""
-        return JSONResponse(live_session(services).snapshot())
+        return JSONResponse(services.session().snapshot())
 
     @router.get("/events", response_model=EventPage, responses=PROBLEMS)
     async def events(
@@ -34,23 +33,10 @@ def live_routes(services: Services) -> APIRouter:
         ] = None,
     ) -> JSONResponse:
         """Actions that began and ended, oldest first; the newest 10,000 are kept."""
-        found = live_session(services)
+        found = services.session()
         if last is not None:
             after, limit = max(0, found.last_event_id() - last), last
         page, more = found.events(after=min(after, 2**53), limit=limit)
         return JSONResponse({"events": page, "next_after": page[-1]["id"] if more else None})
 
     return router
-
-
-def live_session(services: Services) -> LiveSession:
-    """The live source of a server.
-
-    Raises:
-        ProblemError: if it has none.
-    """
-    if services.live is None:
-        raise ProblemError(
-            404, "This server has no live source. Start it with --camera N or a stream's URL."
-        )
-    return services.live

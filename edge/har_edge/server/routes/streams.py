@@ -15,7 +15,6 @@ from fastapi.responses import StreamingResponse
 
 from har_edge.server.live import LiveSession, Message
 from har_edge.server.problems import problem_docs
-from har_edge.server.routes.live import MAX_PAGE, PROBLEMS, live_session
 from har_edge.server.services import Services
 
 KEEP_ALIVE_S = 15.0
@@ -23,6 +22,8 @@ VIEW_INTERVAL_S = 0.1
 # How often a stream that has nothing to say looks whether somebody still listens.
 LOOK_S = 1.0
 BOUNDARY = "frame"
+MISSED_AT_ONCE = 1000
+PROBLEMS = problem_docs(401, 404, 408, 413, 421, 422, 429)
 
 
 def stream_routes(services: Services) -> APIRouter:
@@ -35,14 +36,13 @@ def stream_routes(services: Services) -> APIRouter:
         responses={
             200: {"description": "Server-sent events.", "content": {"text/event-stream": {}}},
             **PROBLEMS,
-            **problem_docs(429),
         },
     )
     async def stream(
         request: Request, last_event_id: Annotated[str | None, Header()] = None
     ) -> StreamingResponse:
         """Predictions (5 a second at most), events and states as they come."""
-        found = live_session(services)
+        found = services.session()
         services.listeners.check()
         known = last_event_id or ""
         after = int(known) if known.isdecimal() and len(known) < 16 else None
@@ -58,12 +58,11 @@ def stream_routes(services: Services) -> APIRouter:
                 "content": {"multipart/x-mixed-replace": {}},
             },
             **PROBLEMS,
-            **problem_docs(429),
         },
     )
     async def view(request: Request) -> StreamingResponse:
         """The live source's pictures, at most 640 px wide and 10 a second."""
-        found = live_session(services)
+        found = services.session()
         services.viewers.check()
         kind = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
         return StreamingResponse(_view(request, services, found), media_type=kind)
@@ -83,7 +82,7 @@ async def _listen(
         yield _spell(live.status_message())
         more = True
         while more:
-            missed, more = live.events(after=told, limit=MAX_PAGE)
+            missed, more = live.events(after=told, limit=MISSED_AT_ONCE)
             for record in missed:
                 told = record["id"]
                 yield _spell(Message(record["event"], record, told))
