@@ -78,7 +78,7 @@ def predict_routes(services: Services) -> APIRouter:
             await refuse(request, problem.status_code, problem.detail, dict(problem.headers or {}))
         with services.uploads.enter():
             async with receive_upload(request, limits) as upload:
-                job = partial(services.answering.answer, upload, top_k)
+                job = partial(services.answer, upload, top_k)
                 try:
                     with anyio.fail_after(limits.request_timeout_s):
                         answer = await services.workers.run(job)
