@@ -14,20 +14,13 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
-from har_edge.errors import BackendError, HarError
 from har_edge.machine.facts import machine_facts
-from har_edge.machine.golden import TOLERANCE, check_golden
-from har_edge.model.file import BUNDLED
-from har_edge.model.loaded import load_model
-from har_edge.model.runtimes import RUNTIMES, TFLITE_RUNTIMES, import_runtime
-from har_edge.model.xnnpack import int8_delegates
+from har_edge.machine.finding import Finding, Findings
+from har_edge.machine.inference import check_models, check_runtimes, check_variants
 from har_edge.paths import cache_folder, data_folder, display_path
 
-Level = Literal["ok", "warn", "fail"]
 OLDEST_PYTHON = (3, 10)
 HOT_C = 80.0  # where a Raspberry Pi begins to slow down
 MIN_MEMORY_BYTES = 200 << 20
@@ -36,7 +29,6 @@ MIN_DISK_BYTES = 200 << 20
 NOT_CAMERAS = ("bcm2835-codec", "bcm2835-isp", "rpi-hevc", "rpivid", "pispbe")
 # What the Raspberry Pi's camera ports are called; OpenCV cannot read them.
 CAMERA_PORTS = ("unicam", "rp1-cfe")
-REINSTALL = "pip install --force-reinstall har-edge"
 # Optional packages: what each is for and the command that brings it into this environment.
 OPTIONAL = {
     "simplejpeg": ("motion JPEG that is checked for damage", "pip install simplejpeg"),
@@ -46,30 +38,6 @@ OPTIONAL = {
     "onnxruntime": ("ONNX models", 'pip install "har-edge[onnx]"'),
     "tensorflow": ("training and converting", 'pip install "har-edge[train,convert]"'),
 }
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found.
-
-    Attributes:
-        topic: What was looked at.
-        level: `ok`, `warn` or `fail`.
-        text: What was found.
-        fix: A command or an act that mends it, else "".
-    """
-
-    topic: str
-    level: Level
-    text: str
-    fix: str = ""
-
-    def as_dict(self) -> dict[str, str]:
-        """As plain values for JSON."""
-        return asdict(self)
-
-
-Findings = Iterator[Finding]
 
 
 def examine(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> list[Finding]:
@@ -85,6 +53,7 @@ def examine(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> 
         lambda: check_heat(root),
         check_runtimes,
         check_models,
+        check_variants,
         lambda: check_cameras(root),
         lambda: check_display(environ),
         check_folders,
@@ -159,66 +128,6 @@ def check_heat(root: Path) -> Findings:
     fix = "Use the board's own power supply." if power else "Fit a heat sink or a fan."
     when = f"now: {', '.join(now)}" if now else f"since start: {', '.join(before)}"
     yield Finding("throttling", "warn", when, fix)
-
-
-def check_runtimes() -> Findings:
-    """Each runtime: whether it loads, fits numpy and has fast 8-bit kernels."""
-    working = []
-    for name in RUNTIMES:
-        distribution = TFLITE_RUNTIMES.get(name, (name, name))[1]
-        try:
-            version = importlib.metadata.version(distribution)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        numpy_version = importlib.metadata.version("numpy")
-        if name == "tflite-runtime" and int(numpy_version.split(".")[0]) >= 2:
-            # Not imported: built against numpy 1, it may take the process with it.
-            text = f"{version} crashes with numpy {numpy_version}"
-            yield Finding(name, "warn", text, 'pip install "numpy<2", or pip uninstall it')
-            continue
-        try:
-            module = import_runtime(name)
-        except BackendError as error:
-            yield Finding(name, "warn", str(error), f"pip install --force-reinstall {distribution}")
-            continue
-        working.append(name)
-        if name == "tflite-runtime" and not int8_delegates(module, 1):
-            text = f"{version}, without XNNPACK's 8-bit kernels: int8 files run slowly"
-            yield Finding(name, "warn", text, "pip install ai-edge-litert")
-        else:
-            yield Finding(name, "ok", version)
-    if not set(working) & TFLITE_RUNTIMES.keys():
-        text = "none that runs .tflite files"
-        yield Finding("runtimes", "fail", text, "pip install ai-edge-litert")
-
-
-def check_models() -> Findings:
-    """Run the golden clip through the bundled models, and time a frame."""
-    for name in BUNDLED:
-        try:
-            model = load_model(name)
-            result = check_golden(model)
-        except HarError as error:
-            yield Finding(f"model {name}", "fail", str(error), REINSTALL)
-            continue
-        if result is None:
-            text = "no golden numbers for this file"
-            yield Finding(f"model {name}", "warn", text, REINSTALL)
-            continue
-        runtime = f"{model.backend.name} {model.backend.version}"
-        text = (
-            f"golden clip within {result.difference:.2g} (at most {TOLERANCE}) on {runtime}; "
-            f"{result.encode_ms:.1f} ms a frame, 1 thread"
-        )
-        if result.passed:
-            yield Finding(f"model {name}", "ok", text)
-            continue
-        if not result.same_tensor:
-            text += "; resizing gives other pixels"
-            fix = "pip install --force-reinstall opencv-python"
-        else:
-            fix = f"pip install --upgrade {TFLITE_RUNTIMES[model.backend.name][1]}"
-        yield Finding(f"model {name}", "fail", f"Wrong answers: {text}", fix)
 
 
 def check_cameras(
