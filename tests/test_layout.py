@@ -87,6 +87,7 @@ ORDERS = {
 }
 # Half of what there was when all modules of a package lay in one folder.
 MOST_ANY = {"har_edge": 98, "har_train": 116, "har_convert": 59, "har_benchmarks": 81}
+# Modules above each other, `__main__` counted like all others.
 MOST_FLOORS = 12
 MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 60
