@@ -1,7 +1,8 @@
 """Is this machine fit, and if not, which command makes it so?
 
 Each check looks at one thing and says what it found; none changes anything. A check fails only if
-recognition cannot work; what makes it slow, or one kind of source unusable, is a warning.
+recognition cannot work, or gives wrong answers; what makes it slow, or one kind of source unusable,
+is a warning.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from har_edge.machine.facts import machine_facts
 from har_edge.machine.finding import Finding, Findings
 from har_edge.machine.inference import check_models, check_runtimes, check_variants
 from har_edge.paths import cache_folder, data_folder, display_path
+from har_edge.sources.captures.devices import list_cameras
 
 OLDEST_PYTHON = (3, 10)
 HOT_C = 80.0  # where a Raspberry Pi begins to slow down
@@ -134,7 +136,7 @@ def check_cameras(
     root: Path, readable: Callable[[Path], bool] = lambda path: os.access(path, os.R_OK | os.W_OK)
 ) -> Findings:
     """Video devices with their names and rights, and what the Raspberry Pi's camera port needs."""
-    cameras = list(_video_devices(root))
+    cameras = _video_devices(root)
     ports = [n for _, n in cameras if n.startswith(CAMERA_PORTS)]
     usable = [(d, n) for d, n in cameras if not n.startswith((*NOT_CAMERAS, *CAMERA_PORTS))]
     for device, name in usable:
@@ -203,15 +205,10 @@ def format_findings(findings: list[Finding]) -> str:
     return "\n".join(lines)
 
 
-def _video_devices(root: Path) -> Iterator[tuple[Path, str]]:
+def _video_devices(root: Path) -> list[tuple[Path, str]]:
     """Video devices with the names that their drivers give them, by number."""
-    nodes = [n for n in (root / "dev").glob("video*") if n.name[5:].isdigit()]
-    for node in sorted(nodes, key=lambda n: int(n.name[5:])):
-        try:
-            name = (root / "sys/class/video4linux" / node.name / "name").read_text().strip()
-        except OSError:
-            name = "unnamed"
-        yield node, name
+    found = list_cameras(root / "sys/class/video4linux", root / "dev")
+    return [(Path(camera.path), camera.name or "unnamed") for camera in found]
 
 
 def _cpu_flags(root: Path) -> set[str]:
