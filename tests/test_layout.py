@@ -40,7 +40,7 @@ HEAVY = {
 # is not named is the ground floor, on which all may stand.
 ORDERS = {
     "har_edge": (
-        "__main__ __init__",
+        "__main__ __init__ testing",
         "commands",
         "server",
         "run",
@@ -49,9 +49,10 @@ ORDERS = {
         "recognition",
         "sources",
         "frames",
+        "run_folder",
         "model",
     ),
-    "har_edge.server": ("app", "routes"),
+    "har_edge.server": ("build", "app", "routes"),
     "har_edge.sources": ("clips", "open", "live", "web_files pipe", "captures"),
     "har_train": (
         "__main__ __init__",

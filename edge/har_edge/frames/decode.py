@@ -74,7 +74,7 @@ def decode_image(
     Raises:
         SourceError: if it is cut short, too large or not a picture.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(file, formats=formats) as image:
@@ -87,7 +87,7 @@ def decode_image(
                 image.draft(None, (smallest, smallest))
             elif (pixels := _decode_plain_jpeg(image, file)) is not None:
                 return pixels
-            return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+            return image_pixels(image)
     except UnidentifiedImageError as error:
         raise SourceError(
             f"{shown} is not a picture that can be decoded. Expected JPEG, PNG, WebP or BMP; "
@@ -100,6 +100,13 @@ def decode_image(
         raise SourceError(
             f"{shown} cannot be decoded: {error}. It may be cut short; copy it again."
         ) from error
+
+
+def image_pixels(image: Image.Image) -> Pixels:
+    """Pixels of a Pillow image as a viewer would show it, RGB, (H, W, 3), uint8."""
+    from PIL import ImageOps
+
+    return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
 
 
 def _decode_plain_jpeg(image: Image.Image, file: BinaryIO) -> Pixels | None:

@@ -23,7 +23,7 @@ import numpy as np
 from har_edge.arrays import FloatArray, Pixels
 from har_edge.frames.preprocess import resize_frame
 from har_edge.model.file import ONNX_SUFFIXES
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.model.spec import Variant
 
 BUNDLED_FOLDER = Path(__file__).parents[1] / "model" / "bundled"
@@ -83,7 +83,7 @@ def variant_model(variant: Variant) -> Path:
     return BUNDLED_FOLDER / "golden" / f"tiny-{variant}{suffix}"
 
 
-def golden_key(model: Model) -> str:
+def golden_key(model: LoadedModel) -> str:
     """The name of a model's numbers among the golden ones."""
     return f"{model.spec.name}-{model.spec.variant}"
 
@@ -101,7 +101,7 @@ def draw_frames(count: int) -> Pixels:
     return frames
 
 
-def golden_numbers(model: Model) -> dict[str, object]:
+def golden_numbers(model: LoadedModel) -> dict[str, object]:
     """What this machine makes of the golden clip, as plain values to be stored."""
     tensor, probabilities, _ = _run(model)
     return {
@@ -111,7 +111,7 @@ def golden_numbers(model: Model) -> dict[str, object]:
     }
 
 
-def check_golden(model: Model) -> GoldenResult | None:
+def check_golden(model: LoadedModel) -> GoldenResult | None:
     """Run the golden clip; None if there are no numbers for this model file."""
     known = json.loads(GOLDEN.read_text(encoding="utf-8")).get(golden_key(model))
     if known is None or known["model_sha256"] != model.spec.model_sha256:
@@ -126,7 +126,7 @@ def check_golden(model: Model) -> GoldenResult | None:
     )
 
 
-def _run(model: Model) -> tuple[Pixels, FloatArray, float]:
+def _run(model: LoadedModel) -> tuple[Pixels, FloatArray, float]:
     clip = model.spec.clip
     tensor = np.stack([resize_frame(frame, clip) for frame in draw_frames(clip.num_frames)])
     probabilities = model.classify_clip(tensor)

@@ -17,6 +17,7 @@ from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import VideoCapture, bgr_to_rgb, import_cv2, opencv_faults, view_as_rgb
 from har_edge.frames.sampling import FrameSampler
 from har_edge.paths import display_path
+from har_edge.sources.base import OpenSource
 
 # Stored frame counts are estimates in some containers; only a clear gap means damage.
 COMPLETE_SHARE = 0.9
@@ -24,7 +25,7 @@ COMPLETE_SHARE = 0.9
 LARGE_PIXELS = 1_000_000
 
 
-class ImageSource:
+class ImageSource(OpenSource):
     """A still picture: one frame at time 0."""
 
     live = False
@@ -52,7 +53,7 @@ class ImageSource:
         """Do nothing: a picture never waits."""
 
 
-class VideoSource:
+class VideoSource(OpenSource):
     """A video file, decoded by FFmpeg through OpenCV."""
 
     live = False

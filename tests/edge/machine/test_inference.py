@@ -13,7 +13,7 @@ from har_edge.machine import inference
 from har_edge.machine.finding import Finding
 from har_edge.machine.golden import ONNX_VARIANTS, TFLITE_VARIANTS
 from har_edge.machine.inference import check_models, check_runtimes, check_variants
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.model.runtimes import ONNX_RUNTIME, TFLITE_RUNTIMES, available_backends
 
 VARIANTS = (*TFLITE_VARIANTS, *ONNX_VARIANTS)
@@ -80,13 +80,13 @@ def test_a_runtime_that_is_wrong_with_one_variant_fails(
     """As LiteRT 1.2 and 1.3 are with float16; the bundled models, int8 files, do not show it."""
     if variant in ONNX_VARIANTS and ONNX_RUNTIME not in available_backends():
         pytest.skip("onnxruntime is not installed")
-    right = Model.classify
+    right = LoadedModel.classify
 
-    def classify(self: Model, window: FloatArray) -> FloatArray:
+    def classify(self: LoadedModel, window: FloatArray) -> FloatArray:
         window = window * 0 if self.spec.variant == variant else window
         return right(self, window)
 
-    monkeypatch.setattr(Model, "classify", classify)
+    monkeypatch.setattr(LoadedModel, "classify", classify)
     findings = list(check_variants())
     wrong = [f for f in findings if f.topic == f"variant {variant}"]
     assert [f.level == "fail" for f in findings] == [f in wrong for f in findings]

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from har_edge.config import StdinFormat
 from har_edge.errors import SourceError
 from har_edge.frames.sampling import FrameSampler
-from har_edge.sources.captures.pipe import PipeCapture, StdinFormat
+from har_edge.sources.captures.pipe import PipeCapture
 from har_edge.sources.pipe import PipeSource
 from tests.conftest import moving_square
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from har_edge.config import LiveOptions
 from har_edge.errors import SourceError
-from har_edge.sources.base import LiveOptions, Notify
+from har_edge.sources.base import Notify
 from har_edge.sources.captures.base import Capture
 from har_edge.sources.captures.pipe import PipeCapture
 from har_edge.sources.live.source import LiveSource

@@ -14,11 +14,12 @@ from collections.abc import Callable, Generator, Iterator
 
 from har_edge.arrays import Pixels
 from har_edge.backoff import Backoff
+from har_edge.config import LiveOptions
 from har_edge.errors import SourceError, SourceLostError, SourceRefusedError
 from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import opencv_faults
 from har_edge.frames.sampling import FrameSampler
-from har_edge.sources.base import LiveOptions, Notify, SourceState, SourceStatus
+from har_edge.sources.base import Notify, OpenSource, SourceState, SourceStatus
 from har_edge.sources.captures.base import Capture
 from har_edge.sources.live.blank import Screen
 from har_edge.sources.live.counts import FrameCounter, LiveStats
@@ -36,7 +37,7 @@ LONGEST_HOLE_S = 1.0
 LONGEST_INTERVAL_S = 5.0
 
 
-class LiveSource:
+class LiveSource(OpenSource):
     """A camera or a stream: the newest frame, for as long as there is one.
 
     Attributes:

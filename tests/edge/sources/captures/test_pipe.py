@@ -9,8 +9,9 @@ import time
 
 import pytest
 
+from har_edge.config import StdinFormat
 from har_edge.frames.sampling import FrameSampler
-from har_edge.sources.captures.pipe import PipeCapture, StdinFormat
+from har_edge.sources.captures.pipe import PipeCapture
 from har_edge.sources.live.open import live_pipe
 from tests.conftest import MakeVideo, moving_square
 

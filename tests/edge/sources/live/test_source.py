@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from har_edge.config import LiveOptions
 from har_edge.errors import SourceError, SourceLostError, SourceRefusedError
 from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import FrameSampler
-from har_edge.sources.base import LiveOptions, SourceStatus
+from har_edge.sources.base import SourceStatus
 from har_edge.sources.live.source import MAX_LEFT_BEHIND, LiveSource
 
 Pixels = NDArray[np.uint8]
