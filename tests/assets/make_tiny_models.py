@@ -3,8 +3,9 @@
     PYTHONPATH=benchmarks python tests/assets/make_tiny_models.py
 
 Untrained, 32 x 32 pixels, three labels: enough to test everything that is not accuracy, in
-kilobytes. `tiny` takes four frames and comes in every variant; `tiny-still` takes one, and comes in
-one graph for MediaPipe too, as benchmarks/mediapipe_model.py makes it.
+kilobytes. `tiny` takes four frames and comes in every variant. `har-edge doctor` runs it, so it
+lies in the package, and links here lead to it. `tiny-still` takes one, and comes in one graph for
+MediaPipe too, as benchmarks/mediapipe_model.py makes it.
 """
 
 from pathlib import Path
