@@ -34,7 +34,7 @@ START = "start the interpreter"
 # What `har-edge run` does for a picture, in its order: a module that two steps need counts for
 # the first. sys.argv holds model and picture.
 STEPS = (
-    ("import har_edge.commands.main, click", "import har_edge.commands.main"),
+    ("import the command, click", "import har_edge.commands.main, har_edge.commands.run"),
     ("import numpy", "import numpy"),
     ("import our modules", "import har_edge.run.build"),
     (

@@ -7,16 +7,42 @@ from typing import NoReturn
 import click
 
 from har_edge import __version__
-from har_edge.commands.doctor import doctor
 from har_edge.commands.harness import leave, run_command
-from har_edge.commands.info import info
-from har_edge.commands.run import run
-from har_edge.commands.serve import serve
-from har_edge.commands.teach import teach
 from har_edge.model.native_log import keep_own_stderr
 
+NAMES = ("doctor", "info", "run", "serve", "teach")
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96})
+
+class Commands(click.Group):
+    """Loads a command when it is asked for: a start need not wait for the options of the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands, as help lists them."""
+        return list(NAMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command; None if there is none of this name."""
+        match cmd_name:
+            case "doctor":
+                from har_edge.commands.doctor import doctor as command
+            case "info":
+                from har_edge.commands.info import info as command
+            case "run":
+                from har_edge.commands.run import run as command
+            case "serve":
+                from har_edge.commands.serve import serve as command
+            case "teach":
+                from har_edge.commands.teach import teach as command
+            case _:  # click suggests one of those that it holds
+                found = ((name, self.get_command(ctx, name)) for name in NAMES)
+                self.commands = {name: command for name, command in found if command is not None}
+                return None
+        return command
+
+
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96}
+)
 @click.version_option(__version__, prog_name="har-edge")
 def cli() -> None:
     """Say what a person is doing, from a camera, a video or a photo.
@@ -27,10 +53,6 @@ def cli() -> None:
       har-edge run --camera 0
       har-edge info clips
     """
-
-
-for command in (run, serve, info, teach, doctor):
-    cli.add_command(command)
 
 
 def main() -> NoReturn:

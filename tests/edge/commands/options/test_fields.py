@@ -61,6 +61,8 @@ def test_settings_take_their_own_values() -> None:
     ],
 )
 def test_every_setting_has_an_option(command: str, groups: tuple[type[Settings], ...]) -> None:
-    options = {param.name for param in cli.commands[command].params}
+    found = cli.get_command(click.Context(cli), command)
+    assert found is not None
+    options = {param.name for param in found.params}
     named = {field.name for group in groups for field in fields(group)}
     assert named - GROUPS - NO_OPTION <= options
