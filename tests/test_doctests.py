@@ -11,12 +11,14 @@ import pytest
 # Modules whose public docstrings have examples; new ones are added here.
 MODULES = (
     "har_edge",
+    "har_edge.client",
     "har_edge.model.file",
     "har_edge.notebook",
     "har_edge.paths",
     "har_edge.recognition.events",
     "har_edge.recognition.model",
     "har_edge.recognition.prediction",
+    "har_edge.replies",
     "har_edge.sources.base",
     "har_edge.sources.open",
     "har_edge.testing",

@@ -6,16 +6,16 @@ import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from har_edge.replies import EventPage, Live
 from har_edge.server.live import LiveSession, Message
 from har_edge.server.problems import ProblemError, problem_docs
-from har_edge.server.schema import EventPage, Live
 from har_edge.server.services import Services
 
 KEEP_ALIVE_S = 15.0
@@ -39,7 +39,7 @@ def live_routes(services: Services) -> APIRouter:
         return services.live
 
     @router.get("/live", response_model=Live, responses=PROBLEMS)
-    async def live() -> Any:
+    async def live() -> object:
         """What the live source shows now, and its last five minutes."""
         return JSONResponse(session().snapshot())
 
@@ -50,7 +50,7 @@ def live_routes(services: Services) -> APIRouter:
         last: Annotated[
             int | None, Query(ge=1, le=MAX_PAGE, description="The newest ones instead.")
         ] = None,
-    ) -> Any:
+    ) -> object:
         """Actions that began and ended, oldest first; the newest 10,000 are kept."""
         found = session()
         if last is not None:

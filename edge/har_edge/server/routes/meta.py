@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from har_edge import __version__
 from har_edge.paths import display_path
+from har_edge.replies import Health, ModelFacts
 from har_edge.server.guard import COOKIE, SESSION_S
 from har_edge.server.metrics import CONTENT_TYPE
 from har_edge.server.pages import Page, dashboard_files, reference_page
 from har_edge.server.problems import ProblemError, problem_docs
-from har_edge.server.schema import Classes, Credentials, Health, Hello, ModelFacts, Ready
+from har_edge.server.schema import Classes, Credentials, Hello, Ready
 from har_edge.server.services import Services
 
 COMMON = problem_docs(401, 408, 413, 421)
@@ -41,7 +41,7 @@ def open_routes(services: Services) -> APIRouter:
         return JSONResponse(body, headers={"Vary": "Accept"})
 
     @router.get("/health", tags=["server"], response_model=Health, responses=problem_docs(421))
-    async def health(request: Request) -> Any:
+    async def health(request: Request) -> object:
         """That the server runs; for whoever watches over it."""
         return {
             "status": "ok",
@@ -117,12 +117,12 @@ def model_routes(services: Services) -> APIRouter:
     spec = services.model.spec
 
     @router.get("/classes", response_model=Classes, responses=COMMON)
-    async def classes() -> Any:
+    async def classes() -> object:
         """The actions that the model knows."""
         return {"classes": list(spec.labels), "count": len(spec.labels)}
 
     @router.get("/model", response_model=ModelFacts, responses=COMMON)
-    async def model() -> Any:
+    async def model() -> object:
         """All that the model file says of itself."""
         backend = services.model.backend
         facts = {
@@ -137,7 +137,7 @@ def model_routes(services: Services) -> APIRouter:
         return JSONResponse(facts)
 
     @router.get("/ready", response_model=Ready, responses={**COMMON, **problem_docs(503)})
-    async def ready() -> Any:
+    async def ready() -> object:
         """Whether answers can be had: 503 while the live source shows nothing of now."""
         live = services.live
         if live is not None and not live.fresh:
