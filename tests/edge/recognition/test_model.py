@@ -196,7 +196,7 @@ def test_a_source_is_stopped_on_an_error_too(tiny: Model) -> None:
     with suppress(ZeroDivisionError), source:
         for prediction in tiny.recognize(source):
             prediction.frame // 0
-    assert (source.stopped, source.opened, source.closed) == (True, 1, 1)
+    assert (source.stopped.is_set(), source.opened, source.closed) == (True, 1, 1)
     assert list(tiny.recognize(source)) == []
 
 

@@ -21,24 +21,10 @@ from har_edge.sources.base import LiveOptions, SourceStatus
 from har_edge.sources.live.open import open_live
 from har_edge.sources.live.reader import Backlog
 from har_edge.sources.live.source import MAX_LEFT_BEHIND, LiveSource
+from har_edge.testing import ManualClock
 
 Pixels = NDArray[np.uint8]
 RATE_HZ = 25.0
-
-
-class Clock:
-    """A clock that moves when somebody waits, or a capture delivers."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now_s
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now_s += seconds
 
 
 def picture(value: int, size: tuple[int, int] = (32, 24)) -> Pixels:
@@ -61,7 +47,9 @@ class Script:
     finite = False
     caveat = ""
 
-    def __init__(self, steps: list[Any], clock: Clock, interval_s: float = 1 / RATE_HZ) -> None:
+    def __init__(
+        self, steps: list[Any], clock: ManualClock, interval_s: float = 1 / RATE_HZ
+    ) -> None:
         self.corrupt = 0
         self.closed = threading.Event()
         self.source: LiveSource | None = None
@@ -105,7 +93,7 @@ class Device:
     """A source of scripted connections: each opening takes the next one."""
 
     def __init__(self, *connections: Any, **options: Any) -> None:
-        self.clock = Clock()
+        self.clock = ManualClock(1000.0)
         self.statuses: list[SourceStatus] = []
         self.captures: list[Script] = []
         self._connections = iter(connections)
