@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from har_convert.run_folder import HeldOut, LabelledClip, Run, iter_clips
+from har_convert.calibration import LabelledClip
+from har_convert.run_folder import Run, iter_clips
 from har_edge.errors import ModelFileError
 from har_edge.model.loaded import LoadedModel, load_model
+from har_edge.run_folder import HeldOut
 
 FloatArray = NDArray[np.float32]
 

@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from har_edge.datasets import Sample
 from har_edge.errors import DataError, OutputError
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.loaded import LoadedModel
@@ -24,7 +25,7 @@ from har_edge.recognition.recognizer import Recognizer
 from har_edge.sources.clips import load_frames
 from har_edge.sources.open import open_source
 from har_train.config import FitConfig, load_config
-from har_train.dataset.samples import Sample, load_dataset
+from har_train.dataset.samples import load_dataset
 from har_train.reports.metrics import SplitPredictions
 from har_train.reports.tables import write_predictions
 from har_train.run_folder import (

@@ -17,8 +17,8 @@ import numpy as np
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
+from har_edge.frames.decode import decode_image, image_pixels
 from har_edge.frames.frame import Frame
-from har_edge.frames.preprocess import decode_image, image_pixels
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.file import DEFAULT_MODEL, model_in_folder
 from har_edge.model.loaded import LoadedModel, load_model

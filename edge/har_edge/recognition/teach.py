@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from har_edge.arrays import FloatArray
-from har_edge.errors import DataError, OutputError
+from har_edge.errors import DataError
+from har_edge.files import write_whole
 from har_edge.frames.preprocess import resize_frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.loaded import LoadedModel
@@ -150,17 +151,7 @@ def write_taught(model: LoadedModel, taught: Taught, path: Path) -> None:
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {**_from_background(taught.background), **windows}
     np.savez_compressed(buffer, about=json.dumps(about), **arrays)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(buffer.getvalue())
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise OutputError(
-            f"{display_path(path)} cannot be written: {error.strerror}. Give another --taught FILE."
-        ) from error
+    write_whole(path, buffer.getbuffer(), parents=True, advice="Give another --taught FILE.")
 
 
 def record_windows(model: LoadedModel, source: FrameSource, *, duration_s: float) -> FloatArray:

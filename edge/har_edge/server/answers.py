@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from har_edge.config import RequestLimits
 from har_edge.errors import SourceError
+from har_edge.frames.decode import decode_image
 from har_edge.frames.frame import Frame
-from har_edge.frames.preprocess import decode_image
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.loaded import LoadedModel
 from har_edge.recognition.decide import Decider
@@ -24,7 +25,7 @@ from har_edge.recognition.events import EventTracker
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.recognizer import Recognizer
 from har_edge.recognition.whole import recognize_frames, sum_up
-from har_edge.server.uploads import Limits, Upload
+from har_edge.server.uploads import Upload
 from har_edge.sources.files import VideoSource
 
 # What the results of an upload name as their source: its own name is nobody's business.
@@ -49,7 +50,7 @@ class Answering:
 
     new_decider: Callable[[], Decider]
     min_duration_s: float = 0.5
-    limits: Limits = field(default_factory=Limits)
+    limits: RequestLimits = field(default_factory=RequestLimits)
 
     def answer(self, upload: Upload, top_k: int | None, model: LoadedModel) -> dict[str, object]:
         """Recognise an upload.

@@ -15,8 +15,9 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol, TextIO, get_args
+from typing import Any, Protocol, TextIO, get_args
 
+from har_edge.config import Emit
 from har_edge.durations import format_duration
 from har_edge.durations import format_time as format_time  # noqa: PLC0414 - others take it here
 from har_edge.errors import OutputError
@@ -26,7 +27,6 @@ from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.base import Record
 from har_edge.sources.base import SourceStatus
 
-Emit = Literal["predictions", "events", "all"]
 EMITS: tuple[Emit, ...] = get_args(Emit)
 
 CSV_COLUMNS = (

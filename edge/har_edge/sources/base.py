@@ -1,4 +1,4 @@
-"""What a source is, what it says of its state, and how patient a live one is."""
+"""What a source is, and what it says of its state."""
 
 from __future__ import annotations
 
@@ -77,20 +77,3 @@ class OpenSource(FrameSource, Protocol):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-@dataclass(frozen=True)
-class LiveOptions:
-    """How patient a live source is.
-
-    Attributes:
-        stall_timeout_s: Without a frame for so long, the source is lost and opened again.
-        frozen_after_s: The same picture for so long is no picture of now; 0: never judge so.
-        max_retries: Attempts in a row to get a frame again, None: no end.
-        wait_for_source: Whether to wait for a source that is not there at the start, too.
-    """
-
-    stall_timeout_s: float = 5.0
-    frozen_after_s: float = 5.0
-    max_retries: int | None = None
-    wait_for_source: bool = False

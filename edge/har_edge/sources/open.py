@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from har_edge.config import LiveOptions, StdinFormat
 from har_edge.errors import SourceError, SourceRefusedError
-from har_edge.frames.preprocess import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from har_edge.paths import display_path
 from har_edge.sources.base import Notify, OpenSource
 from har_edge.sources.files import ImageSource, VideoSource
 from har_edge.sources.pipe import PipeSource
 from har_edge.sources.urls import is_url
-
-if TYPE_CHECKING:
-    from har_edge.sources.base import LiveOptions
-    from har_edge.sources.captures.pipe import StdinFormat
 
 
 def open_source(
@@ -105,7 +101,7 @@ def _open_stdin(
     options: LiveOptions | None,
     notify: Notify | None,
 ) -> OpenSource:
-    from har_edge.sources.captures.pipe import PipeCapture, StdinFormat
+    from har_edge.sources.captures.pipe import PipeCapture
 
     form = form or StdinFormat()
     capture = PipeCapture(0, form)

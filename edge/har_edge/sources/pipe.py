@@ -7,12 +7,12 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from har_edge.errors import SourceError
+from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.base import OpenSource
 
 if TYPE_CHECKING:
     from har_edge.sources.captures.pipe import PipeCapture
-from har_edge.frames.frame import Frame
 
 
 class PipeSource(OpenSource):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from har_edge.errors import ModelFileError, ShapeError, SourceError, SpecError
-from har_edge.frames.preprocess import load_image
+from har_edge.frames.decode import load_image
 from har_edge.recognition.events import Event
 from har_edge.recognition.model import Model, load
 from har_edge.recognition.prediction import Prediction

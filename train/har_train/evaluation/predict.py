@@ -9,12 +9,12 @@ from typing import Protocol
 
 import numpy as np
 
+from har_edge.datasets import Sample
 from har_edge.errors import DataError, SourceError
 from har_edge.model.file import BUNDLED
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ModelSpec
 from har_edge.sources.clips import load_frames, window_indices
-from har_train.dataset.samples import Sample
 from har_train.features.cache import View, encode_dataset
 from har_train.model.keras_run import MODEL_NAME, KerasRun, load_run
 from har_train.reports.metrics import SplitPredictions
