@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -463,3 +465,37 @@ def test_names_hold_no_password() -> None:
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(SourceError, match="no camera and no stream"):
         open_live(name)
+
+
+class Endless:
+    """A camera that always has a picture."""
+
+    finite = False
+    caveat = ""
+    corrupt = 0
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+        self.close = self.closed.set
+        self._numbers = itertools.count()
+
+    def grab(self) -> bool:
+        time.sleep(0.001)
+        return True
+
+    def retrieve(self) -> Pixels | None:
+        return picture(next(self._numbers))
+
+
+def test_a_with_block_frees_the_camera_on_an_error_too() -> None:
+    """Though somebody still holds its frames."""
+    camera = Endless()
+    with (
+        contextlib.suppress(ZeroDivisionError),
+        LiveSource("camera:0", lambda: camera) as source,
+    ):
+        frames = source.frames(FrameSampler(1e3))
+        assert next(frames).index >= 0
+        raise ZeroDivisionError
+    assert camera.closed.wait(5)
+    assert len(list(frames)) <= 1  # the one that was waiting
