@@ -9,7 +9,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import islice
 from threading import Thread
 
-import httpx
 import pytest
 
 from har_edge.client import Client
@@ -68,6 +67,7 @@ def test_follows_the_live_source(client: Client) -> None:
 
 def test_members_can_be_had_by_name(client: Client) -> None:
     """As those could that had no types; and nothing that the server tells is lost on the way."""
+    httpx = pytest.importorskip("httpx", reason="needs httpx")
     answer = client.predict(PICTURE)
     assert (answer["action"], answer.get("timeline")) == (answer.action, None)
     paths: dict[str, Told] = {"/model": client.model(), "/health": client.health()}
@@ -82,6 +82,7 @@ def test_members_can_be_had_by_name(client: Client) -> None:
 
 def test_answers_are_what_the_document_says(client: Client) -> None:
     """pydantic builds the same of what the server sends, member for member."""
+    httpx = pytest.importorskip("httpx", reason="needs httpx")
     pydantic = pytest.importorskip("pydantic")
     for path in (PICTURE, CLIP):
         files = {"file": path.read_bytes()}
