@@ -13,7 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from har_edge.config import DecideConfig, SinkConfig
@@ -30,6 +29,7 @@ from har_edge.sinks.queue import Outbox
 from har_edge.sinks.totals import Totals
 from har_edge.sources.files import VideoSource
 from tests.conftest import ASSETS, ROOT, MakeVideo
+from tests.support import records
 
 SOON_S = 20.0
 
@@ -124,19 +124,8 @@ def test_totals_count_however_few_predictions_are_asked_for(tmp_path: Path) -> N
 
 
 def prediction_at(at_s: float) -> Prediction:
-    return Prediction(
-        source="camera:0",
-        frame=0,
-        timestamp_s=at_s,
-        probabilities=np.ones(1, np.float32),
-        labels=("sitting",),
-        window_frames=1,
-        decode_ms=0.0,
-        preprocess_ms=0.0,
-        encode_ms=0.0,
-        classify_ms=0.0,
-        captured_at_s=datetime(2026, 3, 1, 12).timestamp() + at_s,
-    )
+    start_s = datetime(2026, 3, 1, 12).timestamp()
+    return records.prediction(at_s, start_s=start_s)
 
 
 class Slow:
