@@ -23,7 +23,7 @@ from typing import Any
 import click
 import numpy as np
 
-from har_benchmarks.commands import CommaList
+from har_benchmarks.commands.params import CommaList
 from har_benchmarks.execute.jobs import run_job
 from har_benchmarks.plan.cases import Case, find_models, make_cases
 from har_benchmarks.results.results import to_json

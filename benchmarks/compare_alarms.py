@@ -22,7 +22,7 @@ from typing import Any
 
 import click
 
-from har_benchmarks.commands import Percent
+from har_benchmarks.commands.params import Percent
 from har_benchmarks.execute import worker
 from har_benchmarks.execute.manager import carry_out
 from har_benchmarks.plan.cases import find_models, make_cases

@@ -13,13 +13,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from har_benchmarks.plan.cases import Case
 from har_benchmarks.plan.plan import Journal, Task
 from har_benchmarks.stats import median, relative_spread, summarise
 from har_benchmarks.tasks.accuracy import judge
 from har_benchmarks.tasks.profile import NO_PROFILE
+from har_benchmarks.tasks.protocol import Answers
 from har_edge import __version__
 from har_edge.errors import DataError
 from har_edge.model.runtimes import ONNX_RUNTIME
@@ -115,10 +116,10 @@ def build_report(journal: Journal) -> Report:
 
 def _case(journal: Journal, case: Case) -> dict[str, Any]:
     facts = {k: v for k, v in asdict(case.facts).items() if k != "path"}
-    rounds = [] if case.skipped else journal.results("timing", case)
+    rounds = [] if case.skipped else journal.timings(case)
     errors = journal.errors(case)
     status = "skipped" if case.skipped else "failed" if errors or not rounds else "ok"
-    runs = journal.results("end_to_end", case)
+    runs = journal.videos(case)
     return {
         "key": case.key,
         **facts,
@@ -200,11 +201,14 @@ def _sustained(journal: Journal) -> dict[str, Any] | None:
 def _add_accuracy(report: Report, journal: Journal) -> None:
     """Add what each file is worth to all its cases, compared with float32 of the same model."""
     plan = journal.plan
-    answers, errors = {}, {}
+    answers: dict[tuple[str, str, str], Answers] = {}
+    errors: dict[tuple[str, str, str], str] = {}
     for case in plan.cases:
         entry = journal.entries.get(Task("accuracy", case).key)
         if entry and "result" in entry:
-            answers[case.facts.model, case.facts.variant, case.backend] = entry["result"]
+            answers[case.facts.model, case.facts.variant, case.backend] = cast(
+                "Answers", entry["result"]
+            )
         elif entry:
             errors[case.facts.model, case.facts.variant, case.backend] = entry["error"]
     groups = [item.group for item in plan.items]
@@ -219,7 +223,7 @@ def _add_accuracy(report: Report, journal: Journal) -> None:
             row["accuracy_reason"] = errors[name]
 
 
-def _reference(case: Case, answers: Mapping[tuple[str, str, str], Any]) -> Any:
+def _reference(case: Case, answers: Mapping[tuple[str, str, str], Answers]) -> Answers | None:
     """Answers of float32, the TFLite file's before the ONNX pair's."""
     for variant in ("float32", "onnx"):
         for (model, other, _), found in answers.items():

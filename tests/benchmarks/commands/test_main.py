@@ -136,7 +136,7 @@ def test_without_matplotlib_the_pip_line_is_said_before_measuring(
 ) -> None:
     code = (
         "import sys; sys.modules['matplotlib'] = None; sys.argv[0] = 'har-bench'\n"
-        "from har_benchmarks.commands import main; main()"
+        "from har_benchmarks.commands.main import main; main()"
     )
     result = har_bench("run", ASSETS / "tiny-int8.tflite", "--out", "out", code=code)
     assert result.returncode == 1
@@ -146,7 +146,7 @@ def test_without_matplotlib_the_pip_line_is_said_before_measuring(
 
 def test_help_is_light(har_bench: HarBench) -> None:
     code = (
-        "import sys; from har_benchmarks.commands import cli\n"
+        "import sys; from har_benchmarks.commands.main import cli\n"
         "cli.main(['run', '--help'], standalone_mode=False)\n"
         "heavy = {'numpy', 'cv2', 'matplotlib', 'ai_edge_litert'} & set(sys.modules)\n"
         "assert not heavy, heavy"
