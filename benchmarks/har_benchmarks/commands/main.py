@@ -8,6 +8,7 @@ import click
 
 from har_benchmarks.commands.collect import collect
 from har_benchmarks.commands.compare import compare
+from har_benchmarks.commands.experiment import experiment
 from har_benchmarks.commands.params import SETTINGS
 from har_benchmarks.commands.peers import peers
 from har_benchmarks.commands.run import run
@@ -29,7 +30,7 @@ def cli() -> None:
     """
 
 
-for command in (run, compare, peers, collect):
+for command in (run, compare, peers, collect, experiment):
     cli.add_command(command)
 
 

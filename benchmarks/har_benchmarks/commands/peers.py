@@ -19,7 +19,7 @@ from har_edge.commands.harness import note
               help="Its .keras file, for Keras's predict.")  # fmt: skip
 @click.option("--mediapipe", multiple=True, metavar="FILE",
               help="It in one graph, for MediaPipe's ImageClassifier, as "
-              "benchmarks/mediapipe_model.py makes it; may be repeated.")  # fmt: skip
+              "har-bench experiment mediapipe-model makes it; may be repeated.")  # fmt: skip
 @click.option("--ultralytics", multiple=True, metavar="WEIGHTS",
               help="An Ultralytics classification model; may be repeated.")  # fmt: skip
 @click.option(

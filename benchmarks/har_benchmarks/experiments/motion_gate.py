@@ -1,6 +1,6 @@
 """What the motion gate saves, and what it costs in answers.
 
-    python benchmarks/motion_gate.py DATA [--every N] [--out JSON]
+    har-bench experiment motion-gate DATA [--every N] [--out JSON]
 
 Clips of fixed cameras in DATA are answered with and without the gate, at several thresholds; so
 are made-up still scenes: the first frame of a clip, held for 30 s with sensor noise and light that
@@ -14,15 +14,15 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
-from har_benchmarks.results.results import file_facts, to_json
+from har_benchmarks.experiments.result import write_result
+from har_benchmarks.results.results import file_facts
 from har_edge.arrays import FloatArray, Pixels
-from har_edge.commands.harness import note, run_command
+from har_edge.commands.harness import note
 from har_edge.frames.opencv import import_cv2
 from har_edge.machine.facts import machine_facts
 from har_edge.model.loaded import Model, load_model
@@ -42,30 +42,40 @@ STILL_S = 30
 STILL_SCENES = 4
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command()
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--every", type=click.IntRange(min=1), default=5, show_default=True, metavar="N",
               help="Take each N-th clip.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
-def cli(data: Path, every: int, out: Path | None) -> None:
-    """Measure the motion gate on clips in DATA."""
+def command(data: Path, every: int, out: Path | None) -> None:
+    """Measure what the motion gate saves on clips in DATA, and what it costs in answers.
+
+    \b
+    Example:
+      har-bench experiment motion-gate DATA --every 5 --out motion-gate.json
+    """
     model = load_model("clips", num_threads=2)
-    facts: dict[str, Any] = {"model": file_facts(model.path)}
-    facts |= {"noise_levels": NOISE_LEVELS, "max_hold_s": MAX_HOLD_S, "every": every}
-    facts["clips"] = {}
+    clips = {}
     for name, folder in FOLDERS.items():
         paths = sorted((data / folder).glob("*.mp4"))[::every]
-        facts["clips"][name] = compare(model, [load_frames(p, model.spec.clip) for p in paths])
-        tell(name, facts["clips"][name])
+        clips[name] = compare(model, [load_frames(p, model.spec.clip) for p in paths])
+        tell(name, clips[name])
     scenes = sorted((data / FOLDERS["streets and shops"]).glob("*.mp4"))[::37][:STILL_SCENES]
-    facts["still_scenes"] = {}
+    still = {}
     for noise in NOISES:
         frames = [still_scene(model, path, noise) for path in scenes]
-        facts["still_scenes"][f"noise {noise:g}"] = compare(model, frames)
-        tell(f"still, noise {noise:g}", facts["still_scenes"][f"noise {noise:g}"])
-    facts["machine"] = machine_facts()
-    if out:
-        out.write_text(to_json(facts), encoding="utf-8")
+        still[f"noise {noise:g}"] = compare(model, frames)
+        tell(f"still, noise {noise:g}", still[f"noise {noise:g}"])
+    facts = {
+        "model": file_facts(model.path),
+        "noise_levels": NOISE_LEVELS,
+        "max_hold_s": MAX_HOLD_S,
+        "every": every,
+        "clips": clips,
+        "still_scenes": still,
+        "machine": machine_facts(),
+    }
+    write_result(facts, out)
 
 
 def still_scene(model: Model, path: Path, noise: float) -> Pixels:
@@ -138,7 +148,3 @@ def tell(name: str, results: dict[str, dict[str, float]]) -> None:
             f"{row['frames']} frames, {row['changed']:6.2%} of {row['windows']} answers changed, "
             f"{row['unsteady']:.2%} unsteady without"
         )
-
-
-if __name__ == "__main__":
-    run_command(cli)

@@ -1,6 +1,6 @@
 """Does har-bench say what the runtime's own benchmark tool says? Both on the same file, in turns.
 
-    python benchmarks/against_litert_benchmark.py MODELS... [--threads 1,2] [--out JSON]
+    har-bench experiment against-litert-benchmark MODELS... [--threads 1,2] [--out JSON]
 
 In each round the harness's worker measures `encode` and `classify`, and litert-benchmark, which
 comes with ai-edge-litert, measures the same two signatures of the same file with as many threads,
@@ -18,25 +18,34 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 import click
 import numpy as np
 
 from har_benchmarks.commands.params import CommaList
 from har_benchmarks.execute.jobs import run_job
+from har_benchmarks.experiments.compat import invocation
+from har_benchmarks.experiments.result import write_result
+from har_benchmarks.experiments.turns import rotated
 from har_benchmarks.plan.cases import Case, find_models, make_cases
-from har_benchmarks.results.results import to_json
 from har_benchmarks.stats import median, paired_ratio
-from har_edge.commands.harness import note, run_command
+from har_benchmarks.tasks.protocol import Timing
+from har_benchmarks.tasks.timing import repeat
+from har_edge.commands.harness import note
 from har_edge.errors import HarError
 from har_edge.machine.facts import machine_facts
+from har_edge.model.loaded import load_model
+from har_edge.model.runtimes import TfliteBackend
 
 SIGNATURES = ("encode", "classify")
 WARMUP_RUNS = 10
+ITSELF = (sys.executable, "-m", "har_benchmarks", "experiment", "against-litert-benchmark")
+
+Medians = dict[str, float]  # of a signature, in ms
 
 
-def ours(case: Case, num_runs: int) -> dict[str, float]:
+def ours(case: Case, num_runs: int) -> Medians:
     """Medians of the harness's worker, in ms."""
     job = {
         "task": "timing", "model": case.facts.path, "backend": case.backend,
@@ -44,10 +53,11 @@ def ours(case: Case, num_runs: int) -> dict[str, float]:
         "max_secs": 60.0,
     }  # fmt: skip
     result, _ = run_job(job)
-    return {name: median(result[f"{name}_ms"]) for name in SIGNATURES}
+    timing = cast("Timing", result)
+    return {"encode": median(timing["encode_ms"]), "classify": median(timing["classify_ms"])}
 
 
-def theirs(case: Case, num_runs: int) -> dict[str, float]:
+def theirs(case: Case, num_runs: int) -> Medians:
     """Medians of litert-benchmark, in ms, to the hundredth that it prints."""
     found = {}
     for name in SIGNATURES:
@@ -65,44 +75,38 @@ def theirs(case: Case, num_runs: int) -> dict[str, float]:
     return found
 
 
-def in_place(case: Case, num_runs: int) -> dict[str, float]:
+def in_place(case: Case, num_runs: int) -> Medians:
     """Medians of our interpreter alone, in ms, measured in a process of its own."""
-    command = [sys.executable, __file__, case.facts.path, "--in-place", str(num_runs)]
-    done = subprocess.run(
-        [*command, "--threads", str(case.num_threads)], capture_output=True, check=False
-    )
+    arguments = [case.facts.path, "--in-place", str(num_runs), "--threads", str(case.num_threads)]
+    done = subprocess.run([*ITSELF, *arguments], capture_output=True, check=False)
     if done.returncode:
         raise HarError(f"The interpreter failed: {done.stderr.decode()[-300:]}")
     return dict(json.loads(done.stdout))
 
 
-def time_in_place(path: str, num_threads: int, num_runs: int) -> dict[str, float]:
+def time_in_place(path: str, num_threads: int, num_runs: int) -> Medians:
     """Time the interpreter's invocation of each signature, as `litert-benchmark` does."""
-    from har_benchmarks.tasks.timing import repeat
-    from har_edge.model.loaded import load_model
-
     model = load_model(path, backend="litert", num_threads=num_threads)
     clip = model.spec.clip
     frame = np.random.default_rng(0).integers(0, 256, clip.frame_shape, np.uint8)
     model.classify(np.stack([model.encode(frame)] * clip.num_frames))  # the inputs are in place
-    interpreter = model.backend._interpreter  # type: ignore[attr-defined]
+    assert isinstance(model.backend, TfliteBackend)
     found = {}
     for name in SIGNATURES:
-        runner = interpreter.get_signature_runner(name)
-        wrapper, index = runner._interpreter_wrapper, runner._subgraph_index
-        repeat(lambda w=wrapper, i=index: w.Invoke(i), WARMUP_RUNS)
-        found[name] = median(repeat(lambda w=wrapper, i=index: w.Invoke(i), num_runs))
+        invoke = invocation(model.backend.interpreter.get_signature_runner(name))
+        repeat(invoke, WARMUP_RUNS)
+        found[name] = median(repeat(invoke, num_runs))
     return found
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command()
 @click.argument("models", nargs=-1, required=True)
 @click.option("--threads", type=CommaList(click.IntRange(min=1), "numbers"), default="1,2")
 @click.option("--rounds", type=click.IntRange(min=1), default=7, show_default=True)
 @click.option("--num-runs", type=click.IntRange(min=1), default=60, show_default=True)
 @click.option("--in-place", type=int, hidden=True, help="Be the third process, for so many runs.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
-def main(
+def command(
     models: tuple[str, ...],
     threads: tuple[int, ...],
     rounds: int,
@@ -110,50 +114,74 @@ def main(
     in_place: int | None,
     out: Path | None,
 ) -> None:
-    """Measure, print, write."""
+    """Compare what har-bench and litert-benchmark say of MODELS, in turns.
+
+    \b
+    Example:
+      har-bench experiment against-litert-benchmark har15 --threads 1 --out litert.json
+    """
     if in_place:
         click.echo(json.dumps(time_in_place(models[0], threads[0], in_place)))
         return
     cases = make_cases(find_models(models), ("litert",), threads)
-    samples: dict[str, dict[str, list[Any]]] = {c.key: {name: [] for name in WAYS} for c in cases}
-    for number in range(rounds):
+    samples: dict[str, dict[str, list[Medians]]] = {
+        c.key: {name: [] for name in WAYS} for c in cases
+    }
+    for number, order in enumerate(rotated(list(WAYS.items()), rounds)):
         note(f"round {number + 1} of {rounds}")
         for case in cases:
-            turn = list(WAYS.items())
-            for name, measure in turn[number % 3 :] + turn[: number % 3]:
+            for name, measure in order:
                 samples[case.key][name].append(measure(case, num_runs))
     rows = [_row(key, found, name) for key, found in samples.items() for name in SIGNATURES]
     for row in rows:
-        changes = [f"{row[name]['ratio'] - 1:+.1%}" for name in ("ours", "in_place")]
+        changes = [f"{beside['ratio'] - 1:+.1%}" for beside in (row["ours"], row["in_place"])]
         click.echo(
             f"{row['case']:<28}{row['signature']:<10}{row['theirs_p50_ms']:>7.2f} ms  "
             f"har-bench {changes[0]}, in place {changes[1]}"
         )
-    if out:
-        facts = {"num_runs": num_runs, "rows": rows, "machine": machine_facts()}
-        out.write_text(to_json(facts), encoding="utf-8")
+    write_result({"num_runs": num_runs, "rows": rows, "machine": machine_facts()}, out)
 
 
-def _row(key: str, found: dict[str, list[Any]], signature: str) -> dict[str, Any]:
+class Beside(TypedDict):
+    """Medians of the rounds of one way, and their ratio to the tool's with its interval."""
+
+    p50_ms: float
+    ratio: float
+    low: float
+    high: float
+    ms: list[float]
+
+
+class Row(TypedDict):
+    """One signature of one case."""
+
+    case: str
+    signature: str
+    theirs_p50_ms: float
+    theirs_ms: list[float]
+    ours: Beside
+    in_place: Beside
+
+
+def _row(key: str, found: dict[str, list[Medians]], signature: str) -> Row:
     """Compare the tool's medians of all rounds with the other two's."""
     times = {name: [r[signature] for r in rounds] for name, rounds in found.items()}
-    row: dict[str, Any] = {
+    return {
         "case": key,
         "signature": signature,
         "theirs_p50_ms": median(times["theirs"]),
         "theirs_ms": times["theirs"],
+        "ours": _beside(times["theirs"], times["ours"]),
+        "in_place": _beside(times["theirs"], times["in_place"]),
     }
-    for name in ("ours", "in_place"):
-        ratio = paired_ratio(times["theirs"], times[name], level=0.95)
-        row[name] = {
-            "p50_ms": median(times[name]), "ratio": ratio.value, "low": ratio.low,
-            "high": ratio.high, "ms": times[name],
-        }  # fmt: skip
-    return row
+
+
+def _beside(theirs_ms: list[float], times_ms: list[float]) -> Beside:
+    ratio = paired_ratio(theirs_ms, times_ms, level=0.95)
+    return {
+        "p50_ms": median(times_ms), "ratio": ratio.value, "low": ratio.low, "high": ratio.high,
+        "ms": times_ms,
+    }  # fmt: skip
 
 
 WAYS = {"ours": ours, "theirs": theirs, "in_place": in_place}
-
-
-if __name__ == "__main__":
-    run_command(main)

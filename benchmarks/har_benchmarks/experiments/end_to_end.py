@@ -1,6 +1,6 @@
 """Frames per second of `har-edge run` beside those of the bare interpreter, in turns.
 
-    python benchmarks/end_to_end.py [--model NAME] [--threads 1,2] [--rounds N] [--out JSON]
+    har-bench experiment end-to-end [--model NAME] [--threads 1,2] [--rounds N] [--out JSON]
 
 - bare: `encode` and `classify` in a loop on tensors that lie ready, N threads in the runtime;
 - run: what the command does: read a 640 x 480 video, sample, resize, encode, classify, smooth,
@@ -30,10 +30,11 @@ from statistics import median
 import click
 import numpy as np
 
-import har_edge
-from har_benchmarks.results.results import file_facts, to_json
+from har_benchmarks.experiments.result import SAMPLE, write_result
+from har_benchmarks.experiments.turns import in_turns
+from har_benchmarks.results.results import file_facts
 from har_edge.arrays import Pixels
-from har_edge.commands.harness import note, run_command
+from har_edge.commands.harness import note
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.preprocess import resize_frame
 from har_edge.frames.sampling import FrameSampler
@@ -45,11 +46,9 @@ from har_edge.recognition.decide import Decider
 from har_edge.run.lanes import SourceOpener
 from har_edge.run.runner import Run
 from har_edge.sinks.fan_out import OutletOptions, open_outlets
-from har_edge.sinks.stream import open_output
 from har_edge.sources.files import VideoSource
 
 SIZE = (640, 480)
-SAMPLE = Path(har_edge.__file__).parent / "samples" / "falling.mp4"
 
 
 @dataclass
@@ -127,7 +126,11 @@ def bare(model: Model, frames: list[Pixels], count: int) -> int:
 def decode(video: Path, clip: ClipSpec) -> int:
     """Read, sample and resize all frames of the video."""
     sampler = FrameSampler(clip.frame_rate_hz)
-    return sum(1 for frame in VideoSource(video).frames(sampler) if resize_ahead(frame, clip))
+    count = 0
+    for frame in VideoSource(video).frames(sampler):
+        resize_ahead(frame, clip)
+        count += 1
+    return count
 
 
 def run(name: str, num_threads: int, video: Path) -> int:
@@ -148,7 +151,6 @@ def run(name: str, num_threads: int, video: Path) -> int:
 
 def measure(name: str, num_threads: int, count: int, rounds: int) -> Row:
     """Measure all in turns; the first round warms up and does not count."""
-    row = Row(name, num_threads)
     model, alone = load_model(name, num_threads=num_threads), load_model(name, num_threads=1)
     with tempfile.TemporaryDirectory() as folder:
         video = make_video(Path(folder) / "video.mp4", model.spec.clip.frame_rate_hz, count)
@@ -157,17 +159,14 @@ def measure(name: str, num_threads: int, count: int, rounds: int) -> Row:
             resize_frame(frame.pixels, model.spec.clip)[np.newaxis]
             for frame, _ in zip(sampled, range(50), strict=False)
         ]
-        for number in range(rounds + 1):
-            for times, work in (
-                (row.bare, partial(bare, model, frames, count)),
-                (row.run, partial(run, name, num_threads, video)),
-                (row.decode, partial(decode, video, model.spec.clip)),
-                (row.model_alone, partial(bare, alone, frames, count)),
-            ):
-                measured = timed(work)
-                if number:
-                    times.append(measured)
-    return row
+        works: dict[str, Callable[[], int]] = {
+            "bare": partial(bare, model, frames, count),
+            "run": partial(run, name, num_threads, video),
+            "decode": partial(decode, video, model.spec.clip),
+            "model_alone": partial(bare, alone, frames, count),
+        }
+        found = in_turns({key: partial(timed, work) for key, work in works.items()}, rounds)
+    return Row(name, num_threads, **found)
 
 
 @click.command()
@@ -176,8 +175,15 @@ def measure(name: str, num_threads: int, count: int, rounds: int) -> Row:
 @click.option("--frames", type=click.IntRange(min=100), default=1500, show_default=True)
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option("-o", "--out", metavar="FILE", help="Write the result as JSON.")
-def main(models: tuple[str, ...], threads: str, frames: int, rounds: int, out: str | None) -> None:
-    """Compare `har-edge run` with the bare interpreter."""
+def command(
+    models: tuple[str, ...], threads: str, frames: int, rounds: int, out: str | None
+) -> None:
+    """Compare `har-edge run` with the bare interpreter, in frames a second.
+
+    \b
+    Example:
+      har-bench experiment end-to-end --model har15 --threads 1,2 --frames 800 --out end-to-end.json
+    """
     import_cv2().setNumThreads(1)  # as the command does
     rows = []
     for name in models:
@@ -196,10 +202,4 @@ def main(models: tuple[str, ...], threads: str, frames: int, rounds: int, out: s
         "video": {**file_facts(SAMPLE), "size": SIZE, "frames": frames},
         "rows": rows,
     }
-    if out:
-        with open_output(out) as stream:
-            stream.write(to_json(result))
-
-
-if __name__ == "__main__":
-    run_command(main)
+    write_result(result, out)

@@ -1,7 +1,7 @@
 """What does teaching an action cost the others, and how well is it known afterwards?
 
-    python benchmarks/teach.py background MODEL DATA FOLDER... [--out NPZ]
-    python benchmarks/teach.py measure DATA [--out JSON]
+    har-bench experiment teach background MODEL DATA FOLDER... [--out NPZ]
+    har-bench experiment teach measure DATA [--out JSON]
 
 `background` makes the file that the package carries for a bundled model: what its training data
 look like, from files in FOLDERs that its list of held-out predictions does not name.
@@ -17,19 +17,21 @@ raised once, to 7: 0.4 to 0.8 points on average, still 1.1 in the worst trial of
 from __future__ import annotations
 
 import csv
+import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import click
 import numpy as np
 
 import har_edge.recognition.taught
-from har_benchmarks.results.results import file_facts, to_json
+from har_benchmarks.experiments.result import write_result
+from har_benchmarks.results.results import file_facts
 from har_edge.arrays import FloatArray
-from har_edge.commands.harness import note, run_command
+from har_edge.commands.harness import note
+from har_edge.errors import DataError
 from har_edge.frames.preprocess import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from har_edge.machine.facts import machine_facts
 from har_edge.model.loaded import Model, load_model
@@ -37,7 +39,6 @@ from har_edge.recognition.taught import EVIDENCE, Background, Taught, TaughtMode
 from har_edge.recognition.teach import packaged_background, write_background
 from har_edge.sources.clips import load_frames, window_indices
 
-BUNDLED = Path(__file__).parents[1] / "convert" / "har_convert" / "bundled"
 ACTIONS = ("BabyCrawling", "Punch", "PushUps")
 TAUGHT_WINDOWS = 5
 TEST_FRAMES = 8
@@ -47,12 +48,18 @@ WAYS = ("5 clips, 1 window each", "1 clip, 5 windows", "5 clips, all windows")
 folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def cli() -> None:
-    """Measure taught actions, and make the background that they are told from."""
+@click.group()
+def command() -> None:
+    """Measure taught actions, and make the background that they are told from.
+
+    \b
+    Examples:
+      har-bench experiment teach background clips DATA ucf101 bed_fall --out clips-background.npz
+      har-bench experiment teach measure DATA --out teach.json
+    """
 
 
-@cli.command()
+@command.command()
 @click.argument("model_name", metavar="MODEL")
 @click.argument("data", type=folder)
 @click.argument("folders", nargs=-1, required=True)
@@ -83,7 +90,7 @@ def background(
     note(f"{len(windows)} windows to {path.name}, {path.stat().st_size} bytes")
 
 
-@cli.command()
+@command.command()
 @click.argument("data", type=folder)
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
 def measure(data: Path, out: Path | None) -> None:
@@ -92,22 +99,27 @@ def measure(data: Path, out: Path | None) -> None:
     photos = encode_photos(model, data)
     clips = encode_clips(model, data)
     note(f"{len(photos.labels)} photos, {len(clips)} clips")
-    facts: dict[str, Any] = {"model": file_facts(model.path), "evidence": EVIDENCE, "ways": {}}
-    facts["choice_of_evidence"] = {
+    choice = {
         f"{level:g}": summarise(
             [trial(model, photos.part(0), clips, seed, WAYS[0], level) for seed in range(SEEDS)]
         )
         for level in (4.0, 5.0, 5.5, 6.0, 6.5, 7.0)
     }
+    ways: dict[str, dict[str, object]] = {}
     for way in WAYS:
         trials = [
             trial(model, photos.part(1), clips, seed, way) for seed in range(100, 100 + SEEDS)
         ]
-        facts["ways"][way] = {**summarise(trials), "trials": trials}
+        ways[way] = {**summarise(trials), "trials": trials}
         click.echo(f"{way}: " + ", ".join(f"{k} {v:.3g}" for k, v in summarise(trials).items()))
-    facts["machine"] = machine_facts()
-    if out:
-        out.write_text(to_json(facts), encoding="utf-8")
+    facts = {
+        "model": file_facts(model.path),
+        "evidence": EVIDENCE,
+        "ways": ways,
+        "choice_of_evidence": choice,
+        "machine": machine_facts(),
+    }
+    write_result(facts, out)
 
 
 @dataclass(frozen=True)
@@ -127,8 +139,19 @@ class Photos:
 
 def held_out_rows(model_name: str) -> list[dict[str, str]]:
     """Rows of the list of held-out predictions that comes with a bundled model."""
-    with (BUNDLED / model_name / "predictions.csv").open(encoding="utf-8", newline="") as table:
+    with (_bundled() / model_name / "predictions.csv").open(encoding="utf-8", newline="") as table:
         return list(csv.DictReader(table))
+
+
+def _bundled() -> Path:
+    """The folder of bundled runs of har_convert, which is found and not imported."""
+    found = importlib.util.find_spec("har_convert")
+    if found is None or found.origin is None:
+        raise DataError(
+            "The lists of held-out predictions lie in har_convert. It is not installed. Run this "
+            "where all of har-edge is."
+        )
+    return Path(found.origin).parent / "bundled"
 
 
 def described(model: Model, path: Path, *, apart: int) -> list[FloatArray]:
@@ -174,7 +197,7 @@ def trial(
     seed: int,
     way: str,
     evidence: float = EVIDENCE,
-) -> dict[str, Any]:
+) -> dict[str, float]:
     """Teach clips of a few groups, test on clips of all others."""
     random = np.random.default_rng(seed)
     background = packaged_background(model)
@@ -226,7 +249,7 @@ def extend(taught: Taught, answers: FloatArray, vectors: FloatArray) -> FloatArr
     return np.stack([taught.extend(a, v) for a, v in zip(answers, vectors, strict=True)])
 
 
-def summarise(trials: list[dict[str, Any]]) -> dict[str, float]:
+def summarise(trials: list[dict[str, float]]) -> dict[str, float]:
     """Means over seeds, and the worst of what has a bar to meet."""
     names = [name for name in trials[0] if name != "seed"]
     means = {name: float(np.mean([t[name] for t in trials])) for name in names}
@@ -247,7 +270,3 @@ def group_of(name: str) -> str:
     found = re.search(r"_g(\d+)_", name)
     assert found, name
     return found[1]
-
-
-if __name__ == "__main__":
-    run_command(cli)

@@ -1,6 +1,6 @@
 """What `har-edge serve` carries: many clients on one machine, all sending one picture.
 
-    python benchmarks/serve_load.py [--seconds S] [--height PIXELS] [--out JSON]
+    har-bench experiment serve-load [--seconds S] [--height PIXELS] [--out JSON]
 
 First one thread decodes, resizes and encodes the picture without any server; the cores times its
 rate is what the machine allows, if nothing else runs. As many threads as cores doing so, before
@@ -37,18 +37,16 @@ from statistics import median
 import click
 import numpy as np
 
-import har_edge
-from har_benchmarks.results.results import file_facts, to_json
-from har_edge.commands.harness import note, run_command
+from har_benchmarks.experiments.result import SAMPLE, resident_mb, write_result
+from har_benchmarks.results.results import file_facts
+from har_edge.commands.harness import note
 from har_edge.errors import HarError
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.preprocess import decode_image, resize_frame
 from har_edge.machine.facts import machine_facts
 from har_edge.model.loaded import load_model
-from har_edge.sinks.stream import open_output
 from har_edge.sources.files import VideoSource
 
-SAMPLE = Path(har_edge.__file__).parent / "samples" / "falling.mp4"
 HEIGHTS = (480, 720, 1080)
 CLIENTS, CROWD = 32, 128
 START_TIMEOUT_S = 30.0
@@ -203,12 +201,6 @@ def _port(process: subprocess.Popen[bytes], said: io.TextIOWrapper) -> int:
     raise HarError(f"The server should start. It said: {said.read()}. Run: har-edge serve")
 
 
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process, in MB."""
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return round(int(found[1]) * 1024 / 1e6, 1) if found else float("nan")
-
-
 def server_spent_s(pid: int) -> float:
     """Time that a process spent on the cores so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -260,13 +252,13 @@ def measure(model: str, seconds: float, height: int) -> dict[str, object]:
     moments = [threads_hz(model, content, min(5.0, seconds))]
     with server(model) as (pid, port):
         asyncio.run(send_all(port, content, CLIENTS, 2.0))
-        memory_mb, results = [resident_mb(pid)], {}
+        memory_mb, results = [round(resident_mb(pid), 1)], {}
         for clients in (CLIENTS, CROWD):
             started_s, start = time.monotonic(), Spent.now(pid)
             load = asyncio.run(send_all(port, content, clients, seconds))
             taken_s, end = time.monotonic() - started_s, Spent.now(pid)
             answers = len(load.latencies_ms)
-            memory_mb.append(resident_mb(pid))
+            memory_mb.append(round(resident_mb(pid), 1))
             moments.append(threads_hz(model, content, min(5.0, seconds)))
             threads = (moments[-2][0] + moments[-1][0]) / 2
             results[f"{clients}_clients"] = {
@@ -293,7 +285,7 @@ def _spent_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command()
 @click.option("-m", "--model", default="har15", show_default=True, help="Model to serve.")
 @click.option(
     "--seconds",
@@ -310,15 +302,13 @@ def _spent_s() -> float:
     help="Rows of the picture, which is in 16:9.",
 )
 @click.option("-o", "--out", metavar="FILE", help="Write here instead of standard output.")
-def main(model: str, seconds: float, height: str, out: str | None) -> None:
-    """Measure how many pictures a second the server answers."""
+def command(model: str, seconds: float, height: str, out: str | None) -> None:
+    """Measure how many pictures a second the server answers, to how many clients.
+
+    \b
+    Example:
+      har-bench experiment serve-load --model har15 --height 1080 --out serve-load.json
+    """
     facts = measure(model, seconds, int(height))
     note(f"allowed {facts['allowed']}")
-    stream = open_output(out)
-    stream.write(to_json(facts))
-    if out:
-        stream.close()
-
-
-if __name__ == "__main__":
-    run_command(main)
+    write_result(facts, out or "-")

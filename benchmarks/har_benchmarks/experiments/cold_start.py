@@ -1,6 +1,6 @@
 """How long from the command to the first prediction, and what the time goes to.
 
-    python benchmarks/cold_start.py [--image PATH] [--model FILE] [--runs N] [--out JSON]
+    har-bench experiment cold-start [--image PATH] [--model FILE] [--runs N] [--out JSON]
 
 Three kinds of fresh processes take turns: the command itself on one picture, an interpreter
 that does nothing, and one that takes the command's steps one by one with the clock at hand.
@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from statistics import median
@@ -23,12 +24,13 @@ from statistics import median
 import click
 import numpy as np
 
-from har_benchmarks.results.results import file_facts, to_json
-from har_edge.commands.harness import note, run_command
+from har_benchmarks.experiments.result import write_result
+from har_benchmarks.experiments.turns import in_turns
+from har_benchmarks.results.results import file_facts
+from har_edge.commands.harness import note
 from har_edge.errors import HarError, SourceError
 from har_edge.machine.facts import machine_facts
 from har_edge.model.file import DEFAULT_MODEL, resolve_model
-from har_edge.sinks.stream import open_output
 
 START = "start the interpreter"
 # What `har-edge run` does for a picture, in its order: a module that two steps need counts for
@@ -56,14 +58,15 @@ STEPS = (
     (
         "load the model into the runtime",
         "import os\n"
-        "from har_edge.recognition.recognizer import Model\n"
+        "from har_edge.model.loaded import Model\n"
         "runtime = load_backend(file.flatbuffer, num_threads=min(4, os.cpu_count() or 1))\n"
         "model = Model(file.spec, file.path, file.size_bytes, runtime)",
     ),
     ("import PIL", "import PIL.Image, PIL.ImageOps"),
     (
         "decode the picture",
-        "from har_edge.frames.preprocess import import_cv2, load_image, resize_frame\n"
+        "from har_edge.frames.opencv import import_cv2\n"
+        "from har_edge.frames.preprocess import load_image, resize_frame\n"
         "pixels = load_image(sys.argv[2])",
     ),
     ("import cv2", "import_cv2()"),
@@ -146,19 +149,22 @@ def run_python(*arguments: str) -> tuple[str, float, float]:
 
 def measure(model: str, image: str, runs: int) -> Samples:
     """Start all processes, the three kinds in turn; the first turn is a warm-up."""
-    samples = Samples()
     command = ("-m", "har_edge", "run", image, "--model", model, "--output-format", "jsonl")
-    for turn in range(-1, runs):
-        output, first_line_ms, exit_ms = run_python(*command)
+    ways = {
+        "command": partial(run_python, *command),
+        "start": partial(run_python, "-c", "pass"),
+        "steps": partial(run_python, "-c", PROBE, model, image),
+    }
+    found = in_turns(ways, runs)
+    samples = Samples()
+    for output, first_line_ms, exit_ms in found["command"]:
         if len(output.splitlines()) != 1:
             raise HarError(f"Expected one prediction of {image}. Received: {output!r}.")
-        start_ms = run_python("-c", "pass")[2]
-        steps_ms = json.loads(run_python("-c", PROBE, model, image)[0])
-        if turn < 0:
-            continue
         samples.first_line_ms.append(first_line_ms)
         samples.exit_ms.append(exit_ms)
-        for times, time_ms in zip(samples.steps_ms.values(), [start_ms, *steps_ms], strict=True):
+    for (_, _, start_ms), (output, _, _) in zip(found["start"], found["steps"], strict=True):
+        steps_ms = [start_ms, *json.loads(output)]
+        for times, time_ms in zip(samples.steps_ms.values(), steps_ms, strict=True):
             times.append(round(time_ms, 3))
     return samples
 
@@ -212,16 +218,18 @@ def bundled_image() -> Path:
     return found[0]
 
 
-@click.command(
-    help=(__doc__ or "").partition("\n")[0],
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+@click.command()
 @click.option("--image", type=click.Path(path_type=Path), help="[default: a bundled sample]")
 @click.option("-m", "--model", metavar="FILE", default=DEFAULT_MODEL, show_default=True)
 @click.option("--runs", type=click.IntRange(min=1), default=15, show_default=True)
 @click.option("--out", metavar="JSON", help="Write everything here, raw samples included.")
-def main(image: Path | None, model: str, runs: int, out: str | None) -> None:
-    """Measure, print the table, write the report."""
+def command(image: Path | None, model: str, runs: int, out: str | None) -> None:
+    """Measure how long it is from the command to the first prediction, and what it goes to.
+
+    \b
+    Example:
+      har-bench experiment cold-start --model clips --runs 15 --out cold-start.json
+    """
     image = image or bundled_image()
     path = resolve_model(model)
     if not image.is_file():
@@ -234,13 +242,8 @@ def main(image: Path | None, model: str, runs: int, out: str | None) -> None:
         "runs": runs,
     }
     samples = measure(model, str(image), runs)
-    print(f"har-edge run {image.name} --model {path.name}, {runs} fresh processes\n")
-    print(format_table(samples))
+    click.echo(f"har-edge run {image.name} --model {path.name}, {runs} fresh processes\n")
+    click.echo(format_table(samples))
     if out is not None:
-        with open_output(out) as stream:
-            stream.write(to_json({**report, **summarise(samples)}))
+        write_result({**report, **summarise(samples)}, out)
         note(f"Wrote {out}")
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -1,6 +1,6 @@
 """What training costs beside the network: the feature cache, encoding, and memory.
 
-    python benchmarks/train_speed.py MANIFEST DATA --weights FILE [--clips N] [--out JSON]
+    python -m har_train.features.speed MANIFEST DATA --weights FILE [--clips N]
 
 - cache: an epoch of the head on cached features, against one that runs the backbone first;
 - encoding: frames a second from files into an empty cache, against the bare backbone on batches
@@ -8,12 +8,14 @@
 - memory: the peak of `har-train fit` on N training files, and on ten times as many.
 
 The first two take turns in one process on all cores, once the third is done; N files of MANIFEST's
-training part serve them, ten times as many the third.
+training part serve them, ten times as many the third. What was found goes to standard output as
+one JSON object; `har-bench experiment train-speed` asks for it and adds the machine.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import os
 import random
 import subprocess
@@ -29,10 +31,8 @@ from typing import Any
 import click
 import numpy as np
 
-from har_benchmarks.results.results import to_json
 from har_edge.commands.harness import run_command
 from har_edge.errors import DataError
-from har_edge.machine.facts import machine_facts
 from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig
@@ -50,7 +50,6 @@ from har_train.training.windows import build_windows, training_epoch
 @click.option("--num-frames", type=click.IntRange(min=1), default=16, show_default=True)
 @click.option("--frame-rate", default=8.0, show_default=True)
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
 def main(
     manifest: Path,
     data: Path,
@@ -59,7 +58,6 @@ def main(
     num_frames: int,
     frame_rate: float,
     rounds: int,
-    out: Path | None,
 ) -> None:
     """Measure the cache, encoding and memory of training on MANIFEST's files."""
     config = FitConfig(
@@ -76,12 +74,9 @@ def main(
     peaks_mb = {n: _peak_mb(config, samples[:n]) for n in (clips, 10 * clips)}
     seconds, frames = _time_in_turns(config, samples[:clips], rounds)
     results = _summary(seconds, frames, list(peaks_mb.values()))
-    for line in results["lines"]:
-        click.echo(line)
-    if out:
-        facts = {"manifest": manifest.name, "clips": clips, "frames": frames,
-                 "peaks_mb": peaks_mb, "seconds": seconds}  # fmt: skip
-        out.write_text(to_json(results | facts | {"machine": machine_facts()}), encoding="utf-8")
+    facts = {"manifest": manifest.name, "clips": clips, "frames": frames, "peaks_mb": peaks_mb,
+             "seconds": seconds}  # fmt: skip
+    click.echo(json.dumps(results | facts))
 
 
 def _in_turns(samples: Sequence[Sample]) -> list[Sample]:

@@ -1,8 +1,8 @@
 """Does a model file say the same in every runtime? Its answers on held-out data, compared.
 
-    python benchmarks/across_runtimes.py run FILE MANIFEST DATA OUT.npz [--backend NAME]
-    python benchmarks/across_runtimes.py compare FIRST.npz SECOND.npz [...] [--out JSON]
-    python benchmarks/across_runtimes.py kernels INT8_FILE [--out JSON]
+    har-bench experiment across-runtimes run FILE MANIFEST DATA OUT.npz [--backend NAME]
+    har-bench experiment across-runtimes compare FIRST.npz SECOND.npz [...] [--out JSON]
+    har-bench experiment across-runtimes kernels INT8_FILE [--out JSON]
 
 The runtimes do not fit into one environment (tflite-runtime needs numpy 1), so each writes what
 it says of the manifest's test part, in an environment of its own, and the answers meet as files.
@@ -15,17 +15,19 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import time
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TypedDict
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
-from har_benchmarks.results.results import to_json
-from har_edge.commands.harness import note, run_command
+from har_benchmarks.experiments.result import write_result
+from har_benchmarks.experiments.turns import elapsed_ms, in_turns
+from har_edge.arrays import FloatArray
+from har_edge.commands.harness import note
 from har_edge.errors import DataError
 from har_edge.machine.facts import machine_facts
 from har_edge.model.file import read_model_file
@@ -37,12 +39,19 @@ from har_edge.sources.clips import load_frames, window_indices
 WARMUP_ROUNDS = 3
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def cli() -> None:
-    """Run a model file in several runtimes and compare its answers."""
+@click.group()
+def command() -> None:
+    """Run a model file in several runtimes and compare its answers.
+
+    \b
+    Examples:
+      har-bench experiment across-runtimes run har15 held-out.csv DATA litert.npz --backend litert
+      har-bench experiment across-runtimes compare litert.npz tflite-runtime.npz --out same.json
+      har-bench experiment across-runtimes kernels har15
+    """
 
 
-@cli.command()
+@command.command()
 @click.argument("file")
 @click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -69,7 +78,7 @@ def run(file: str, manifest: Path, data: Path, out: Path, backend: str, every: i
     note(f"{about['runtime']}: {len(features)} frames and {len(probabilities)} windows to {out}")
 
 
-def _answers(model: Model, path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _answers(model: Model, path: Path) -> tuple[FloatArray, FloatArray]:
     """Features of all frames, (F, D), and probabilities of all windows, (M, C)."""
     size = model.spec.clip.num_frames
     features = np.stack([model.encode(frame) for frame in load_frames(path, model.spec.clip)])
@@ -77,7 +86,7 @@ def _answers(model: Model, path: Path) -> tuple[NDArray[np.float32], NDArray[np.
     return features, np.stack([model.classify(features[window]) for window in windows])
 
 
-@cli.command()
+@command.command()
 @click.argument("answers", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
 def compare(answers: tuple[Path, ...], out: Path | None) -> None:
@@ -90,12 +99,10 @@ def compare(answers: tuple[Path, ...], out: Path | None) -> None:
             f"{row['windows']} windows, probabilities within {row['largest_difference']:.2g}, "
             f"cosine of features {row['feature_cosine']:.5f}"
         )
-    if out:
-        facts = {"about": first["about"], "comparisons": rows, "machine": machine_facts()}
-        out.write_text(to_json(facts), encoding="utf-8")
+    write_result({"about": first.about, "comparisons": rows, "machine": machine_facts()}, out)
 
 
-@cli.command()
+@command.command()
 @click.argument("file")
 @click.option("--rounds", type=click.IntRange(min=3), default=50, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
@@ -109,40 +116,63 @@ def kernels(file: str, rounds: int, out: Path | None) -> None:
         name: runtime.Interpreter(model_content=network, experimental_delegates=delegates)
         for name, delegates in (("own", None), ("xnnpack", int8_delegates(runtime, 1)))
     }
-    samples: dict[str, list[float]] = {name: [] for name in interpreters}
     for interpreter in interpreters.values():
         interpreter.allocate_tensors()
     encoders = {name: i.get_signature_runner("encode") for name, i in interpreters.items()}
-    for _ in range(rounds + WARMUP_ROUNDS):
-        for name, encode in encoders.items():
-            start = time.perf_counter()
-            encode(frame=frame)
-            samples[name].append(1e3 * (time.perf_counter() - start))
+    calls = {name: partial(encode, frame=frame) for name, encode in encoders.items()}
+    ways = {name: partial(elapsed_ms, call) for name, call in calls.items()}
+    samples = in_turns(ways, rounds + WARMUP_ROUNDS, warmup=0)
     median_ms = {name: median(values[WARMUP_ROUNDS:]) for name, values in samples.items()}
     ratio = median_ms["own"] / median_ms["xnnpack"]
     click.echo(
         f"encode: {median_ms['own']:.2f} ms on tflite-runtime's own kernels, "
         f"{median_ms['xnnpack']:.2f} ms on XNNPACK: {ratio:.1f} times faster"
     )
-    if out:
-        facts = {"median_ms": median_ms, "ratio": ratio, "samples_ms": samples}
-        out.write_text(to_json(facts | {"machine": machine_facts()}), encoding="utf-8")
+    facts = {"median_ms": median_ms, "ratio": ratio, "samples_ms": samples}
+    write_result({**facts, "machine": machine_facts()}, out)
 
 
-def _load(path: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Answers:
+    """What a runtime said of the test files.
+
+    Attributes:
+        about: `sha256` and `file` of the model, `runtime`, `manifest`, `files`, `every`.
+        features: Of all frames, (F, D).
+        probabilities: Of all windows, (M, C).
+    """
+
+    about: dict[str, object]
+    features: FloatArray
+    probabilities: FloatArray
+
+
+class Difference(TypedDict):
+    """How far two runtimes agree on the same file."""
+
+    first: object
+    second: object
+    windows: int
+    same_top_1: float
+    largest_difference: float
+    feature_cosine: float
+
+
+def _load(path: Path) -> Answers:
     with np.load(path, allow_pickle=False) as file:
-        return {**file, "about": json.loads(str(file["about"]))}
+        about = json.loads(str(file["about"]))
+        return Answers(about, file["features"], file["probabilities"])
 
 
-def _compare(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    ours, theirs = first["about"], second["about"]
+def _compare(first: Answers, second: Answers) -> Difference:
+    ours, theirs = first.about, second.about
     for key in ("sha256", "manifest", "every"):
         if ours[key] != theirs[key]:
             raise DataError(
                 f"Both answers should be of the same {key}. Received {ours[key]} and {theirs[key]}."
             )
-    a, b = first["probabilities"], second["probabilities"]
-    f, g = first["features"].astype(np.float64), second["features"].astype(np.float64)
+    a, b = first.probabilities, second.probabilities
+    f, g = first.features.astype(np.float64), second.features.astype(np.float64)
     norms = np.linalg.norm(f, axis=1) * np.linalg.norm(g, axis=1)
     return {
         "first": ours["runtime"],
@@ -152,7 +182,3 @@ def _compare(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
         "largest_difference": float(np.abs(a - b).max()),
         "feature_cosine": float(((f * g).sum(axis=1) / np.maximum(norms, 1e-12)).mean()),
     }
-
-
-if __name__ == "__main__":
-    run_command(cli)

@@ -1,6 +1,6 @@
 """What a frame costs beside the network: the runner's float path against the bare interpreter.
 
-    python benchmarks/float_path.py VIDEO [--model FILE] [--rounds N] [--out JSON]
+    har-bench experiment float-path VIDEO [--model FILE] [--rounds N] [--out JSON]
 
 Both are timed in one process with one runtime thread, in rounds that take turns:
 
@@ -20,16 +20,19 @@ import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import click
 import numpy as np
 
-from har_benchmarks.results.results import file_facts, to_json
+from har_benchmarks.experiments.result import write_result
+from har_benchmarks.experiments.turns import rotated
+from har_benchmarks.results.results import file_facts
 from har_benchmarks.tasks.timing import frames_ahead
 from har_edge.arrays import FloatArray, Pixels
-from har_edge.commands.harness import note, run_command
+from har_edge.commands.harness import note
 from har_edge.errors import ModelFileError, SourceError
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.preprocess import resize_frame
@@ -38,7 +41,6 @@ from har_edge.machine.facts import machine_facts
 from har_edge.model.loaded import Model, load_model
 from har_edge.model.spec import MAX_FRAME_RATE_HZ
 from har_edge.recognition.recognizer import Recognizer
-from har_edge.sinks.stream import open_output
 from har_edge.sources.files import VideoSource
 
 WARMUP_ROUNDS = 2
@@ -136,15 +138,16 @@ def add(samples: Samples, names: Sequence[str], values_s: Sequence[float]) -> No
 
 def measure(model: Model, video: Path, rows: Sequence[Row], rounds: int) -> None:
     """Run the rounds, bare and path in turn, the order swapped each time."""
-    for number in range(WARMUP_ROUNDS + rounds):
+    for number, order in enumerate(rotated(("bare", "path"), WARMUP_ROUNDS + rounds)):
         for row in rows:
-            if number % 2:
-                path, bare = measure_path(model, video, row), measure_bare(model, row)
-            else:
-                bare, path = measure_bare(model, row), measure_path(model, video, row)
+            ways = {
+                "bare": partial(measure_bare, model, row),
+                "path": partial(measure_path, model, video, row),
+            }
+            found = {name: ways[name]() for name in order}
             if number >= WARMUP_ROUNDS:
-                row.bare.append(bare)
-                row.path.append(path)
+                row.bare.append(found["bare"])
+                row.path.append(found["path"])
 
 
 def pooled(rounds: Sequence[Samples], name: str) -> float:
@@ -222,10 +225,7 @@ def load_float_model(path: Path) -> Model:
     return model
 
 
-@click.command(
-    help=(__doc__ or "").partition("\n")[0],
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+@click.command()
 @click.argument("video", type=click.Path(path_type=Path))
 @click.option("--model", metavar="FILE", help="[default: newest models/*/*-float32.tflite]")
 @click.option("--rounds", type=click.IntRange(min=1), default=7, show_default=True)
@@ -237,8 +237,13 @@ def load_float_model(path: Path) -> Model:
     help="Frames to count in a round, at most.",
 )
 @click.option("--out", metavar="JSON", help="Write everything here, raw samples included.")
-def main(video: Path, model: str | None, rounds: int, max_frames: int, out: str | None) -> None:
-    """Measure, print the table, write the report."""
+def command(video: Path, model: str | None, rounds: int, max_frames: int, out: str | None) -> None:
+    """Measure what a frame of VIDEO costs beside the network.
+
+    \b
+    Example:
+      har-bench experiment float-path video.mp4 --model mine-float32.tflite --out float-path.json
+    """
     loaded = load_float_model(find_model(model))
     rate_hz = loaded.spec.clip.frame_rate_hz
     rows = [
@@ -256,13 +261,10 @@ def main(video: Path, model: str | None, rounds: int, max_frames: int, out: str 
         "warmup_rounds": WARMUP_ROUNDS,
     }
     measure(loaded, video, rows, rounds)
-    print(f"{loaded.path.name}, {report['runtime']}, 1 thread, {video.name}, {rounds} rounds\n")
-    print(format_table(rows))
+    click.echo(
+        f"{loaded.path.name}, {report['runtime']}, 1 thread, {video.name}, {rounds} rounds\n"
+    )
+    click.echo(format_table(rows))
     if out is not None:
-        with open_output(out) as stream:
-            stream.write(to_json({**report, "rows": [summarise(row) for row in rows]}))
+        write_result({**report, "rows": [summarise(row) for row in rows]}, out)
         note(f"Wrote {out}")
-
-
-if __name__ == "__main__":
-    run_command(main)

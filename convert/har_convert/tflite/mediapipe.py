@@ -1,8 +1,9 @@
 """One graph from a still-image run for MediaPipe's ImageClassifier: picture in, probabilities out.
 
-    python benchmarks/mediapipe_model.py har15 --out FOLDER
+    python -m har_convert.tflite.mediapipe har15 --out FOLDER
 
-`har-bench peers --mediapipe FILE` runs the files. MediaPipe takes a model with a single graph,
+`har-bench experiment mediapipe-model` runs this, and `har-bench peers --mediapipe FILE` the files.
+MediaPipe takes a model with a single graph,
 while ours have `encode` and `classify` apart, so this joins the two before conversion; all else is
 as in `har-convert`: the same weights, preparation and quantization, and pixels of 0..255 as input,
 uint8 for int8. Needs the convert extra. Writes FOLDER/NAME-mediapipe-<variant>.tflite.
@@ -10,13 +11,12 @@ uint8 for int8. Needs the convert extra. Writes FOLDER/NAME-mediapipe-<variant>.
 
 from __future__ import annotations
 
-import argparse
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +26,8 @@ from har_convert.run_folder import find_run, load_run
 from har_convert.tflite.export import quantize
 from har_convert.tflite.metadata import attach_metadata
 from har_convert.worker import Maker, load_parts
-from har_edge.errors import DataError, HarError
+from har_edge.commands.harness import run_command
+from har_edge.errors import DataError
 from har_edge.model.file import pack_model_file
 from har_edge.model.spec import ModelSpec, Variant
 
@@ -34,16 +35,12 @@ VARIANTS: tuple[Variant, ...] = ("float32", "int8")
 SIGNATURE = "classify_frame"
 
 
-def main() -> None:
-    """Make the files."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", help="run folder or har15")
-    parser.add_argument("--out", type=Path, default=Path("models"))
-    options = parser.parse_args()
-    try:
-        make_files(options.run, options.out)
-    except HarError as error:
-        sys.exit(f"Error: {error}")
+@click.command()
+@click.argument("run")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("models"))
+def main(run: str, out: Path) -> None:
+    """Make the files of RUN, a run folder or har15."""
+    make_files(run, out)
 
 
 def make_files(name: str, out: Path) -> None:
@@ -63,7 +60,7 @@ def make_files(name: str, out: Path) -> None:
     for variant in VARIANTS:
         path = out / f"{run.spec.name}-mediapipe-{variant}.tflite"
         path.write_bytes(make(maker, variant))
-        print(path)
+        click.echo(path)
 
 
 def make(maker: Maker, variant: Variant) -> bytes:
@@ -119,4 +116,4 @@ def representative(frames: NDArray[np.uint8]) -> Iterator[tuple[str, dict[str, A
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -1,7 +1,7 @@
 """Does `har-bench compare` catch a slow-down, and does it keep quiet where there is none?
 
-    python benchmarks/compare_alarms.py run FOLDER --tries 20 [--slow-down 10%]
-    python benchmarks/compare_alarms.py summary FOLDER [--out JSON]
+    har-bench experiment compare-alarms run FOLDER --tries 20 [--slow-down 10%]
+    har-bench experiment compare-alarms summary FOLDER [--out JSON]
 
 Every try is two runs of one short case by the harness itself, one after the other, and their
 comparison; with --slow-down the second run's backend sleeps after each frame for that share of
@@ -18,24 +18,38 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TypedDict
 
 import click
 
 from har_benchmarks.commands.params import Percent
 from har_benchmarks.execute import worker
+from har_benchmarks.execute.jobs import WORKER
 from har_benchmarks.execute.manager import carry_out
+from har_benchmarks.experiments.result import write_result
 from har_benchmarks.plan.cases import find_models, make_cases
 from har_benchmarks.plan.plan import Journal, Plan, Settings
 from har_benchmarks.results.compare import compare
-from har_benchmarks.results.results import build_report, to_json
-from har_edge.commands.harness import note, run_command
+from har_benchmarks.results.results import Report, build_report
+from har_edge.commands.harness import note
 from har_edge.machine.facts import machine_facts
 from har_edge.model.loaded import Model, load_model
 from har_edge.model.runtimes import Array
 
 CALIBRATION_CALLS = 20
 THRESHOLD = 0.05
+ITSELF = (sys.executable, "-m", "har_benchmarks", "experiment", "compare-alarms")
+
+
+class Try(TypedDict):
+    """What is read of a try: what was planted, and the comparison's own record."""
+
+    slow_down: float
+    ratio: float
+    low: float
+    high: float
+    verdict: str
+    regression: bool
 
 
 class SlowBackend:
@@ -74,25 +88,32 @@ def _sleeps(wanted_s: float) -> list[float]:
     return times
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def cli() -> None:
-    """Count alarms of har-bench compare with and without a slow-down."""
+@click.group()
+def command() -> None:
+    """Count alarms of har-bench compare with and without a slow-down.
+
+    \b
+    Examples:
+      har-bench experiment compare-alarms run tries --tries 20
+      har-bench experiment compare-alarms run tries --tries 20 --slow-down 10%
+      har-bench experiment compare-alarms summary tries --out compare-alarms.json
+    """
 
 
-@cli.command("worker")
+@command.command("worker")
 @click.argument("share", type=float)
 def slow_worker(share: float) -> None:
     """Be the harness's worker, with a backend that is slower by SHARE."""
 
-    def load(path: str, **options: Any) -> Model:
-        model = load_model(path, **options)
+    def load(model_path: str, /, *, backend: str, num_threads: int) -> Model:
+        model = load_model(model_path, backend=backend, num_threads=num_threads)
         model.backend = SlowBackend(model, share)
         return model
 
     worker.main(load)
 
 
-@cli.command()
+@command.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--tries", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option("--slow-down", type=Percent(), default="0", help="Share to plant in the second run.")
@@ -101,10 +122,10 @@ def run(folder: Path, tries: int, slow_down: float, model: str) -> None:
     """Do tries and add them to FOLDER."""
     folder.mkdir(parents=True, exist_ok=True)
     plan = Plan(tuple(make_cases(find_models([model]), ("litert",), (1,))), Settings())
-    slow = (sys.executable, __file__, "worker", str(slow_down))
+    slow = (*ITSELF, "worker", str(slow_down))
     for number in range(tries):
-        base = _measure(plan, worker_command())
-        new = _measure(plan, slow if slow_down else worker_command())
+        base = _measure(plan, WORKER)
+        new = _measure(plan, slow if slow_down else WORKER)
         (found,) = compare(base, new, threshold=THRESHOLD)
         row = {"slow_down": slow_down, **found.to_record()}
         with (folder / "tries.jsonl").open("a", encoding="utf-8") as file:
@@ -115,14 +136,7 @@ def run(folder: Path, tries: int, slow_down: float, model: str) -> None:
         )
 
 
-def worker_command() -> Sequence[str]:
-    """The harness's own worker."""
-    from har_benchmarks.execute.jobs import WORKER
-
-    return WORKER
-
-
-def _measure(plan: Plan, command: Sequence[str]) -> dict[str, Any]:
+def _measure(plan: Plan, command: Sequence[str]) -> Report:
     folder = Path(tempfile.mkdtemp())
     try:
         journal = Journal.create(folder, plan, machine_facts())
@@ -132,32 +146,27 @@ def _measure(plan: Plan, command: Sequence[str]) -> dict[str, Any]:
         shutil.rmtree(folder)
 
 
-@cli.command()
+@command.command()
 @click.argument("folder", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
 def summary(folder: Path, out: Path | None) -> None:
     """Count the alarms in FOLDER."""
-    rows = [json.loads(line) for line in (folder / "tries.jsonl").read_text().splitlines()]
-    facts: dict[str, Any] = {"threshold": THRESHOLD, "level": 0.95, "machine": machine_facts()}
-    facts["groups"] = []
+    rows: list[Try] = [
+        json.loads(line) for line in (folder / "tries.jsonl").read_text().splitlines()
+    ]
+    groups = []
     for slow_down in sorted({row["slow_down"] for row in rows}):
         group = [row for row in rows if row["slow_down"] == slow_down]
-        facts["groups"].append(
-            {
-                "slow_down": slow_down,
-                "tries": len(group),
-                "regressions": sum(row["regression"] for row in group),
-                "called_different": sum(row["verdict"] != "same" for row in group),
-                "intervals_without_1": sum(not row["low"] <= 1 <= row["high"] for row in group),
-                "ratios": [round(row["ratio"], 4) for row in group],
-                "interval_widths": [round(row["high"] - row["low"], 4) for row in group],
-            }
-        )
-    for group in facts["groups"]:
-        click.echo({k: v for k, v in group.items() if not isinstance(v, list)})
-    if out:
-        out.write_text(to_json(facts), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    run_command(cli)
+        counts = {
+            "slow_down": slow_down,
+            "tries": len(group),
+            "regressions": sum(row["regression"] for row in group),
+            "called_different": sum(row["verdict"] != "same" for row in group),
+            "intervals_without_1": sum(not row["low"] <= 1 <= row["high"] for row in group),
+        }
+        click.echo(counts)
+        ratios = [round(row["ratio"], 4) for row in group]
+        widths = [round(row["high"] - row["low"], 4) for row in group]
+        groups.append({**counts, "ratios": ratios, "interval_widths": widths})
+    facts = {"threshold": THRESHOLD, "level": 0.95, "machine": machine_facts(), "groups": groups}
+    write_result(facts, out)

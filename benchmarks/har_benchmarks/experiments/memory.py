@@ -1,6 +1,6 @@
 """Memory of `har-edge run` over many frames of a camera-like stream.
 
-    python benchmarks/memory.py [--model NAME] [--frames N] [--out JSON]
+    har-bench experiment memory [--model NAME] [--frames N] [--out JSON]
 
 The command runs as a process of its own and reads motion JPEG of 640 x 480 from a pipe, every
 frame of which is recognised: the long run of a camera, as fast as the machine allows. Its
@@ -13,23 +13,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 import numpy as np
 
-import har_edge
-from har_benchmarks.results.results import to_json
-from har_edge.commands.harness import note, run_command
+from har_benchmarks.experiments.result import SAMPLE, resident_mb, write_result
+from har_edge.commands.harness import note
 from har_edge.errors import HarError
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import FrameSampler
 from har_edge.machine.facts import machine_facts
 from har_edge.model.loaded import load_model
-from har_edge.sinks.stream import open_output
 from har_edge.sources.files import VideoSource
 
-SAMPLE = Path(har_edge.__file__).parent / "samples" / "falling.mp4"
 SIZE = (640, 480)
 LOOKS = 200
 
@@ -43,13 +39,6 @@ def jpegs() -> list[bytes]:
         noisy = np.clip(picture + rng.integers(-6, 7, picture.shape), 0, 255).astype(np.uint8)
         pictures.append(cv2.imencode(".jpg", noisy)[1].tobytes())
     return pictures
-
-
-def resident_mb(pid: int, key: str = "VmRSS") -> float:
-    """Resident memory of a process in MB, now or (VmHWM) at its peak."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    (line,) = (line for line in lines if line.startswith(f"{key}:"))
-    return int(line.split()[1]) * 1024 / 1e6
 
 
 def measure(model: str, num_threads: int, frames: int) -> dict[str, object]:
@@ -94,8 +83,13 @@ def measure(model: str, num_threads: int, frames: int) -> dict[str, object]:
 @click.option("--num-threads", type=click.IntRange(min=1), default=2, show_default=True)
 @click.option("--frames", type=click.IntRange(min=1000), default=100_000, show_default=True)
 @click.option("-o", "--out", metavar="FILE", help="Write the result as JSON.")
-def main(models: tuple[str, ...], num_threads: int, frames: int, out: str | None) -> None:
-    """Watch the memory of a long run."""
+def command(models: tuple[str, ...], num_threads: int, frames: int, out: str | None) -> None:
+    """Watch the memory of a long run of a camera-like stream.
+
+    \b
+    Example:
+      har-bench experiment memory --model clips --frames 100000 --out memory.json
+    """
     rows = []
     for model in models:
         row = measure(model, num_threads, frames)
@@ -104,11 +98,5 @@ def main(models: tuple[str, ...], num_threads: int, frames: int, out: str | None
             f"{model}: peak {row['peak_mb']} MB, {row['settled_mb']} MB after a tenth of "
             f"{frames} frames, at most {row['growth_mb']} MB more later"
         )
-    if out:
-        with open_output(out) as stream:
-            what = "resident memory of har-edge run, motion JPEG of 640 x 480 from a pipe"
-            stream.write(to_json({"what": what, "machine": machine_facts(), "rows": rows}))
-
-
-if __name__ == "__main__":
-    run_command(main)
+    what = "resident memory of har-edge run, motion JPEG of 640 x 480 from a pipe"
+    write_result({"what": what, "machine": machine_facts(), "rows": rows}, out)
