@@ -22,12 +22,14 @@ def collect(reports: tuple[str, ...], out: str, **limits: float | None) -> None:
       har-bench collect results/*.json --out fleet.html
     """
     from har_benchmarks.render.collect import fleet_page
+    from har_benchmarks.results.document import load_report
     from har_benchmarks.results.recommend import Constraints
-    from har_benchmarks.results.results import load_report
+    from har_benchmarks.results.table import Table
     from har_edge.paths import display_path
     from har_edge.sinks.stream import open_output
 
-    text = fleet_page([load_report(path) for path in reports], Constraints(**limits))
+    tables = [Table.of(load_report(path)) for path in reports]
+    text = fleet_page(tables, Constraints(**limits))
     with open_output(out) as stream:
         stream.write(text)
     note(f"Wrote {display_path(out)}")

@@ -55,7 +55,8 @@ def compare(
     """Compare two runs, BASE and NEW: folders of har-bench run, or their report.json.
 
     The median step of each case is compared round by round; the interval of the ratio comes from
-    resampling rounds.
+    resampling rounds. A case is slower (or faster) if the whole interval lies beyond --margin; it
+    is a REGRESSION if it is also slower by more than --fail-on-regression, 5% if none is given.
 
     \b
     Example:
@@ -64,12 +65,14 @@ def compare(
     \b
     Exit codes: 0 done, 1 an error you can act on, 2 usage, 3 a regression.
     """
-    from har_benchmarks.results.compare import TOO_FEW, cautions, to_text
-    from har_benchmarks.results.compare import compare as compare_reports
-    from har_benchmarks.results.results import load_report, to_json
+    from har_benchmarks.render.text import comparison_text
+    from har_benchmarks.results.compare import TOO_FEW, cautions
+    from har_benchmarks.results.compare import compare as compare_tables
+    from har_benchmarks.results.document import load_report, to_json
+    from har_benchmarks.results.table import Table
 
-    first, second = load_report(base), load_report(new)
-    rows = compare_reports(
+    first, second = Table.of(load_report(base)), Table.of(load_report(new))
+    rows = compare_tables(
         first,
         second,
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
@@ -86,7 +89,7 @@ def compare(
         found = {"cases": [row.to_record() for row in rows], "cautions": remarks}
         click.echo(to_json({"confidence": confidence, "margin": margin, **found}).rstrip())
     else:
-        click.echo(to_text(first, second, rows))
+        click.echo(comparison_text(first, second, rows))
     for remark in remarks:
         note(f"Mind: {remark}")
     slower = [row.key for row in rows if row.regression]

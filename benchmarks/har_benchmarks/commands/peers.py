@@ -52,7 +52,8 @@ def peers(video: str, out: str, pythons: tuple[str, ...], **options: Any) -> Non
     from har_benchmarks.render.markdown import peers_section
     from har_benchmarks.render.plots import import_matplotlib
     from har_benchmarks.render.write import write_report
-    from har_benchmarks.results.results import REPORT_NAME, load_report
+    from har_benchmarks.results.document import REPORT_NAME, load_report
+    from har_benchmarks.results.table import Table
     from har_edge.paths import display_path
 
     import_matplotlib()
@@ -66,13 +67,12 @@ def peers(video: str, out: str, pythons: tuple[str, ...], **options: Any) -> Non
     files = {peer: paths for peer, paths in given.items() if paths}
     settings = PeerSettings(files=files, pythons=_pythons(pythons), **options)
     folder = Path(out)
-    known = (folder / REPORT_NAME).exists()
-    report = load_report(folder) if known else {}
+    known = load_report(folder) if (folder / REPORT_NAME).exists() else None
     found = run_peers(video, settings, note=note)
-    report = report or empty_report(found)
+    report = known or empty_report(found)
     report["peers"] = found
-    write_report(report, folder)
-    click.echo("\n\n".join(part for part in peers_section(report)[1:] if part))
+    write_report(report, Table.of(report), folder)
+    click.echo("\n\n".join(part for part in peers_section(found)[1:] if part))
     note(f"Wrote {display_path(folder)}. Open {display_path(folder)}/report.html")
 
 

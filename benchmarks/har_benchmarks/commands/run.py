@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from har_benchmarks.commands.params import CommaList, limit_options
 from har_edge.commands.harness import note
 from har_edge.errors import GateError, HarError
+
+if TYPE_CHECKING:
+    from har_benchmarks.plan.cases import Case
+    from har_benchmarks.plan.plan import Plan
 
 BACKENDS = ("litert", "tflite-runtime", "onnxruntime")
 
@@ -129,9 +134,9 @@ def run(ctx: click.Context, /, models: tuple[str, ...], resume: str | None, **op
     Exit codes: 0 done, 1 an error you can act on, 2 usage, 3 nothing keeps to the limits,
     130 or 143 interrupted.
     """
-    from har_benchmarks.render.markdown import short_table
+    from har_benchmarks.render.cells import missing_profiles
+    from har_benchmarks.render.text import short_table
     from har_benchmarks.results.recommend import Constraints
-    from har_benchmarks.results.results import measured
     from har_benchmarks.run import begin, finish, go_on
     from har_edge.paths import display_path
 
@@ -141,19 +146,31 @@ def run(ctx: click.Context, /, models: tuple[str, ...], resume: str | None, **op
         _refuse_beside_resume(ctx)
     out = options.pop("out") or f"bench/{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     journal = go_on(Path(resume)) if resume else begin(_plan(models, options), Path(out))
+    for line in _skipped(journal.plan.cases):
+        note(line)
     report = finish(journal, limits, note=note)
     folder = display_path(journal.path.parent)
-    if not measured(report):
-        reasons = "\n".join(f"  {case['key']}: {case['reason']}" for case in report["cases"])
+    if not report.rows:
+        reasons = "\n".join(f"  {case.key}: {case.reason}" for case in report.cases)
         raise HarError(f"Nothing could be measured; {folder} says why.\n{reasons}")
     click.echo(short_table(report))
-    for problem in report["problems"]:
+    for reason in missing_profiles(report):
+        note(f"Not profiled: {reason}")
+    for problem in report.problems:
         note(f"Mind: {problem['detail']} {problem['advice']}")
-    for found in report["recommendations"]:
+    for found in report.recommendations:
         note(f"{found['model']}: {found['sentence']}")
     note(f"Wrote {folder}. Open {folder}/report.html")
-    if not all(found["case"] for found in report["recommendations"]):
+    if not all(found["case"] for found in report.recommendations):
         raise GateError("Nothing keeps to the limits that were set. Loosen one of them.")
+
+
+def _skipped(cases: Sequence[Case]) -> list[str]:
+    """Say what cannot be measured here and why, once for all numbers of threads."""
+    left_out = {(case.facts.file, case.backend): case.skipped for case in cases if case.skipped}
+    return [
+        f"Skipped {file} in {backend}: {reason}" for (file, backend), reason in left_out.items()
+    ]
 
 
 def _refuse_beside_resume(ctx: click.Context) -> None:
@@ -169,7 +186,7 @@ def _refuse_beside_resume(ctx: click.Context) -> None:
             raise click.UsageError(f"--resume takes it from the run that goes on: give no {shown}.")
 
 
-def _plan(models: tuple[str, ...], options: dict[str, Any]) -> Any:
+def _plan(models: tuple[str, ...], options: dict[str, Any]) -> Plan:
     from har_benchmarks.plan.cases import find_models, make_cases
     from har_benchmarks.plan.data import check_labels, load_items
     from har_benchmarks.plan.plan import Plan, Settings

@@ -26,7 +26,7 @@ import numpy as np
 
 from har_benchmarks.experiments.result import write_result
 from har_benchmarks.experiments.turns import in_turns
-from har_benchmarks.results.results import file_facts
+from har_benchmarks.results.document import file_facts
 from har_edge.commands.harness import note
 from har_edge.errors import HarError, SourceError
 from har_edge.machine.facts import machine_facts

@@ -29,8 +29,9 @@ from har_benchmarks.execute.manager import carry_out
 from har_benchmarks.experiments.result import write_result
 from har_benchmarks.plan.cases import find_models, make_cases
 from har_benchmarks.plan.plan import Journal, Plan, Settings
+from har_benchmarks.results.build import build_report
 from har_benchmarks.results.compare import compare
-from har_benchmarks.results.results import Report, build_report
+from har_benchmarks.results.table import Table
 from har_edge.commands.harness import note
 from har_edge.machine.facts import machine_facts
 from har_edge.model.loaded import Model, load_model
@@ -136,12 +137,12 @@ def run(folder: Path, tries: int, slow_down: float, model: str) -> None:
         )
 
 
-def _measure(plan: Plan, command: Sequence[str]) -> Report:
+def _measure(plan: Plan, command: Sequence[str]) -> Table:
     folder = Path(tempfile.mkdtemp())
     try:
         journal = Journal.create(folder, plan, machine_facts())
         carry_out(journal, note=lambda line: None, command=command)
-        return build_report(journal)
+        return Table.of(build_report(journal))
     finally:
         shutil.rmtree(folder)
 

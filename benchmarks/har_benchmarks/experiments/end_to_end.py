@@ -32,7 +32,7 @@ import numpy as np
 
 from har_benchmarks.experiments.result import SAMPLE, write_result
 from har_benchmarks.experiments.turns import in_turns
-from har_benchmarks.results.results import file_facts
+from har_benchmarks.results.document import file_facts
 from har_edge.arrays import Pixels
 from har_edge.commands.harness import note
 from har_edge.frames.opencv import import_cv2

@@ -29,7 +29,7 @@ import numpy as np
 
 from har_benchmarks.experiments.result import write_result
 from har_benchmarks.experiments.turns import rotated
-from har_benchmarks.results.results import file_facts
+from har_benchmarks.results.document import file_facts
 from har_benchmarks.tasks.timing import frames_ahead
 from har_edge.arrays import FloatArray, Pixels
 from har_edge.commands.harness import note

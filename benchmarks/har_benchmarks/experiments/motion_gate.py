@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_benchmarks.experiments.result import write_result
-from har_benchmarks.results.results import file_facts
+from har_benchmarks.results.document import file_facts
 from har_edge.arrays import FloatArray, Pixels
 from har_edge.commands.harness import note
 from har_edge.frames.opencv import import_cv2

@@ -38,7 +38,7 @@ import click
 import numpy as np
 
 from har_benchmarks.experiments.result import SAMPLE, resident_mb, write_result
-from har_benchmarks.results.results import file_facts
+from har_benchmarks.results.document import file_facts
 from har_edge.commands.harness import note
 from har_edge.errors import HarError
 from har_edge.frames.opencv import import_cv2

@@ -28,7 +28,7 @@ import numpy as np
 
 import har_edge.recognition.taught
 from har_benchmarks.experiments.result import write_result
-from har_benchmarks.results.results import file_facts
+from har_benchmarks.results.document import file_facts
 from har_edge.arrays import FloatArray
 from har_edge.commands.harness import note
 from har_edge.errors import DataError

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from har_benchmarks.results.results import to_json
+from har_benchmarks.results.document import to_json
 from tests.support.made_up import made_case, made_report
 from tests.support.tiny import ASSETS
 

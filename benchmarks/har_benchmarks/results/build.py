@@ -1,91 +1,34 @@
-"""What a benchmark leaves behind: one versioned JSON document with the raw samples in it.
+"""Put together what a run found: samples come first, and figures are computed from them here, once.
 
-Samples come first and figures are computed from them here, once; Markdown, CSV, page and plots only
-lay out what stands in the document.
+Table, Markdown, CSV, page and plots only lay out what stands in the document.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from har_benchmarks.plan.cases import Case
 from har_benchmarks.plan.plan import Journal, Task
+from har_benchmarks.results.document import (
+    SCHEMA_VERSION,
+    CaseRecord,
+    MachineRecord,
+    ProfileRecord,
+    Report,
+    Summary,
+    Sustained,
+)
 from har_benchmarks.stats import median, relative_spread, summarise
 from har_benchmarks.tasks.accuracy import judge
 from har_benchmarks.tasks.profile import NO_PROFILE
-from har_benchmarks.tasks.protocol import Answers
+from har_benchmarks.tasks.protocol import Answers, EndToEndRound, TimingRound
 from har_edge import __version__
-from har_edge.errors import DataError
 from har_edge.model.runtimes import ONNX_RUNTIME
-from har_edge.paths import display_path
 
-SCHEMA_VERSION = 1
-REPORT_NAME = "report.json"
-# A list of numbers as `json.dumps` lays it out, one a line; a string never holds a bare newline.
-NUMBERS = re.compile(r"\[\n\s*-?\d[-+.\deE,\s]*\]")
-# Parts of a frame's way from the file to the action.
-END_TO_END_PARTS = ("decode_ms", "preprocess_ms", "encode_ms", "classify_ms")
-
-Report = dict[str, Any]
-
-
-def to_json(facts: Mapping[str, object]) -> str:
-    """Serialise as readable JSON, with each list of numbers on one line."""
-    text = json.dumps(facts, indent=2, ensure_ascii=False)
-    return NUMBERS.sub(_on_one_line, text) + "\n"
-
-
-def _on_one_line(match: re.Match[str]) -> str:
-    return "[" + " ".join(match[0][1:-1].split()) + "]"
-
-
-def file_facts(path: str | os.PathLike[str]) -> dict[str, object]:
-    """Name a file so that others can tell whether theirs is the same; its folder is not told."""
-    content = Path(path).read_bytes()
-    return {
-        "file": Path(path).name,
-        "size_bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
-
-
-def load_report(path: str | os.PathLike[str]) -> Report:
-    """Read a report.
-
-    Args:
-        path: The JSON file, or the folder that holds it.
-
-    Raises:
-        DataError: if it is missing, no report, or of another schema version.
-    """
-    path = Path(path)
-    path = path / REPORT_NAME if path.is_dir() else path
-    shown = display_path(path)
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        version = report["schema_version"]
-    except OSError as error:
-        raise DataError(
-            f"There is no report {shown} ({error.strerror}). Give what har-bench run wrote; an "
-            "unfinished run goes on with har-bench run --resume."
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{shown} is no report. Expected the {REPORT_NAME} that har-bench run wrote."
-        ) from error
-    if version != SCHEMA_VERSION:
-        raise DataError(
-            f"{shown} should have schema version {SCHEMA_VERSION}. Received {version!r}. Measure "
-            "again with this release, or read it with the one that wrote it."
-        )
-    return dict(report)
+CaseName = tuple[str, str, str]  # model, variant, runtime
 
 
 def build_report(journal: Journal) -> Report:
@@ -104,7 +47,7 @@ def build_report(journal: Journal) -> Report:
     report: Report = {
         "schema_version": SCHEMA_VERSION,
         "har_edge": __version__,
-        "machine": dict(journal.machine),
+        "machine": cast("MachineRecord", dict(journal.machine)),
         "settings": settings,
         "data": {"name": plan.data, "files": len(plan.items)} if plan.items else None,
         "cases": [_case(journal, case) for case in plan.cases],
@@ -114,15 +57,22 @@ def build_report(journal: Journal) -> Report:
     return report
 
 
-def _case(journal: Journal, case: Case) -> dict[str, Any]:
-    facts = {k: v for k, v in asdict(case.facts).items() if k != "path"}
+def _case(journal: Journal, case: Case) -> CaseRecord:
+    facts = case.facts
     rounds = [] if case.skipped else journal.timings(case)
     errors = journal.errors(case)
     status = "skipped" if case.skipped else "failed" if errors or not rounds else "ok"
     runs = journal.videos(case)
     return {
         "key": case.key,
-        **facts,
+        "file": facts.file,
+        "model": facts.model,
+        "variant": facts.variant,
+        "labels": list(facts.labels),
+        "num_frames": facts.num_frames,
+        "frame_rate_hz": facts.frame_rate_hz,
+        "size_bytes": facts.size_bytes,
+        "sha256": facts.sha256,
         "backend": case.backend,
         "backend_version": rounds[0]["backend_version"] if rounds else None,
         "num_threads": case.num_threads,
@@ -135,46 +85,53 @@ def _case(journal: Journal, case: Case) -> dict[str, Any]:
     }
 
 
-def _summary(
-    case: Case, rounds: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]
-) -> dict[str, float | None]:
+def _summary(case: Case, rounds: Sequence[TimingRound], runs: Sequence[EndToEndRound]) -> Summary:
     """Figures of a case; names tell the unit."""
-    steps = summarise(_all(rounds, "step_ms"))
-    found: dict[str, float | None] = {
+    steps = summarise(_pool(r["step_ms"] for r in rounds))
+    found: Summary = {
         **{f"{name}_ms": steps[name] for name in ("p50", "p90", "p95", "p99", "min", "stdev")},
         "runs": steps["count"],
         "frames_per_second": 1e3 / steps["mean"],
         "round_spread": relative_spread([median(r["step_ms"]) for r in rounds]),
-        "encode_p50_ms": median(_all(rounds, "encode_ms")),
-        "classify_p50_ms": median(_all(rounds, "classify_ms")),
+        "encode_p50_ms": median(_pool(r["encode_ms"] for r in rounds)),
+        "classify_p50_ms": median(_pool(r["classify_ms"] for r in rounds)),
         "load_ms": median([r["load_ms"] for r in rounds]),
         "import_ms": median([r["import_ms"] for r in rounds]),
         "first_ms": median([r["first_encode_ms"] + r["first_classify_ms"] for r in rounds]),
-        "peak_memory_bytes": _largest(rounds, "peak_memory_bytes"),
-        "memory_before_bytes": _largest(rounds, "memory_before_bytes"),
+        "peak_memory_bytes": _largest(r["peak_memory_bytes"] for r in rounds),
+        "memory_before_bytes": _largest(r["memory_before_bytes"] for r in rounds),
         "size_bytes": case.facts.size_bytes,
     }
     if "clip_ms" in rounds[0]:
-        clip_ms = median(_all(rounds, "clip_ms"))
+        clip_ms = median(_pool(r["clip_ms"] for r in rounds))
         found["clip_p50_ms"] = clip_ms
         found["streaming_gain"] = clip_ms / steps["p50"]
     if runs and runs[0]["latency_ms"]:
-        latency = summarise(_all(runs, "latency_ms"))
-        found["end_to_end_p50_ms"], found["end_to_end_p95_ms"] = latency["p50"], latency["p95"]
-        for part in END_TO_END_PARTS:
-            found[f"end_to_end_{part.removesuffix('_ms')}_p50_ms"] = median(_all(runs, part))
-        found["end_to_end_frames_per_second"] = sum(r["frames"] for r in runs) / sum(
-            r["wall_s"] for r in runs
-        )
+        found.update(_end_to_end(runs))
     return {key: _short(value) for key, value in found.items()}
 
 
-def _all(rounds: Sequence[Mapping[str, Any]], name: str) -> list[float]:
-    return [sample for r in rounds for sample in r[name]]
+def _end_to_end(runs: Sequence[EndToEndRound]) -> Summary:
+    """Figures of a frame's way from the file to the action, and of its parts."""
+    latency = summarise(_pool(r["latency_ms"] for r in runs))
+    return {
+        "end_to_end_p50_ms": latency["p50"],
+        "end_to_end_p95_ms": latency["p95"],
+        "end_to_end_decode_p50_ms": median(_pool(r["decode_ms"] for r in runs)),
+        "end_to_end_preprocess_p50_ms": median(_pool(r["preprocess_ms"] for r in runs)),
+        "end_to_end_encode_p50_ms": median(_pool(r["encode_ms"] for r in runs)),
+        "end_to_end_classify_p50_ms": median(_pool(r["classify_ms"] for r in runs)),
+        "end_to_end_frames_per_second": sum(r["frames"] for r in runs)
+        / sum(r["wall_s"] for r in runs),
+    }
 
 
-def _largest(rounds: Sequence[Mapping[str, Any]], name: str) -> float | None:
-    return max((r[name] for r in rounds if r[name] is not None), default=None)
+def _pool(rounds: Iterable[list[float]]) -> list[float]:
+    return [sample for samples in rounds for sample in samples]
+
+
+def _largest(values: Iterable[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def _short(value: float | None) -> float | None:
@@ -182,27 +139,29 @@ def _short(value: float | None) -> float | None:
     return round(value, 4) if isinstance(value, float) else value
 
 
-def _profile(journal: Journal, case: Case) -> dict[str, Any] | None:
+def _profile(journal: Journal, case: Case) -> ProfileRecord | None:
     entry = journal.entries.get(Task("profile", case).key)
     if entry is None:
         asked = journal.plan.settings.profile_ops and case.backend != ONNX_RUNTIME
         return {"ops": [], "reason": NO_PROFILE.format(case.backend)} if asked else None
-    return entry["result"] if "result" in entry else {"ops": [], "reason": entry["error"]}
+    if "result" in entry:
+        return cast("ProfileRecord", entry["result"])
+    return {"ops": [], "reason": entry["error"]}
 
 
-def _sustained(journal: Journal) -> dict[str, Any] | None:
+def _sustained(journal: Journal) -> Sustained | None:
     for case in journal.plan.cases:
         entry = journal.entries.get(Task("sustained", case).key)
         if entry and "result" in entry:
-            return {"case": case.key, **entry["result"]}
+            return cast("Sustained", {"case": case.key, **entry["result"]})
     return None
 
 
 def _add_accuracy(report: Report, journal: Journal) -> None:
     """Add what each file is worth to all its cases, compared with float32 of the same model."""
     plan = journal.plan
-    answers: dict[tuple[str, str, str], Answers] = {}
-    errors: dict[tuple[str, str, str], str] = {}
+    answers: dict[CaseName, Answers] = {}
+    errors: dict[CaseName, str] = {}
     for case in plan.cases:
         entry = journal.entries.get(Task("accuracy", case).key)
         if entry and "result" in entry:
@@ -223,15 +182,10 @@ def _add_accuracy(report: Report, journal: Journal) -> None:
             row["accuracy_reason"] = errors[name]
 
 
-def _reference(case: Case, answers: Mapping[tuple[str, str, str], Answers]) -> Answers | None:
+def _reference(case: Case, answers: Mapping[CaseName, Answers]) -> Answers | None:
     """Answers of float32, the TFLite file's before the ONNX pair's."""
     for variant in ("float32", "onnx"):
         for (model, other, _), found in answers.items():
             if (model, other) == (case.facts.model, variant):
                 return found
     return None
-
-
-def measured(report: Report) -> list[dict[str, Any]]:
-    """The cases of a report that have figures."""
-    return [case for case in report["cases"] if case["status"] == "ok"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from har_benchmarks.results.results import file_facts, load_report, to_json
+from har_benchmarks.results.document import file_facts, load_report, to_json
 from har_edge.errors import DataError
 
 
