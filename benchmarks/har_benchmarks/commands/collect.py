@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from har_benchmarks.commands.params import limit_options
+from har_benchmarks.options import limit_options
 from har_edge.commands.harness import note
 
 

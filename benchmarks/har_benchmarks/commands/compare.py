@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from har_benchmarks.commands.params import Percent
+from har_benchmarks.options import Percent
 from har_edge.commands.harness import note
 from har_edge.errors import GateError, HarError
 

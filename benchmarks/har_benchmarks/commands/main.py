@@ -9,9 +9,9 @@ import click
 from har_benchmarks.commands.collect import collect
 from har_benchmarks.commands.compare import compare
 from har_benchmarks.commands.experiment import experiment
-from har_benchmarks.commands.params import SETTINGS
 from har_benchmarks.commands.peers import peers
 from har_benchmarks.commands.run import run
+from har_benchmarks.options import SETTINGS
 from har_edge import __version__
 from har_edge.commands.harness import run_command
 

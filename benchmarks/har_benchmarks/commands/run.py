@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from har_benchmarks.commands.params import CommaList, limit_options
+from har_benchmarks.options import CommaList, limit_options
 from har_edge.commands.harness import note
 from har_edge.errors import GateError, HarError
 

@@ -23,11 +23,11 @@ from typing import TypedDict, cast
 import click
 import numpy as np
 
-from har_benchmarks.commands.params import CommaList
 from har_benchmarks.execute.jobs import run_job
 from har_benchmarks.experiments.compat import invocation
 from har_benchmarks.experiments.result import write_result
 from har_benchmarks.experiments.turns import rotated
+from har_benchmarks.options import CommaList
 from har_benchmarks.plan.cases import Case, find_models, make_cases
 from har_benchmarks.stats import median, paired_ratio
 from har_benchmarks.tasks.protocol import Timing

@@ -22,11 +22,11 @@ from typing import TypedDict
 
 import click
 
-from har_benchmarks.commands.params import Percent
 from har_benchmarks.execute import worker
 from har_benchmarks.execute.jobs import WORKER
 from har_benchmarks.execute.manager import carry_out
 from har_benchmarks.experiments.result import write_result
+from har_benchmarks.options import Percent
 from har_benchmarks.plan.cases import find_models, make_cases
 from har_benchmarks.plan.plan import Journal, Plan, Settings
 from har_benchmarks.results.build import build_report
