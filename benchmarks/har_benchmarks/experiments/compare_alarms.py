@@ -34,7 +34,7 @@ from har_benchmarks.results.compare import compare
 from har_benchmarks.results.table import Table
 from har_edge.commands.harness import note
 from har_edge.machine.facts import machine_facts
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.runtimes import Array
 
 CALIBRATION_CALLS = 20
@@ -56,7 +56,7 @@ class Try(TypedDict):
 class SlowBackend:
     """A backend whose `encode` sleeps for a share of its own time."""
 
-    def __init__(self, model: Model, share: float) -> None:
+    def __init__(self, model: LoadedModel, share: float) -> None:
         import numpy as np
 
         self._inner = model.backend
@@ -106,7 +106,7 @@ def command() -> None:
 def slow_worker(share: float) -> None:
     """Be the harness's worker, with a backend that is slower by SHARE."""
 
-    def load(model_path: str, /, *, backend: str, num_threads: int) -> Model:
+    def load(model_path: str, /, *, backend: str, num_threads: int) -> LoadedModel:
         model = load_model(model_path, backend=backend, num_threads=num_threads)
         model.backend = SlowBackend(model, share)
         return model

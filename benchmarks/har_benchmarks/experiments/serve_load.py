@@ -41,8 +41,9 @@ from har_benchmarks.experiments.result import SAMPLE, resident_mb, write_result
 from har_benchmarks.results.document import file_facts
 from har_edge.commands.harness import note
 from har_edge.errors import HarError
+from har_edge.frames.decode import decode_image
 from har_edge.frames.opencv import import_cv2
-from har_edge.frames.preprocess import decode_image, resize_frame
+from har_edge.frames.preprocess import resize_frame
 from har_edge.machine.facts import machine_facts
 from har_edge.model.loaded import load_model
 from har_edge.sources.files import VideoSource

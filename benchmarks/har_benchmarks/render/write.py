@@ -12,6 +12,7 @@ from har_benchmarks.render.text import to_csv
 from har_benchmarks.results.document import REPORT_NAME, Report, to_json
 from har_benchmarks.results.table import Table
 from har_edge.errors import OutputError
+from har_edge.files import open_whole
 from har_edge.paths import display_path
 
 PNG_DPI = 160
@@ -48,7 +49,8 @@ def write_report(report: Report, table: Table, folder: Path) -> None:
             REPORT_NAME: to_json(report),
         }
         for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
+            with open_whole(folder / name) as file:
+                file.write(text.encode())
     except OSError as error:
         raise OutputError(
             f"{display_path(folder)} cannot be written: {error.strerror}. Free space there, or "

@@ -9,7 +9,7 @@ import numpy as np
 from har_benchmarks.stats import grouped_difference
 from har_benchmarks.tasks.protocol import Answers, Job, LoadModel, Say
 from har_edge.arrays import FloatArray
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.sources.clips import load_frames, window_indices
 
 LEVEL = 0.95
@@ -46,7 +46,7 @@ def answer(job: Job, say: Say, load: LoadModel) -> Answers:
     return found
 
 
-def _windows(model: Model, path: str, start_s: float, end_s: float) -> FloatArray:
+def _windows(model: LoadedModel, path: str, start_s: float, end_s: float) -> FloatArray:
     """Probabilities of all windows of a file, (M, C)."""
     size = model.spec.clip.num_frames
     frames = load_frames(path, model.spec.clip, start_s=start_s, end_s=end_s)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol, TypedDict
 
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 
 # Path, label, group, start and end in seconds; no end is the end of the file.
 ItemRow = tuple[str, str, str, float, "float | None"]
@@ -24,7 +24,7 @@ class Say(Protocol):
 class LoadModel(Protocol):
     """Loads a model as `har_edge.model.loaded.load_model` does."""
 
-    def __call__(self, model: str, /, *, backend: str, num_threads: int) -> Model:
+    def __call__(self, model: str, /, *, backend: str, num_threads: int) -> LoadedModel:
         """Load it."""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from har_benchmarks.tasks.protocol import EndToEnd, Inference, Job, LoadModel, Say, Timing
 from har_edge.arrays import FloatArray, Pixels
 from har_edge.frames.frame import Frame
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.model.runtimes import import_runtime
 from har_edge.model.spec import ClipSpec
 from har_edge.recognition.ahead import resize_ahead
@@ -65,7 +65,7 @@ def timing(job: Job, say: Say, load: LoadModel) -> Timing:
     }
 
 
-def _bare_inference(model: Model, job: Job, say: Say) -> Inference:
+def _bare_inference(model: LoadedModel, job: Job, say: Say) -> Inference:
     """The times of a loaded model; see `timing`."""
     frames, window = _inputs(model)
 
@@ -128,7 +128,7 @@ def _short(milliseconds: float) -> float:
     return round(milliseconds, 4)
 
 
-def _inputs(model: Model) -> tuple[itertools.cycle[Pixels], FloatArray]:
+def _inputs(model: LoadedModel) -> tuple[itertools.cycle[Pixels], FloatArray]:
     """Frames of noise that take turns, and a window of features."""
     generator = np.random.default_rng(0)
     clip = model.spec.clip

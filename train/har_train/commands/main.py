@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -17,10 +16,11 @@ import click
 
 from har_edge import __version__
 from har_edge.commands.harness import BACKENDS, note, run_command
+from har_edge.datasets import SPLITS
 from har_edge.errors import DataError, HarError, MissingExtraError, OutputError
 from har_edge.paths import display_path
+from har_edge.progress import Progress, cleared
 from har_train.config import Balance, FitConfig, Head, HeadInput, Keep, default_name, load_config
-from har_train.dataset.samples import SPLITS
 from har_train.explore.explore import ExploreConfig
 from har_train.explore.findings import KINDS
 from har_train.model.network import BACKBONES
@@ -415,7 +415,7 @@ def _fit(config: FitConfig | None, out: str | None, means: _Means) -> None:
     )
     from har_train.training.fit import fit as train
 
-    _check_installed("keras", "sklearn", "matplotlib", "tqdm", "tomli_w")
+    _check_installed("keras", "sklearn", "matplotlib", "tomli_w")
     if means.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise MissingExtraError("tensorboard", "tensorboard")
     resumed = config is None
@@ -494,33 +494,16 @@ def _check_installed(*modules: str) -> None:
 
 def _say(line: str) -> None:
     """Tell the user, above a progress bar if there is one."""
-    from tqdm import tqdm
-
-    with tqdm.external_write_mode(file=sys.stderr):
+    with cleared():
         note(line)
 
 
-def _bar(samples: int, classes: int, verb: str = "Encoding") -> Callable[[int], object]:
-    return _open_bar(samples, f"{verb} ({classes} classes)", "file")
+def _bar(samples: int, classes: int, verb: str = "Encoding") -> Progress:
+    return Progress(samples, f"{verb} ({classes} classes)", "file")
 
 
-def _epoch_bar(epochs: int) -> Callable[[int], object]:
-    return _open_bar(epochs, "Training", "epoch")
-
-
-def _open_bar(total: int, title: str, unit: str) -> Callable[[int], object]:
-    from tqdm import tqdm
-
-    bar = tqdm(
-        total=total,
-        desc=title,
-        unit=unit,
-        file=sys.stderr,
-        disable=not sys.stderr.isatty(),
-        leave=False,
-    )
-    update: Callable[[int], object] = bar.update
-    return update
+def _epoch_bar(epochs: int) -> Progress:
+    return Progress(epochs, "Training", "epoch")
 
 
 def _parse_kinds(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -588,7 +571,7 @@ def explore(data: str, out: str | None, fail_on: tuple[str, ...], **options: Any
     from har_train.explore import explore as library
     from har_train.explore.report import findings_table, save_exploration
 
-    _check_installed("imagehash", "matplotlib", "tqdm")
+    _check_installed("imagehash", "matplotlib")
     config = ExploreConfig(data, **{k: v for k, v in options.items() if v is not None})
     folder = Path(out or f"explore/{default_name(data)}")
     if not Path(data).exists():
@@ -662,7 +645,7 @@ def evaluate(
     from har_train.features.cache import default_cache
     from har_train.reports.tables import PART_NAMES, class_table, judged_part
 
-    _check_installed(*(["keras"] if is_run(model) else []), "sklearn", "matplotlib", "tqdm")
+    _check_installed(*(["keras"] if is_run(model) else []), "sklearn", "matplotlib")
     folder = Path(out) if out else library.default_folder(model, data)
     library.check_output(folder)
     judged = library.load_data(model, data, root=root, splits=splits)
@@ -704,10 +687,10 @@ def explain(
     _prepare_tensorflow()
     from har_train.explain.explain import explain_files, load_explainer
 
-    _check_installed("keras", "matplotlib", "tqdm")
+    _check_installed("keras", "matplotlib")
     explainer = load_explainer(run)
     folder = Path(out) if out else Path("explain") / explainer.name
-    tick = _open_bar(len(files), "Explaining", "file")
+    tick = Progress(len(files), "Explaining", "file")
     failed = 0
     for found in explain_files(explainer, [Path(f) for f in files], folder, action=action):
         tick(1)

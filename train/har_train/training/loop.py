@@ -9,7 +9,6 @@ nothing had happened.
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.errors import DataError, OutputError
+from har_edge.files import open_whole
 from har_edge.paths import display_path
 from har_train.config import Keep
 from har_train.model.network import import_keras
@@ -281,16 +281,11 @@ def _save(settings: LoopSettings, model: Any, state: _State) -> None:
     arrays |= {f"best_{i}": a for i, a in enumerate(state.best)}
     variables = model.optimizer.variables
     arrays |= {f"optimizer_{i}": _to_numpy(v) for i, v in enumerate(variables)}
-    partial = path.with_name(f"{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with open_whole(path) as file:
             np.savez(file, about=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise OutputError(
             f"The checkpoint {display_path(path)} cannot be written: {error.strerror}. Make room "
             "and go on with --resume."
