@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from har_benchmarks.results.table import Row, Table
-from har_benchmarks.stats import Floats
 from har_edge.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _worth(case: Row, *, accurate: bool) -> float | None:
     return value * (100.0 if accurate else 1e-6)
 
 
-def front(cost: Floats, worth: Floats) -> list[int]:
+def front(cost: NDArray[np.float64], worth: NDArray[np.float64]) -> list[int]:
     """Number the points that no other beats in both, from the cheapest on."""
     order = sorted(range(len(cost)), key=lambda i: (cost[i], -worth[i]))
     best: list[int] = []
