@@ -1,10 +1,11 @@
 """Make the tiny model files beside this script; needs the convert extra.
 
-    PYTHONPATH=benchmarks python tests/assets/make_tiny_models.py
+    python tests/assets/make_tiny_models.py
 
 Untrained, 32 x 32 pixels, three labels: enough to test everything that is not accuracy, in
-kilobytes. `tiny` takes four frames and comes in every variant; `tiny-still` takes one, and comes in
-one graph for MediaPipe too, as har_convert.tflite.mediapipe makes it.
+kilobytes. `tiny` takes four frames and comes in every variant. `har-edge doctor` runs it, so it
+lies in the package, and links here lead to it. `tiny-still` takes one, and comes in one graph for
+MediaPipe too, as har_convert.tflite.mediapipe makes it.
 """
 
 from pathlib import Path
