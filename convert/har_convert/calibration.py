@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,18 +66,7 @@ def load_calibration(
             that cannot be used.
         SourceError: if a chosen file cannot be decoded.
     """
-    shown = display_path(data)
-    if not data.exists():
-        raise DataError(f"There is no calibration data {shown}. Check --calibration.")
-    by_label: dict[str, list[Sample]] = {}
-    for sample in list_data(data, root).training().usable():
-        by_label.setdefault(sample.label, []).append(sample)
-    unknown = sorted(by_label.keys() - set(spec.labels))
-    if unknown or not by_label:
-        raise DataError(
-            f"{shown} should hold classes of the model: {', '.join(spec.labels)}. Received "
-            f"{', '.join(unknown) or 'none'}. Give --calibration data of the same classes."
-        )
+    by_label = calibration_samples(data, spec.labels, root=root)
     random = np.random.default_rng(0)
     # In frames, not in windows: a still gives one frame to a window of many.
     per_class = (num_frames or DEFAULT_FRAMES) / len(by_label)
@@ -95,7 +85,34 @@ def load_calibration(
             offset += len(used)
     if offset < MIN_FRAMES:
         raise DataError(
-            f"{shown} should give at least {MIN_FRAMES} frames to calibrate on. Received {offset}. "
-            "Add stills or clips, or leave --calibration out."
+            f"{display_path(data)} should give at least {MIN_FRAMES} frames to calibrate on. "
+            f"Received {offset}. Add stills or clips, or leave --calibration out."
         )
     return LabelledClip(np.concatenate(frames), np.stack(windows).astype(np.intp), "")
+
+
+def calibration_samples(
+    data: Path, labels: Sequence[str], *, root: str | os.PathLike[str] = ""
+) -> dict[str, list[Sample]]:
+    """Find the samples that may be calibrated on, by label.
+
+    Args:
+        data, root: See `load_calibration`.
+        labels: The model's.
+
+    Raises:
+        DataError: if there are none, some of other labels, or a line that cannot be used.
+    """
+    shown = display_path(data)
+    if not data.exists():
+        raise DataError(f"There is no calibration data {shown}. Check --calibration.")
+    by_label: dict[str, list[Sample]] = {}
+    for sample in list_data(data, root).training().usable():
+        by_label.setdefault(sample.label, []).append(sample)
+    unknown = sorted(by_label.keys() - set(labels))
+    if unknown or not by_label:
+        raise DataError(
+            f"{shown} should hold classes of the model: {', '.join(labels)}. Received "
+            f"{', '.join(unknown) or 'none'}. Give --calibration data of the same classes."
+        )
+    return by_label
