@@ -175,6 +175,22 @@ def test_the_same_samples_are_seen(
     assert READERS[reader](data, root) == case.expected(reader)
 
 
+@pytest.mark.parametrize("reader", ["evaluate", "benchmark"])
+def test_a_bundled_run_is_judged_on_its_test_part(reader: str, tmp_path: Path) -> None:
+    """It names the files of that part alone, and not where they lie."""
+    touch(tmp_path / "clips", "1.mp4")
+    run = tmp_path / "run"
+    table(run / "predictions.csv", "path,label,first_frame,split", "1.mp4,fall,0,test",
+          "1.mp4,fall,4,test")  # fmt: skip
+    (run / "config.toml").write_text('data = ""\nroot = ""\n', encoding="utf-8")
+    (run / "spec.json").touch()
+    clip = str(tmp_path / "clips" / "1.mp4")
+    found = READERS[reader](run, str(tmp_path / "clips"))
+    assert found == {(clip, "fall", clip, 0.0, math.inf)}
+    with pytest.raises(DataError, match=r"does not say where its data lies.*--root"):
+        READERS[reader](run, "")
+
+
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize(
     ("line", "message"),
