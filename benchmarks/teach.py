@@ -30,8 +30,8 @@ import har_edge.recognition.taught
 from har_benchmarks.results.results import file_facts, to_json
 from har_edge.arrays import FloatArray
 from har_edge.commands.harness import note, run_command
-from har_edge.kinds import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from har_edge.machine.facts import machine_facts
+from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from har_edge.model.loaded import Model, load_model
 from har_edge.recognition.taught import EVIDENCE, Background, Taught, TaughtModel, describe
 from har_edge.recognition.teach import packaged_background, write_background

@@ -1,15 +1,15 @@
-"""Clips to calibrate and verify on, and those that a dataset gives in place of a run's own."""
+"""Calibration frames from a dataset instead of the run's own: the same number of every class."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from har_convert.clip import LabelledClip
 from har_edge.arrays import Pixels
 from har_edge.datasets import Sample
 from har_edge.errors import DataError
@@ -21,33 +21,6 @@ from har_edge.sources.clips import load_frames, window_indices
 DEFAULT_FRAMES = 192
 # Ranges from fewer frames than these say little about those to come.
 MIN_FRAMES = 16
-
-
-@dataclass(frozen=True)
-class LabelledClip:
-    """Frames of one clip with the windows to classify.
-
-    Attributes:
-        frames: (N, H, W, 3), uint8, preprocessed.
-        windows: Rows of frame numbers, (M, T).
-        label: True class, or "" if unknown.
-    """
-
-    frames: Pixels
-    windows: NDArray[np.intp]
-    label: str
-
-
-def thin(clip: LabelledClip, windows: int) -> LabelledClip:
-    """Keep some windows, evenly spread, and the frames that they need.
-
-    The kept frames of a run come ordered by class, so that every class keeps its share.
-    """
-    if windows >= len(clip.windows):
-        return clip
-    chosen = clip.windows[np.linspace(0, len(clip.windows) - 1, windows).astype(int)]
-    used, rows = np.unique(chosen, return_inverse=True)
-    return LabelledClip(clip.frames[used], rows.reshape(chosen.shape).astype(np.intp), clip.label)
 
 
 def load_calibration(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from har_edge.errors import DataError
-from har_edge.kinds import VIDEO_SUFFIXES, is_media
+from har_edge.media import VIDEO_SUFFIXES, is_media
 from har_edge.paths import display_path
 
 SPLITS = ("train", "val", "test")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from har_edge.errors import SourceError
-from har_edge.kinds import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_media
+from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_media
 from har_edge.paths import display_path
 from har_edge.sources.urls import SCHEMES, has_scheme, is_url, redact
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from har_edge.errors import SourceError, SourceRefusedError
-from har_edge.kinds import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from har_edge.paths import display_path
 from har_edge.sources.base import FrameSource, Notify
 from har_edge.sources.files import ImageSource, VideoSource

@@ -19,7 +19,7 @@ from har_edge.datasets import Sample
 from har_edge.errors import SourceError
 from har_edge.frames.preprocess import load_image
 from har_edge.frames.sampling import TOLERANCE_S, FrameSampler
-from har_edge.kinds import VIDEO_SUFFIXES
+from har_edge.media import VIDEO_SUFFIXES
 from har_edge.sources.clips import empty_span
 from har_edge.sources.files import VideoSource
 

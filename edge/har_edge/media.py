@@ -1,4 +1,4 @@
-"""Kinds of files, by their names alone."""
+"""Which files are pictures and which are videos, by their names."""
 
 from __future__ import annotations
 
