@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from har_convert.audit.audit import read_min_runtime
-from har_convert.calibration import LabelledClip
+from har_convert.clip import LabelledClip
 from har_convert.onnx.export import OPSET
 from har_convert.recipe import VARIANTS, Recipe
 from har_convert.tflite.mediapipe import make
