@@ -46,7 +46,7 @@ from har_edge.recognition.ahead import resize_ahead
 from har_edge.recognition.decide import Decider
 from har_edge.run.lanes import SourceOpener
 from har_edge.run.runner import Run
-from har_edge.sinks.fan_out import RunFacts, open_outlets
+from har_edge.sinks.fan_out import RunFacts, open_sinks
 from har_edge.sources.files import VideoSource
 
 SIZE = (640, 480)
@@ -138,7 +138,7 @@ def run(name: str, num_threads: int, video: Path) -> int:
     """Run over the video as the command does, with JSON lines to nowhere."""
     model = load_model(name, num_threads=1)
     config = SinkConfig(output=os.devnull, output_format="jsonl", emit="all")
-    sinks = open_outlets(config, RunFacts(model.spec.clip.frame_rate_hz), note)
+    sinks = open_sinks(config, RunFacts(model.spec.clip.frame_rate_hz), note)
     result = Run(
         model=model,
         sinks=sinks,

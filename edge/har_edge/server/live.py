@@ -107,7 +107,7 @@ def _end(queue: asyncio.Queue[Message | None]) -> None:
 
 
 class OpenSinks(Sinks, Protocol):
-    """Sinks that the session closes: `har_edge.sinks.fan_out.Outlets`."""
+    """Sinks that the session closes: `har_edge.sinks.fan_out.FanOut`."""
 
     totals: Totals | None
 
