@@ -77,13 +77,13 @@ ORDERS = {
     "har_benchmarks": (
         "__main__ __init__",
         "commands",
-        "run",
+        "run experiments",
         "peers",
         "render",
         "results",
         "execute",
-        "tasks",
         "plan",
+        "tasks",
     ),
 }
 # Half of what there was when all modules of a package lay in one folder.

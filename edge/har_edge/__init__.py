@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from har_edge.errors import (
     BackendError,
+    ConfigError,
     DataError,
     GateError,
     HarError,
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BackendError",
+    "ConfigError",
     "DataError",
     "Event",
     "GateError",

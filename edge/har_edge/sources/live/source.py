@@ -98,12 +98,10 @@ class LiveSource(OpenSource):
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """End `frames` at once, even if the device hangs."""
+        """End `frames` at once, even if the device hangs; one that answers is freed."""
         self._stop.set()
-        reader = self._reader
-        if reader is not None:
-            with reader.changed:
-                reader.changed.notify()
+        if self._reader is not None:
+            self._reader.leave()
 
     def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
         """Yield the newest frame whenever one is due, over any number of connections.
