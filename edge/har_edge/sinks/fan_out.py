@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from har_edge.config import DecideConfig, FilePath, SinkConfig
 from har_edge.sinks.base import Note, Record, Shot, Sink
-from har_edge.sinks.queue import CLOSE_TIMEOUT_S, SinkQueue, QueueStats
+from har_edge.sinks.queue import CLOSE_TIMEOUT_S, QueueStats, SinkQueue
 from har_edge.sinks.stream import StreamSink
 from har_edge.sinks.totals import MAX_STEP_S, Totals
 
