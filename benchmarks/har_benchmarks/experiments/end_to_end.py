@@ -42,8 +42,8 @@ from har_edge.frames.sampling import FrameSampler
 from har_edge.machine.facts import machine_facts
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ClipSpec
-from har_edge.recognition.ahead import resize_ahead
 from har_edge.recognition.decide import Decider
+from har_edge.recognition.recognizer import resize_ahead
 from har_edge.run.lanes import SourceOpener
 from har_edge.run.runner import Run
 from har_edge.sinks.fan_out import RunFacts, open_sinks

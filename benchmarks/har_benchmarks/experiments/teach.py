@@ -36,7 +36,7 @@ from har_edge.machine.facts import machine_facts
 from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.recognition.taught import EVIDENCE, Background, Taught, TaughtModel, describe
-from har_edge.recognition.teach import packaged_background, write_background
+from har_edge.recognition.taught_file import packaged_background, write_background
 from har_edge.sources.clips import load_frames, window_indices
 
 ACTIONS = ("BabyCrawling", "Punch", "PushUps")

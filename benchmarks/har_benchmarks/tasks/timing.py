@@ -17,8 +17,7 @@ from har_edge.frames.frame import Frame
 from har_edge.model.loaded import LoadedModel
 from har_edge.model.runtimes import import_runtime
 from har_edge.model.spec import ClipSpec
-from har_edge.recognition.ahead import resize_ahead
-from har_edge.recognition.recognizer import Recognizer
+from har_edge.recognition.recognizer import Recognizer, resize_ahead
 from har_edge.run.lanes import Closed, Lanes, SourceOpener
 from har_edge.sources.base import FrameSource
 from har_edge.sources.open import open_source

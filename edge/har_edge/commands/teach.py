@@ -75,14 +75,15 @@ def teach(
     if name and not (sources or camera):
         raise click.UsageError("Nothing to record: give SOURCES or --camera N.")
     from har_edge.model.loaded import load_model
+    from har_edge.recognition import taught_file
     from har_edge.recognition import teach as teaching
     from har_edge.sources.names import camera_name
 
     loaded = load_model(model, backend=backend)
-    path = Path(taught) if taught else teaching.default_taught_path(loaded)
+    path = Path(taught) if taught else taught_file.default_taught_path(loaded)
     if forget:
-        left = teaching.read_taught(loaded, path).without(forget)
-        teaching.write_taught(loaded, left, path)
+        left = taught_file.read_taught(loaded, path).without(forget)
+        taught_file.write_taught(loaded, left, path)
         note(f"Forgot '{forget}'.")
     if name:
         names = [*sources, *([camera_name(camera)] if camera else ())]
@@ -112,7 +113,7 @@ def _open(names: Iterable[str], live: str = "") -> Iterator[FrameSource]:
 
 
 def _list(model: LoadedModel, path: Path) -> None:
-    from har_edge.recognition.teach import read_taught
+    from har_edge.recognition.taught_file import read_taught
 
     windows_of = read_taught(model, path).windows if path.exists() else {}
     if not windows_of:

@@ -29,7 +29,7 @@ from har_edge.recognition.decide import Decider, parse_labels
 from har_edge.recognition.events import Event, EventTracker
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.recognizer import Recognizer
-from har_edge.recognition.teach import load_taught
+from har_edge.recognition.taught_file import load_taught
 from har_edge.recognition.whole import recognize_frames, sum_up
 from har_edge.sources.base import FrameSource
 from har_edge.sources.names import expand_sources

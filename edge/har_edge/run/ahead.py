@@ -6,7 +6,7 @@ import threading
 
 from har_edge.frames.frame import Frame
 from har_edge.model.loaded import LoadedModel, load_model
-from har_edge.recognition.ahead import encode_ahead, resize_ahead
+from har_edge.recognition.recognizer import encode_ahead, resize_ahead
 from har_edge.sources.base import FrameSource
 
 

@@ -8,18 +8,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from har_edge.config import DecideConfig, FilePath, ModelConfig, RunConfig
+from har_edge.config import FilePath, RunConfig
 from har_edge.errors import OutputError
 from har_edge.frames.opencv import import_cv2
-from har_edge.model.loaded import LoadedModel, load_model
-from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
-from har_edge.recognition.decide import Decider
 from har_edge.recognition.events import EventTracker
 from har_edge.recognition.motion import MotionGate
-from har_edge.recognition.teach import load_taught
 from har_edge.run.lanes import Follow, SourceOpener
 from har_edge.run.openers import build_follow, build_openers
+from har_edge.run.parts import build_decider, build_model
 from har_edge.run.runner import Run, RunResult
 from har_edge.run.stop_signals import stop_signals
 from har_edge.run.viewer import Viewer
@@ -119,33 +116,6 @@ def build_run(config: RunConfig, note: Note, *, progress: bool = False) -> Built
         progress=progress,
     )
     return BuiltRun(built, openers, follow, sinks, viewer)
-
-
-def build_model(config: ModelConfig, num_threads: int = 1) -> LoadedModel:
-    """Load a model with what was taught to it.
-
-    Raises:
-        ModelFileError: if the file is missing, damaged or not one of ours.
-        BackendError: if no runtime is there or it refuses the model.
-        DataError: if the file of taught actions cannot be used.
-    """
-    model = load_model(config.model, backend=config.backend, num_threads=num_threads)
-    return load_taught(model, config.taught)
-
-
-def build_decider(spec: ModelSpec, config: DecideConfig) -> Decider:
-    """Build what decides on the predictions of one source.
-
-    Raises:
-        SpecError: if a list names an action that the model does not have.
-    """
-    return Decider.for_spec(
-        spec,
-        smoothing_s=config.smoothing_s,
-        score_threshold=config.score_threshold,
-        allow=config.allow,
-        deny=config.deny,
-    )
 
 
 def _num_threads(config: RunConfig, note: Note) -> int:

@@ -11,8 +11,8 @@ from har_edge.errors import SourceError
 from har_edge.frames.opencv import import_cv2
 from har_edge.model.loaded import LoadedModel
 from har_edge.recognition.events import EventTracker
-from har_edge.run.build import build_decider, build_model
 from har_edge.run.openers import build_openers, is_apart
+from har_edge.run.parts import build_decider, build_model
 from har_edge.run.runner import Run
 from har_edge.server.answers import Answering, warm_up
 from har_edge.server.guard import Guard
@@ -56,7 +56,8 @@ def build_services(config: ServeConfig, note: Note) -> Services:
         workers=Workers(
             lambda: warm_up(build_model(config)), config.workers or min(MAX_WORKERS, cores)
         ),
-        answering=Answering(new_decider, config.decide.min_duration_s, limits),
+        answer=Answering(new_decider, config.decide.min_duration_s, limits).answer,
+        limits=limits,
         uploads=uploads,
         viewers=Gate(limits.max_streams, "viewers", retry_after_s=5),
         listeners=Gate(limits.max_streams, "listeners", retry_after_s=5),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from har_edge.durations import iso_time
 from har_edge.errors import HarError
@@ -19,6 +17,7 @@ from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import import_cv2, rgb_to_bgr
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
+from har_edge.server.feed import Feed, Message
 from har_edge.sinks.base import Note, Record, Shot, Sinks
 from har_edge.sinks.totals import Totals
 from har_edge.sources.base import SourceStatus
@@ -32,78 +31,9 @@ TOP_K = 5
 RATE_S = 5.0
 # A picture older than this is not of now, whatever the source says of itself.
 FRESH_S = 10.0
-WAITING_MESSAGES = 64
 VIEW_WIDTH = 640
 VIEW_QUALITY = 80
 STOP_TIMEOUT_S = 5.0
-
-
-@dataclass(frozen=True)
-class Message:
-    """What listeners are told.
-
-    Attributes:
-        kind: `prediction`, `status`, `action_started` or `action_ended`.
-        data: Plain values.
-        id: Of an event, else None.
-    """
-
-    kind: str
-    data: dict[str, Any]
-    id: int | None = None
-
-
-class Feed:
-    """Hands messages from any thread to listeners on one event loop.
-
-    A listener that is slow misses predictions. One that is so slow that it would miss an event
-    is let go: it may come back and ask for what it missed.
-    """
-
-    def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._queues: set[asyncio.Queue[Message | None]] = set()
-        self.closed = False
-
-    def open(self) -> None:
-        """Take the running event loop for the listeners'."""
-        self._loop = asyncio.get_running_loop()
-
-    def publish(self, message: Message) -> None:
-        """Tell all listeners; for any thread."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._deliver, message)
-
-    def close(self) -> None:
-        """Let all listeners go; on the event loop."""
-        self.closed = True
-        for queue in self._queues:
-            _end(queue)
-
-    @contextmanager
-    def listen(self) -> Iterator[Callable[[], Awaitable[Message | None]]]:
-        """Give a function that waits for the next message: None at the end."""
-        queue: asyncio.Queue[Message | None] = asyncio.Queue(WAITING_MESSAGES)
-        self._queues.add(queue)
-        if self.closed:
-            _end(queue)
-        try:
-            yield queue.get
-        finally:
-            self._queues.discard(queue)
-
-    def _deliver(self, message: Message) -> None:
-        for queue in self._queues:
-            if not queue.full():
-                queue.put_nowait(message)
-            elif message.id is not None:
-                _end(queue)
-
-
-def _end(queue: asyncio.Queue[Message | None]) -> None:
-    while not queue.empty():
-        queue.get_nowait()
-    queue.put_nowait(None)
 
 
 class OpenSinks(Sinks, Protocol):
@@ -159,7 +89,8 @@ class LiveSession:
         self._told_s = 0.0
         self._times_s: deque[float] = deque()
         self._history: deque[tuple[float, str, float]] = deque(maxlen=HISTORY_S)
-        self._events: deque[dict[str, Any]] = deque(maxlen=KEPT_EVENTS)
+        # Ids rise by one from event to event.
+        self._events: deque[tuple[int, dict[str, object]]] = deque(maxlen=KEPT_EVENTS)
         self._ids = itertools.count(1)
         self._before = _today(sinks.totals) if sinks.totals else {}
         self._totals = Totals(None, note)
@@ -249,7 +180,7 @@ class LiveSession:
         self._told_s = now_s
         return Message("prediction", self._prediction_record(prediction))
 
-    def _prediction_record(self, prediction: Prediction) -> dict[str, Any]:
+    def _prediction_record(self, prediction: Prediction) -> dict[str, object]:
         return {
             **prediction.as_dict(TOP_K, by_stage=True),
             "fps": round(self._fps(), 2),
@@ -259,7 +190,7 @@ class LiveSession:
     def _take_event(self, event: Event) -> Message:
         number = next(self._ids)
         kept = {"id": number, "start_time": None, "end_time": None, **event.as_dict()}
-        self._events.append(kept)
+        self._events.append((number, kept))
         return Message(event.kind, kept, number)
 
     # What the routes ask for.
@@ -289,7 +220,7 @@ class LiveSession:
         recent = [t for t in self._times_s if t >= now_s - RATE_S]
         return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 2 else 0.0
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, object]:
         """All that a page shows of the present: the answer to `GET /live`."""
         with self._lock:
             latest = self._latest if self.fresh else None
@@ -318,10 +249,10 @@ class LiveSession:
         """The state, for a listener that has just come."""
         return Message("status", self._status.as_dict())
 
-    def events(self, *, after: int, limit: int) -> tuple[list[dict[str, Any]], bool]:
-        """Events with ids above `after`, oldest first, and whether there are more."""
+    def events(self, *, after: int, limit: int) -> tuple[list[tuple[int, dict[str, object]]], bool]:
+        """Events with ids above `after`, each with its id, oldest first; whether there are more."""
         with self._lock:
-            first = self._events[0]["id"] if self._events else 1
+            first = self._events[0][0] if self._events else 1
             start = max(0, after + 1 - first)
             page = list(itertools.islice(self._events, start, start + limit))
             return page, start + limit < len(self._events)
@@ -329,7 +260,7 @@ class LiveSession:
     def last_event_id(self) -> int:
         """The id of the newest event; 0 before the first."""
         with self._lock:
-            return int(self._events[-1]["id"]) if self._events else 0
+            return self._events[-1][0] if self._events else 0
 
     def picture(self) -> tuple[Shot | None, bytes]:
         """The newest frame, at most 640 px wide, as JPEG; takes a few ms when it is new.

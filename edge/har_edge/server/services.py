@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from har_edge.config import RequestLimits
 from har_edge.model.loaded import LoadedModel
-from har_edge.server.answers import Answering
 from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
 from har_edge.server.problems import ProblemError
+from har_edge.server.uploads import Upload
 from har_edge.server.workers import Gate, Workers
+
+Answer = Callable[[Upload, int | None, LoadedModel], dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class Services:
     Attributes:
         model: For its facts; nobody runs it.
         workers: Run it.
-        answering: Says how uploads are answered.
+        answer: Recognises an upload with a worker's model, and lists so many actions.
+        limits: What a request may cost.
         uploads: Lets uploads in.
         viewers, listeners: Let readers of the live pictures and of the live events in.
         guard: Knows the token.
@@ -31,7 +35,8 @@ class Services:
 
     model: LoadedModel
     workers: Workers
-    answering: Answering
+    answer: Answer
+    limits: RequestLimits
     uploads: Gate
     viewers: Gate
     listeners: Gate
@@ -50,8 +55,3 @@ class Services:
                 404, "This server has no live source. Start it with --camera N or a stream's URL."
             )
         return self.live
-
-    @property
-    def limits(self) -> RequestLimits:
-        """What a request may cost."""
-        return self.answering.limits

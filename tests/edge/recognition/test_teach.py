@@ -18,17 +18,15 @@ from har_edge.model.file import BUNDLED
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.recognition.recognizer import Recognizer
 from har_edge.recognition.taught import NOTHING, Background, Taught, describe
-from har_edge.recognition.teach import (  # fmt: skip
+from har_edge.recognition.taught_file import (
     default_taught_path,
     described_size,
     load_taught,
     packaged_background,
     read_taught,
-    record_windows,
-    report,
-    teach,
     write_taught,
 )
+from har_edge.recognition.teach import record_windows, report, teach
 from har_edge.sources.files import ImageSource
 from har_edge.sources.open import open_source
 from tests.conftest import ASSETS, MakeVideo, RunCommand

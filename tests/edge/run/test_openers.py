@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from har_edge.config import LiveOptions, SourceConfig
+from har_edge.config import LiveOptions, SourceConfig, StdinFormat
 from har_edge.errors import ConfigError, SourceError
 from har_edge.run.openers import build_follow, build_openers
+from har_edge.sources.base import FrameSource, SourceStatus
 from har_edge.sources.live.source import LiveSource
 
 
@@ -34,12 +35,24 @@ def test_standard_input_is_read_once() -> None:
         build_openers(SourceConfig(names=("-", "a.mp4", "-")))
 
 
-def test_patience_arrives_at_the_source() -> None:
+def test_patience_and_form_arrive_at_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, object]] = []
+
+    def open_source(name: str, **options: object) -> FrameSource:
+        asked.append({"name": name, **options})
+        return LiveSource(name, pytest.fail)
+
+    monkeypatch.setattr("har_edge.run.openers.open_source", open_source)
     live = LiveOptions(stall_timeout_s=1.5, max_retries=2, wait_for_source=True)
-    (opener,) = build_openers(SourceConfig(camera="0", live=live))
-    source = opener.open(lambda status: None)
-    assert isinstance(source, LiveSource)
-    assert source.options == live
+    form = StdinFormat.parse("mjpeg@live")
+    (opener,) = build_openers(SourceConfig(names=("-",), live=live, stdin_format=form))
+    assert opener.apart
+
+    def notify(status: SourceStatus) -> None:
+        raise AssertionError(status)
+
+    assert opener.open(notify).name == "-"
+    assert asked == [{"name": "-", "options": live, "notify": notify, "stdin_format": form}]
 
 
 def test_the_demo_is_there_wherever_one_is() -> None:

@@ -37,6 +37,7 @@ def live_routes(services: Services) -> APIRouter:
         if last is not None:
             after, limit = max(0, found.last_event_id() - last), last
         page, more = found.events(after=min(after, 2**53), limit=limit)
-        return JSONResponse({"events": page, "next_after": page[-1]["id"] if more else None})
+        records = [record for _, record in page]
+        return JSONResponse({"events": records, "next_after": page[-1][0] if more else None})
 
     return router

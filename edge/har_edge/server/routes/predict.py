@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import anyio
 from fastapi import APIRouter, Query, Request, Response
@@ -49,7 +49,7 @@ def predict_routes(services: Services) -> APIRouter:
     class UploadRoute(APIRoute):
         """Spares uploads without parameters FastAPI's look for some: a fifth of the app's time."""
 
-        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        def get_route_handler(self) -> Callable[[Request], Coroutine[object, object, Response]]:
             answer = super().get_route_handler()
 
             async def answer_upload(request: Request) -> Response:
@@ -78,7 +78,7 @@ def predict_routes(services: Services) -> APIRouter:
             await refuse(request, problem.status_code, problem.detail, dict(problem.headers or {}))
         with services.uploads.enter():
             async with receive_upload(request, limits) as upload:
-                job = partial(services.answering.answer, upload, top_k)
+                job = partial(services.answer, upload, top_k)
                 try:
                     with anyio.fail_after(limits.request_timeout_s):
                         answer = await services.workers.run(job)

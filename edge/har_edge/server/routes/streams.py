@@ -13,7 +13,8 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
 
-from har_edge.server.live import LiveSession, Message
+from har_edge.server.feed import Message
+from har_edge.server.live import LiveSession
 from har_edge.server.problems import problem_docs
 from har_edge.server.services import Services
 
@@ -83,9 +84,8 @@ async def _listen(
         more = True
         while more:
             missed, more = live.events(after=told, limit=MISSED_AT_ONCE)
-            for record in missed:
-                told = record["id"]
-                yield _spell(Message(record["event"], record, told))
+            for told, record in missed:
+                yield _spell(Message(str(record["event"]), record, told))
         spoke_s = time.monotonic()
         while not await request.is_disconnected():
             try:

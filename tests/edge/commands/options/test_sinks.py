@@ -15,7 +15,7 @@ from har_edge.commands.options.sinks import (
 from har_edge.config import DecideConfig, SinkConfig
 from har_edge.errors import ConfigError, SpecError
 from har_edge.model.loaded import load_model
-from har_edge.run.build import build_decider
+from har_edge.run.parts import build_decider
 from tests.conftest import ASSETS
 
 
