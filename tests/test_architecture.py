@@ -93,6 +93,12 @@ def test_a_folder_without_a_place_is_found(tmp_path: Path) -> None:
     ]
 
 
+def test_a_place_for_what_is_not_there_is_found(tmp_path: Path) -> None:
+    graph = import_graph(write(tmp_path, {}))
+    orders = {"shop": (*ORDERS["shop"], "cellar"), "shop.kitchen": ORDERS["shop.kitchen"]}
+    assert upward_imports(graph, orders) == ["shop.cellar has a place, but is not there"]
+
+
 def test_circles_are_found_through_functions_and_type_checks(tmp_path: Path) -> None:
     changes = {
         "oven.py": "def f():\n    from shop.kitchen import mix\n",

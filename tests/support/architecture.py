@@ -115,7 +115,7 @@ def longest_chain(graph: Graph) -> list[str]:
 
 
 def upward_imports(graph: Graph, orders: Orders) -> list[str]:
-    """Imports that go up, and folders that no order names; each as a line for people."""
+    """Imports that go up, and what the orders say too much or too little; lines for people."""
     problems = []
     for folder, order in orders.items():
         depth = {room: i for i, line in enumerate(order) for room in line.split()}
@@ -123,14 +123,16 @@ def upward_imports(graph: Graph, orders: Orders) -> list[str]:
         rooms = {module: _room(module, folder) for module in inside}
         folders = {_room(m, folder) for m in inside if m.count(".") > folder.count(".") + 1}
         unnamed = sorted(folders - depth.keys())
+        gone = sorted(depth.keys() - set(rooms.values()))
         problems += [f"{folder}.{room} has no place in the order of {folder}" for room in unnamed]
-        for module in sorted(inside):
-            for imported in sorted(graph[module] & inside):
-                above = depth.get(rooms[module], len(order))
-                if rooms[module] != rooms[imported] and above > depth.get(
-                    rooms[imported], len(order)
-                ):
-                    problems.append(f"{module} imports {imported}, which is above it")
+        problems += [f"{folder}.{room} has a place, but is not there" for room in gone]
+        floor = {module: depth.get(room, len(order)) for module, room in rooms.items()}
+        problems += [
+            f"{module} imports {imported}, which is above it"
+            for module in sorted(inside)
+            for imported in sorted(graph[module] & inside)
+            if floor[imported] < floor[module]
+        ]
     return problems
 
 

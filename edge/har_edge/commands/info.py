@@ -11,7 +11,6 @@ import click
 
 from har_edge.commands.options.fields import setting
 from har_edge.config import ModelConfig
-from har_edge.model.loaded import load_model
 from har_edge.paths import display_path
 from har_edge.table import text_table
 
@@ -48,6 +47,7 @@ def describe(model: str | os.PathLike[str] | None, backend: str = "auto") -> dic
         ModelFileError: if the file is missing, damaged or not one of ours.
         BackendError: if no runtime is there or it refuses the model.
     """
+    from har_edge.model.loaded import load_model
 
     loaded = load_model(model, backend=backend)
     return {

@@ -55,6 +55,6 @@ def serve(**values: object) -> None:
     from har_edge.server.extra import check_extra
 
     check_extra()
-    from har_edge.server.build import serve as serve_all
+    from har_edge.server.app import serve as serve_all
 
     serve_all(config, note)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 from har_edge.durations import format_time
 from har_edge.frames.frame import Frame
 from har_edge.recognition.prediction import Prediction
-from har_edge.run.summary import Summary
 from har_edge.sources.base import FrameSource
 
 PROGRESS_INTERVAL_S = 0.1
@@ -17,9 +17,9 @@ PROGRESS_INTERVAL_S = 0.1
 class Progress:
     """A line on stderr that is rewritten in place."""
 
-    def __init__(self, source: FrameSource, summary: Summary) -> None:
+    def __init__(self, source: FrameSource, rate_hz: Callable[[], float]) -> None:
         self._source = source
-        self._summary = summary
+        self._rate_hz = rate_hz
         self._shown_s = 0.0
         self._width = 0
 
@@ -34,7 +34,7 @@ class Progress:
             share = min(1.0, frame.timestamp_s / self._source.duration_s)
             position = f"{share:>4.0%}  {position} of {format_time(self._source.duration_s)}"
         action = f"{prediction.action} {prediction.confidence:.0%}" if prediction else "…"
-        line = f"{position}  {self._summary.frames_per_second():.0f} frames/s  {action}"
+        line = f"{position}  {self._rate_hz():.0f} frames/s  {action}"
         sys.stderr.write("\r" + line.ljust(self._width))
         sys.stderr.flush()
         self._width = len(line)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from har_edge.config import RunLimits
 from har_edge.errors import SourceError, SourceLostError
@@ -23,7 +22,7 @@ from har_edge.run.progress import Progress
 from har_edge.run.streams import Stream
 from har_edge.run.summary import Summary
 from har_edge.run.watchdog import Watchdog
-from har_edge.sinks.base import Note, Record, Shot
+from har_edge.sinks.base import Note, Shot, Sinks
 from har_edge.sinks.totals import Totals
 from har_edge.sources.base import FrameSource, SourceStatus
 from har_edge.sources.live.source import LiveSource
@@ -70,20 +69,6 @@ class RunResult:
         if self.lost:
             return SourceLostError.exit_code
         return SourceError.exit_code if self.failed else 0
-
-
-class Sinks(Protocol):
-    """Takes all that a run finds; `har_edge.sinks.fan_out.Outlets` in a command."""
-
-    @property
-    def want_shots(self) -> bool:
-        """Whether pictures are of use."""
-
-    def put(self, record: Record, *, wait: bool) -> None:
-        """Take a record; `wait` is True where it must not be lost to a slow reader."""
-
-    def hurry(self) -> None:
-        """Stop waiting; called from a signal handler."""
 
 
 @dataclass
@@ -188,7 +173,8 @@ class Run:
         gate = self.new_gate() if self.new_gate else None
         recognizer = Recognizer(self.model, gate)
         dues = FrameSampler(self.inference_hz) if self.inference_hz else None
-        progress = Progress(opened.source, result.summary) if self.progress else None
+        rate_hz = result.summary.frames_per_second
+        progress = Progress(opened.source, rate_hz) if self.progress else None
         decider = self.new_decider()
         return Stream(opened.source, opened.sampler, recognizer, decider, dues, progress, dropped)
 

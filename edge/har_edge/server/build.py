@@ -1,25 +1,20 @@
-"""A server from its settings: load the model, prepare the live source, put together, listen."""
+"""What a server is made of, from its settings: load the model, prepare the live source."""
 
 from __future__ import annotations
 
-import gc
 import os
-import socket
 from dataclasses import replace
 from functools import partial
 
-from fastapi import FastAPI
-
 from har_edge.config import ServeConfig, SinkConfig
-from har_edge.errors import OutputError, SourceError
+from har_edge.errors import SourceError
 from har_edge.frames.opencv import import_cv2
 from har_edge.model.loaded import LoadedModel
 from har_edge.recognition.events import EventTracker
 from har_edge.run.build import build_decider, build_model
 from har_edge.run.openers import build_openers, is_apart
-from har_edge.run.runner import Run, Sinks
+from har_edge.run.runner import Run
 from har_edge.server.answers import Answering, warm_up
-from har_edge.server.app import Server, build_app, listen
 from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
@@ -32,45 +27,16 @@ from har_edge.sources.names import camera_name, expand_sources
 MAX_WORKERS = 4
 
 
-def serve(config: ServeConfig, note: Note = lambda line: None) -> None:
-    """Serve until a signal comes.
+def build_services(config: ServeConfig, note: Note) -> Services:
+    """Load the model and prepare the live source.
 
     Args:
-        config: Where to listen, who may ask, and what to look at.
+        config: What the server looks at, and what a request may cost.
         note: Takes lines for the user.
 
     Raises:
-        HarError: if the model, the source or the address cannot be used.
+        HarError: if the model, the source or an output cannot be used.
     """
-    services = build_services(config, note)
-    listener = _listen(config)
-    app = build_app(services, origins=config.allow_origins)
-    shown = f"[{config.host}]" if ":" in config.host else config.host
-    note(
-        f"har-edge serves {services.model.spec.name} on http://{shown}:"
-        f"{listener.getsockname()[1]}  (Ctrl-C ends it)"
-    )
-    # What is there now stays to the end; collecting garbage need not look through it again.
-    gc.freeze()
-    with listener:
-        Server(app, services).run(sockets=[listener])
-
-
-def build_server_app(config: ServeConfig, note: Note = lambda line: None) -> FastAPI:
-    """Put the application of a server together, for whoever runs it in a server of their own.
-
-    It starts the live source when it starts, and stops what it started when it ends; arguments
-    and errors as for `serve`. What `config` says of an address is for `serve` alone.
-
-    Example:
-        >>> build_server_app(ServeConfig()).title
-        'har-edge'
-    """
-    return build_app(build_services(config, note), origins=config.allow_origins)
-
-
-def build_services(config: ServeConfig, note: Note) -> Services:
-    """Load the model and prepare the live source; arguments and errors as for `serve`."""
     # Uploads share the cores; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
     keep_memory()
@@ -118,16 +84,19 @@ def _build_live(config: ServeConfig, model: LoadedModel, note: Note) -> LiveSess
     facts = RunFacts(model.spec.clip.frame_rate_hz, min_duration_s=decide.min_duration_s)
     sinks = open_live_outlets(config.sink, facts, note)
 
-    def build_run(session: Sinks) -> Run:
-        return Run(
+    def run(session: LiveSession) -> bool:
+        run = Run(
             model=model,
             sinks=session,
             note=note,
             new_decider=partial(build_decider, model.spec, decide),
             tracker=EventTracker(decide.min_duration_s),
+            watch=session.see_frame,
+            should_stop=lambda: session.stopping,
         )
+        return bool(run([opener]).failed)
 
-    return LiveSession(opener, build_run, sinks, note)
+    return LiveSession(opener.name, run, sinks, note)
 
 
 def _warn_of_idle_sinks(sink: SinkConfig, note: Note) -> None:
@@ -140,13 +109,3 @@ def _warn_of_idle_sinks(sink: SinkConfig, note: Note) -> None:
     }
     if idle := [option for option, value in wanted.items() if value]:
         note(f"{', '.join(idle)}: nothing will come, since there is no camera or stream. Name one.")
-
-
-def _listen(config: ServeConfig) -> socket.socket:
-    try:
-        return listen(config.host, config.port)
-    except OSError as error:
-        raise OutputError(
-            f"{config.host} port {config.port} cannot be listened on: {error.strerror}. Choose "
-            "another --port, or an address of this machine as --host."
-        ) from error

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from har_edge.durations import iso_time
 from har_edge.errors import HarError
@@ -19,10 +19,7 @@ from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import import_cv2, rgb_to_bgr
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
-from har_edge.run.lanes import SourceOpener
-from har_edge.run.runner import Run, Sinks
-from har_edge.sinks.base import Note, Record, Shot
-from har_edge.sinks.fan_out import Outlets
+from har_edge.sinks.base import Note, Record, Shot, Sinks
 from har_edge.sinks.totals import Totals
 from har_edge.sources.base import SourceStatus
 
@@ -109,8 +106,17 @@ def _end(queue: asyncio.Queue[Message | None]) -> None:
     queue.put_nowait(None)
 
 
+class OpenSinks(Sinks, Protocol):
+    """Sinks that the session closes: `har_edge.sinks.fan_out.Outlets`."""
+
+    totals: Totals | None
+
+    def close(self) -> object:
+        """Deliver what is left, with a time limit."""
+
+
 class LiveSession:
-    """Runs one live source and keeps what it said; the sinks of its own `Run`.
+    """Runs one live source and keeps what it said: the sinks of its own run.
 
     All methods may be called from any thread, unless they say otherwise.
 
@@ -118,29 +124,33 @@ class LiveSession:
         source: Printable name of the source.
         feed: Tells listeners.
         viewers: How many look at pictures; none are kept without.
+        stopping: Whether the run shall end.
     """
 
     def __init__(
-        self, opener: SourceOpener, build_run: Callable[[Sinks], Run], sinks: Outlets, note: Note
+        self,
+        source: str,
+        run: Callable[[LiveSession], bool],
+        sinks: OpenSinks,
+        note: Note,
     ) -> None:
         """Prepare a run.
 
         Args:
-            opener: The source.
-            build_run: Makes the run that hands on to the sinks it is given.
+            source: Its printable name.
+            run: Runs it until its end or until the session is `stopping`: the session takes what
+                the run finds and sees its frames. Returns whether the source was given up.
             sinks: Where results go beside, such as a file with totals.
             note: Takes lines for the user.
         """
-        self.source = opener.name
+        self.source = source
         self.feed = Feed()
         self.viewers = 0
         self.predictions = 0
-        self._opener = opener
+        self._run = run
         self._others = sinks
         self._note = note
-        run = build_run(self)
-        self._run = replace(run, should_stop=lambda: self._stopping, watch=self._see_frame)
-        self._stopping = False
+        self.stopping = False
         self._thread = threading.Thread(target=self._watch, name="live", daemon=True)
         self._lock = threading.Lock()
         self._status = SourceStatus(self.source, "lost", time.time(), "not opened yet")
@@ -164,7 +174,7 @@ class LiveSession:
 
     def stop(self) -> None:
         """End the run and what it writes to; waits for both."""
-        self._stopping = True
+        self.stopping = True
         if self._thread.is_alive():
             self._thread.join(STOP_TIMEOUT_S)
         self._others.close()
@@ -172,13 +182,12 @@ class LiveSession:
     def _watch(self) -> None:
         detail = "a fault ended it, see what the server printed"
         try:
-            result = self._run([self._opener])
-            detail = "it was given up" if result.failed else "it came to its end"
+            detail = "it was given up" if self._run(self) else "it came to its end"
         except HarError as error:
             detail = str(error)
             self._note(f"Error: {error}")
         finally:
-            if not self._stopping:
+            if not self.stopping:
                 self.put(SourceStatus(self.source, "ended", time.time(), detail), wait=False)
 
     # What the run hands on.
@@ -213,7 +222,7 @@ class LiveSession:
         """Let no `put` wait any longer for what is written beside."""
         self._others.hurry()
 
-    def _see_frame(self, frame: Frame, prediction: Prediction | None) -> bool:
+    def see_frame(self, frame: Frame, prediction: Prediction | None) -> bool:
         """Forget the answer to what was before a gap, when the window starts anew after it."""
         if frame.after_gap and prediction is None and self._latest is not None:
             with self._lock:

@@ -10,6 +10,7 @@ from har_edge.server.answers import Answering
 from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
+from har_edge.server.problems import ProblemError
 from har_edge.server.workers import Gate, Workers
 
 
@@ -37,6 +38,18 @@ class Services:
     guard: Guard
     metrics: Metrics
     live: LiveSession | None = None
+
+    def session(self) -> LiveSession:
+        """The live source.
+
+        Raises:
+            ProblemError: if there is none.
+        """
+        if self.live is None:
+            raise ProblemError(
+                404, "This server has no live source. Start it with --camera N or a stream's URL."
+            )
+        return self.live
 
     @property
     def limits(self) -> RequestLimits:

@@ -30,7 +30,7 @@ def test_this_machine_is_well(name: str) -> None:
 
 
 def test_no_numbers_for_other_models() -> None:
-    assert check_golden(load_model(ASSETS / "tiny-int8.tflite")) is None
+    assert check_golden(load_model(ASSETS / "tiny-still-int8.tflite")) is None
 
 
 def test_wrong_pixels_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

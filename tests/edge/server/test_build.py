@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 
 from har_edge.config import DecideConfig, RequestLimits, ServeConfig, SinkConfig, SourceConfig
 from har_edge.errors import SourceError, SpecError
-from har_edge.server.build import build_server_app, build_services
+from har_edge.server.app import build_server_app
+from har_edge.server.build import build_services
 from tests.conftest import ASSETS
 from tests.support.serving import PICTURE, encode_picture
 

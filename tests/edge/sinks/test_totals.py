@@ -18,7 +18,7 @@ import pytest
 
 from har_edge.errors import OutputError
 from har_edge.sinks import totals as module
-from har_edge.sinks.totals import Flicker, Totals, split_by_day
+from har_edge.sinks.totals import Totals, split_by_day
 from har_edge.sources.base import SourceStatus
 from tests.conftest import ROOT
 from tests.support import records
@@ -287,17 +287,3 @@ def test_format_for_the_summary() -> None:
     yesterday = f"{datetime.now() - timedelta(days=1):%Y-%m-%d}"
     totals._pending = {today: {"a": {"sitting": 1.0}}, yesterday: {"a": {"sitting": 2.0}}}
     assert totals.format().splitlines()[0] == today
-
-
-def test_flicker_counts_switches_a_minute_of_observed_time() -> None:
-    flicker = Flicker()
-    assert flicker.per_minute == 0
-    for i, action in enumerate(["sitting", "falling", "falling", "sitting", "unknown"]):
-        flicker.add(prediction(i / 2, action))
-        flicker.add(prediction(i / 2, "sitting", source="b"))
-    # Three switches in two seconds of one source and two of the other.
-    assert (flicker.switches, flicker.observed_s) == (3, 4.0)
-    assert flicker.per_minute == pytest.approx(45)
-    flicker.reset("camera:0")
-    flicker.add(prediction(100.0, "sitting"))
-    assert (flicker.switches, flicker.observed_s) == (3, 4.0)

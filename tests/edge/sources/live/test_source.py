@@ -19,12 +19,12 @@ from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.base import SourceStatus
-from har_edge.sources.live.open import open_live
-from har_edge.sources.live.reader import Backlog
 from har_edge.sources.live.source import MAX_LEFT_BEHIND, LiveSource
 from har_edge.testing import ManualClock
 
 Pixels = NDArray[np.uint8]
+
+
 RATE_HZ = 25.0
 
 
@@ -315,26 +315,6 @@ def test_sampler_does_not_take_an_outage_for_a_slow_source() -> None:
             assert not sampler.source_is_slow
 
 
-def test_frames_that_queued_up_during_a_silence_are_passed_over() -> None:
-    backlog = Backlog()
-    assert not backlog.holds(2.0)
-    assert not any(backlog.holds(0.04) for _ in range(100))
-    assert all(backlog.holds(waited_s) for waited_s in (1.6, *[0.002] * 40))
-    assert not any(backlog.holds(0.04) for _ in range(100))
-
-
-def test_faster_camera_after_a_silence_is_no_backlog_for_long() -> None:
-    backlog = Backlog()
-    for waited_s in (2.0, *[0.1] * 50, 3.0):
-        backlog.holds(waited_s)
-    assert sum(backlog.holds(0.03) for _ in range(200)) < 60
-
-
-def test_slow_camera_has_no_backlog() -> None:
-    backlog = Backlog()
-    assert not any(backlog.holds(2.0) for _ in range(20))
-
-
 def real_source(open_capture: Callable[[], Any], **options: Any) -> LiveSource:
     return LiveSource("camera:0", open_capture, LiveOptions(**options))
 
@@ -455,16 +435,6 @@ def test_what_opencv_cannot_do_is_an_error_of_the_source() -> None:
     device = Device(moving(5), import_cv2().error("out of memory"), moving(5), max_retries=5)
     assert len(device.frames()) == 10
     assert device.states[:3] == ["live", "lost", "live"]
-
-
-def test_names_hold_no_password() -> None:
-    assert open_live("rtsp://me:geheim@cam/x").name == "rtsp://***@cam/x"
-
-
-@pytest.mark.parametrize("name", ["camera:", "picamera:x", "video.mp4"])
-def test_other_names_are_refused(name: str) -> None:
-    with pytest.raises(SourceError, match="no camera and no stream"):
-        open_live(name)
 
 
 class Endless:
