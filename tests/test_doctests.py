@@ -12,6 +12,7 @@ from tests.test_layout import PACKAGES
 
 # Modules whose docstrings have examples; new ones are added here.
 MODULES = (
+    "har_benchmarks.experiments.turns",
     "har_edge",
     "har_edge.backoff",
     "har_edge.client",

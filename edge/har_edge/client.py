@@ -15,7 +15,6 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +22,7 @@ from typing import TypeVar
 from har_edge.errors import ServerError
 from har_edge.replies import (
     Answer,
+    Classes,
     EventPage,
     EventRecord,
     Health,
@@ -44,13 +44,6 @@ MESSAGES: dict[str, type[Message]] = {
 }
 
 Reply = TypeVar("Reply", bound=Told)
-
-
-@dataclass(frozen=True)
-class _Classes(Told):
-    """The actions that the model knows."""
-
-    classes: list[str]
 
 
 class Client:
@@ -100,7 +93,7 @@ class Client:
 
     def classes(self) -> list[str]:
         """The actions that its model knows."""
-        return self._ask(_Classes, "/classes").classes
+        return self._ask(Classes, "/classes").classes
 
     def model(self) -> ModelFacts:
         """All that its model file says of itself."""

@@ -7,6 +7,7 @@ nothing but the standard library, and neither does a client.
 from __future__ import annotations
 
 import inspect
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -197,9 +198,9 @@ class Message(Told):
     """What the stream of a live source tells: a prediction, an event or a state."""
 
     @property
+    @abstractmethod
     def kind(self) -> str:
         """`prediction`, `action_started`, `action_ended` or `status`."""
-        raise NotImplementedError
 
     def __getitem__(self, name: str) -> object:
         return self.kind if name == "kind" else super().__getitem__(name)
@@ -301,6 +302,14 @@ class Health(Told):
     )
     live: bool = field(metadata={"description": "Whether a live source is served."})
     max_upload_bytes: int
+
+
+@dataclass(frozen=True)
+class Classes(Told):
+    """The actions that the model knows."""
+
+    classes: list[str]
+    count: int
 
 
 @dataclass(frozen=True)

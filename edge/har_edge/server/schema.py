@@ -27,13 +27,6 @@ class Ready(BaseModel):
     live: str | None = Field(description="State of the live source; null without one.")
 
 
-class Classes(BaseModel):
-    """The actions that the model knows."""
-
-    classes: list[str]
-    count: int
-
-
 class Credentials(BaseModel):
     """What opens a session."""
 

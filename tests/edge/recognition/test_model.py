@@ -17,7 +17,7 @@ from har_edge.frames.decode import load_image
 from har_edge.recognition.events import Event
 from har_edge.recognition.model import Model, load
 from har_edge.recognition.prediction import Prediction
-from har_edge.testing import ManualClock, ScriptedSource, scripted_model
+from har_edge.testing import ManualClock, ScriptedSource, make_prediction, scripted_model
 from tests.conftest import ASSETS, MakeVideo, RunCommand
 from tests.support.serving import CLIP, PICTURE, SAMPLES
 
@@ -216,6 +216,18 @@ def test_a_folder_is_loaded_by_what_stands_out(tmp_path: Path) -> None:
     shutil.copy(ASSETS / "tiny-still-int8.tflite", tmp_path)
     with pytest.raises(ModelFileError, match=r"tiny-int8\.tflite, tiny-still-int8\.tflite"):
         load(tmp_path)
+
+
+def test_a_bundled_name_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clips").mkdir()
+    assert load("clips").name == "clips"
+
+
+def test_predictions_can_be_compared_and_kept_in_sets() -> None:
+    one, other = (make_prediction(SITTING) for _ in range(2))
+    assert one == one != other  # noqa: PLR0124
+    assert len({one, other}) == 2
 
 
 def test_a_folder_with_an_onnx_pair(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from fastapi.responses import JSONResponse
 
 from har_edge import __version__
 from har_edge.paths import display_path
-from har_edge.replies import Health, ModelFacts
+from har_edge.replies import Classes, Health, ModelFacts
 from har_edge.server.metrics import CONTENT_TYPE
 from har_edge.server.problems import ProblemError, problem_docs
-from har_edge.server.schema import Classes, Ready
+from har_edge.server.schema import Ready
 from har_edge.server.services import Services
 
 COMMON = problem_docs(401, 408, 413, 421)
