@@ -52,8 +52,8 @@ ORDERS = {
         "run_folder",
         "model",
     ),
-    "har_edge.server": ("build", "app", "routes"),
-    "har_edge.sources": ("clips", "open", "live", "web_files pipe", "captures"),
+    "har_edge.server": ("app", "build", "routes"),
+    "har_edge.sources": ("open", "live", "web_files pipe clips", "files", "captures"),
     "har_train": (
         "__main__ __init__",
         "commands",
@@ -77,13 +77,13 @@ ORDERS = {
     "har_benchmarks": (
         "__main__ __init__",
         "commands",
-        "run",
+        "run experiments",
         "peers",
         "render",
         "results",
         "execute",
-        "tasks",
         "plan",
+        "tasks",
     ),
 }
 # Half of what there was when all modules of a package lay in one folder.

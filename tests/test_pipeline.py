@@ -157,3 +157,15 @@ def test_card_says_what_the_files_say(project: Path) -> None:
         (row,) = [line for line in card.splitlines() if f"`{file_name(variant)}`" in line]
         assert f"| {metrics['max_probability_difference']:.2g} |" in row
         assert f"| {metrics['verified_accuracy']:.1%} |" in row
+
+
+def test_a_run_judges_on_its_own_test_part(project: Path) -> None:
+    """Given the run folder alone, which names its data as the training was told of it."""
+    once = ("--rounds", "1", "--num-runs", "1", "--warmup-runs", "0", "--threads", "1")
+    model = f"models/squares/{file_name('float32')}"
+    command(
+        project, "har-bench", "run", model, "--data", "runs/squares", *once,
+        "--backends", "litert", "--out", "bench",
+    )  # fmt: skip
+    report = json.loads((project / "bench" / "report.json").read_text(encoding="utf-8"))
+    assert report["data"] == {"name": "squares", "files": 2 * SIDES["test"]}

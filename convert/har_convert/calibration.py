@@ -1,14 +1,15 @@
-"""Clips to calibrate and verify on, and those that a dataset gives in place of a run's own."""
+"""Calibration frames from a dataset instead of the run's own: the same number of every class."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from har_convert.clip import LabelledClip
 from har_edge.arrays import Pixels
 from har_edge.datasets import Sample
 from har_edge.errors import DataError
@@ -20,33 +21,6 @@ from har_edge.sources.clips import load_frames, window_indices
 DEFAULT_FRAMES = 192
 # Ranges from fewer frames than these say little about those to come.
 MIN_FRAMES = 16
-
-
-@dataclass(frozen=True)
-class LabelledClip:
-    """Frames of one clip with the windows to classify.
-
-    Attributes:
-        frames: (N, H, W, 3), uint8, preprocessed.
-        windows: Rows of frame numbers, (M, T).
-        label: True class, or "" if unknown.
-    """
-
-    frames: Pixels
-    windows: NDArray[np.intp]
-    label: str
-
-
-def thin(clip: LabelledClip, windows: int) -> LabelledClip:
-    """Keep some windows, evenly spread, and the frames that they need.
-
-    The kept frames of a run come ordered by class, so that every class keeps its share.
-    """
-    if windows >= len(clip.windows):
-        return clip
-    chosen = clip.windows[np.linspace(0, len(clip.windows) - 1, windows).astype(int)]
-    used, rows = np.unique(chosen, return_inverse=True)
-    return LabelledClip(clip.frames[used], rows.reshape(chosen.shape).astype(np.intp), clip.label)
 
 
 def load_calibration(
@@ -65,18 +39,7 @@ def load_calibration(
             that cannot be used.
         SourceError: if a chosen file cannot be decoded.
     """
-    shown = display_path(data)
-    if not data.exists():
-        raise DataError(f"There is no calibration data {shown}. Check --calibration.")
-    by_label: dict[str, list[Sample]] = {}
-    for sample in list_data(data, root).training().usable():
-        by_label.setdefault(sample.label, []).append(sample)
-    unknown = sorted(by_label.keys() - set(spec.labels))
-    if unknown or not by_label:
-        raise DataError(
-            f"{shown} should hold classes of the model: {', '.join(spec.labels)}. Received "
-            f"{', '.join(unknown) or 'none'}. Give --calibration data of the same classes."
-        )
+    by_label = calibration_samples(data, spec.labels, root=root)
     random = np.random.default_rng(0)
     # In frames, not in windows: a still gives one frame to a window of many.
     per_class = (num_frames or DEFAULT_FRAMES) / len(by_label)
@@ -95,7 +58,34 @@ def load_calibration(
             offset += len(used)
     if offset < MIN_FRAMES:
         raise DataError(
-            f"{shown} should give at least {MIN_FRAMES} frames to calibrate on. Received {offset}. "
-            "Add stills or clips, or leave --calibration out."
+            f"{display_path(data)} should give at least {MIN_FRAMES} frames to calibrate on. "
+            f"Received {offset}. Add stills or clips, or leave --calibration out."
         )
     return LabelledClip(np.concatenate(frames), np.stack(windows).astype(np.intp), "")
+
+
+def calibration_samples(
+    data: Path, labels: Sequence[str], *, root: str | os.PathLike[str] = ""
+) -> dict[str, list[Sample]]:
+    """Find the samples that may be calibrated on, by label.
+
+    Args:
+        data, root: See `load_calibration`.
+        labels: The model's.
+
+    Raises:
+        DataError: if there are none, some of other labels, or a line that cannot be used.
+    """
+    shown = display_path(data)
+    if not data.exists():
+        raise DataError(f"There is no calibration data {shown}. Check --calibration.")
+    by_label: dict[str, list[Sample]] = {}
+    for sample in list_data(data, root).training().usable():
+        by_label.setdefault(sample.label, []).append(sample)
+    unknown = sorted(by_label.keys() - set(labels))
+    if unknown or not by_label:
+        raise DataError(
+            f"{shown} should hold classes of the model: {', '.join(labels)}. Received "
+            f"{', '.join(unknown) or 'none'}. Give --calibration data of the same classes."
+        )
+    return by_label

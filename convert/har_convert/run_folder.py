@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from har_convert.calibration import LabelledClip, load_calibration, thin
+from har_convert.calibration import load_calibration
+from har_convert.clip import LabelledClip, thin
 from har_edge.errors import DataError
 from har_edge.model.file import BUNDLED, DEFAULT_MODEL
 from har_edge.paths import display_path
@@ -79,13 +80,13 @@ def iter_clips(run: Run, held_out: list[HeldOut]) -> Iterator[LabelledClip]:
         yield run.representative()
 
 
-def find_run(name: str | None) -> Path:
+def find_run(name: str | os.PathLike[str] | None) -> Path:
     """Find the run to convert: the one named, else the newest under ./runs, else the bundled.
 
     Raises:
         DataError: if the one named is no run folder.
     """
-    if name in BUNDLED and not Path(name).exists():
+    if isinstance(name, str) and name in BUNDLED and not Path(name).exists():
         return bundled_run(name)
     if name is not None:
         folder = Path(name)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from har_convert.calibration import LabelledClip
+from har_convert.clip import LabelledClip
 from har_convert.run_folder import Run, iter_clips
 from har_edge.errors import ModelFileError
 from har_edge.model.loaded import LoadedModel, load_model

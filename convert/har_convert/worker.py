@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from har_convert.calibration import LabelledClip
+from har_convert.clip import LabelledClip
 from har_convert.onnx.export import export_onnx, quantize_onnx, take_pixels
 from har_convert.recipe import CALIBRATED, Recipe
 from har_convert.run_folder import Run, iter_clips, load_run

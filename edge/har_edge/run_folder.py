@@ -110,7 +110,7 @@ class TrainedRun(os.PathLike[str]):
         Raises:
             DataError: if the settings are no TOML.
         """
-        root = recorded_root(self.config)
+        root = _recorded_root(self.config)
         return root if root is not None and root.is_dir() else None
 
     def kept_frames(self) -> tuple[Pixels, NDArray[np.intp]]:
@@ -276,7 +276,7 @@ def find_root(folder: Path, root: str | os.PathLike[str] = "") -> Path:
     table = SPLIT_NAME if (folder / SPLIT_NAME).is_file() else PREDICTIONS_NAME
     advice = f"Give the folder that the paths in its {table} start from as --root."
     known = (folder / CONFIG_NAME).is_file()
-    base = Path(root) if root else recorded_root(read_config(folder)) if known else folder
+    base = Path(root) if root else _recorded_root(read_config(folder)) if known else folder
     if base is None:
         raise DataError(f"{display_path(folder)} does not say where its data lies. {advice}")
     if not base.is_dir():
@@ -287,17 +287,13 @@ def find_root(folder: Path, root: str | os.PathLike[str] = "") -> Path:
     return base
 
 
-def recorded_root(config: Mapping[str, object]) -> Path | None:
-    """Folder that the paths in a run's tables start from, as its settings say; None if not.
-
-    Args:
-        config: As in `config.toml`.
-    """
+def _recorded_root(config: Mapping[str, object]) -> Path | None:
+    """Folder that the paths in a run's tables start from, as its settings say; None if not."""
     data, root = str(config.get("data", "")), str(config.get("root", ""))
-    return data_root(data, root) if data or root else None
+    return root_of(data, root) if data or root else None
 
 
-def data_root(data: str, root: str = "") -> Path:
+def root_of(data: str, root: str = "") -> Path:
     """Folder that the paths in the tables of a run on some data start from.
 
     Args:
@@ -305,7 +301,7 @@ def data_root(data: str, root: str = "") -> Path:
         root: Folder that the paths of a manifest start from, if not its own.
 
     Example:
-        >>> data_root("lists/falls.csv").as_posix(), data_root("lists/falls.csv", "/clips").name
+        >>> root_of("lists/falls.csv").as_posix(), root_of("lists/falls.csv", "/clips").name
         ('lists', 'clips')
     """
     path = Path(data)

@@ -11,13 +11,13 @@ They keep to the same interfaces as the real ones, so that nothing need be patch
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+import threading
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from har_edge.arrays import FloatArray
-from har_edge.errors import SourceError
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.loaded import LoadedModel
@@ -186,12 +186,13 @@ def scripted_model(
 
 
 class ScriptedSource(OpenSource):
-    """A source of grey frames at an even pace.
+    """A source of small grey frames at an even pace.
 
     Attributes:
+        read: Frames that were delivered, or passed over by the sampler.
         opened: How often its frames were asked for.
         closed: How often they came to their end, or were closed.
-        stopped: Whether `stop` was called.
+        stopped: Set by `stop`.
 
     Example:
         >>> from har_edge.frames.sampling import FrameSampler
@@ -200,63 +201,59 @@ class ScriptedSource(OpenSource):
         [0.0, 0.1, 0.2]
     """
 
-    duration_s: float | None = None
-
     def __init__(
         self,
-        *,
-        count: int,
-        rate_hz: float = 10.0,
         name: str = "made-up.mp4",
+        count: int = 1,
+        *,
+        rate_hz: float = 10.0,
         live: bool = False,
-        gaps: Sequence[int] = (),
-        error: SourceError | None = None,
+        pace_s: float = 0.0,
+        gaps: Iterable[int] = (),
+        error: Exception | None = None,
     ) -> None:
         """Say what it delivers.
 
         Args:
+            name: Printable name.
             count: Frames in all.
             rate_hz: Frames a second of the source's own time.
-            name: Printable name.
-            live: Whether it is a camera; its frames were captured just now.
+            live: Whether it is a camera, whose frames may be dropped.
+            pace_s: Real time before each frame.
             gaps: Numbers of the frames that come after a gap.
             error: What it ends with.
         """
         self.name = name
         self.live = live
+        self.duration_s = None if live else count / rate_hz
+        self.read = self.opened = self.closed = 0
+        self.stopped = threading.Event()
         self._count = count
         self._rate_hz = rate_hz
+        self._pace_s = pace_s
         self._gaps = frozenset(gaps)
         self._error = error
-        self.opened = self.closed = 0
-        self.stopped = False
 
     def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
-        """Yield the frames that `sampler` takes.
-
-        Raises:
-            SourceError: what it ends with.
-        """
+        """Yield the frames that `sampler` takes, then raise what it ends with."""
         self.opened += 1
         try:
             for index in range(self._count):
-                if self.stopped:
+                if self.stopped.wait(self._pace_s):
                     return
-                if sampler.takes(index / self._rate_hz):
-                    yield self._frame(index)
+                self.read = index + 1
+                timestamp_s, after_gap = index / self._rate_hz, index in self._gaps
+                if sampler.takes(timestamp_s):
+                    pixels = np.full((8, 8, 3), index % 256, np.uint8)
+                    yield Frame(pixels, timestamp_s, index, self.name, 0.0, after_gap=after_gap)
             if self._error is not None:
                 raise self._error
         finally:
             self.closed += 1
 
-    def _frame(self, index: int) -> Frame:
-        pixels = np.full((8, 8, 3), index % 256, np.uint8)
-        timestamp_s, after_gap = index / self._rate_hz, index in self._gaps
-        return Frame(pixels, timestamp_s, index, self.name, 0.0, after_gap=after_gap)
-
     def stop(self) -> None:
         """End `frames` before the next one."""
-        self.stopped = True
+        self.stopped.set()
 
 
 class ManualClock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from har_benchmarks.render.markdown import (
+from har_benchmarks.render.cells import (
     PEER_COLUMNS,
     PROFILE_COLUMNS,
     case_rows,
@@ -16,22 +16,22 @@ from har_benchmarks.render.markdown import (
     peers_about,
     profile_rows,
 )
+from har_benchmarks.render.columns import COLUMNS, SHORT, columns_of
 from har_benchmarks.render.page import image, page, table
-from har_benchmarks.results.results import Report, measured
-from har_benchmarks.results.text import COLUMNS, SHORT, columns_of
+from har_benchmarks.results.table import Table
 
 
-def to_html(report: Report, pictures: Sequence[tuple[str, bytes]]) -> str:
+def to_html(report: Table, pictures: Sequence[tuple[str, bytes]]) -> str:
     """Lay a report out as a page.
 
     Args:
         report: The report.
         pictures: Title and SVG of each plot.
     """
-    models = dict.fromkeys(case["model"] for case in report["cases"])
+    models = dict.fromkeys(case.model for case in report.cases)
     title = f"{' and '.join(models) or 'Peers'}: benchmark"
     parts = [
-        f'<p class="soft">{escape(machine_line(report["machine"]))}</p>\n<h1>{escape(title)}</h1>',
+        f'<p class="soft">{escape(machine_line(report.machine))}</p>\n<h1>{escape(title)}</h1>',
         _recommendation(report),
         _problems(report),
         *_tables(report),
@@ -40,46 +40,44 @@ def to_html(report: Report, pictures: Sequence[tuple[str, bytes]]) -> str:
         *_peers(report),
         *_profiles(report),
         "<h2>Machine</h2>",
-        table(("", "when the run began"), machine_rows(report["machine"]), left=2, wrap=True),
+        table(("", "when the run began"), machine_rows(report.machine), left=2, wrap=True),
     ]
-    return page(title, parts, f"har-edge {report['har_edge']} · raw samples: report.json")
+    return page(title, parts, f"har-edge {report.release} · raw samples: report.json")
 
 
-def _recommendation(report: Report) -> str:
+def _recommendation(report: Table) -> str:
     lines = "".join(
         f'<p class="lead"><b>{escape(r["model"])}:</b> {escape(r["sentence"])}</p>'
-        for r in report.get("recommendations", ())
+        for r in report.recommendations
     )
     return f'<h2>Recommendation</h2>\n<div class="card">{lines}</div>' if lines else ""
 
 
-def _problems(report: Report) -> str:
-    problems = report.get("problems", ())
-    if not measured(report):
+def _problems(report: Table) -> str:
+    if not report.rows:
         return ""
-    if not problems:
+    if not report.problems:
         return '<p class="soft">The machine was calm: no throttling, drift or other load seen.</p>'
     items = "".join(
         f"<li>{escape(p['detail'])} <span class=soft>{escape(p['advice'])}</span></li>"
-        for p in problems
+        for p in report.problems
     )
     return f'<h2>How far to trust the figures</h2>\n<div class="card warn"><ul>{items}</ul></div>'
 
 
-def _tables(report: Report) -> list[str]:
-    chosen = {r["case"] for r in report.get("recommendations", ())}
-    cases = measured(report)
-    if not cases:
+def _tables(report: Table) -> list[str]:
+    chosen = {r["case"] for r in report.recommendations}
+    if not report.rows:
         return []
-    best = [case["key"] in chosen for case in cases]
+    best = [row.key in chosen for row in report.rows]
     short_head, short = case_rows(report, SHORT)
     head, rows = case_rows(report)
-    shown = columns_of([case["summary"] for case in cases])
+    shown = columns_of(report.rows)
     meaning = "".join(
         f"<dt>{escape(c.title)}</dt><dd>{escape(c.meaning)}</dd>" for c in COLUMNS if c in shown
     )
-    runs = max(int(case["summary"]["runs"]) for case in cases)
-    rounds = max(len(case["rounds"]) for case in cases)
+    runs = max(int(row.figures.runs) for row in report.rows)
+    rounds = max(len(row.rounds) for row in report.rows)
     return [
         "<h2>Figures</h2>",
         f'<p class="soft">Up to {runs} steps a case, in {rounds} fresh processes.</p>',
@@ -90,16 +88,12 @@ def _tables(report: Report) -> list[str]:
     ]
 
 
-def _unmeasured(report: Report) -> str:
-    rows = [
-        [case["key"], case["status"], case["reason"]]
-        for case in report["cases"]
-        if case["status"] != "ok"
-    ]
+def _unmeasured(report: Table) -> str:
+    rows = [[case.key, case.status, case.reason] for case in report.cases if case.status != "ok"]
     rows += [
-        [case["key"], "no accuracy", case["accuracy_reason"]]
-        for case in report["cases"]
-        if "accuracy_reason" in case
+        [case.key, "no accuracy", case.no_accuracy]
+        for case in report.cases
+        if case.no_accuracy is not None
     ]
     head = ("case", "what", "why")
     return "<h2>Not measured</h2>\n" + table(head, rows, left=3, wrap=True) if rows else ""
@@ -113,8 +107,8 @@ def _pictures(pictures: Sequence[tuple[str, bytes]]) -> str:
     return f'<h2>Plots</h2>\n<div class="grid">{cards}</div>' if cards else ""
 
 
-def _peers(report: Report) -> list[str]:
-    peers = report.get("peers")
+def _peers(report: Table) -> list[str]:
+    peers = report.peers
     if not peers:
         return []
     skipped = "".join(
@@ -131,10 +125,10 @@ def _peers(report: Report) -> list[str]:
     ]
 
 
-def _profiles(report: Report) -> list[str]:
+def _profiles(report: Table) -> list[str]:
     parts = []
-    for case in report["cases"]:
+    for case in report.cases:
         if rows := profile_rows(case):
-            parts.append(f"<h2>Operators of {escape(case['key'])}</h2>")
+            parts.append(f"<h2>Operators of {escape(case.key)}</h2>")
             parts.append(table(PROFILE_COLUMNS, rows, left=2))
     return parts + [f'<p class="soft">{escape(why)}</p>' for why in missing_profiles(report)]

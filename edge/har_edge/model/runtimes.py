@@ -81,6 +81,9 @@ class TfliteBackend:
     """LiteRT or tflite-runtime: two packages, one Interpreter API.
 
     Not thread-safe, like the interpreter it holds.
+
+    Attributes:
+        interpreter: The package's own interpreter, its tensors allocated.
     """
 
     def __init__(self, name: str, flatbuffer: bytes, *, num_threads: int = 1) -> None:
@@ -125,7 +128,7 @@ class TfliteBackend:
                     f"The model should have a signature {signature}({source}) -> {target}. "
                     f"Received {present}. Make the file with har-convert."
                 )
-        self._interpreter = interpreter
+        self.interpreter = interpreter
         self.encode = _runner(interpreter, "encode")
         self.classify = _runner(interpreter, "classify")
 

@@ -20,12 +20,12 @@ from har_edge.errors import SourceError
 from har_edge.frames.decode import decode_image, image_pixels
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
-from har_edge.model.file import DEFAULT_MODEL, model_in_folder
+from har_edge.model.file import BUNDLED, DEFAULT_MODEL, model_in_folder
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ModelSpec
 from har_edge.notebook import html_table
 from har_edge.paths import display_path
-from har_edge.recognition.decide import Decider
+from har_edge.recognition.decide import Decider, parse_labels
 from har_edge.recognition.events import Event, EventTracker
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.recognizer import Recognizer
@@ -70,7 +70,8 @@ def load(
         >>> har_edge.load("clips").labels[:2]
         ('crawling', 'falling')
     """
-    path = model if not Path(model).is_dir() else model_in_folder(model)
+    is_folder = os.fspath(model) not in BUNDLED and Path(model).is_dir()
+    path = model_in_folder(model) if is_folder else model
     loaded = load_model(path, backend=backend, num_threads=num_threads)
     return Model(load_taught(loaded, taught))
 
@@ -166,8 +167,8 @@ class Model:
         Args:
             source: What `open_source` opens, by its name; a folder, a glob or a list of these,
                 one after the other; or an open source.
-            allow: Actions that may be said; none stands for all.
-            deny: Actions that may not be said.
+            allow: Actions that may be said, as a list or as `--allow` has them; none: all.
+            deny: Actions that may not be said, likewise.
             smoothing_s: Time constant of the smoothing; 0 turns it off.
             score_threshold: Probability below which the answer is `unknown`; the model's if None.
 
@@ -205,8 +206,8 @@ class Model:
 
         Args:
             source: As for `recognize`.
-            allow: Actions that may be said; none stands for all.
-            deny: Actions that may not be said.
+            allow: Actions that may be said, as a list or as `--allow` has them; none: all.
+            deny: Actions that may not be said, likewise.
             min_duration_s: How long an action must last to be told, and be absent to end.
             smoothing_s: Time constant of the smoothing; 0 turns it off.
             score_threshold: Probability below which the answer is `unknown`; the model's if None.
@@ -241,8 +242,8 @@ class Model:
         new_decider = partial(
             Decider.for_spec,
             self.spec,
-            allow=tuple(allow),
-            deny=tuple(deny),
+            allow=parse_labels(allow) if isinstance(allow, str) else tuple(allow),
+            deny=parse_labels(deny) if isinstance(deny, str) else tuple(deny),
             smoothing_s=smoothing_s,
             score_threshold=score_threshold,
         )

@@ -19,7 +19,8 @@ UNKNOWN = "unknown"
 SHOWN_ACTIONS = 5
 
 
-@dataclass(frozen=True)
+# Equal to itself alone: whether arrays are equal is no yes or no.
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """What the model says of the window that ends with one frame.
 

@@ -33,7 +33,7 @@ from har_edge.model.loaded import LoadedModel
 # a taught action must fit better than they do. It never is an answer itself.
 NOTHING = "nothing"
 # Log odds that a single taught action must overcome, and log K more where there are K of them, so
-# that three actions cost the original ones 0.4 to 0.8 points; see benchmarks/teach.py.
+# that three actions cost the original ones 0.4 to 0.8 points; see har-bench experiment teach.
 EVIDENCE = 7.0
 # Labels that stand for all that a model was not asked about. To be sure of one is no certainty that
 # a taught action would have to overcome.

@@ -21,7 +21,7 @@ from har_edge.run.runner import Run, RunResult
 from har_edge.run.stop_signals import stop_signals
 from har_edge.run.viewer import Viewer
 from har_edge.sinks.base import Note
-from har_edge.sinks.fan_out import Outlets, RunFacts, open_outlets
+from har_edge.sinks.fan_out import FanOut, RunFacts, open_sinks
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class BuiltRun:
     run: Run
     openers: Sequence[SourceOpener]
     follow: Follow | None
-    sinks: Outlets
+    sinks: FanOut
     viewer: Viewer | None = None
 
 
@@ -101,7 +101,7 @@ def build_run(config: RunConfig, note: Note, *, progress: bool = False) -> Built
         min_duration_s=config.decide.min_duration_s,
         folders=config.source.watch,
     )
-    sinks = open_outlets(config.sink, facts, note)
+    sinks = open_sinks(config.sink, facts, note)
     built = Run(
         model=model,
         sinks=sinks,

@@ -21,7 +21,7 @@ from har_edge.server.metrics import Metrics
 from har_edge.server.services import Services
 from har_edge.server.workers import Gate, Workers, keep_memory
 from har_edge.sinks.base import Note
-from har_edge.sinks.fan_out import RunFacts, open_live_outlets
+from har_edge.sinks.fan_out import RunFacts, open_live_sinks
 from har_edge.sources.names import camera_name, expand_sources
 
 MAX_WORKERS = 4
@@ -83,7 +83,7 @@ def _build_live(config: ServeConfig, model: LoadedModel, note: Note) -> LiveSess
     patient = replace(source.live, wait_for_source=True)
     (opener,) = build_openers(replace(source, names=tuple(names), camera=None, live=patient))
     facts = RunFacts(model.spec.clip.frame_rate_hz, min_duration_s=decide.min_duration_s)
-    sinks = open_live_outlets(config.sink, facts, note)
+    sinks = open_live_sinks(config.sink, facts, note)
 
     def run(session: LiveSession) -> bool:
         run = Run(

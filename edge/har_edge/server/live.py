@@ -37,7 +37,7 @@ STOP_TIMEOUT_S = 5.0
 
 
 class OpenSinks(Sinks, Protocol):
-    """Sinks that the session closes: `har_edge.sinks.fan_out.Outlets`."""
+    """Sinks that the session closes: `har_edge.sinks.fan_out.FanOut`."""
 
     totals: Totals | None
 

@@ -51,7 +51,7 @@ class Sink(Protocol):
 
 
 class Sinks(Protocol):
-    """Takes all that a run finds: `har_edge.sinks.fan_out.Outlets`, or a server's live session."""
+    """Takes all that a run finds: `har_edge.sinks.fan_out.FanOut`, or a server's live session."""
 
     @property
     def want_shots(self) -> bool:
@@ -68,7 +68,7 @@ class TryLaterError(OutputError):
     """A record could not be taken now; the same one should be offered again.
 
     Attributes:
-        after_s: How long to wait before that; None leaves it to the outbox.
+        after_s: How long to wait before that; None leaves it to the queue.
     """
 
     def __init__(self, message: str, *, after_s: float | None = None) -> None:

@@ -20,7 +20,7 @@ from har_edge.frames.preprocess import resize_frame
 from har_edge.frames.sampling import TOLERANCE_S, FrameSampler
 from har_edge.model.spec import ClipSpec
 from har_edge.paths import display_path
-from har_edge.sources.open import open_source
+from har_edge.sources.files import open_file
 
 
 class _SpanSampler(FrameSampler):
@@ -62,7 +62,7 @@ def load_frames(
     """
     sampler = _SpanSampler(clip.frame_rate_hz, start_s, end_s)
     sampled = []
-    with contextlib.closing(open_source(path).frames(sampler)) as frames:
+    with contextlib.closing(open_file(path).frames(sampler)) as frames:
         for frame in frames:
             if sampler.ended:
                 break

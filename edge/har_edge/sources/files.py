@@ -16,6 +16,7 @@ from har_edge.frames.decode import load_image
 from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import VideoCapture, bgr_to_rgb, import_cv2, opencv_faults, view_as_rgb
 from har_edge.frames.sampling import FrameSampler
+from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from har_edge.paths import display_path
 from har_edge.sources.base import OpenSource
 
@@ -173,6 +174,25 @@ class VideoSource(OpenSource):
                     yield capture
             finally:
                 capture.release()
+
+
+def open_file(path: str | os.PathLike[str]) -> ImageSource | VideoSource:
+    """Open a still or a video by the ending of its name.
+
+    Raises:
+        SourceError: if it is missing, of an unknown kind, or a video that cannot be opened.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return ImageSource(path)
+    if suffix in VIDEO_SUFFIXES:
+        return VideoSource(path)
+    if not Path(path).exists():
+        raise SourceError(f"{display_path(path)} does not exist. Check the path.")
+    kinds = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
+    raise SourceError(
+        f"{display_path(path)} is of no known kind: its name should end in one of {kinds}."
+    )
 
 
 @contextlib.contextmanager

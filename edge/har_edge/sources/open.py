@@ -8,14 +8,11 @@ latency stays bounded.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from har_edge.config import LiveOptions, StdinFormat
 from har_edge.errors import SourceError, SourceRefusedError
-from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from har_edge.paths import display_path
 from har_edge.sources.base import Notify, OpenSource
-from har_edge.sources.files import ImageSource, VideoSource
+from har_edge.sources.files import open_file
 from har_edge.sources.pipe import PipeSource
 from har_edge.sources.urls import is_url
 
@@ -61,21 +58,7 @@ def open_source(
             if finite is not None:
                 return finite
         return open_live(text, options, notify=notify)
-    return _open_file(text)
-
-
-def _open_file(path: str) -> OpenSource:
-    suffix = Path(path).suffix.lower()
-    if suffix in IMAGE_SUFFIXES:
-        return ImageSource(path)
-    if suffix in VIDEO_SUFFIXES:
-        return VideoSource(path)
-    if not Path(path).exists():
-        raise SourceError(f"{display_path(path)} does not exist. Check the path.")
-    kinds = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
-    raise SourceError(
-        f"{display_path(path)} is of no known kind: its name should end in one of {kinds}."
-    )
+    return open_file(text)
 
 
 def _open_finite_url(url: str, *, wait: bool) -> OpenSource | None:

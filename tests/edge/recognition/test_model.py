@@ -17,7 +17,7 @@ from har_edge.frames.decode import load_image
 from har_edge.recognition.events import Event
 from har_edge.recognition.model import Model, load
 from har_edge.recognition.prediction import Prediction
-from har_edge.testing import ManualClock, ScriptedSource, scripted_model
+from har_edge.testing import ManualClock, ScriptedSource, make_prediction, scripted_model
 from tests.conftest import ASSETS, MakeVideo, RunCommand
 from tests.support.serving import CLIP, PICTURE, SAMPLES
 
@@ -62,8 +62,9 @@ def test_options_mean_what_those_of_the_command_mean(
     options = ("--smoothing", "0.2", "--score-threshold", "0.6", "--deny", "sleeping")
     expected = told(har_edge, SAMPLES, *options)
     assert {"unknown"} < {line["action"] for line in expected}
-    found = load().recognize(SAMPLES, smoothing_s=0.2, score_threshold=0.6, deny=["sleeping"])
-    assert said(found) == expected
+    for deny in (["sleeping"], "sleeping,"):
+        found = load().recognize(SAMPLES, smoothing_s=0.2, score_threshold=0.6, deny=deny)
+        assert said(found) == expected
 
 
 def test_events_are_those_of_the_command(
@@ -196,7 +197,7 @@ def test_a_source_is_stopped_on_an_error_too(tiny: Model) -> None:
     with suppress(ZeroDivisionError), source:
         for prediction in tiny.recognize(source):
             prediction.frame // 0
-    assert (source.stopped, source.opened, source.closed) == (True, 1, 1)
+    assert (source.stopped.is_set(), source.opened, source.closed) == (True, 1, 1)
     assert list(tiny.recognize(source)) == []
 
 
@@ -215,6 +216,18 @@ def test_a_folder_is_loaded_by_what_stands_out(tmp_path: Path) -> None:
     shutil.copy(ASSETS / "tiny-still-int8.tflite", tmp_path)
     with pytest.raises(ModelFileError, match=r"tiny-int8\.tflite, tiny-still-int8\.tflite"):
         load(tmp_path)
+
+
+def test_a_bundled_name_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clips").mkdir()
+    assert load("clips").name == "clips"
+
+
+def test_predictions_can_be_compared_and_kept_in_sets() -> None:
+    one, other = (make_prediction(SITTING) for _ in range(2))
+    assert one == one != other  # noqa: PLR0124
+    assert len({one, other}) == 2
 
 
 def test_a_folder_with_an_onnx_pair(tmp_path: Path) -> None:

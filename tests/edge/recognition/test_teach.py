@@ -50,7 +50,7 @@ def known(tiny: LoadedModel) -> Taught:
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_bundled_models_bring_their_background(name: str) -> None:
-    """Fails when a bundled model is replaced without: benchmarks/teach.py background."""
+    """Fails when a bundled model is replaced without: har-bench experiment teach background."""
     model = load_model(name)
     background = packaged_background(model)
     assert background is not None

@@ -24,7 +24,7 @@ from har_edge.recognition.decide import Decider  # noqa: E402
 from har_edge.run.lanes import SourceOpener  # noqa: E402
 from har_edge.run.runner import Run  # noqa: E402
 from har_edge.server.live import LiveSession  # noqa: E402
-from har_edge.sinks.fan_out import Outlets  # noqa: E402
+from har_edge.sinks.fan_out import FanOut  # noqa: E402
 from har_edge.sources.base import FrameSource, Notify, SourceStatus  # noqa: E402
 from har_edge.sources.captures.mjpeg import JpegSplitter, decode_jpeg  # noqa: E402
 from tests.conftest import ASSETS  # noqa: E402
@@ -308,7 +308,7 @@ def test_a_fault_of_ours_does_not_look_like_a_camera_that_is_there() -> None:
         return bool(run([opener]).failed)
 
     async def watch() -> None:
-        session = LiveSession("camera:0", run, Outlets([]), pytest.fail)
+        session = LiveSession("camera:0", run, FanOut([]), pytest.fail)
         session.start()
         await asyncio.to_thread(wait_for, lambda: session.state == "ended")
         assert "fault" in session.snapshot()["detail"]

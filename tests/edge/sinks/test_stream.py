@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from har_edge.durations import format_duration, format_time
@@ -35,23 +34,16 @@ from har_edge.sinks.stream import (
 )
 from har_edge.sources.base import SourceStatus
 from tests.conftest import ROOT
+from tests.support.records import weighed
 
 LABELS = ("falling", 'écrire, "vite"', "still")
 
 
 def prediction(*probabilities: float, frame: int = 0, source: str = "a.mp4") -> Prediction:
-    return Prediction(
-        source=source,
-        frame=frame,
-        timestamp_s=frame / 8,
-        probabilities=np.array(probabilities, np.float32),
-        labels=LABELS,
-        window_frames=16,
-        decode_ms=1.0,
-        preprocess_ms=0.25,
-        encode_ms=float(frame),
-        classify_ms=0.5,
-    )
+    at_s = frame / 8
+    said = weighed(*probabilities, at_s=at_s, frame=frame, source=source, labels=LABELS)
+    spent = {"decode_ms": 1.0, "preprocess_ms": 0.25, "encode_ms": float(frame), "classify_ms": 0.5}
+    return replace(said, window_frames=16, **spent)
 
 
 def test_json_lines_have_the_promised_fields() -> None:
@@ -247,20 +239,20 @@ def test_a_full_disk_is_said(small_disk: Callable[[int], Path]) -> None:
     sink.close()
 
 
-# Writes as fast as it can, by way of an outbox, and tells what it has put in.
+# Writes as fast as it can, by way of an queue, and tells what it has put in.
 WRITING = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from tests.edge.sinks.test_stream import ENDED, prediction
 from dataclasses import replace
 from har_edge.sinks.stream import StreamSink
-from har_edge.sinks.queue import Outbox
+from har_edge.sinks.queue import SinkQueue
 _, _, path, output_format, emit = sys.argv
-outbox = Outbox(StreamSink(path, output_format, emit, 3), note=print, vital=True)
+queue = SinkQueue(StreamSink(path, output_format, emit, 3), note=print, vital=True)
 print("ready", flush=True)
 for number in range(1_000_000):
-    outbox.put(prediction(0.8, 0.1, 0.1, frame=number), wait=True)
-    outbox.put(replace(ENDED, number=number), wait=True)
+    queue.put(prediction(0.8, 0.1, 0.1, frame=number), wait=True)
+    queue.put(replace(ENDED, number=number), wait=True)
 """
 
 

@@ -10,21 +10,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from har_edge.errors import OutputError
-from har_edge.recognition.prediction import Prediction
 from har_edge.sinks import totals as module
 from har_edge.sinks.totals import Totals, split_by_day
 from har_edge.sources.base import SourceStatus
 from tests.conftest import ROOT
+from tests.support import records
 
-LABELS = ("falling", "sitting")
 NOON_S = datetime(2026, 3, 1, 12).timestamp()
 DAY = "2026-03-01"
+prediction = partial(records.prediction, start_s=NOON_S)
 
 
 @pytest.fixture
@@ -36,25 +37,6 @@ def time_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]
     yield use
     monkeypatch.undo()
     time.tzset()
-
-
-def prediction(
-    at_s: float, action: str = "sitting", source: str = "camera:0", start_s: float | None = NOON_S
-) -> Prediction:
-    return Prediction(
-        source=source,
-        frame=0,
-        timestamp_s=at_s,
-        probabilities=np.array([0.9, 0.1] if action == "falling" else [0.1, 0.9], np.float32),
-        labels=LABELS,
-        window_frames=1,
-        decode_ms=0.0,
-        preprocess_ms=0.0,
-        encode_ms=0.0,
-        classify_ms=0.0,
-        captured_at_s=None if start_s is None else start_s + at_s,
-        rejected=action == "unknown",
-    )
 
 
 def test_time_belongs_to_the_answer_at_its_end() -> None:

@@ -14,9 +14,10 @@ from har_edge.errors import DataError, SourceError
 from har_edge.model.file import BUNDLED
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ModelSpec
+from har_edge.run_folder import MODEL_NAME
 from har_edge.sources.clips import load_frames, window_indices
 from har_train.features.cache import View, encode_dataset
-from har_train.model.keras_run import MODEL_NAME, KerasRun, load_run
+from har_train.model.keras_run import KerasRun, load_run
 from har_train.reports.metrics import SplitPredictions
 from har_train.training.fit import predict_windows, training_views
 from har_train.training.windows import build_windows

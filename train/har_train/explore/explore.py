@@ -11,6 +11,7 @@ from pathlib import Path
 from har_edge.datasets import Sample, list_dataset
 from har_edge.errors import DataError, GateError, OutputError
 from har_edge.paths import display_path
+from har_edge.run_folder import root_of
 from har_train.config import FitConfig
 from har_train.dataset.samples import default_num_frames
 from har_train.explore import findings as checks
@@ -47,8 +48,7 @@ class ExploreConfig:
     @property
     def base(self) -> Path:
         """Folder that paths are shown from."""
-        data = Path(self.data)
-        return Path(self.root) if self.root else data.parent if data.is_file() else data
+        return root_of(self.data, self.root)
 
 
 @dataclass(frozen=True)

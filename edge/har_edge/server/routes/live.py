@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
+from har_edge.replies import EventPage, Live
 from har_edge.server.problems import problem_docs
-from har_edge.server.schema import EventPage, Live
 from har_edge.server.services import Services
 
 MAX_PAGE = 1000
@@ -20,7 +20,7 @@ def live_routes(services: Services) -> APIRouter:
     router = APIRouter(tags=["live"])
 
     @router.get("/live", response_model=Live, responses=PROBLEMS)
-    async def live() -> JSONResponse:
+    async def live() -> object:
         """What the live source shows now, and its last five minutes."""
         return JSONResponse(services.session().snapshot())
 

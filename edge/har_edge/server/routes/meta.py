@@ -9,9 +9,10 @@ from fastapi.responses import JSONResponse
 
 from har_edge import __version__
 from har_edge.paths import display_path
+from har_edge.replies import Classes, Health, ModelFacts
 from har_edge.server.metrics import CONTENT_TYPE
 from har_edge.server.problems import ProblemError, problem_docs
-from har_edge.server.schema import Classes, Health, ModelFacts, Ready
+from har_edge.server.schema import Ready
 from har_edge.server.services import Services
 
 COMMON = problem_docs(401, 408, 413, 421)
@@ -22,7 +23,7 @@ def health_routes(services: Services) -> APIRouter:
     router = APIRouter()
 
     @router.get("/health", tags=["server"], response_model=Health, responses=problem_docs(421))
-    async def health(request: Request) -> dict[str, object]:
+    async def health(request: Request) -> object:
         """That the server runs; for whoever watches over it."""
         return {
             "status": "ok",
@@ -42,12 +43,12 @@ def model_routes(services: Services) -> APIRouter:
     spec = services.model.spec
 
     @router.get("/classes", response_model=Classes, responses=COMMON)
-    async def classes() -> dict[str, object]:
+    async def classes() -> object:
         """The actions that the model knows."""
         return {"classes": list(spec.labels), "count": len(spec.labels)}
 
     @router.get("/model", response_model=ModelFacts, responses=COMMON)
-    async def model() -> JSONResponse:
+    async def model() -> object:
         """All that the model file says of itself."""
         backend = services.model.backend
         facts = {
@@ -62,7 +63,7 @@ def model_routes(services: Services) -> APIRouter:
         return JSONResponse(facts)
 
     @router.get("/ready", response_model=Ready, responses={**COMMON, **problem_docs(503)})
-    async def ready() -> dict[str, object]:
+    async def ready() -> object:
         """Whether answers can be had: 503 while the live source shows nothing of now."""
         live = services.live
         if live is not None and not live.fresh:

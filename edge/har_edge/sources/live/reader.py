@@ -129,6 +129,7 @@ class Reader:
         """Take nothing from it any more; the thread frees its capture as soon as it can."""
         with self.changed:
             self._left.set()
+            self.changed.notify()
 
     def _run(self) -> None:
         try:

@@ -43,6 +43,7 @@ class LiveSource(OpenSource):
     Attributes:
         name: Printable name, without credentials.
         stats: Counters, up to date at any time.
+        options: How patient it is.
         stopped: Whether `stop` was called.
     """
 
@@ -71,7 +72,7 @@ class LiveSource(OpenSource):
         """
         self.name = name
         self._open_capture = open_capture
-        self._options = options or LiveOptions()
+        self.options = options or LiveOptions()
         self._clock = clock
         self.stats = LiveStats()
         self._notify = notify or (lambda status: None)
@@ -89,7 +90,7 @@ class LiveSource(OpenSource):
         self._size: tuple[int, ...] | None = None
         self._gap = self._delivered = False
         self._backoff = Backoff()
-        self._screen = Screen(self._options.frozen_after_s)
+        self._screen = Screen(self.options.frozen_after_s)
 
     @property
     def stopped(self) -> bool:
@@ -97,12 +98,10 @@ class LiveSource(OpenSource):
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """End `frames` at once, even if the device hangs."""
+        """End `frames` at once, even if the device hangs; one that answers is freed."""
         self._stop.set()
-        reader = self._reader
-        if reader is not None:
-            with reader.changed:
-                reader.changed.notify()
+        if self._reader is not None:
+            self._reader.leave()
 
     def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
         """Yield the newest frame whenever one is due, over any number of connections.
@@ -141,7 +140,7 @@ class LiveSource(OpenSource):
             self._open_capture,
             counter,
             stop=self._stop,
-            stall_timeout_s=self._options.stall_timeout_s,
+            stall_timeout_s=self.options.stall_timeout_s,
             clock=self._clock,
         )
         try:
@@ -171,7 +170,7 @@ class LiveSource(OpenSource):
                 self._set_state("black", "The picture is black. Is the lens covered, is it dark?")
         elif look == "frozen":
             self.stats.frozen += 1
-            after_s = self._options.frozen_after_s
+            after_s = self.options.frozen_after_s
             self._set_state("frozen", f"The picture has not changed for {after_s:g} s.")
         if look != "good":
             self._gap = True
@@ -215,9 +214,9 @@ class LiveSource(OpenSource):
     def _next_attempt(self, error: SourceError) -> float:
         """Decide what a lost connection means: the wait before the next one, or the end."""
         refused = isinstance(error, SourceRefusedError)
-        if not self._delivered and (refused or not self._options.wait_for_source):
+        if not self._delivered and (refused or not self.options.wait_for_source):
             raise error
-        limit = self._options.max_retries
+        limit = self.options.max_retries
         if limit is not None and self._backoff.attempts >= limit:
             self._set_state("ended", f"{error} It did not come back.")
             raise SourceLostError(

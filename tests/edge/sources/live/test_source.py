@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,26 +20,12 @@ from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.base import SourceStatus
 from har_edge.sources.live.source import MAX_LEFT_BEHIND, LiveSource
+from har_edge.testing import ManualClock
 
 Pixels = NDArray[np.uint8]
 
 
 RATE_HZ = 25.0
-
-
-class Clock:
-    """A clock that moves when somebody waits, or a capture delivers."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now_s
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now_s += seconds
 
 
 def picture(value: int, size: tuple[int, int] = (32, 24)) -> Pixels:
@@ -60,7 +48,9 @@ class Script:
     finite = False
     caveat = ""
 
-    def __init__(self, steps: list[Any], clock: Clock, interval_s: float = 1 / RATE_HZ) -> None:
+    def __init__(
+        self, steps: list[Any], clock: ManualClock, interval_s: float = 1 / RATE_HZ
+    ) -> None:
         self.corrupt = self.converted = 0
         self.closed = threading.Event()
         self.source: LiveSource | None = None
@@ -105,7 +95,7 @@ class Device:
     """A source of scripted connections: each opening takes the next one."""
 
     def __init__(self, *connections: Any, **options: Any) -> None:
-        self.clock = Clock()
+        self.clock = ManualClock(1000.0)
         self.statuses: list[SourceStatus] = []
         self.captures: list[Script] = []
         self._connections = iter(connections)
@@ -445,3 +435,37 @@ def test_what_opencv_cannot_do_is_an_error_of_the_source() -> None:
     device = Device(moving(5), import_cv2().error("out of memory"), moving(5), max_retries=5)
     assert len(device.frames()) == 10
     assert device.states[:3] == ["live", "lost", "live"]
+
+
+class Endless:
+    """A camera that always has a picture."""
+
+    finite = False
+    caveat = ""
+    corrupt = 0
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+        self.close = self.closed.set
+        self._numbers = itertools.count()
+
+    def grab(self) -> bool:
+        time.sleep(0.001)
+        return True
+
+    def retrieve(self) -> Pixels | None:
+        return picture(next(self._numbers))
+
+
+def test_a_with_block_frees_the_camera_on_an_error_too() -> None:
+    """Though somebody still holds its frames."""
+    camera = Endless()
+    with (
+        contextlib.suppress(ZeroDivisionError),
+        LiveSource("camera:0", lambda: camera) as source,
+    ):
+        frames = source.frames(FrameSampler(1e3))
+        assert next(frames).index >= 0
+        raise ZeroDivisionError
+    assert camera.closed.wait(5)
+    assert len(list(frames)) <= 1  # the one that was waiting
