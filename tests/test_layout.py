@@ -70,7 +70,7 @@ ORDERS = {
     "har_convert": (
         "__main__ __init__",
         "commands",
-        "convert",
+        "convert mediapipe",
         "card worker verify steps recipe run_folder calibration",
         "audit tflite onnx",
     ),

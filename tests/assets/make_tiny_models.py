@@ -5,7 +5,7 @@
 Untrained, 32 x 32 pixels, three labels: enough to test everything that is not accuracy, in
 kilobytes. `tiny` takes four frames and comes in every variant. `har-edge doctor` runs it, so it
 lies in the package, and links here lead to it. `tiny-still` takes one, and comes in one graph for
-MediaPipe too, as har_convert.tflite.mediapipe makes it.
+MediaPipe too, as har_convert.mediapipe makes it.
 """
 
 from pathlib import Path
@@ -17,9 +17,9 @@ import numpy as np
 
 from har_convert.audit.audit import read_min_runtime
 from har_convert.clip import LabelledClip
+from har_convert.mediapipe import make
 from har_convert.onnx.export import OPSET
 from har_convert.recipe import VARIANTS, Recipe
-from har_convert.tflite.mediapipe import make
 from har_convert.worker import Maker
 from har_edge.model.file import pack_model_file, pack_onnx_file
 from har_edge.model.spec import ClipSpec, ModelSpec

@@ -2,7 +2,7 @@
 
     har-bench experiment mediapipe-model har15 --out FOLDER
 
-`har-bench peers --mediapipe FILE` runs the files. They are made by `har_convert.tflite.mediapipe`,
+`har-bench peers --mediapipe FILE` runs the files. They are made by `har_convert.mediapipe`,
 which needs the convert extra, in a process of its own.
 """
 
@@ -26,4 +26,4 @@ def command(run: str, out: Path) -> None:
     Example:
       har-bench experiment mediapipe-model har15 --out models
     """
-    run_package("har_convert.tflite.mediapipe", run, "--out", out)
+    run_package("har_convert.mediapipe", run, "--out", out)

@@ -7,7 +7,7 @@
   of frames that lie ready;
 - memory: the peak of `har-train fit` on N training files, and on ten times as many.
 
-It is measured by `har_train.features.speed`, which needs the train extra, in a process of its own.
+It is measured by `har_train.training.speed`, which needs the train extra, in a process of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from har_edge.machine.facts import machine_facts
 
 
 class Speed(TypedDict):
-    """What `har_train.features.speed` tells."""
+    """What `har_train.training.speed` tells."""
 
     lines: list[str]
     cache_ratio: float
@@ -66,7 +66,7 @@ def command(
       har-bench experiment train-speed manifest.csv DATA --weights FILE --out train-speed.json
     """
     said = run_package(
-        "har_train.features.speed", manifest, data, "--weights", weights, "--clips", clips,
+        "har_train.training.speed", manifest, data, "--weights", weights, "--clips", clips,
         "--num-frames", num_frames, "--frame-rate", frame_rate, "--rounds", rounds, capture=True,
     )  # fmt: skip
     found = cast("Speed", json.loads(said))

@@ -25,7 +25,7 @@ def test_what_the_program_says_is_told_and_written(
     Path("manifest.csv").write_text("path,label\n")
     out = experiment("train-speed", "manifest.csv", tmp_path, "--rounds", "2", "--out", "out.json")
     assert out == "cache: faster\n"
-    assert asked[0] == "har_train.features.speed"
+    assert asked[0] == "har_train.training.speed"
     assert asked[asked.index("--rounds") + 1] == 2
     found = json.loads(Path("out.json").read_text())
     assert found.pop("machine")

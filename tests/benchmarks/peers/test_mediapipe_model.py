@@ -57,7 +57,7 @@ def test_it_is_made_from_the_keras_model(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.syspath_prepend(str(ASSETS))
     import make_tiny_models as tiny
 
-    from har_convert.tflite.mediapipe import make
+    from har_convert.mediapipe import make
 
     maker = tiny.make_maker(tiny.SPEC.with_(name="tiny-still", clip=tiny.STILL_CLIP))
     frames = flat_patches()

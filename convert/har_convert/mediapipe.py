@@ -1,6 +1,6 @@
 """One graph from a still-image run for MediaPipe's ImageClassifier: picture in, probabilities out.
 
-    python -m har_convert.tflite.mediapipe har15 --out FOLDER
+    python -m har_convert.mediapipe har15 --out FOLDER
 
 `har-bench experiment mediapipe-model` runs this, and `har-bench peers --mediapipe FILE` the files.
 MediaPipe takes a model with a single graph,

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from har_train.dataset.samples import Sample
-from har_train.features.speed import _in_turns, _summary, main
+from har_train.training.speed import _in_turns, _summary, main
 
 pytestmark = pytest.mark.train
 

@@ -1,6 +1,6 @@
 """What training costs beside the network: the feature cache, encoding, and memory.
 
-    python -m har_train.features.speed MANIFEST DATA --weights FILE [--clips N]
+    python -m har_train.training.speed MANIFEST DATA --weights FILE [--clips N]
 
 - cache: an epoch of the head on cached features, against one that runs the backbone first;
 - encoding: frames a second from files into an empty cache, against the bare backbone on batches
