@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
 
 from har_benchmarks.render.markdown import (
     PEER_COLUMNS,
@@ -16,9 +16,9 @@ from har_benchmarks.render.markdown import (
     peers_about,
     profile_rows,
 )
-from har_benchmarks.render.page import image, page, table
 from har_benchmarks.results.results import Report, measured
-from har_benchmarks.results.text import COLUMNS, SHORT, columns_of
+from har_benchmarks.results.text import COLUMNS, SHORT, Column, columns_of
+from har_edge.page import data_uri, render_page
 
 
 def to_html(report: Report, pictures: Sequence[tuple[str, bytes]]) -> str:
@@ -27,114 +27,90 @@ def to_html(report: Report, pictures: Sequence[tuple[str, bytes]]) -> str:
     Args:
         report: The report.
         pictures: Title and SVG of each plot.
+
+    Raises:
+        MissingExtraError: if Jinja2 is not installed.
     """
     models = dict.fromkeys(case["model"] for case in report["cases"])
-    title = f"{' and '.join(models) or 'Peers'}: benchmark"
-    parts = [
-        f'<p class="soft">{escape(machine_line(report["machine"]))}</p>\n<h1>{escape(title)}</h1>',
-        _recommendation(report),
-        _problems(report),
-        *_tables(report),
-        _unmeasured(report),
-        _pictures(pictures),
-        *_peers(report),
-        *_profiles(report),
-        "<h2>Machine</h2>",
-        table(("", "when the run began"), machine_rows(report["machine"]), left=2, wrap=True),
-    ]
-    return page(title, parts, f"har-edge {report['har_edge']} · raw samples: report.json")
-
-
-def _recommendation(report: Report) -> str:
-    lines = "".join(
-        f'<p class="lead"><b>{escape(r["model"])}:</b> {escape(r["sentence"])}</p>'
-        for r in report.get("recommendations", ())
+    profiles = [(case["key"], profile_rows(case)) for case in report["cases"]]
+    return render_page(
+        "har_benchmarks.render",
+        "report",
+        extra="bench",
+        title=f"{' and '.join(models) or 'Peers'}: benchmark",
+        machine=machine_line(report["machine"]),
+        machine_rows=machine_rows(report["machine"]),
+        recommendations=report.get("recommendations", ()),
+        problems=report.get("problems", ()),
+        measured=_figures(report),
+        unmeasured=_unmeasured(report),
+        pictures=[(title, data_uri(svg, "image/svg+xml")) for title, svg in pictures],
+        peers=_peers(report),
+        profile_head=PROFILE_COLUMNS,
+        profiles=[(key, rows) for key, rows in profiles if rows],
+        unprofiled=missing_profiles(report),
+        version=report["har_edge"],
     )
-    return f'<h2>Recommendation</h2>\n<div class="card">{lines}</div>' if lines else ""
 
 
-def _problems(report: Report) -> str:
-    problems = report.get("problems", ())
-    if not measured(report):
-        return ""
-    if not problems:
-        return '<p class="soft">The machine was calm: no throttling, drift or other load seen.</p>'
-    items = "".join(
-        f"<li>{escape(p['detail'])} <span class=soft>{escape(p['advice'])}</span></li>"
-        for p in problems
-    )
-    return f'<h2>How far to trust the figures</h2>\n<div class="card warn"><ul>{items}</ul></div>'
+@dataclass(frozen=True)
+class _Figures:
+    """The measured cases.
+
+    Attributes:
+        runs, rounds: Most steps of a case, and in how many processes.
+        short_head, short_rows: The figures that decide.
+        head, rows_of_all: All figures.
+        best: For each row, whether it is recommended.
+        columns: What the figures mean.
+    """
+
+    runs: int
+    rounds: int
+    short_head: Sequence[str]
+    short_rows: Sequence[Sequence[str]]
+    head: Sequence[str]
+    rows_of_all: Sequence[Sequence[str]]
+    best: Sequence[bool]
+    columns: Sequence[Column]
 
 
-def _tables(report: Report) -> list[str]:
+def _figures(report: Report) -> _Figures | None:
     chosen = {r["case"] for r in report.get("recommendations", ())}
     cases = measured(report)
     if not cases:
-        return []
-    best = [case["key"] in chosen for case in cases]
-    short_head, short = case_rows(report, SHORT)
-    head, rows = case_rows(report)
+        return None
     shown = columns_of([case["summary"] for case in cases])
-    meaning = "".join(
-        f"<dt>{escape(c.title)}</dt><dd>{escape(c.meaning)}</dd>" for c in COLUMNS if c in shown
+    return _Figures(
+        max(int(case["summary"]["runs"]) for case in cases),
+        max(len(case["rounds"]) for case in cases),
+        *case_rows(report, SHORT),
+        *case_rows(report),
+        [case["key"] in chosen for case in cases],
+        [column for column in COLUMNS if column in shown],
     )
-    runs = max(int(case["summary"]["runs"]) for case in cases)
-    rounds = max(len(case["rounds"]) for case in cases)
-    return [
-        "<h2>Figures</h2>",
-        f'<p class="soft">Up to {runs} steps a case, in {rounds} fresh processes.</p>',
-        table(short_head, short, left=2, best=best),
-        "<details><summary>All figures, and what they mean</summary>",
-        table(head, rows, left=2, best=best),
-        f'<div class="card"><dl class="meaning">{meaning}</dl></div></details>',
-    ]
 
 
-def _unmeasured(report: Report) -> str:
+def _unmeasured(report: Report) -> list[tuple[str, str, str]]:
     rows = [
-        [case["key"], case["status"], case["reason"]]
+        (case["key"], case["status"], case["reason"])
         for case in report["cases"]
         if case["status"] != "ok"
     ]
-    rows += [
-        [case["key"], "no accuracy", case["accuracy_reason"]]
+    return rows + [
+        (case["key"], "no accuracy", case["accuracy_reason"])
         for case in report["cases"]
         if "accuracy_reason" in case
     ]
-    head = ("case", "what", "why")
-    return "<h2>Not measured</h2>\n" + table(head, rows, left=3, wrap=True) if rows else ""
 
 
-def _pictures(pictures: Sequence[tuple[str, bytes]]) -> str:
-    cards = "".join(
-        f'<div class="card"><h3>{escape(title)}</h3>{image(svg, title)}</div>'
-        for title, svg in pictures
-    )
-    return f'<h2>Plots</h2>\n<div class="grid">{cards}</div>' if cards else ""
-
-
-def _peers(report: Report) -> list[str]:
+def _peers(report: Report) -> dict[str, object] | None:
     peers = report.get("peers")
     if not peers:
-        return []
-    skipped = "".join(
-        f"<li>{escape(p['name'])}: {escape(p['reason'])}</li>"
-        for p in peers["peers"]
-        if p["status"] != "ok"
-    )
-    rows = peer_rows(peers)
-    return [
-        "<h2>Peers</h2>",
-        f'<p class="soft">{escape(peers_about(peers))}</p>',
-        table(PEER_COLUMNS, rows, left=2, wrap=True),
-        f"<ul class=soft>{skipped}</ul>" if skipped else "",
-    ]
-
-
-def _profiles(report: Report) -> list[str]:
-    parts = []
-    for case in report["cases"]:
-        if rows := profile_rows(case):
-            parts.append(f"<h2>Operators of {escape(case['key'])}</h2>")
-            parts.append(table(PROFILE_COLUMNS, rows, left=2))
-    return parts + [f'<p class="soft">{escape(why)}</p>' for why in missing_profiles(report)]
+        return None
+    return {
+        "about": peers_about(peers),
+        "head": PEER_COLUMNS,
+        "rows": peer_rows(peers),
+        "skipped": [p for p in peers["peers"] if p["status"] != "ok"],
+    }
