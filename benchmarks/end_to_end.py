@@ -44,7 +44,7 @@ from har_edge.recognition.ahead import resize_ahead
 from har_edge.recognition.decide import Decider
 from har_edge.run.lanes import SourceOpener
 from har_edge.run.runner import Run
-from har_edge.sinks.fan_out import OutletOptions, open_outlets
+from har_edge.sinks.fan_out import SinkOptions, open_sinks
 from har_edge.sinks.stream import open_output
 from har_edge.sources.files import VideoSource
 
@@ -133,16 +133,16 @@ def decode(video: Path, clip: ClipSpec) -> int:
 def run(name: str, num_threads: int, video: Path) -> int:
     """Run over the video as the command does, with JSON lines to nowhere."""
     model = load_model(name, num_threads=1)
-    options = OutletOptions(output=os.devnull, output_format="jsonl", emit="all")
-    outlets = open_outlets(options, model.spec.clip.frame_rate_hz, note)
+    options = SinkOptions(output=os.devnull, output_format="jsonl", emit="all")
+    sinks = open_sinks(options, model.spec.clip.frame_rate_hz, note)
     result = Run(
         model=model,
-        outlets=outlets,
+        sinks=sinks,
         note=note,
         new_decider=partial(Decider.for_spec, model.spec),
         num_workers=num_threads,
     )([SourceOpener(str(video), lambda notify: VideoSource(video))])
-    outlets.close()
+    sinks.close()
     return result.summary.frames
 
 

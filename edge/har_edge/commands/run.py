@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from har_edge.commands.options.sinks import build_decider, build_outlet_options
+from har_edge.commands.options.sinks import build_decider, build_sink_options
 from har_edge.commands.options.sources import build_follow, build_openers
 from har_edge.errors import OutputError
 from har_edge.frames.opencv import import_cv2
@@ -24,7 +24,7 @@ from har_edge.run.lanes import Follow, SourceOpener
 from har_edge.run.runner import Run, RunLimits, RunResult
 from har_edge.run.stop_signals import stop_signals
 from har_edge.sinks.base import Note
-from har_edge.sinks.fan_out import Outlets, open_outlets
+from har_edge.sinks.fan_out import FanOut, open_sinks
 
 
 def run_with_options(options: Mapping[str, Any], note: Note) -> int:
@@ -41,7 +41,7 @@ def run_with_options(options: Mapping[str, Any], note: Note) -> int:
         HarError: if a source, the model or an output cannot be used at all.
     """
     openers, follow = build_openers(options), build_follow(options, note)
-    outlet_options = build_outlet_options(options)
+    chosen_sinks = build_sink_options(options)
     _keep_sources(openers, options)
     # Sources share the cores with the model; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
@@ -53,10 +53,10 @@ def run_with_options(options: Mapping[str, Any], note: Note) -> int:
     new_decider = partial(build_decider, model.spec, options)
     new_decider()  # refuses lists that do not fit before anything is opened
     viewer = _viewer() if options["show"] else None
-    outlets = open_outlets(outlet_options, model.spec.clip.frame_rate_hz, note)
+    sinks = open_sinks(chosen_sinks, model.spec.clip.frame_rate_hz, note)
     run = Run(
         model=model,
-        outlets=outlets,
+        sinks=sinks,
         note=note,
         new_decider=new_decider,
         tracker=EventTracker(options["min_duration"]),
@@ -68,22 +68,22 @@ def run_with_options(options: Mapping[str, Any], note: Note) -> int:
         progress=sys.stderr.isatty(),
     )
     with contextlib.closing(viewer) if viewer else contextlib.nullcontext():
-        result = _run_and_close(run, outlets, openers, follow)
+        result = _run_and_close(run, sinks, openers, follow)
     _sum_up(result, note)
-    if outlets.totals is not None:
-        note(outlets.totals.format().rstrip())
+    if sinks.totals is not None:
+        note(sinks.totals.format().rstrip())
     return result.exit_code
 
 
 def _run_and_close(
-    run: Run, outlets: Outlets, openers: Sequence[SourceOpener], follow: Follow | None
+    run: Run, sinks: FanOut, openers: Sequence[SourceOpener], follow: Follow | None
 ) -> RunResult:
     """Run until the end or a signal; one that comes while outputs are closed lets them be, too."""
-    with stop_signals(outlets.hurry) as stop:
+    with stop_signals(sinks.hurry) as stop:
         try:
             result = replace(run, should_stop=lambda: stop.number is not None)(openers, follow)
         finally:
-            outlets.close()
+            sinks.close()
         result.signal = stop.number
     return result
 

@@ -9,16 +9,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from har_edge.commands.options.serve import build_limits
-from har_edge.commands.options.sinks import build_decider, build_live_outlet_options
+from har_edge.commands.options.sinks import build_decider, build_live_sink_options
 from har_edge.commands.options.sources import build_openers
 from har_edge.errors import MissingExtraError, OutputError, SourceError
 from har_edge.frames.opencv import import_cv2
 from har_edge.model.loaded import Model, load_model
 from har_edge.recognition.events import EventTracker
 from har_edge.recognition.teach import load_taught
-from har_edge.run.runner import Outlet, Run
+from har_edge.run.runner import Run, Sinks
 from har_edge.sinks.base import Note
-from har_edge.sinks.fan_out import open_live_outlets
+from har_edge.sinks.fan_out import open_live_sinks
 from har_edge.sources.names import DEVICE, camera_name, expand_sources
 from har_edge.sources.urls import is_url
 
@@ -128,20 +128,18 @@ def _build_live(options: Mapping[str, Any], model: Model, note: Note) -> LiveSes
     # A server outlasts its camera: it waits for one that is not there yet.
     sources = {"sources": names, "camera": None, "demo": False, "stdin_format": None}
     (opener,) = build_openers({**options, **sources, "wait_for_source": True})
-    outlets = open_live_outlets(
-        build_live_outlet_options(options), model.spec.clip.frame_rate_hz, note
-    )
+    sinks = open_live_sinks(build_live_sink_options(options), model.spec.clip.frame_rate_hz, note)
 
-    def build_run(outlet: Outlet) -> Run:
+    def build_run(sinks: Sinks) -> Run:
         return Run(
             model=model,
-            outlets=outlet,
+            sinks=sinks,
             note=note,
             new_decider=partial(build_decider, model.spec, options),
             tracker=EventTracker(options["min_duration"]),
         )
 
-    return LiveSession(opener, build_run, outlets, note)
+    return LiveSession(opener, build_run, sinks, note)
 
 
 def _load(options: Mapping[str, Any]) -> Model:

@@ -77,8 +77,8 @@ class RunResult:
         return SourceError.exit_code if self.failed else 0
 
 
-class Outlet(Protocol):
-    """Takes all that a run finds; `har_edge.sinks.fan_out.Outlets` in a command."""
+class Sinks(Protocol):
+    """Takes all that a run finds; `har_edge.sinks.fan_out.FanOut` in a command."""
 
     @property
     def want_shots(self) -> bool:
@@ -97,7 +97,7 @@ class Run:
 
     Attributes:
         model: The loaded model.
-        outlets: Where predictions, events, states and pictures go.
+        sinks: Where predictions, events, states and pictures go.
         note: Takes lines for the user: warnings and failed sources.
         new_decider: Makes what decides on the predictions of one source.
         tracker: Makes events of what was decided.
@@ -113,7 +113,7 @@ class Run:
     """
 
     model: Model
-    outlets: Outlet
+    sinks: Sinks
     note: Note
     new_decider: Callable[[], Decider]
     tracker: EventTracker = field(default_factory=EventTracker)
@@ -139,7 +139,7 @@ class Run:
         streams: dict[int, _Stream] = {}
         # Where nobody looks at pictures, encoded frames go without theirs, and many may wait.
         encodes_videos = self.num_workers > 1
-        keeps_pixels = not encodes_videos or self.outlets.want_shots or self.watch is not None
+        keeps_pixels = not encodes_videos or self.sinks.want_shots or self.watch is not None
         lanes = Lanes(
             sources,
             self._sampling_hz(),
@@ -207,8 +207,8 @@ class Run:
         if stream.source.live:
             self.watchdog.fresh()
         decided = self._decide(prediction, stream, result)
-        if self.outlets.want_shots:
-            self.outlets.put(Shot(frame, decided), wait=not stream.source.live)
+        if self.sinks.want_shots:
+            self.sinks.put(Shot(frame, decided), wait=not stream.source.live)
         self._warn_if_slow(stream, at_end=False)
         if stream.progress:
             stream.progress.show(frame, decided)
@@ -223,13 +223,13 @@ class Run:
             return None
         decided = stream.decider.decide(prediction)
         result.summary.add(decided, prediction)
-        self.outlets.put(decided, wait=not stream.source.live)
+        self.sinks.put(decided, wait=not stream.source.live)
         self._put_events(self.tracker.add(decided), stream.source)
         return decided
 
     def _put_events(self, events: Sequence[Event], source: FrameSource) -> None:
         for event in events:
-            self.outlets.put(event, wait=not source.live)
+            self.sinks.put(event, wait=not source.live)
 
     def _change_state(self, status: SourceStatus) -> None:
         self.note(f"{status.source}: {status.detail or status.state}")
@@ -237,8 +237,8 @@ class Run:
         if status.state != "live":
             # What went on ended when it was last seen; how long the outage lasts is not known yet.
             for event in self.tracker.end(status.source):
-                self.outlets.put(event, wait=False)
-        self.outlets.put(status, wait=False)
+                self.sinks.put(event, wait=False)
+        self.sinks.put(status, wait=False)
 
     def _close(self, closed: Closed, stream: _Stream | None, result: RunResult) -> None:
         result.opened += 1

@@ -20,10 +20,10 @@ from har_edge.frames.opencv import import_cv2, rgb_to_bgr
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
 from har_edge.run.lanes import SourceOpener
-from har_edge.run.runner import Outlet, Run
+from har_edge.run.runner import Run, Sinks
 from har_edge.server.answers import STAGES, ranked
 from har_edge.sinks.base import Note, Record, Shot
-from har_edge.sinks.fan_out import Outlets
+from har_edge.sinks.fan_out import FanOut
 from har_edge.sinks.records import event_record, status_record
 from har_edge.sinks.totals import Totals
 from har_edge.sources.base import SourceStatus
@@ -112,7 +112,7 @@ def _end(queue: asyncio.Queue[Message | None]) -> None:
 
 
 class LiveSession:
-    """Runs one live source and keeps what it said; the outlet of its own `Run`.
+    """Runs one live source and keeps what it said; the sinks of its own `Run`.
 
     All methods may be called from any thread, unless they say otherwise.
 
@@ -123,14 +123,14 @@ class LiveSession:
     """
 
     def __init__(
-        self, opener: SourceOpener, build_run: Callable[[Outlet], Run], outlets: Outlets, note: Note
+        self, opener: SourceOpener, build_run: Callable[[Sinks], Run], sinks: FanOut, note: Note
     ) -> None:
         """Prepare a run.
 
         Args:
             opener: The source.
-            build_run: Makes the run that hands on to an outlet.
-            outlets: Where results go beside, such as a file with totals.
+            build_run: Makes the run that hands on to sinks.
+            sinks: Where results go beside, such as a file with totals.
             note: Takes lines for the user.
         """
         self.source = opener.name
@@ -138,7 +138,7 @@ class LiveSession:
         self.viewers = 0
         self.predictions = 0
         self._opener = opener
-        self._others = outlets
+        self._others = sinks
         self._note = note
         run = build_run(self)
         self._run = replace(run, should_stop=lambda: self._stopping, watch=self._see_frame)
@@ -153,7 +153,7 @@ class LiveSession:
         self._history: deque[tuple[float, str, float]] = deque(maxlen=HISTORY_S)
         self._events: deque[dict[str, Any]] = deque(maxlen=KEPT_EVENTS)
         self._ids = itertools.count(1)
-        self._before = _today(outlets.totals) if outlets.totals else {}
+        self._before = _today(sinks.totals) if sinks.totals else {}
         self._totals = Totals(None, note)
         self._shot: Shot | None = None
         self._picture: tuple[Shot | None, bytes] = (None, b"")

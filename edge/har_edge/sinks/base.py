@@ -54,7 +54,7 @@ class TryLaterError(OutputError):
     """A record could not be taken now; the same one should be offered again.
 
     Attributes:
-        after_s: How long to wait before that; None leaves it to the outbox.
+        after_s: How long to wait before that; None leaves it to the queue.
     """
 
     def __init__(self, message: str, *, after_s: float | None = None) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from har_edge.sinks.base import Note, Record, Shot, Sink
-from har_edge.sinks.queue import CLOSE_TIMEOUT_S, Outbox, OutboxStats
+from har_edge.sinks.queue import CLOSE_TIMEOUT_S, QueueStats, SinkQueue
 from har_edge.sinks.stream import Emit, StreamSink
 from har_edge.sinks.totals import MAX_STEP_S, Totals
 
@@ -17,7 +17,7 @@ Path = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
-class OutletOptions:
+class SinkOptions:
     """Where results go; what is None is not opened.
 
     Attributes:
@@ -55,23 +55,23 @@ class OutletOptions:
     inference_hz: float | None = None
 
 
-class Outlets:
-    """The outboxes of a run; the first is the main output.
+class FanOut:
+    """The queues of a run; the first is the main output.
 
     Attributes:
         totals: The sink that keeps totals, to be formatted after `close`, or None.
     """
 
-    def __init__(self, outboxes: list[Outbox]) -> None:
-        self.outboxes = outboxes
+    def __init__(self, queues: list[SinkQueue]) -> None:
+        self.queues = queues
         self._hurried_s: float | None = None
-        sinks = [outbox.sink for outbox in outboxes]
+        sinks = [queue.sink for queue in queues]
         self.totals = next((sink for sink in sinks if isinstance(sink, Totals)), None)
 
     @property
     def want_shots(self) -> bool:
         """Whether any sink takes pictures; if not, no `Shot` need be made."""
-        return any(issubclass(Shot, outbox.sink.wants) for outbox in self.outboxes)
+        return any(issubclass(Shot, queue.sink.wants) for queue in self.queues)
 
     def put(self, record: Record, *, wait: bool) -> None:
         """Give a record to all sinks that want its kind.
@@ -84,16 +84,16 @@ class Outlets:
             BrokenPipeError: if the reader of standard output has gone.
             OutputError: if the main output cannot be written.
         """
-        for outbox in self.outboxes:
-            outbox.put(record, wait=wait)
+        for queue in self.queues:
+            queue.put(record, wait=wait)
 
     def hurry(self) -> None:
         """Let no `put` wait any longer; for signal handlers."""
         self._hurried_s = self._hurried_s or time.monotonic()
-        for outbox in self.outboxes:
-            outbox.hurry()
+        for queue in self.queues:
+            queue.hurry()
 
-    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> list[OutboxStats]:
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> list[QueueStats]:
         """Close all sinks at the same time and note what was lost.
 
         Args:
@@ -104,26 +104,26 @@ class Outlets:
             BrokenPipeError, OutputError: as in `put`, after the others are closed.
         """
         until_s = time.monotonic() + timeout_s
-        for outbox in self.outboxes:
-            outbox.finish()
+        for queue in self.queues:
+            queue.finish()
 
-        def close(outbox: Outbox) -> None:
+        def close(queue: SinkQueue) -> None:
             now_s, hurried_s = time.monotonic(), self._hurried_s
             left_s = max(0.0, until_s - now_s)
-            if outbox.vital:
+            if queue.vital:
                 # It has all of the time from when it is hurried, or still will be.
                 since_s = now_s if hurried_s is None else hurried_s
                 left_s = max(left_s, since_s + timeout_s - now_s)
-            outbox.close(left_s)
+            queue.close(left_s)
 
         with contextlib.ExitStack() as stack:
             # Called last to first: the main output, which may raise, is the last one.
-            for outbox in self.outboxes:
-                stack.callback(close, outbox)
-        return [outbox.stats for outbox in self.outboxes]
+            for queue in self.queues:
+                stack.callback(close, queue)
+        return [queue.stats for queue in self.queues]
 
 
-def open_outlets(options: OutletOptions, frame_rate_hz: float, note: Note) -> Outlets:
+def open_sinks(options: SinkOptions, frame_rate_hz: float, note: Note) -> FanOut:
     """Open the main output and all that the options ask for.
 
     Args:
@@ -139,14 +139,14 @@ def open_outlets(options: OutletOptions, frame_rate_hz: float, note: Note) -> Ou
     return _open(main, options, frame_rate_hz, note)
 
 
-def open_live_outlets(options: OutletOptions, frame_rate_hz: float, note: Note) -> Outlets:
+def open_live_sinks(options: SinkOptions, frame_rate_hz: float, note: Note) -> FanOut:
     """Open all that the options ask for beside the main output; arguments and errors as above."""
     return _open(None, options, frame_rate_hz, note)
 
 
 def _open(
-    main: StreamSink | None, options: OutletOptions, frame_rate_hz: float, note: Note
-) -> Outlets:
+    main: StreamSink | None, options: SinkOptions, frame_rate_hz: float, note: Note
+) -> FanOut:
     sinks: list[Sink] = [main] if main is not None else []
     try:
         sinks += [build() for build in _builders(options, frame_rate_hz, note)]
@@ -154,10 +154,10 @@ def _open(
         for sink in sinks:
             sink.close()
         raise
-    return Outlets([Outbox(sink, note=note, vital=sink is main) for sink in sinks])
+    return FanOut([SinkQueue(sink, note=note, vital=sink is main) for sink in sinks])
 
 
-def _builders(options: OutletOptions, rate_hz: float, note: Note) -> list[Callable[[], Sink]]:
+def _builders(options: SinkOptions, rate_hz: float, note: Note) -> list[Callable[[], Sink]]:
     """One function a sink that is asked for; what each needs is imported when it is called."""
     builders: list[Callable[[], Sink]] = []
 

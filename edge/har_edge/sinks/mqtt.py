@@ -15,7 +15,7 @@ counts only while the run is `online`.
 
 Events and states go out one at a time: the next one is handed to the client when the broker has
 acknowledged the one before (QoS 2, MQTT 5 with a session that outlives the connection). What
-cannot be sent waits in the outbox, in order. So each event arrives once; only a broker that dies
+cannot be sent waits in the queue, in order. So each event arrives once; only a broker that dies
 in the milliseconds between its two acknowledgements, and had not yet saved, can lose one.
 """
 
@@ -58,7 +58,7 @@ SESSION_EXPIRY_S = 3600
 RECONNECT_MIN_S, RECONNECT_MAX_S = 1, 10
 # How often an action that goes on is published again, with its present confidence.
 REFRESH_S = 5.0
-# How long one call waits for an acknowledgement before it lets the outbox look at its clock.
+# How long one call waits for an acknowledgement before it lets the queue look at its clock.
 PATIENCE_S = 1.0
 CLOSE_TIMEOUT_S = 2.0
 

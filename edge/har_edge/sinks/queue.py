@@ -1,6 +1,6 @@
 """Between recognition and each sink: one thread and one bounded queue.
 
-What an `Outbox` promises:
+What a `SinkQueue` promises:
 
 - `put` never waits for a live source, and for files only while the sink gets on.
 - Events and states are kept, up to `MAX_KEPT` of them. Predictions and pictures never displace
@@ -55,8 +55,8 @@ STUCK_AFTER_S = 5.0
 
 
 @dataclass
-class OutboxStats:
-    """What became of the records that were put into an outbox.
+class QueueStats:
+    """What became of the records that were put into a queue.
 
     Attributes:
         delivered: Taken by the sink.
@@ -110,7 +110,7 @@ class _Queues:
         return sum(map(len, self.waiting.values()))
 
 
-class Outbox:
+class SinkQueue:
     """Hands records to one sink on a thread of its own.
 
     Args:
@@ -134,7 +134,7 @@ class Outbox:
     ) -> None:
         self.sink = sink
         self.vital = vital
-        self.stats = OutboxStats()
+        self.stats = QueueStats()
         self._note = note
         # Events and states share a queue, so that both are within the bound together.
         self._queues = _Queues({Event: max_kept, Prediction: max_predictions, Shot: max_shots})
@@ -190,7 +190,7 @@ class Outbox:
             self._finishing = True
             self._changed.notify_all()
 
-    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> OutboxStats:
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> QueueStats:
         """Hand on what waits, close the sink and say what was lost.
 
         Args:
@@ -301,7 +301,7 @@ class Outbox:
             return True
 
     def _pause(self, seconds: float) -> bool:
-        """Sleep, less where the outbox is being closed; False once its time is over."""
+        """Sleep, less where the queue is being closed; False once its time is over."""
         until_s = time.monotonic() + seconds
         with self._changed:
             while not self._out_of_time and (left_s := until_s - time.monotonic()) > 0:

@@ -39,7 +39,7 @@ MODEL = ASSETS / "tiny-int8.tflite"
 
 
 class Collected:
-    """An outlet that keeps everything."""
+    """Sinks that keeps everything."""
 
     want_shots = False
 
@@ -62,9 +62,9 @@ class Collected:
 
 
 def make_run(notes: list[str], **options: Any) -> tuple[Run, Collected]:
-    model, outlet = load_model(MODEL), Collected()
+    model, sinks = load_model(MODEL), Collected()
     decider = partial(Decider, model.spec.labels, smoothing_s=0.0)
-    return Run(model, outlet, notes.append, **{"new_decider": decider, **options}), outlet
+    return Run(model, sinks, notes.append, **{"new_decider": decider, **options}), sinks
 
 
 def video(path: Path | str, name: str = "") -> SourceOpener:
@@ -129,19 +129,19 @@ def test_camera_frames_have_an_age_and_old_ones_are_dropped(camera: LiveSource) 
 
 def test_failed_source_is_named_and_the_next_one_taken(make_video: MakeVideo) -> None:
     notes: list[str] = []
-    run, outlet = make_run(notes)
+    run, sinks = make_run(notes)
     result = run([video("gone.mp4"), video(make_video())])
     assert result.exit_code == SourceError.exit_code == 1
     assert result.failed == ["gone.mp4"]
-    assert len(outlet.predictions) == 7
+    assert len(sinks.predictions) == 7
     assert "gone.mp4 does not exist" in notes[0]
 
 
 def test_window_does_not_reach_from_one_source_into_the_next(make_video: MakeVideo) -> None:
-    run, outlet = make_run([])
+    run, sinks = make_run([])
     path = make_video()
     run([video(path), video(path)])
-    values = [(p.frame, p.probabilities.tolist()) for p in outlet.predictions]
+    values = [(p.frame, p.probabilities.tolist()) for p in sinks.predictions]
     assert values[:7] == values[7:]
 
 
@@ -167,21 +167,21 @@ def test_encoding_frames_beside_each_other_changes_nothing(
     path = make_video(count=200)
     answers = []
     for num_workers in (1, 3):
-        run, outlet = make_run([], num_workers=num_workers)
+        run, sinks = make_run([], num_workers=num_workers)
         run.model = load_model(ASSETS / f"{model}.tflite")
         run([video(path)])
-        answers.append([(p.frame, p.probabilities.tolist()) for p in outlet.predictions])
+        answers.append([(p.frame, p.probabilities.tolist()) for p in sinks.predictions])
     assert len(answers[0]) > 30
     assert answers[0] == answers[1]
 
 
 def test_pictures_are_kept_in_full_where_somebody_looks(make_video: MakeVideo) -> None:
     path = make_video(count=60)
-    run, outlet = make_run([], num_workers=2)
-    outlet.want_shots = True
+    run, sinks = make_run([], num_workers=2)
+    sinks.want_shots = True
     run([video(path)])
     source = VideoSource(path)
-    shots = [record for record in outlet.records if isinstance(record, Shot)]
+    shots = [record for record in sinks.records if isinstance(record, Shot)]
     assert len(shots) > 5
     assert {s.frame.pixels.shape for s in shots} == {(source.height, source.width, 3)}
 
@@ -192,13 +192,13 @@ def test_two_live_sources_and_a_file_share_the_model(make_video: MakeVideo) -> N
         LiveSource(f"camera:{i}", lambda: Filming(path), LiveOptions(max_retries=0))
         for i in range(2)
     ]
-    run, outlet = make_run([])
+    run, sinks = make_run([])
     result = run([*map(live, cameras), video(path)])
-    assert {p.source for p in outlet.predictions} == {"camera:0", "camera:1", str(path)}
+    assert {p.source for p in sinks.predictions} == {"camera:0", "camera:1", str(path)}
     assert sorted(result.failed) == ["camera:0", "camera:1"]
     alone, only = make_run([])
     alone([video(path)])
-    of_file = [p.probabilities.tolist() for p in outlet.predictions if p.source == str(path)]
+    of_file = [p.probabilities.tolist() for p in sinks.predictions if p.source == str(path)]
     assert of_file == [p.probabilities.tolist() for p in only.predictions]
 
 
@@ -206,11 +206,11 @@ def test_slow_model_gets_young_frames(make_video: MakeVideo) -> None:
     """30 frames a second from the camera, and a model that has time for ten of them."""
     path, period_s = make_video(count=90), 0.1
     camera = LiveSource("camera:0", lambda: Filming(path, 1 / 30), LiveOptions(max_retries=0))
-    run, outlet = make_run([], watch=lambda frame, prediction: not time.sleep(period_s))
+    run, sinks = make_run([], watch=lambda frame, prediction: not time.sleep(period_s))
     clip = replace(run.model.spec.clip, frame_rate_hz=30.0)
     run.model.spec = run.model.spec.with_(clip=clip)
     result = run([live(camera)])
-    ages_ms = [p.age_ms for p in outlet.predictions if p.age_ms is not None]
+    ages_ms = [p.age_ms for p in sinks.predictions if p.age_ms is not None]
     # The age is taken when the model has answered, before the sleep that stands for its work.
     assert np.median(ages_ms) / 1e3 + period_s < 2 * period_s
     # Nothing queues: the last are as young as the first, and most frames are passed over.
@@ -238,20 +238,20 @@ def test_fewer_predictions_where_they_are_not_wanted(make_video: MakeVideo) -> N
 
 def test_gate_spares_still_frames(tmp_path: Path) -> None:
     path = write_video(tmp_path / "still.mp4", moving_square(1) * 100)
-    run, outlet = make_run([], new_gate=MotionGate)
+    run, sinks = make_run([], new_gate=MotionGate)
     result = run([video(path)])
     assert result.summary.frames_skipped > 0.7 * result.summary.frames
-    assert sum(not p.encoded for p in outlet.predictions) > 0
+    assert sum(not p.encoded for p in sinks.predictions) > 0
     assert "spared" in result.summary.format()
 
 
 def test_actions_that_go_on_end_with_their_source(make_video: MakeVideo) -> None:
-    run, outlet = make_run([], tracker=EventTracker(0.0))
+    run, sinks = make_run([], tracker=EventTracker(0.0))
     path = make_video(count=100)
     run([video(path)])
-    kinds = [event.kind for event in outlet.events]
+    kinds = [event.kind for event in sinks.events]
     assert kinds.count("action_started") == kinds.count("action_ended") >= 1
-    assert outlet.events[-1].end_s == outlet.predictions[-1].timestamp_s
+    assert sinks.events[-1].end_s == sinks.predictions[-1].timestamp_s
 
 
 def test_duration_ends_a_camera_that_has_gone_silent(make_video: MakeVideo) -> None:
@@ -282,11 +282,11 @@ def test_files_that_come_later_are_taken(make_video: MakeVideo) -> None:
         told_to_stop.wait(5)
         assert stopped()
 
-    run, outlet = make_run([], limits=RunLimits(max_frames=22))
+    run, sinks = make_run([], limits=RunLimits(max_frames=22))
     result = run([video(path)], follow)
     told_to_stop.set()
     assert result.summary.frames == 22
-    assert len(outlet.predictions) > 14
+    assert len(sinks.predictions) > 14
 
 
 def test_service_manager_hears_of_the_run(camera: LiveSource, tmp_path: Path) -> None:
@@ -336,9 +336,9 @@ def test_watchdog_takes_darkness_for_no_fault(
         def fresh(self) -> None:
             fed.append(None)
 
-    run, outlet = make_run([], watchdog=Counted({}))
+    run, sinks = make_run([], watchdog=Counted({}))
     run([live(camera)])
-    assert len(outlet.predictions) <= 1
+    assert len(sinks.predictions) <= 1
     assert (len(fed) > 1) is is_fed
 
 

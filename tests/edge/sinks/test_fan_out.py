@@ -24,8 +24,8 @@ from har_edge.recognition.events import EventTracker
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.recognizer import Recognizer
 from har_edge.sinks.base import Record, Shot
-from har_edge.sinks.fan_out import OutletOptions, Outlets, open_outlets
-from har_edge.sinks.queue import Outbox
+from har_edge.sinks.fan_out import FanOut, SinkOptions, open_sinks
+from har_edge.sinks.queue import SinkQueue
 from har_edge.sinks.totals import Totals
 from har_edge.sources.files import VideoSource
 from tests.conftest import ASSETS, ROOT, MakeVideo
@@ -33,31 +33,31 @@ from tests.conftest import ASSETS, ROOT, MakeVideo
 SOON_S = 20.0
 
 
-def run(video: Path, options: OutletOptions, notes: list[str]) -> Outlets:
+def run(video: Path, options: SinkOptions, notes: list[str]) -> FanOut:
     """What the runner does with a file, without its reports and signals."""
     model = load_model(ASSETS / "tiny-int8.tflite")
     rate_hz = model.spec.clip.frame_rate_hz
     recognizer, source = Recognizer(model), VideoSource(video)
     decider = Decider(model.spec.labels, smoothing_s=0.5, threshold=0.0)
     tracker = EventTracker(options.min_duration_s)
-    outlets = open_outlets(options, rate_hz, notes.append)
+    sinks = open_sinks(options, rate_hz, notes.append)
     for frame in source.frames(FrameSampler(rate_hz)):
         prediction = recognizer.push(frame)
         decided = None if prediction is None else decider.decide(prediction)
-        if outlets.want_shots:
-            outlets.put(Shot(frame, decided), wait=True)
+        if sinks.want_shots:
+            sinks.put(Shot(frame, decided), wait=True)
         if decided is not None:
-            outlets.put(decided, wait=True)
+            sinks.put(decided, wait=True)
             for event in tracker.add(decided):
-                outlets.put(event, wait=True)
+                sinks.put(event, wait=True)
     for event in tracker.end_all():
-        outlets.put(event, wait=True)
-    outlets.close(SOON_S)
-    return outlets
+        sinks.put(event, wait=True)
+    sinks.close(SOON_S)
+    return sinks
 
 
 def test_a_file_through_all_that_writes_files(tmp_path: Path, make_video: MakeVideo) -> None:
-    options = OutletOptions(
+    options = SinkOptions(
         output=tmp_path / "out.jsonl",
         output_format="jsonl",
         emit="all",
@@ -66,7 +66,7 @@ def test_a_file_through_all_that_writes_files(tmp_path: Path, make_video: MakeVi
         totals=tmp_path / "totals.json",
     )
     notes: list[str] = []
-    outlets = run(make_video(count=150), options, notes)
+    sinks = run(make_video(count=150), options, notes)
     assert notes == []
     records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     events = [r for r in records if "event" in r]
@@ -76,17 +76,17 @@ def test_a_file_through_all_that_writes_files(tmp_path: Path, make_video: MakeVi
     assert {e["action"] for e in events} <= {p["action"] for p in predictions}
     assert len(VideoSource(tmp_path / "out.mp4").look()) == 3
     assert len(list((tmp_path / "clips").glob("har-*.mp4"))) == len(events) // 2
-    assert isinstance(outlets.totals, Totals)
-    assert outlets.totals.days() == {}  # a file has no time of day
-    assert all(str(outbox.stats) == "" for outbox in outlets.outboxes)
+    assert isinstance(sinks.totals, Totals)
+    assert sinks.totals.days() == {}  # a file has no time of day
+    assert all(str(queue.stats) == "" for queue in sinks.queues)
 
 
 def test_events_as_csv_and_no_pictures_where_nobody_wants_them(
     tmp_path: Path, make_video: MakeVideo
 ) -> None:
-    options = OutletOptions(output=tmp_path / "out.csv", output_format="csv", emit="events")
-    outlets = run(make_video(count=150), options, [])
-    assert not outlets.want_shots
+    options = SinkOptions(output=tmp_path / "out.csv", output_format="csv", emit="events")
+    sinks = run(make_video(count=150), options, [])
+    assert not sinks.want_shots
     rows = list(csv.DictReader((tmp_path / "out.csv").open()))
     assert rows and all(float(row["duration_s"]) >= 0.499 for row in rows)
 
@@ -108,20 +108,20 @@ def test_what_cannot_be_opened_is_said_before_the_run(
     monkeypatch.chdir(tmp_path)
     before = threading.active_count()
     with pytest.raises(OutputError):
-        open_outlets(OutletOptions(output="out.txt", **options), 8.0, pytest.fail)
+        open_sinks(SinkOptions(output="out.txt", **options), 8.0, pytest.fail)
     assert threading.active_count() == before
 
 
 def test_totals_count_however_few_predictions_are_asked_for(tmp_path: Path) -> None:
-    options = OutletOptions(
+    options = SinkOptions(
         output=tmp_path / "out.txt", totals=tmp_path / "totals.json", inference_hz=0.1
     )
-    outlets = open_outlets(options, 5.0, pytest.fail)
+    sinks = open_sinks(options, 5.0, pytest.fail)
     for number in range(4):
-        outlets.put(prediction_at(10.0 * number), wait=True)
-    outlets.close(SOON_S)
-    assert outlets.totals is not None
-    (sources,) = outlets.totals.days().values()
+        sinks.put(prediction_at(10.0 * number), wait=True)
+    sinks.close(SOON_S)
+    assert sinks.totals is not None
+    (sources,) = sinks.totals.days().values()
     assert sources == {"camera:0": {"sitting": 30.0}}
 
 
@@ -157,10 +157,10 @@ class Slow:
 
 def test_sinks_are_closed_at_the_same_time() -> None:
     notes: list[str] = []
-    outlets = Outlets([Outbox(Slow(f"slow {i}"), note=notes.append) for i in range(8)])
-    outlets.put(Shot(None, None), wait=False)  # type: ignore[arg-type]
+    sinks = FanOut([SinkQueue(Slow(f"slow {i}"), note=notes.append) for i in range(8)])
+    sinks.put(Shot(None, None), wait=False)  # type: ignore[arg-type]
     started = time.monotonic()
-    outlets.close(timeout_s=1.0)
+    sinks.close(timeout_s=1.0)
     assert time.monotonic() - started < 4.0
     assert sorted(notes) == [
         f"Warning: slow {i} lost some. Records not delivered in time: 1." for i in range(8)
@@ -189,15 +189,15 @@ def test_the_main_output_has_its_time_after_a_signal(signal_s: float) -> None:
     """Though another sink uses all of the time for closing, before the signal or beyond it."""
     notes: list[str] = []
     main = Paused()
-    outlets = Outlets(
-        [Outbox(main, note=notes.append, vital=True), Outbox(Slow("slow"), note=notes.append)]
+    sinks = FanOut(
+        [SinkQueue(main, note=notes.append, vital=True), SinkQueue(Slow("slow"), note=notes.append)]
     )
-    outlets.put(Shot(None, None), wait=False)  # type: ignore[arg-type]
+    sinks.put(Shot(None, None), wait=False)  # type: ignore[arg-type]
     for number in range(3):
-        outlets.put(prediction_at(number), wait=True)
-    threading.Timer(signal_s, outlets.hurry).start()
+        sinks.put(prediction_at(number), wait=True)
+    threading.Timer(signal_s, sinks.hurry).start()
     threading.Timer(signal_s + 0.5, main.go_on.set).start()
-    outlets.close(timeout_s=1.0)
+    sinks.close(timeout_s=1.0)
     assert main.taken == 3
     assert notes == ["Warning: slow lost some. Records not delivered in time: 1."]
 
@@ -207,11 +207,11 @@ ENDLESS = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from tests.edge.sinks.test_stream import prediction
-from har_edge.sinks.fan_out import OutletOptions, open_outlets
-outlets = open_outlets(OutletOptions(output_format="jsonl"), 8.0, print)
+from har_edge.sinks.fan_out import SinkOptions, open_sinks
+sinks = open_sinks(SinkOptions(output_format="jsonl"), 8.0, print)
 try:
     for number in range(1_000_000):
-        outlets.put(prediction(0.8, 0.1, 0.1, frame=number), wait=True)
+        sinks.put(prediction(0.8, 0.1, 0.1, frame=number), wait=True)
 except BrokenPipeError:
     sys.stderr.write("the reader has gone")
 """

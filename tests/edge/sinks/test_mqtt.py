@@ -21,7 +21,7 @@ from har_edge.errors import MissingExtraError, OutputError
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.mqtt import MqttSink, parse_broker
-from har_edge.sinks.queue import Outbox
+from har_edge.sinks.queue import SinkQueue
 from har_edge.sources.base import SourceStatus
 from tests.conftest import ASSETS
 
@@ -204,9 +204,9 @@ def prediction(action: str, source: str = "camera:0", at_s: float | None = None)
     )
 
 
-def open_outbox(broker: Broker | Gate, notes: list[str], **options: Any) -> Outbox:
+def open_queue(broker: Broker | Gate, notes: list[str], **options: Any) -> SinkQueue:
     sink = MqttSink(f"mqtt://127.0.0.1:{broker.port}", notes.append, **options)
-    return Outbox(sink, note=notes.append)
+    return SinkQueue(sink, note=notes.append)
 
 
 def test_topics_payloads_and_retention(
@@ -214,15 +214,15 @@ def test_topics_payloads_and_retention(
 ) -> None:
     broker = make_broker()
     live = subscribe(broker, "har/#", "homeassistant/#")
-    outbox = open_outbox(broker, notes := [])
-    outbox.put(prediction("sitting"), wait=False)
-    outbox.put(event(1), wait=False)
-    outbox.put(SourceStatus("camera:0", "black", 1e9, "The picture is black."), wait=False)
-    outbox.put(prediction("falling"), wait=False)
+    queue = open_queue(broker, notes := [])
+    queue.put(prediction("sitting"), wait=False)
+    queue.put(event(1), wait=False)
+    queue.put(SourceStatus("camera:0", "black", 1e9, "The picture is black."), wait=False)
+    queue.put(prediction("falling"), wait=False)
     wait_for(lambda: '"action": "falling", "confidence": 0.8' in live.last("har/camera-0/action"))
-    outbox.put(prediction("sitting", at_s=time.time() - 60), wait=False)  # old news
+    queue.put(prediction("sitting", at_s=time.time() - 60), wait=False)  # old news
     wait_for(lambda: '"black"' in live.last("har/camera-0/status"))
-    wait_for(lambda: outbox.stats.delivered == 5)
+    wait_for(lambda: queue.stats.delivered == 5)
     late = subscribe(broker, "har/#", "homeassistant/#")
     wait_for(lambda: late.payloads("har/camera-0/status"))
     (shown,) = late.payloads("har/camera-0/action")
@@ -244,7 +244,7 @@ def test_topics_payloads_and_retention(
     assert [a["topic"] for a in config["availability"]] == ["har/available", "har/camera-0/status"]
     assert config["unique_id"] and config["origin"]["name"] == "har-edge"
 
-    outbox.close()
+    queue.close()
     wait_for(lambda: late.payloads("har/available") == ["online", "offline"])
     assert json.loads(late.payloads("har/camera-0/status")[-1])["status"] == "ended"
     assert notes == []
@@ -258,13 +258,13 @@ def outage(
     The gate opens when the subscriber is back: a broker without a disk tells only who is there.
     """
     gate = Gate(broker)
-    outbox = open_outbox(gate, notes := [])
+    queue = open_queue(gate, notes := [])
     numbers = iter(range(1, before + during + after + 1))
 
     def send(count: int, over_s: float) -> None:
         for _ in range(count):
-            outbox.put(event(next(numbers)), wait=False)
-            outbox.put(prediction("sitting"), wait=False)
+            queue.put(event(next(numbers)), wait=False)
+            queue.put(prediction("sitting"), wait=False)
             time.sleep(over_s / count)
 
     send(before, 0.2)
@@ -280,7 +280,7 @@ def outage(
     gate.is_open = True
     send(after, 0.5)
     wait_for(lambda: len(subscriber.numbers()) >= before + during + after)
-    stats = outbox.close(SOON_S)
+    stats = queue.close(SOON_S)
     time.sleep(1.0)  # time for what should not come: a second copy
     gate.close()
     assert subscriber.numbers() == list(range(1, before + during + after + 1))
@@ -313,13 +313,13 @@ def test_a_broker_that_is_away_at_the_start_is_waited_for(
     subscriber = subscribe(broker)
     time.sleep(1.5)
     broker.kill()
-    outbox = open_outbox(broker, notes := [])
+    queue = open_queue(broker, notes := [])
     for number in (1, 2, 3):
-        outbox.put(event(number), wait=False)
+        queue.put(event(number), wait=False)
     wait_for(lambda: notes)
     broker.start()
     wait_for(lambda: subscriber.numbers() == [1, 2, 3])
-    assert outbox.close(SOON_S).left == 0
+    assert queue.close(SOON_S).left == 0
 
 
 def test_a_broker_that_stays_away_costs_nothing_but_what_overflows(
@@ -328,11 +328,11 @@ def test_a_broker_that_stays_away_costs_nothing_but_what_overflows(
     broker = make_broker()
     broker.kill()
     sink = MqttSink(f"mqtt://127.0.0.1:{broker.port}", (notes := []).append)
-    outbox = Outbox(sink, note=notes.append, max_kept=10)
+    queue = SinkQueue(sink, note=notes.append, max_kept=10)
     for number in range(1, 51):
-        outbox.put(event(number), wait=False)
-        outbox.put(prediction("sitting"), wait=True)
-    stats = outbox.close(timeout_s=0.5)
+        queue.put(event(number), wait=False)
+        queue.put(prediction("sitting"), wait=True)
+    stats = queue.close(timeout_s=0.5)
     # One in the sink's hand, ten that wait, the others gave way.
     assert stats.overflowed + stats.left >= 50
     assert stats.overflowed in (39, 40)
@@ -373,9 +373,9 @@ def test_logging_in(
     notes: list[str] = []
 
     def told(url: str, timeout_s: float = SOON_S) -> int:
-        outbox = Outbox(MqttSink(url, notes.append), note=notes.append)
-        outbox.put(event(1), wait=False)
-        return outbox.close(timeout_s).delivered
+        queue = SinkQueue(MqttSink(url, notes.append), note=notes.append)
+        queue.put(event(1), wait=False)
+        return queue.close(timeout_s).delivered
 
     monkeypatch.delenv("HAR_MQTT_PASSWORD", raising=False)
     assert told(f"mqtt://ann:wr0ng@127.0.0.1:{broker.port}/home", 3.0) == 0
@@ -403,9 +403,9 @@ def test_tls_checks_the_certificate(
 
     def told(notes: list[str], timeout_s: float = SOON_S) -> int:
         sink = MqttSink(f"mqtts://127.0.0.1:{broker.port}", notes.append)
-        outbox = Outbox(sink, note=notes.append)
-        outbox.put(event(1), wait=False)
-        return outbox.close(timeout_s).delivered
+        queue = SinkQueue(sink, note=notes.append)
+        queue.put(event(1), wait=False)
+        return queue.close(timeout_s).delivered
 
     assert told(unsafe := [], 3.0) == 0
     assert "certificate verify failed" in unsafe[0]
@@ -419,10 +419,10 @@ def test_sources_with_names_alike_stay_apart(
 ) -> None:
     broker = make_broker()
     subscriber = subscribe(broker)
-    outbox = open_outbox(broker, [], discovery_prefix="")
+    queue = open_queue(broker, [], discovery_prefix="")
     for number, source in enumerate(["a/b#c", "a+b/c", "a/b#c"]):
-        outbox.put(event(number, source), wait=False)
-    outbox.close()
+        queue.put(event(number, source), wait=False)
+    queue.close()
     wait_for(lambda: subscriber.numbers("har/a-b-c/event") == [0, 2])
     wait_for(lambda: subscriber.numbers("har/a-b-c-2/event") == [1])
 
@@ -432,14 +432,14 @@ def test_a_watched_folder_is_one_camera(
 ) -> None:
     broker = make_broker()
     subscriber = subscribe(broker, "har/#", "homeassistant/#")
-    outbox = open_outbox(broker, [], folders=["./in"])
+    queue = open_queue(broker, [], folders=["./in"])
     names = [f"in/{n}.jpg" for n in range(8)]
     for number, source in enumerate(names):
-        outbox.put(prediction("sitting", source), wait=True)
-        outbox.put(event(number, source), wait=True)
-    outbox.put(prediction("sitting", "camera:0"), wait=True)
-    wait_for(lambda: outbox.stats.delivered == 2 * 8 + 1)
-    outbox.close()
+        queue.put(prediction("sitting", source), wait=True)
+        queue.put(event(number, source), wait=True)
+    queue.put(prediction("sitting", "camera:0"), wait=True)
+    wait_for(lambda: queue.stats.delivered == 2 * 8 + 1)
+    queue.close()
     wait_for(lambda: subscriber.numbers("har/in/event") == list(range(8)))
     # What was retained before the connection stood is sent again when it does.
     shown = [json.loads(p)["source"] for p in subscriber.payloads("har/in/action")]

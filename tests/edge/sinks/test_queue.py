@@ -1,4 +1,4 @@
-"""The outbox: nothing stalls, nothing that was promised is lost, all loss is counted."""
+"""The queue: nothing stalls, nothing that was promised is lost, all loss is counted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
 from har_edge.sinks import queue as module
 from har_edge.sinks.base import Record, Shot, TryLaterError
-from har_edge.sinks.queue import Outbox
+from har_edge.sinks.queue import SinkQueue
 from har_edge.sources.base import SourceStatus
 
 ALL = (Prediction, Event, SourceStatus, Shot)
@@ -87,23 +87,23 @@ def sink() -> Iterator[Collector]:
     sink.gate.set()  # let the thread of a stuck sink end
 
 
-def stuck(sink: Collector, notes: list[str], **limits: int) -> Outbox:
-    """An outbox whose sink never finishes the first record it is given."""
+def stuck(sink: Collector, notes: list[str], **limits: int) -> SinkQueue:
+    """A queue whose sink never finishes the first record it is given."""
     sink.gate.clear()
-    outbox = Outbox(sink, note=notes.append, **limits)
-    outbox.put(event(0), wait=False)
+    queue = SinkQueue(sink, note=notes.append, **limits)
+    queue.put(event(0), wait=False)
     assert sink.waits.wait(SOON_S)
-    return outbox
+    return queue
 
 
 def test_everything_arrives_in_order_on_one_other_thread(sink: Collector) -> None:
-    outbox = Outbox(sink, note=pytest.fail)
+    queue = SinkQueue(sink, note=pytest.fail)
     records: list[Record] = []
     for i in range(500):
         records += [prediction(i), event(i), shot(i), status(i)]
     for record in records:
-        outbox.put(record, wait=True)
-    stats = outbox.close()
+        queue.put(record, wait=True)
+    stats = queue.close()
     assert sink.taken == records
     assert sink.closed == 1
     assert len(sink.threads) == 1 and threading.get_ident() not in sink.threads
@@ -112,41 +112,41 @@ def test_everything_arrives_in_order_on_one_other_thread(sink: Collector) -> Non
 
 @pytest.mark.parametrize("wait", [False, True])
 def test_few_records_do_not_wait_for_many(sink: Collector, wait: bool) -> None:
-    outbox = Outbox(sink, note=pytest.fail)
-    outbox.put(prediction(0), wait=wait)
+    queue = SinkQueue(sink, note=pytest.fail)
+    queue.put(prediction(0), wait=wait)
     wait_for(lambda: bool(sink.taken))
-    outbox.close()
+    queue.close()
 
 
 def test_only_wanted_kinds_are_queued() -> None:
     sink = Collector(wants=(Event,))
-    outbox = Outbox(sink, note=pytest.fail)
+    queue = SinkQueue(sink, note=pytest.fail)
     for record in (prediction(1), event(1), shot(1), status(1)):
-        outbox.put(record, wait=False)
-    assert outbox.close().delivered == 1
+        queue.put(record, wait=False)
+    assert queue.close().delivered == 1
     assert sink.taken == [event(1)]
 
 
 def test_a_stuck_sink_never_stalls_a_live_source_and_all_loss_is_counted(sink: Collector) -> None:
     notes: list[str] = []
-    outbox = stuck(sink, notes, max_kept=20, max_predictions=10, max_shots=2)
+    queue = stuck(sink, notes, max_kept=20, max_predictions=10, max_shots=2)
     started = time.monotonic()
     for i in range(1, 2001):
-        outbox.put(prediction(i), wait=False)
-        outbox.put(shot(i), wait=False)
+        queue.put(prediction(i), wait=False)
+        queue.put(shot(i), wait=False)
     for i in range(1, 18):
-        outbox.put(event(i), wait=False)
+        queue.put(event(i), wait=False)
     for i in range(3):
-        outbox.put(status(i), wait=False)
+        queue.put(status(i), wait=False)
     assert time.monotonic() - started < SOON_S
-    assert outbox.stats.dropped == (2000 - 10) + (2000 - 2)
-    assert outbox.stats.overflowed == 0
+    assert queue.stats.dropped == (2000 - 10) + (2000 - 2)
+    assert queue.stats.overflowed == 0
     for i in range(18, 23):
-        outbox.put(event(i), wait=False)
-    assert outbox.stats.overflowed == 5
+        queue.put(event(i), wait=False)
+    assert queue.stats.overflowed == 5
     assert len(notes) == 1 and "more than 20 events wait" in notes[0]
     sink.gate.set()
-    stats = outbox.close()
+    stats = queue.close()
     events = [r for r in sink.taken if isinstance(r, Event)]
     # In hand, then the newest that fit; the oldest gave way.
     assert [e.number for e in events] == [0, *range(6, 23)]
@@ -160,23 +160,23 @@ def test_a_stuck_sink_never_stalls_a_live_source_and_all_loss_is_counted(sink: C
 
 
 def test_predictions_never_displace_events(sink: Collector) -> None:
-    outbox = stuck(sink, [], max_predictions=3)
+    queue = stuck(sink, [], max_predictions=3)
     for i in range(1, 900):
-        outbox.put(event(i), wait=False)
-        outbox.put(prediction(i), wait=False)
+        queue.put(event(i), wait=False)
+        queue.put(prediction(i), wait=False)
     sink.gate.set()
-    outbox.close(SOON_S)
+    queue.close(SOON_S)
     assert [r.number for r in sink.taken if isinstance(r, Event)] == list(range(900))
 
 
 def test_closing_has_a_limit_and_says_what_was_left(sink: Collector) -> None:
     notes: list[str] = []
-    outbox = stuck(sink, notes)
+    queue = stuck(sink, notes)
     for i in range(1, 8):
-        outbox.put(event(i), wait=False)
-        outbox.put(prediction(i), wait=False)
+        queue.put(event(i), wait=False)
+        queue.put(prediction(i), wait=False)
     started = time.monotonic()
-    stats = outbox.close(timeout_s=0.2)
+    stats = queue.close(timeout_s=0.2)
     assert time.monotonic() - started < SOON_S
     assert (stats.left, stats.dropped) == (8, 7)
     assert notes == [
@@ -186,33 +186,33 @@ def test_closing_has_a_limit_and_says_what_was_left(sink: Collector) -> None:
 
 
 def test_files_wait_for_room_and_lose_nothing(sink: Collector) -> None:
-    outbox = stuck(sink, [], max_predictions=2)
+    queue = stuck(sink, [], max_predictions=2)
     done = threading.Event()
 
     def feed() -> None:
         for i in range(10):
-            outbox.put(prediction(i), wait=True)
+            queue.put(prediction(i), wait=True)
         done.set()
 
     threading.Thread(target=feed, daemon=True).start()
     assert not done.wait(0.3)
     sink.gate.set()
     assert done.wait(SOON_S)
-    assert outbox.close().delivered == 11
-    assert outbox.stats.dropped == 0
+    assert queue.close().delivered == 11
+    assert queue.stats.dropped == 0
 
 
 def test_a_stuck_sink_is_not_waited_for_unless_vital(
     sink: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "STUCK_AFTER_S", 0.2)
-    outbox = stuck(sink, [], max_predictions=2)
+    queue = stuck(sink, [], max_predictions=2)
     for i in range(5):
-        outbox.put(prediction(i), wait=True)
-    assert outbox.stats.dropped == 3
+        queue.put(prediction(i), wait=True)
+    assert queue.stats.dropped == 3
 
     main = Collector()
-    vital = Outbox(main, note=pytest.fail, vital=True, max_predictions=2)
+    vital = SinkQueue(main, note=pytest.fail, vital=True, max_predictions=2)
     main.gate.clear()
     done = threading.Event()
 
@@ -241,11 +241,11 @@ def test_waiting_for_a_vital_sink_is_no_busy_loop(
 
     monkeypatch.setattr(threading.Thread, "join", counted)
     sink.gate.clear()
-    outbox = Outbox(sink, note=pytest.fail, vital=True)
-    outbox.put(event(0), wait=False)
+    queue = SinkQueue(sink, note=pytest.fail, vital=True)
+    queue.put(event(0), wait=False)
     threading.Timer(0.5, sink.gate.set).start()
     # The other sinks have taken all the time there was.
-    assert outbox.close(timeout_s=0.0).delivered == 1
+    assert queue.close(timeout_s=0.0).delivered == 1
     assert len(joins) < 20
 
 
@@ -263,10 +263,10 @@ def test_a_record_is_offered_again_until_it_is_taken(
 
     sink.fails = fails
     notes: list[str] = []
-    outbox = Outbox(sink, note=notes.append)
+    queue = SinkQueue(sink, note=notes.append)
     for i in range(4):
-        outbox.put(event(i), wait=False)
-    stats = outbox.close(SOON_S)
+        queue.put(event(i), wait=False)
+    stats = queue.close(SOON_S)
     assert sink.taken == [event(i) for i in range(4)]
     assert [r.number for r in tries if isinstance(r, Event)] == [0, 0, 0, 0, 1, 2, 2, 3]
     assert (stats.delivered, str(stats)) == (4, "")
@@ -292,10 +292,10 @@ def test_what_keeps_failing_does_not_fill_the_log(
 
     sink.fails = fails
     notes: list[str] = []
-    outbox = Outbox(sink, note=notes.append)
+    queue = SinkQueue(sink, note=notes.append)
     for number in range(100):
-        outbox.put(event(number), wait=False)
-    stats = outbox.close(SOON_S)
+        queue.put(event(number), wait=False)
+    stats = queue.close(SOON_S)
     assert (stats.delivered, stats.refused) == (50, 50)
     assert sum("is away" in note for note in notes) == 1
     assert sum("Not number" in note for note in notes) == module.MAX_REFUSALS_SAID
@@ -305,11 +305,11 @@ def test_what_keeps_failing_does_not_fill_the_log(
 def test_closing_ends_an_outage(sink: Collector) -> None:
     sink.fails = lambda record: TryLaterError("The server is away.")
     notes: list[str] = []
-    outbox = Outbox(sink, note=notes.append)
+    queue = SinkQueue(sink, note=notes.append)
     for i in range(3):
-        outbox.put(event(i), wait=False)
+        queue.put(event(i), wait=False)
     started = time.monotonic()
-    stats = outbox.close(timeout_s=0.3)
+    stats = queue.close(timeout_s=0.3)
     assert time.monotonic() - started < SOON_S
     assert stats.left == 3
     assert notes[-1] == "Warning: collector lost some. Records not delivered in time: 3."
@@ -323,10 +323,10 @@ def test_a_refused_record_is_lost_alone_and_said_once(sink: Collector) -> None:
         else None
     )
     notes: list[str] = []
-    outbox = Outbox(sink, note=notes.append)
+    queue = SinkQueue(sink, note=notes.append)
     for i in range(10):
-        outbox.put(event(i), wait=False)
-    stats = outbox.close()
+        queue.put(event(i), wait=False)
+    stats = queue.close()
     assert (stats.delivered, stats.refused) == (7, 3)
     assert notes == [
         "Warning: It was not accepted.",
@@ -337,10 +337,10 @@ def test_a_refused_record_is_lost_alone_and_said_once(sink: Collector) -> None:
 def test_a_sink_that_refuses_everything_is_given_up(sink: Collector) -> None:
     sink.fails = lambda record: OutputError("It was not accepted.")
     notes: list[str] = []
-    outbox = Outbox(sink, note=notes.append)
+    queue = SinkQueue(sink, note=notes.append)
     for i in range(100):
-        outbox.put(event(i), wait=False)
-    stats = outbox.close()
+        queue.put(event(i), wait=False)
+    stats = queue.close()
     assert (stats.delivered, stats.refused, stats.left) == (0, 100, 0)
     assert sum("gets nothing more" in note for note in notes) == 1
     assert sink.closed == 1
@@ -349,23 +349,23 @@ def test_a_sink_that_refuses_everything_is_given_up(sink: Collector) -> None:
 def test_a_sink_with_a_bug_is_given_up_at_once_and_the_run_goes_on(sink: Collector) -> None:
     sink.fails = lambda record: ZeroDivisionError("division by zero")
     notes: list[str] = []
-    outbox = Outbox(sink, note=notes.append)
-    outbox.put(event(1), wait=False)
+    queue = SinkQueue(sink, note=notes.append)
+    queue.put(event(1), wait=False)
     wait_for(lambda: bool(notes))
-    outbox.put(event(2), wait=True)
-    assert outbox.close().refused == 2
+    queue.put(event(2), wait=True)
+    assert queue.close().refused == 2
     assert "collector gets nothing more. ZeroDivisionError: division by zero" in notes[0]
 
 
 def test_a_vital_sink_that_fails_ends_the_run(sink: Collector) -> None:
     sink.fails = lambda record: BrokenPipeError(32, "Broken pipe")
-    outbox = Outbox(sink, note=pytest.fail, vital=True)
-    outbox.put(prediction(1), wait=True)
+    queue = SinkQueue(sink, note=pytest.fail, vital=True)
+    queue.put(prediction(1), wait=True)
     wait_for(lambda: sink.closed == 1)
     with pytest.raises(BrokenPipeError):
-        outbox.put(prediction(2), wait=True)
+        queue.put(prediction(2), wait=True)
     with pytest.raises(BrokenPipeError):
-        outbox.close()
+        queue.close()
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -383,20 +383,20 @@ def test_every_record_is_accounted_for_once(
         return rng.choice(kinds)
 
     sink.fails = fails
-    outbox = Outbox(sink, note=lambda line: None, max_kept=20, max_predictions=5, max_shots=2)
+    queue = SinkQueue(sink, note=lambda line: None, max_kept=20, max_predictions=5, max_shots=2)
 
     def feed(thread: int) -> None:
         for i in range(200):
             number = thread * 1000 + i
             for make in (prediction, event, shot):
-                outbox.put(make(number), wait=False)
+                queue.put(make(number), wait=False)
 
     threads = [threading.Thread(target=feed, args=(thread,)) for thread in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    stats = outbox.close(timeout_s=rng.choice([0.0, SOON_S]))
+    stats = queue.close(timeout_s=rng.choice([0.0, SOON_S]))
     wait_for(lambda: sink.closed == 1)
     lost = stats.dropped + stats.overflowed + stats.refused + stats.left
     assert stats.delivered + lost == 3 * 200 * 3

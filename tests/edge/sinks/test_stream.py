@@ -247,20 +247,20 @@ def test_a_full_disk_is_said(small_disk: Callable[[int], Path]) -> None:
     sink.close()
 
 
-# Writes as fast as it can, by way of an outbox, and tells what it has put in.
+# Writes as fast as it can, by way of a queue, and tells what it has put in.
 WRITING = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from tests.edge.sinks.test_stream import ENDED, prediction
 from dataclasses import replace
 from har_edge.sinks.stream import StreamSink
-from har_edge.sinks.queue import Outbox
+from har_edge.sinks.queue import SinkQueue
 _, _, path, output_format, emit = sys.argv
-outbox = Outbox(StreamSink(path, output_format, emit, 3), note=print, vital=True)
+queue = SinkQueue(StreamSink(path, output_format, emit, 3), note=print, vital=True)
 print("ready", flush=True)
 for number in range(1_000_000):
-    outbox.put(prediction(0.8, 0.1, 0.1, frame=number), wait=True)
-    outbox.put(replace(ENDED, number=number), wait=True)
+    queue.put(prediction(0.8, 0.1, 0.1, frame=number), wait=True)
+    queue.put(replace(ENDED, number=number), wait=True)
 """
 
 

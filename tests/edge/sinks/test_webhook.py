@@ -14,7 +14,7 @@ import pytest
 
 from har_edge.errors import OutputError
 from har_edge.recognition.events import Event
-from har_edge.sinks.queue import Outbox
+from har_edge.sinks.queue import SinkQueue
 from har_edge.sinks.webhook import WebhookSink
 from har_edge.sources.base import SourceStatus
 
@@ -87,12 +87,12 @@ def event(number: int) -> Event:
 
 def send(
     url: str, count: int, *, timeout_s: float = 10.0, **options: Any
-) -> tuple[Outbox, list[str]]:
+) -> tuple[SinkQueue, list[str]]:
     notes: list[str] = []
-    outbox = Outbox(WebhookSink(url, timeout_s=timeout_s), note=notes.append, **options)
+    queue = SinkQueue(WebhookSink(url, timeout_s=timeout_s), note=notes.append, **options)
     for number in range(1, count + 1):
-        outbox.put(event(number), wait=False)
-    return outbox, notes
+        queue.put(event(number), wait=False)
+    return queue, notes
 
 
 def wait_for(condition: Callable[[], Any]) -> None:
@@ -103,9 +103,9 @@ def wait_for(condition: Callable[[], Any]) -> None:
 
 
 def test_events_and_states_arrive_as_json(server: Server) -> None:
-    outbox, notes = send(server.url, 1)
-    outbox.put(SourceStatus("camera:0", "lost", 1e9, "No frame for 10 s."), wait=False)
-    assert outbox.close(SOON_S).delivered == 2
+    queue, notes = send(server.url, 1)
+    queue.put(SourceStatus("camera:0", "lost", 1e9, "No frame for 10 s."), wait=False)
+    assert queue.close(SOON_S).delivered == 2
     (path, headers, told), (_, _, status) = server.requests
     assert path == "/hook?key=s3cret"
     assert headers["Content-Type"] == "application/json"
@@ -117,9 +117,9 @@ def test_events_and_states_arrive_as_json(server: Server) -> None:
 
 def test_order_is_kept_through_failures(server: Server) -> None:
     server.plan = [500, "break", 204, 429, 408, 204, 503]
-    outbox, notes = send(server.url, 5)
+    queue, notes = send(server.url, 5)
     started = time.monotonic()
-    stats = outbox.close(SOON_S)
+    stats = queue.close(SOON_S)
     assert (stats.delivered, str(stats)) == (5, "")
     assert server.numbers() == [1, 1, 1, 2, 2, 2, 3, 3, 4, 5]
     keys = [headers["Idempotency-Key"] for _, headers, _ in server.requests]
@@ -132,8 +132,8 @@ def test_order_is_kept_through_failures(server: Server) -> None:
 
 def test_a_server_that_hangs_is_tried_again(server: Server) -> None:
     server.plan = ["hang"]
-    outbox, notes = send(server.url, 3, timeout_s=0.3)
-    assert outbox.close(SOON_S).delivered == 3
+    queue, notes = send(server.url, 3, timeout_s=0.3)
+    assert queue.close(SOON_S).delivered == 3
     assert server.numbers() == [1, 1, 2, 3]
     assert "timed out" in notes[0]
 
@@ -142,12 +142,12 @@ def test_a_server_that_comes_back_gets_what_waited() -> None:
     first = Server()
     port = first.port
     first.close()
-    outbox, notes = send(f"http://127.0.0.1:{port}/", 5)
+    queue, notes = send(f"http://127.0.0.1:{port}/", 5)
     wait_for(lambda: notes)
     server = Server(port)
     try:
         wait_for(lambda: server.numbers() == [1, 2, 3, 4, 5])
-        assert outbox.close().delivered == 5
+        assert queue.close().delivered == 5
     finally:
         server.close()
     assert "cannot be reached: [Errno 111] Connection refused" in notes[0]
@@ -157,8 +157,8 @@ def test_a_server_that_comes_back_gets_what_waited() -> None:
 def test_a_dead_server_is_bounded_and_counted() -> None:
     first = Server()
     first.close()
-    outbox, notes = send(first.url, 100, max_kept=10)
-    stats = outbox.close(timeout_s=0.5)
+    queue, notes = send(first.url, 100, max_kept=10)
+    stats = queue.close(timeout_s=0.5)
     assert stats.overflowed in (89, 90)  # one may be in the sink's hand
     assert stats.overflowed + stats.left == 100
     assert "vents and states that newer ones pushed out" in notes[-1]
@@ -167,8 +167,8 @@ def test_a_dead_server_is_bounded_and_counted() -> None:
 
 def test_what_a_server_refuses_is_lost_alone(server: Server) -> None:
     server.plan = [204, 400, 204, 302]
-    outbox, notes = send(server.url, 5)
-    stats = outbox.close(SOON_S)
+    queue, notes = send(server.url, 5)
+    stats = queue.close(SOON_S)
     assert server.numbers() == [1, 2, 3, 4, 5]
     assert {path for path, _, _ in server.requests} == {"/hook?key=s3cret"}  # not redirected
     assert (stats.delivered, stats.refused) == (3, 2)
@@ -179,11 +179,11 @@ def test_what_a_server_refuses_is_lost_alone(server: Server) -> None:
 def test_credentials_are_sent_and_never_shown(server: Server) -> None:
     url = server.url.replace("http://", "http://ann:p%40ss@")
     server.plan = [401]
-    outbox, notes = send(url, 2)
-    outbox.close(SOON_S)
+    queue, notes = send(url, 2)
+    queue.close(SOON_S)
     expected = "Basic " + base64.b64encode(b"ann:p@ss").decode()
     assert [headers["Authorization"] for _, headers, _ in server.requests] == [expected] * 2
-    shown = outbox.sink.name + "".join(notes)
+    shown = queue.sink.name + "".join(notes)
     assert "401" in shown
     assert not any(secret in shown for secret in ("p@ss", "p%40ss", "ann", "s3cret", "/hook"))
 

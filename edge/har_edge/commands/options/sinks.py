@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from har_edge.model.spec import ModelSpec
     from har_edge.recognition.decide import Decider
-    from har_edge.sinks.fan_out import OutletOptions
+    from har_edge.sinks.fan_out import SinkOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -141,7 +141,7 @@ def build_decider(spec: ModelSpec, options: Mapping[str, Any]) -> Decider:
     )
 
 
-def build_outlet_options(options: Mapping[str, Any]) -> OutletOptions:
+def build_sink_options(options: Mapping[str, Any]) -> SinkOptions:
     """Collect where results go from the command's values.
 
     Raises:
@@ -152,7 +152,7 @@ def build_outlet_options(options: Mapping[str, Any]) -> OutletOptions:
             "A CSV table has one kind of row: use --emit predictions or events, or jsonl."
         )
     return replace(
-        build_live_outlet_options(options),
+        build_live_sink_options(options),
         output=options["output"],
         output_format=options["output_format"],
         emit=options["emit"],
@@ -162,11 +162,11 @@ def build_outlet_options(options: Mapping[str, Any]) -> OutletOptions:
     )
 
 
-def build_live_outlet_options(options: Mapping[str, Any]) -> OutletOptions:
+def build_live_sink_options(options: Mapping[str, Any]) -> SinkOptions:
     """Collect where results go beside the main output."""
-    from har_edge.sinks.fan_out import OutletOptions
+    from har_edge.sinks.fan_out import SinkOptions
 
-    return OutletOptions(
+    return SinkOptions(
         save_events=options["save_events"],
         event_padding_s=options["event_padding"],
         save_events_max_mb=options["save_events_max_mb"],

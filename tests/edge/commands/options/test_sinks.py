@@ -8,10 +8,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from har_edge.commands.options.sinks import build_decider, build_outlet_options, sink_options
+from har_edge.commands.options.sinks import build_decider, build_sink_options, sink_options
 from har_edge.errors import SpecError
 from har_edge.model.loaded import load_model
-from har_edge.sinks.fan_out import OutletOptions
+from har_edge.sinks.fan_out import SinkOptions
 from tests.conftest import ASSETS
 
 
@@ -30,8 +30,8 @@ def parse(*arguments: str, env: dict[str, str] | None = None, **others: Any) -> 
 
 
 def test_defaults_of_the_command_are_those_of_the_library() -> None:
-    assert build_outlet_options(parse()) == OutletOptions()
-    assert build_outlet_options({**parse(), "watch": ("in",)}).folders == ("in",)
+    assert build_sink_options(parse()) == SinkOptions()
+    assert build_sink_options({**parse(), "watch": ("in",)}).folders == ("in",)
     spec = load_model(ASSETS / "tiny-int8.tflite").spec.with_(reject_threshold=0.25)
     decider = build_decider(spec, parse())
     assert (decider.smoothing_s, decider.threshold) == (0.5, 0.25)
@@ -44,7 +44,7 @@ def test_everything_arrives() -> None:
     options = parse(
         *given.split(), output="out.csv", output_format="csv", top_k=5, inference_fps=0.1
     )
-    assert build_outlet_options(options) == OutletOptions(
+    assert build_sink_options(options) == SinkOptions(
         output="out.csv",
         output_format="csv",
         emit="events",
@@ -64,7 +64,7 @@ def test_everything_arrives() -> None:
 
 def test_addresses_with_secrets_may_come_from_the_environment() -> None:
     env = {"HAR_MQTT": "mqtt://ann:s3cret@box", "HAR_WEBHOOK": "http://box/s3cret"}
-    options = build_outlet_options(parse(env=env))
+    options = build_sink_options(parse(env=env))
     assert (options.mqtt, options.webhook) == (env["HAR_MQTT"], env["HAR_WEBHOOK"])
 
 
@@ -80,4 +80,4 @@ def test_lists_and_threshold() -> None:
 
 def test_a_table_of_both_is_a_usage_error() -> None:
     with pytest.raises(click.UsageError, match="one kind of row"):
-        build_outlet_options(parse("--emit", "all", output_format="csv"))
+        build_sink_options(parse("--emit", "all", output_format="csv"))
