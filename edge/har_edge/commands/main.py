@@ -142,7 +142,7 @@ def serve(ctx: click.Context, /, **options: Any) -> None:
     Examples:
       har-edge serve
       har-edge serve --camera 0 --model clips
-      har-edge serve rtsp://cam.local/stream --totals totals.json
+      har-edge serve rtsp://cam.local/stream --totals totals.db
       HAR_TOKEN=... har-edge serve --host 0.0.0.0
 
     \b
