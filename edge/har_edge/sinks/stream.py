@@ -12,10 +12,10 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol, TextIO, get_args
+from typing import Literal, Protocol, TextIO, get_args
 
 from har_edge.durations import format_duration
 from har_edge.durations import format_time as format_time  # noqa: PLC0414 - others take it here
@@ -282,7 +282,7 @@ def _write(stream: TextIO, line: str) -> None:
     stream.flush()
 
 
-def _row(values: Any) -> str:
+def _row(values: Iterable[object]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(values)
     return line.getvalue()
