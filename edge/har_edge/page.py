@@ -9,9 +9,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
+from functools import lru_cache
 from importlib import resources
+from typing import TYPE_CHECKING
 
 from har_edge.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import jinja2
 
 
 def render_page(package: str, template: str, /, *, extra: str, **values: object) -> str:
@@ -28,19 +34,10 @@ def render_page(package: str, template: str, /, *, extra: str, **values: object)
     Raises:
         MissingExtraError: if Jinja2 is not installed.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise MissingExtraError(extra, "jinja2") from error
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: _read(package, name) or _read("har_edge", name)),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    if importlib.util.find_spec("jinja2") is None:
+        raise MissingExtraError(extra, "jinja2")
     style = page_style(package, template)
-    found = environment.get_template(f"{template}.html.j2")
+    found = _environment(package).get_template(f"{template}.html.j2")
     return found.render(style=style, style_source=style_source(style), **values)
 
 
@@ -67,6 +64,20 @@ def data_uri(content: bytes, kind: str) -> str:
         'data:image/gif;base64,R0lGODlh'
     """
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+@lru_cache
+def _environment(package: str) -> jinja2.Environment:
+    """What compiles the templates of a package, each once."""
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: _read(package, name) or _read("har_edge", name)),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
 
 
 def _read(package: str, name: str) -> str | None:

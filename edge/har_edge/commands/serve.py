@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from har_edge.server.services import Services
 
 MAX_WORKERS = 4
-NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "jinja2")
 
 
 def serve_with_options(options: Mapping[str, Any], note: Note) -> int:
