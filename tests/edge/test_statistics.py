@@ -129,7 +129,7 @@ def test_expanded_tail_is_hesterbergs(count: int) -> None:
 
 
 def test_quantile_without_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     # From a printed table: t with 7 degrees of freedom.
     assert t_quantile.__wrapped__(0.975, 7) == pytest.approx(2.36462, abs=1e-5)
 

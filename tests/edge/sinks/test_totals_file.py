@@ -301,7 +301,7 @@ def test_each_outage_of_a_disk_is_told(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "totals.json"
-    counted = 0
+    counted = 0.0
     for lines in (1, 7, 40, 3, 90):
         process = subprocess.Popen(
             [sys.executable, "-c", COUNTING, str(path), str(ROOT)],
@@ -314,10 +314,8 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
         told += [int(line) for line in process.stdout.read().split()]
         process.stdout.close()
         process.wait()
-        before, counted = (
-            counted,
-            sum(Totals(path, pytest.fail).days().get(DAY, {}).get("camera:0", {}).values()),
-        )
+        seconds = Totals(path, pytest.fail).days().get(DAY, {}).get("camera:0", {})
+        before, counted = counted, sum(seconds.values())
         # The first prediction adds nothing; the last may be saved and not told yet.
         assert counted - before in (told[-1] - 1, told[-1])
     assert {p.name for p in tmp_path.iterdir()} <= {"totals.json", "totals.json-journal"}
