@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from har_edge.frames.opencv import import_cv2
-from har_edge.model.loaded import Model, apply_temperature, load_model
+from har_edge.model.loaded import LoadedModel, apply_temperature, load_model
 from har_edge.sources.clips import load_frames
 
 pytest.importorskip("tensorflow")
@@ -85,7 +85,7 @@ def file_name(variant: str) -> str:
     return f"squares-{variant}" + (".encode.onnx" if variant == "onnx" else ".tflite")
 
 
-def load(project: Path, variant: str) -> Model:
+def load(project: Path, variant: str) -> LoadedModel:
     return load_model(project / "models" / "squares" / file_name(variant))
 
 
@@ -157,3 +157,15 @@ def test_card_says_what_the_files_say(project: Path) -> None:
         (row,) = [line for line in card.splitlines() if f"`{file_name(variant)}`" in line]
         assert f"| {metrics['max_probability_difference']:.2g} |" in row
         assert f"| {metrics['verified_accuracy']:.1%} |" in row
+
+
+def test_a_run_judges_on_its_own_test_part(project: Path) -> None:
+    """Given the run folder alone, which names its data as the training was told of it."""
+    once = ("--rounds", "1", "--num-runs", "1", "--warmup-runs", "0", "--threads", "1")
+    model = f"models/squares/{file_name('float32')}"
+    command(
+        project, "har-bench", "run", model, "--data", "runs/squares", *once,
+        "--backends", "litert", "--out", "bench",
+    )  # fmt: skip
+    report = json.loads((project / "bench" / "report.json").read_text(encoding="utf-8"))
+    assert report["data"] == {"name": "squares", "files": 2 * SIDES["test"]}

@@ -1,5 +1,5 @@
 """`python -m har_benchmarks` is `har-bench`."""
 
-from har_benchmarks.commands import main
+from har_benchmarks.commands.main import main
 
 main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -13,9 +14,10 @@ from har_benchmarks.execute.manager import Note, carry_out
 from har_benchmarks.plan.plan import Journal, Plan
 from har_benchmarks.render.plots import import_matplotlib
 from har_benchmarks.render.write import write_report
+from har_benchmarks.results.build import build_report
 from har_benchmarks.results.recommend import Constraints, recommend
-from har_benchmarks.results.results import Report, build_report
 from har_benchmarks.results.stability import find_problems
+from har_benchmarks.results.table import Table
 from har_edge.errors import DataError
 from har_edge.machine.facts import machine_facts
 from har_edge.paths import display_path
@@ -56,7 +58,7 @@ def go_on(folder: Path) -> Journal:
 
 def finish(
     journal: Journal, limits: Constraints, *, note: Note, command: Sequence[str] = WORKER
-) -> Report:
+) -> Table:
     """Do what is left of a run and write its report beside the journal.
 
     Args:
@@ -66,7 +68,7 @@ def finish(
         command: Starts a worker.
 
     Returns:
-        The report.
+        The report's table.
     """
     folder = journal.path.parent
     previous = signal.signal(signal.SIGTERM, _terminate)
@@ -78,10 +80,16 @@ def finish(
     finally:
         signal.signal(signal.SIGTERM, previous)
     report = build_report(journal)
-    report["problems"] = find_problems(report)
-    report["recommendations"] = recommend(report, limits)
-    write_report(report, folder)
-    return report
+    table = Table.of(report)
+    report["problems"] = find_problems(table)
+    report["recommendations"] = recommend(table, limits)
+    table = replace(
+        table,
+        problems=tuple(report["problems"]),
+        recommendations=tuple(report["recommendations"]),
+    )
+    write_report(report, table, folder)
+    return table
 
 
 def _terminate(number: int, _: FrameType | None) -> NoReturn:

@@ -48,7 +48,13 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 96}
 @click.option(
     "--calibration",
     metavar="DATA",
-    help="Folder of classes or manifest to calibrate on. [default: frames kept in the run]",
+    help="Folder of classes, manifest or run folder to calibrate on; its training part, if it is "
+    "split. [default: frames kept in the run]",
+)
+@click.option(
+    "--root",
+    metavar="DIR",
+    help="Folder that the paths of --calibration start from. [default: the manifest's own]",
 )
 @click.option(
     "--calibration-frames",
@@ -104,7 +110,11 @@ def cli(run: str | None, everything: bool, **options: Any) -> None:
 
 def _convert(name: str | None, variants: Sequence[Any], options: dict[str, Any]) -> None:
     run = load_run(
-        find_run(name), options["data"], options["calibration"], options["calibration_frames"]
+        find_run(name),
+        options["data"],
+        options["calibration"],
+        options["calibration_frames"],
+        options["root"],
     )
     folder = Path(options["out"]) if options["out"] else Path("models") / run.spec.name
     note(f"Converting {display_path(run.folder)}")

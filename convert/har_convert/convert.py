@@ -17,7 +17,7 @@ import numpy as np
 from har_convert.audit.audit import audit_flatbuffer, runtimes_for, try_runtime
 from har_convert.onnx.export import OPSET
 from har_convert.recipe import Recipe, fallbacks
-from har_convert.run_folder import HeldOut, Run
+from har_convert.run_folder import Run
 from har_convert.tflite.sensitivity import LayerError, sensitive_layers
 from har_convert.verify import (
     Outputs,
@@ -34,6 +34,7 @@ from har_edge.model.file import pack_model_file, pack_onnx_file
 from har_edge.model.loaded import apply_temperature, load_model
 from har_edge.model.spec import ModelSpec, Variant
 from har_edge.paths import display_path
+from har_edge.run_folder import HeldOut
 
 # Variants that are the same network in another format: what they may differ by at most.
 EXACT: tuple[Variant, ...] = ("float32", "onnx")
@@ -200,6 +201,7 @@ class _Session:
             data=str(run.data_root.absolute()) if run.data_root else "",
             calibration=str(run.calibration.absolute()) if run.calibration else "",
             calibration_frames=run.calibration_frames,
+            calibration_root=str(run.calibration_root.absolute()) if run.calibration_root else "",
             limit=self.options.limit,
             recipes=tuple(recipes),
             reference=reference,

@@ -1,9 +1,9 @@
 """A small client of `har-edge serve`; nothing but the standard library.
 
-from har_edge.client import Client
+    >>> from har_edge.client import Client
+    >>> client = Client("http://127.0.0.1:8000", timeout_s=5)
 
-client = Client("http://127.0.0.1:8000")
-print(client.predict("photo.jpg")["action"])
+What it gives is typed, see `har_edge.replies`: `client.predict("photo.jpg").action`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,43 @@ import secrets
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from har_edge.errors import ServerError
+from har_edge.replies import (
+    Answer,
+    EventPage,
+    EventRecord,
+    Health,
+    Live,
+    Message,
+    ModelFacts,
+    PredictionRecord,
+    StatusRecord,
+    Told,
+)
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+# What the stream tells, by the names of its kinds; others may come with later servers.
+MESSAGES: dict[str, type[Message]] = {
+    "prediction": PredictionRecord,
+    "action_started": EventRecord,
+    "action_ended": EventRecord,
+    "status": StatusRecord,
+}
+
+Reply = TypeVar("Reply", bound=Told)
+
+
+@dataclass(frozen=True)
+class _Classes(Told):
+    """The actions that the model knows."""
+
+    classes: list[str]
 
 
 class Client:
@@ -40,9 +69,7 @@ class Client:
         self._token = os.environ.get("HAR_TOKEN") if token is None else token
         self._timeout_s = timeout_s
 
-    def predict(
-        self, file: str | os.PathLike[str] | bytes, *, top_k: int | None = None
-    ) -> dict[str, Any]:
+    def predict(self, file: str | os.PathLike[str] | bytes, *, top_k: int | None = None) -> Answer:
         """Recognise a picture or a clip.
 
         Args:
@@ -50,7 +77,7 @@ class Client:
             top_k: Actions to list; all if None.
 
         Returns:
-            `action`, `confidence` and `all_predictions`; for a clip `timeline` and `events`, too.
+            What it shows; of a clip with `timeline` and `events`.
 
         Raises:
             ServerError: if the server cannot be reached or refuses the file.
@@ -65,41 +92,40 @@ class Client:
         body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
         query = {} if top_k is None else {"top_k": top_k}
         kind = f"multipart/form-data; boundary={boundary}"
-        return self._json("/predict", query, body, {"Content-Type": kind})
+        return self._ask(Answer, "/predict", query, body, {"Content-Type": kind})
 
-    def health(self) -> dict[str, Any]:
+    def health(self) -> Health:
         """Whether the server runs, and whether it wants a token."""
-        return self._json("/health")
+        return self._ask(Health, "/health")
 
     def classes(self) -> list[str]:
         """The actions that its model knows."""
-        classes: list[str] = self._json("/classes")["classes"]
-        return classes
+        return self._ask(_Classes, "/classes").classes
 
-    def model(self) -> dict[str, Any]:
+    def model(self) -> ModelFacts:
         """All that its model file says of itself."""
-        return self._json("/model")
+        return self._ask(ModelFacts, "/model")
 
-    def live(self) -> dict[str, Any]:
+    def live(self) -> Live:
         """What its live source shows now."""
-        return self._json("/live")
+        return self._ask(Live, "/live")
 
-    def events(self, *, after: int = 0) -> Iterator[dict[str, Any]]:
+    def events(self, *, after: int = 0) -> Iterator[EventRecord]:
         """All events that the server keeps with ids above `after`, oldest first."""
         following: int | None = after
         while following is not None:
-            page = self._json("/events", {"after": following, "limit": 1000})
-            yield from page["events"]
-            following = page["next_after"]
+            page = self._ask(EventPage, "/events", {"after": following, "limit": 1000})
+            yield from page.events
+            following = page.next_after
 
-    def stream(self, *, after: int | None = None) -> Iterator[dict[str, Any]]:
+    def stream(self, *, after: int | None = None) -> Iterator[Message]:
         """Predictions, events and states of its live source as they come, until the server ends.
 
         Args:
             after: First tell the events with ids above this.
 
         Yields:
-            The values of each message, with its kind as `kind`.
+            `PredictionRecord`, `EventRecord` and `StatusRecord`; which one, its `kind` says, too.
         """
         headers = {} if after is None else {"Last-Event-ID": str(after)}
         kind = ""
@@ -108,35 +134,45 @@ class Client:
                 name, _, value = raw.decode().rstrip("\n").partition(": ")
                 if name == "event":
                     kind = value
-                elif name == "data":
-                    yield {"kind": kind, **json.loads(value)}
+                elif name == "data" and kind in MESSAGES:
+                    yield self._read(MESSAGES[kind], value)
 
-    def _json(
+    def _ask(
         self,
+        reply: type[Reply],
         path: str,
-        query: dict[str, Any] | None = None,
+        query: Mapping[str, int] | None = None,
         body: bytes | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> dict[str, Any]:
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
         with self._open(path, query, body, headers) as response:
             try:
-                answer: dict[str, Any] = json.loads(response.read())
-            except (ValueError, OSError, HTTPException) as error:
-                raise ServerError(
-                    f"{self.url} should answer in JSON. Received something else or half of it: "
-                    f"{error}. Check that har-edge serves there."
-                ) from error
-        return answer
+                content = response.read()
+            except (OSError, HTTPException) as error:
+                raise self._unreadable(error) from error
+        return self._read(reply, content)
+
+    def _read(self, reply: type[Reply], content: str | bytes) -> Reply:
+        try:
+            return reply.read(json.loads(content))
+        except (ValueError, TypeError) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> ServerError:
+        return ServerError(
+            f"{self.url} should answer in JSON. Received something else or half of it: "
+            f"{error}. Check that har-edge serves there."
+        )
 
     def _open(
         self,
         path: str,
-        query: dict[str, Any] | None = None,
+        query: Mapping[str, int] | None = None,
         body: bytes | None = None,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> HTTPResponse:
         text = f"?{urllib.parse.urlencode(query)}" if query else ""
-        request = urllib.request.Request(self.url + path + text, body, headers or {})
+        request = urllib.request.Request(self.url + path + text, body, dict(headers or {}))
         if self._token:
             request.add_header("Authorization", f"Bearer {self._token}")
         try:

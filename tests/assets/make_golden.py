@@ -13,7 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from har_edge.machine.golden import GOLDEN, golden_numbers
+from har_edge.machine.golden import (
+    GOLDEN,
+    ONNX_VARIANTS,
+    TFLITE_VARIANTS,
+    golden_key,
+    golden_numbers,
+    variant_model,
+)
 from har_edge.model.loaded import load_model
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "edge"))
@@ -35,7 +42,9 @@ def main() -> None:
         golden[name] = [round(float(p), 6) for p in model.classify_clip(np.asarray(frames))]
     text = json.dumps(golden, indent=2) + "\n"
     (HERE / "golden.json").write_text(text, encoding="utf-8")
-    numbers = {name: golden_numbers(load_model(name)) for name in BUNDLED}
+    variants = [variant_model(variant) for variant in (*TFLITE_VARIANTS, *ONNX_VARIANTS)]
+    models = [load_model(model) for model in (*BUNDLED, *variants)]
+    numbers = {golden_key(model): golden_numbers(model) for model in models}
     GOLDEN.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
 
 

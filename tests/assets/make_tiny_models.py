@@ -1,10 +1,11 @@
 """Make the tiny model files beside this script; needs the convert extra.
 
-    PYTHONPATH=benchmarks python tests/assets/make_tiny_models.py
+    python tests/assets/make_tiny_models.py
 
 Untrained, 32 x 32 pixels, three labels: enough to test everything that is not accuracy, in
-kilobytes. `tiny` takes four frames and comes in every variant; `tiny-still` takes one, and comes in
-one graph for MediaPipe too, as benchmarks/mediapipe_model.py makes it.
+kilobytes. `tiny` takes four frames and comes in every variant. `har-edge doctor` runs it, so it
+lies in the package, and links here lead to it. `tiny-still` takes one, and comes in one graph for
+MediaPipe too, as har_convert.tflite.mediapipe makes it.
 """
 
 from pathlib import Path
@@ -15,13 +16,13 @@ import keras
 import numpy as np
 
 from har_convert.audit.audit import read_min_runtime
+from har_convert.clip import LabelledClip
 from har_convert.onnx.export import OPSET
 from har_convert.recipe import VARIANTS, Recipe
-from har_convert.run_folder import LabelledClip
+from har_convert.tflite.mediapipe import make
 from har_convert.worker import Maker
 from har_edge.model.file import pack_model_file, pack_onnx_file
 from har_edge.model.spec import ClipSpec, ModelSpec
-from mediapipe_model import make
 
 HERE = Path(__file__).parent
 CLIP = ClipSpec(num_frames=4, frame_rate_hz=5.0, height=32, width=32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from har_benchmarks.plan.data import Item
-from har_benchmarks.results.results import Report
+from har_benchmarks.results.document import Report
 from tests.conftest import moving_square, write_video
 from tests.support.tiny import measure, tiny_plan
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from har_convert.calibration import DEFAULT_FRAMES, load_calibration
-from har_convert.run_folder import LabelledClip
+from har_convert.clip import LabelledClip
 from har_edge.errors import DataError, SourceError
 from har_edge.frames.opencv import import_cv2
 from har_edge.model.spec import ClipSpec, ModelSpec
@@ -90,6 +90,25 @@ def test_manifest_without_splits(data: Path) -> None:
     assert classes_of(load_calibration(data / "list.csv", spec_of())) == {"dark": 20}
 
 
+def test_manifest_from_another_root(data: Path, tmp_path: Path) -> None:
+    rows = [f"dark/{i}.png,dark" for i in range(20)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *rows]), encoding="utf-8")
+    clip = load_calibration(tmp_path / "list.csv", spec_of(), root=data)
+    assert classes_of(clip) == {"dark": 20}
+    with pytest.raises(DataError, match=r"list\.csv, line 2: there is no file .*--root"):
+        load_calibration(tmp_path / "list.csv", spec_of())
+
+
+def test_the_training_part_of_a_run(data: Path, tmp_path: Path) -> None:
+    rows = [f"{label}/{i}.png,{label},{'train' if i < 6 else 'val'}" for label in LABELS
+            for i in range(6 if label == "light" else 12)]  # fmt: skip
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "split.csv").write_text("\n".join(["path,label,split", *rows]), encoding="utf-8")
+    (run / "config.toml").write_text(f'data = "{data}"\n', encoding="utf-8")
+    assert classes_of(load_calibration(run, spec_of())) == {"dark": 6, "grey": 6, "light": 6}
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -148,6 +167,23 @@ def test_window_of_a_clip(tmp_path: Path) -> None:
     levels = clip.frames[clip.windows][..., 0, 0, 0].astype(int)
     assert np.abs(np.diff(levels, axis=1) - 10).max() <= 4  # MJPEG is not exact
     assert len(set(levels[:, 0].tolist())) > 1  # not always a clip's beginning
+
+
+def test_only_the_span_of_a_clip_is_used(tmp_path: Path) -> None:
+    """Brightness rises by 10 a frame, 5 frames a second: 1 s to 3 s is 50 to 150."""
+    cv2 = import_cv2()
+    writer = cv2.VideoWriter(
+        str(tmp_path / "clip.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 5.0, (16, 16)
+    )
+    for i in range(20):
+        writer.write(np.full((16, 16, 3), 10 * i, np.uint8))
+    writer.release()
+    rows = ["path,label,start_s,end_s", *(f"clip.avi,{label},1,3" for label in LABELS)]
+    (tmp_path / "list.csv").write_text("\n".join(rows), encoding="utf-8")
+    clip = load_calibration(tmp_path / "list.csv", spec_of(num_frames=8))
+    assert clip.windows.shape == (3, 8)
+    levels = clip.frames[..., 0, 0, 0].astype(int)
+    assert 46 <= levels.min() <= levels.max() <= 154
 
 
 def test_stills_for_a_model_of_clips_count_once(data: Path) -> None:

@@ -129,6 +129,20 @@ def test_bad_input_exits_1(
         assert message in capsys.readouterr().err
 
 
+def test_a_manifest_calibrates_from_its_root(
+    run_folder: Path, stills: Path, tmp_path: Path, har_convert: RunCommand
+) -> None:
+    rows = [f"{label}/{i}.png,{label}" for label in ("red", "green", "blue") for i in range(6)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *rows]), encoding="utf-8")
+    choice = ("--int8", "--calibration", "list.csv", "--max-accuracy-drop", "100")
+    result = har_convert(run_folder, *choice, "--root", stills)
+    assert result.returncode == 0, result.stderr
+    assert "preparing the weights for 8 bits on 18 frames" in result.stderr
+    result = har_convert(run_folder, *choice)
+    assert result.returncode == 1
+    assert "list.csv, line 2: there is no file" in result.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

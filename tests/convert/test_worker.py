@@ -34,6 +34,7 @@ RunCommand = Callable[..., "CompletedProcess[str]"]
             data="data",
             calibration="more",
             calibration_frames=7,
+            calibration_root="elsewhere",
             limit=3,
             recipes=(Recipe("onnx"), Recipe("int8", ("a", "b"), float_classify=True)),
             reference=False,
@@ -48,9 +49,10 @@ def test_job_is_read_as_it_was_saved(job: Job, tmp_path: Path) -> None:
 
 
 def test_job_finds_its_run(run_folder: Path, stills: Path, tmp_path: Path) -> None:
-    run = Job(str(run_folder), str(tmp_path), str(stills), 9).load_run()
+    run = Job(str(run_folder), str(tmp_path), str(stills), 9, "elsewhere").load_run()
     assert (run.folder, run.data_root) == (run_folder, tmp_path)
     assert (run.calibration, run.calibration_frames) == (stills, 9)
+    assert run.calibration_root == Path("elsewhere")
     assert Job(str(run_folder)).load_run() == load_run(run_folder)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from har_benchmarks.results.results import SCHEMA_VERSION, Report
+from har_benchmarks.results.document import SCHEMA_VERSION, Report
+from har_benchmarks.results.table import Table
 from har_benchmarks.stats import median, relative_spread, summarise
 
 CALM = {
@@ -116,3 +117,8 @@ def made_report(*cases: dict[str, Any], **machine: Any) -> Report:
         "cases": list(cases),
         "sustained": None,
     }
+
+
+def made_table(*cases: dict[str, Any], **machine: Any) -> Table:
+    """A report of these cases as a table."""
+    return Table.of(made_report(*cases, **machine))

@@ -11,9 +11,11 @@ from har_benchmarks.execute.manager import carry_out
 from har_benchmarks.plan.cases import find_models, make_cases
 from har_benchmarks.plan.data import Item
 from har_benchmarks.plan.plan import Journal, Plan, Settings
+from har_benchmarks.results.build import build_report
+from har_benchmarks.results.document import Report
 from har_benchmarks.results.recommend import Constraints, recommend
-from har_benchmarks.results.results import Report, build_report
 from har_benchmarks.results.stability import find_problems
+from har_benchmarks.results.table import Table
 from har_edge.machine.facts import machine_facts
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -45,6 +47,6 @@ def measure(folder: Path, plan: Plan, **options: Any) -> Report:
     journal = Journal.create(folder, plan, machine_facts())
     carry_out(journal, note=lambda line: None, **options)
     report = build_report(journal)
-    report["problems"] = find_problems(report)
-    report["recommendations"] = recommend(report, Constraints())
+    report["problems"] = find_problems(Table.of(report))
+    report["recommendations"] = recommend(Table.of(report), Constraints())
     return report

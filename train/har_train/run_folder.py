@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.arrays import Pixels
+from har_edge.datasets import SPLITS, Sample
 from har_edge.errors import DataError, OutputError
 from har_edge.files import whole_path
 from har_edge.model.file import BUNDLED
 from har_edge.model.spec import ClipSpec
 from har_edge.paths import display_path
+from har_edge.run_folder import MODEL_NAME, root_of
 from har_edge.sources.clips import load_frames, window_indices
 from har_train.config import FitConfig, load_config, save_config
-from har_train.dataset.samples import SPLITS, Sample
-from har_train.model.keras_run import MODEL_NAME
 from har_train.reports.plots import plot_history
 from har_train.reports.tables import (
     SPAN_COLUMNS,
@@ -237,8 +237,7 @@ def _write_samples(samples: Sequence[Sample], config: FitConfig, path: Path) -> 
 
 def data_root(config: FitConfig) -> Path:
     """Folder that the paths in a run's tables start from."""
-    data = Path(config.data)
-    return Path(config.root) if config.root else data.parent if data.is_file() else data
+    return root_of(config.data, config.root)
 
 
 def representative_set(

@@ -14,15 +14,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, cast
 
+from har_benchmarks.tasks.protocol import Event
 from har_edge.errors import HarError
 from har_edge.machine.facts import machine_state
 
 WORKER = (sys.executable, "-m", "har_benchmarks.execute.worker")
 LAST_WORDS = 300  # characters of a dead worker's stderr that are worth keeping
 
-OnEvent = Callable[[Mapping[str, Any]], None]
+OnEvent = Callable[[Event], None]
+Result = dict[str, object]  # one of the records of `har_benchmarks.tasks.protocol`
 
 
 class JobError(HarError):
@@ -50,12 +52,12 @@ class Environment:
 
 
 def run_job(
-    job: Mapping[str, Any],
+    job: Mapping[str, object],
     *,
     command: Sequence[str] = WORKER,
     timeout_s: float = 120.0,
     on_event: OnEvent = lambda event: None,
-) -> tuple[dict[str, Any], Environment]:
+) -> tuple[Result, Environment]:
     """Start a worker, give it a job and wait for the result.
 
     Args:
@@ -122,7 +124,7 @@ class _Listener:
         self._pipe = process.stdout
         self._command, self._timeout_s, self._on_event = process.args, timeout_s, on_event
         self.stage = "starting"
-        self.result: dict[str, Any] | None = None
+        self.result: Result | None = None
         self.error = ""
 
     def listen(self) -> None:
@@ -142,9 +144,9 @@ class _Listener:
                     return
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
-                    self._take(json.loads(line))
+                    self._take(cast("Event", json.loads(line)))
 
-    def _take(self, event: Mapping[str, Any]) -> None:
+    def _take(self, event: Event) -> None:
         if event["event"] == "stage":
             self.stage = event["name"]
         elif event["event"] == "result":

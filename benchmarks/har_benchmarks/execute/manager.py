@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from har_benchmarks.execute.jobs import WORKER, JobError, run_job
 from har_benchmarks.plan.plan import Journal, Task, pending
 from har_benchmarks.stats import median
+from har_benchmarks.tasks.protocol import Event
 from har_edge.machine.facts import machine_state
 
 Note = Callable[[str], None]
@@ -101,12 +101,12 @@ def _do(
     journal: Journal,
     task: Task,
     command: Sequence[str],
-    samples: list[dict[str, Any]] | None = None,
+    samples: list[dict[str, object]] | None = None,
 ) -> str:
     """Do one task; returns what the user should know of it."""
     settings = journal.plan.settings
 
-    def listen(event: Mapping[str, Any]) -> None:
+    def listen(event: Event) -> None:
         if samples is not None and event["event"] == "sample":
             sample = {k: v for k, v in event.items() if k != "event"}
             samples.append({**sample, **machine_state()})
@@ -116,12 +116,12 @@ def _do(
             journal.plan.job(task), command=command, timeout_s=settings.timeout_s, on_event=listen
         )
     except JobError as error:
-        journal.add(task, error=str(error))
+        journal.add(task, {"error": str(error)})
         what = "measuring" if task.name == "timing" else task.name
         return f"{task.case.key}: {what} failed. {error}"
     if samples is not None:
         result["samples"] = samples
-    journal.add(task, result=result, environment=environment.to_record())
+    journal.add(task, {"result": result, "environment": environment.to_record()})
     return ""
 
 
@@ -129,7 +129,7 @@ def _sustain(journal: Journal, progress: Progress, command: Sequence[str]) -> No
     """Run the fastest case without a pause."""
     speeds = {}
     for case in journal.plan.cases:
-        rounds = journal.results("timing", case)
+        rounds = journal.timings(case)
         if rounds and not journal.errors(case):
             speeds[case] = median([median(r["step_ms"]) for r in rounds])
     if not speeds:

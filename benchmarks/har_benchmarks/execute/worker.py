@@ -12,13 +12,11 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from typing import TextIO
 
+from har_benchmarks.tasks.protocol import Job, LoadModel, Say
 from har_edge.errors import HarError
-from har_edge.model.loaded import Model, load_model
-
-Say = Callable[..., None]
-LoadModel = Callable[..., Model]
+from har_edge.model.loaded import load_model
 
 
 def main(load: LoadModel = load_model) -> None:
@@ -38,7 +36,7 @@ def main(load: LoadModel = load_model) -> None:
         say("error", message="The process ran out of memory. Close other programs.")
 
 
-def do(job: Mapping[str, Any], say: Say, load: LoadModel = load_model) -> dict[str, Any]:
+def do(job: Job, say: Say, load: LoadModel = load_model) -> Mapping[str, object]:
     """Do one job.
 
     Args:
@@ -46,14 +44,13 @@ def do(job: Mapping[str, Any], say: Say, load: LoadModel = load_model) -> dict[s
         say: Takes the kind of an event and its fields.
         load: See `main`.
     """
-    from har_benchmarks.tasks import accuracy
+    from har_benchmarks.tasks import accuracy, timing
     from har_benchmarks.tasks import profile as profile_ops
-    from har_benchmarks.tasks import timing as measure
 
-    tasks: dict[str, Callable[..., dict[str, Any]]] = {
-        "timing": measure.timing,
-        "end_to_end": measure.end_to_end,
-        "sustained": measure.sustained,
+    tasks: dict[str, Callable[[Job, Say, LoadModel], Mapping[str, object]]] = {
+        "timing": timing.timing,
+        "end_to_end": timing.end_to_end,
+        "sustained": timing.sustained,
         "accuracy": accuracy.answer,
         "profile": profile_ops.profile,
     }
@@ -68,7 +65,7 @@ def _own_stdout() -> TextIO:
 
 
 def _speaker(stream: TextIO) -> Say:
-    def say(event: str, **fields: Any) -> None:
+    def say(event: str, /, **fields: object) -> None:
         stream.write(json.dumps({"event": event, **fields}) + "\n")
         stream.flush()
 

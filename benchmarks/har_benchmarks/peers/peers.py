@@ -9,16 +9,26 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 
 from har_benchmarks.execute.jobs import JobError, run_job
 from har_benchmarks.execute.manager import Note
 from har_benchmarks.plan.cases import find_models
-from har_benchmarks.results.results import SCHEMA_VERSION, Report
+from har_benchmarks.results.document import (
+    SCHEMA_VERSION,
+    MachineRecord,
+    PeerRecord,
+    PeerResult,
+    PeersRecord,
+    PeerSummary,
+    Report,
+)
 from har_benchmarks.stats import summarise
+from har_benchmarks.tasks.protocol import State
 from har_edge import __version__
+from har_edge.arrays import Pixels
 from har_edge.errors import DataError, SourceError
 from har_edge.frames.sampling import FrameSampler
 from har_edge.machine.facts import machine_facts
@@ -72,7 +82,7 @@ class PeerSettings:
     timeout_s: float = 120.0
 
 
-def run_peers(video: str, settings: PeerSettings, *, note: Note) -> dict[str, Any]:
+def run_peers(video: str, settings: PeerSettings, *, note: Note) -> PeersRecord:
     """Run every peer that is there on the frames of a video.
 
     Args:
@@ -123,18 +133,18 @@ def run_peers(video: str, settings: PeerSettings, *, note: Note) -> dict[str, An
         "num_threads": settings.num_threads,
         "model": model.file,
         "sha256": model.sha256,
-        "machine": machine_facts(),
+        "machine": cast("MachineRecord", machine_facts()),
         "peers": list(rows.values()),
     }
 
 
-def read_frames(video: str, frame_rate_hz: float, most: int) -> Any:
+def read_frames(video: str, frame_rate_hz: float, most: int) -> Pixels:
     """Decode and sample the start of a video, (N, h, w, 3), uint8.
 
     Raises:
         SourceError: if it cannot be read.
     """
-    found: list[Any] = []
+    found: list[Pixels] = []
     sampler = FrameSampler(frame_rate_hz)
     with contextlib.closing(open_source(video).frames(sampler)) as frames:
         for frame in frames:
@@ -146,7 +156,7 @@ def read_frames(video: str, frame_rate_hz: float, most: int) -> Any:
     return np.stack(found)
 
 
-def _row(name: str, file: str) -> dict[str, Any]:
+def _row(name: str, file: str) -> PeerRecord:
     title, does = PEERS[name]
     missing = name in NEEDED_FILE and not file
     return {
@@ -157,12 +167,12 @@ def _row(name: str, file: str) -> dict[str, Any]:
         "status": "skipped" if missing else "ok",
         "reason": f"Give {NEEDED_FILE[name]}." if missing else "",
         "version": "",
-        "summary": {},
+        "summary": cast("PeerSummary", {}),
         "rounds": [],
     }
 
 
-def _run(name: str, row: dict[str, Any], job: Mapping[str, Any], settings: PeerSettings) -> None:
+def _run(name: str, row: PeerRecord, job: Mapping[str, object], settings: PeerSettings) -> None:
     """Run a peer once; one that fails stays out of the rounds to come."""
     shared = settings.pythons.get(SAME_PYTHON.get(name, name), sys.executable)
     command = [settings.pythons.get(name, shared), str(WORKER)]
@@ -171,15 +181,14 @@ def _run(name: str, row: dict[str, Any], job: Mapping[str, Any], settings: PeerS
             {**job, "peer": name}, command=command, timeout_s=settings.timeout_s
         )
     except (JobError, OSError) as error:
-        row.update(status="skipped", reason=str(error))
+        row["status"], row["reason"] = "skipped", str(error)
         return
-    row["version"] = result["version"]
-    row["rounds"].append({**result, "machine": environment.to_record()})
+    found = cast("PeerResult", result)
+    row["version"] = found["version"]
+    row["rounds"].append({**found, "machine": cast("State", environment.to_record())})
 
 
-def _summarise(
-    rows: Sequence[dict[str, Any]], ours: Mapping[str, Any], labels: Sequence[str]
-) -> None:
+def _summarise(rows: Sequence[PeerRecord], ours: PeerRecord, labels: Sequence[str]) -> None:
     reference = ours["rounds"][0]["answers"] if ours["rounds"] else []
     for row in rows:
         if row["status"] != "ok":
@@ -200,7 +209,7 @@ def _summarise(
         }
 
 
-def empty_report(peers: Mapping[str, Any]) -> Report:
+def empty_report(peers: PeersRecord) -> Report:
     """A report of peers alone."""
     return {
         "schema_version": SCHEMA_VERSION,

@@ -17,16 +17,32 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
-# Takes a frame, (h, w, 3) RGB uint8; gives the label it would show, or None for no label (yet).
-Step = Callable[[Any], "str | None"]
-Job = Mapping[str, Any]
+Picture = NDArray[np.uint8]  # (h, w, 3), RGB
+# Takes a frame; gives the label that the peer would show, or None for no label (yet).
+Step = Callable[[Picture], "str | None"]
 CLASSIFY = {"encode": ("frame", "features"), "classify": ("features", "probabilities")}
+
+
+class Job(TypedDict, total=False):
+    """What a peer is told: `frames` is a .npy file, of whose frames the first `skip` do not count.
+
+    `file` is the peer's own file, if it needs one.
+    """
+
+    peer: str
+    frames: str
+    skip: int
+    model: str
+    labels: list[str]
+    num_threads: int
+    file: str
 
 
 def har_edge_stream(job: Job) -> tuple[str, Step]:
@@ -38,7 +54,7 @@ def har_edge_stream(job: Job) -> tuple[str, Step]:
     model = load_model(job["model"], num_threads=job["num_threads"])
     recognizer = Recognizer(model)
 
-    def step(frame: Any) -> str | None:
+    def step(frame: Picture) -> str | None:
         prediction = recognizer.push(Frame(frame, 0.0, 0, "peer", 0.0))
         return prediction.action if prediction else None
 
@@ -52,9 +68,9 @@ def har_edge_clip(job: Job) -> tuple[str, Step]:
 
     model = load_model(job["model"], num_threads=job["num_threads"])
     clip = model.spec.clip
-    window: deque[Any] = deque(maxlen=clip.num_frames)
+    window: deque[Picture] = deque(maxlen=clip.num_frames)
 
-    def step(frame: Any) -> str | None:
+    def step(frame: Picture) -> str | None:
         window.append(resize_frame(frame, clip))
         if len(window) < clip.num_frames:
             return None
@@ -75,9 +91,9 @@ def litert_loop(job: Job) -> tuple[str, Step]:
     scale, zero_point = classify.get_input_details()["features"]["quantization"]
     out_scale, out_zero = encode.get_output_details()["features"]["quantization"]
     requantize = scale and (out_scale, out_zero) != (scale, zero_point)
-    window: deque[Any] = deque(maxlen=num_frames)
+    window: deque[NDArray[np.float32]] = deque(maxlen=num_frames)
 
-    def step(frame: Any) -> str | None:
+    def step(frame: Picture) -> str | None:
         pixels = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)[np.newaxis].astype(dtype)
         features = encode(frame=pixels)["features"][0]
         if requantize:
@@ -95,7 +111,14 @@ def litert_loop(job: Job) -> tuple[str, Step]:
     return f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}", step
 
 
-def _image_size(details: Mapping[str, Any]) -> tuple[tuple[int, int], Any]:
+class InputDetails(TypedDict):
+    """What is read of an interpreter's description of its input."""
+
+    shape: Sequence[int]
+    dtype: type[np.generic]
+
+
+def _image_size(details: InputDetails) -> tuple[tuple[int, int], type[np.generic]]:
     _, height, width, _ = details["shape"]
     return (int(width), int(height)), details["dtype"]
 
@@ -115,9 +138,9 @@ def onnxruntime_loop(job: Job) -> tuple[str, Step]:
     _, height, width, _ = encode.get_inputs()[0].shape
     dtype = np.uint8 if encode.get_inputs()[0].type == "tensor(uint8)" else np.float32
     num_frames = classify.get_inputs()[0].shape[1]
-    window: deque[Any] = deque(maxlen=num_frames)
+    window: deque[NDArray[np.float32]] = deque(maxlen=num_frames)
 
-    def step(frame: Any) -> str | None:
+    def step(frame: Picture) -> str | None:
         pixels = cv2.resize(frame, (width, height))[np.newaxis].astype(dtype)
         window.append(encode.run(None, {"frame": pixels})[0][0])
         if len(window) < num_frames:
@@ -138,9 +161,9 @@ def keras_predict(job: Job) -> tuple[str, Step]:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     model = keras.saving.load_model(job["file"], compile=False)
     _, num_frames, height, width, _ = model.input_shape
-    window: deque[Any] = deque(maxlen=num_frames)
+    window: deque[NDArray[np.float32]] = deque(maxlen=num_frames)
 
-    def step(frame: Any) -> str | None:
+    def step(frame: Picture) -> str | None:
         window.append(cv2.resize(frame, (width, height)).astype(np.float32))
         if len(window) < num_frames:
             return None
@@ -157,7 +180,7 @@ def mediapipe_pose(job: Job) -> tuple[str, Step]:
 
     pose = mediapipe.solutions.pose.Pose(model_complexity=1)
 
-    def step(frame: Any) -> str | None:
+    def step(frame: Picture) -> str | None:
         pose.process(frame)
         return None
 
@@ -176,7 +199,7 @@ def mediapipe_classifier(job: Job) -> tuple[str, Step]:
     )
     classifier = vision.ImageClassifier.create_from_options(options)
 
-    def step(frame: Any) -> str | None:
+    def step(frame: Picture) -> str | None:
         image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame)
         return str(classifier.classify(image).classifications[0].categories[0].category_name)
 
@@ -191,7 +214,7 @@ def ultralytics_classify(job: Job) -> tuple[str, Step]:
     torch.set_num_threads(job["num_threads"])
     model = ultralytics.YOLO(job["file"], task="classify")
 
-    def step(frame: Any) -> str | None:
+    def step(frame: Picture) -> str | None:
         # Arrays are taken as OpenCV gives them: BGR.
         result = model.predict(frame[..., ::-1].copy(), verbose=False)[0]
         return str(result.names[result.probs.top1])
@@ -216,7 +239,7 @@ def main() -> None:
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not disturb the protocol
 
-    def say(event: str, **fields: Any) -> None:
+    def say(event: str, **fields: object) -> None:
         stream.write(json.dumps({"event": event, **fields}) + "\n")
         stream.flush()
 
@@ -228,7 +251,7 @@ def main() -> None:
         say("error", message=f"Not installed in {sys.executable}: {error}.")
 
 
-def measure(job: Job, say: Callable[..., None]) -> dict[str, Any]:
+def measure(job: Job, say: Callable[..., None]) -> dict[str, object]:
     """Time a peer on every frame.
 
     Args:

@@ -8,10 +8,11 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from har_benchmarks.plan.cases import Case
 from har_benchmarks.plan.data import Item
+from har_benchmarks.tasks.protocol import EndToEndRound, ItemRow, Job, TimingRound
 from har_edge.errors import DataError, OutputError
 from har_edge.model.runtimes import ONNX_RUNTIME
 from har_edge.paths import display_path
@@ -98,10 +99,10 @@ class Plan:
         if self.items:
             yield from (Task("accuracy", case) for case in most.values())
 
-    def job(self, task: Task) -> dict[str, Any]:
+    def job(self, task: Task) -> Job:
         """What the worker of a task is told."""
         settings = self.settings
-        job: dict[str, Any] = {
+        job: Job = {
             "task": task.name,
             "model": task.case.facts.path,
             "backend": task.case.backend,
@@ -138,9 +139,18 @@ class Plan:
         return cls(cases, Settings(**record["settings"]), tuple(items), record["data"])
 
 
-def _item_record(item: Item) -> list[Any]:
+def _item_record(item: Item) -> ItemRow:
     end_s = None if item.end_s == float("inf") else item.end_s  # JSON knows no infinity
-    return [item.path, item.label, item.group, item.start_s, end_s]
+    return (item.path, item.label, item.group, item.start_s, end_s)
+
+
+class Entry(TypedDict, total=False):
+    """What came of a task: `result` and `environment`, or `error`."""
+
+    task: str
+    result: dict[str, object]
+    environment: dict[str, object]
+    error: str
 
 
 @dataclass
@@ -151,16 +161,16 @@ class Journal:
         path: The file.
         plan: What is to be done; in its first line.
         machine: Facts of the machine when the run began; there too.
-        entries: By the key of a task, what came of it: `result` and `environment`, or `error`.
+        entries: By the key of a task, what came of it.
     """
 
     path: Path
     plan: Plan
-    machine: Mapping[str, Any]
-    entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    machine: Mapping[str, object]
+    entries: dict[str, Entry] = field(default_factory=dict)
 
     @classmethod
-    def create(cls, folder: Path, plan: Plan, machine: Mapping[str, Any]) -> Journal:
+    def create(cls, folder: Path, plan: Plan, machine: Mapping[str, object]) -> Journal:
         """Start a journal in a new folder.
 
         Raises:
@@ -221,16 +231,23 @@ class Journal:
             os.truncate(path, len(whole))
         return journal
 
-    def add(self, task: Task, **outcome: Any) -> None:
+    def add(self, task: Task, outcome: Entry) -> None:
         """Note what came of a task."""
-        entry = {"task": task.key, **outcome}
+        entry: Entry = {"task": task.key, **outcome}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
         self.entries[task.key] = entry
 
-    def results(self, name: str, case: Case) -> list[dict[str, Any]]:
-        """What came of all tasks of this name and case that went well, in order of the rounds."""
-        found = []
+    def timings(self, case: Case) -> list[TimingRound]:
+        """The rounds of a case that went well, in order."""
+        return cast("list[TimingRound]", self._results("timing", case))
+
+    def videos(self, case: Case) -> list[EndToEndRound]:
+        """The rounds from file to action that went well, in order."""
+        return cast("list[EndToEndRound]", self._results("end_to_end", case))
+
+    def _results(self, name: str, case: Case) -> list[dict[str, object]]:
+        found: list[dict[str, object]] = []
         for number in range(self.plan.settings.rounds):
             entry = self.entries.get(Task(name, case, number).key)
             if entry and "result" in entry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from har_benchmarks.render.markdown import (
+from har_benchmarks.render.cells import (
     PEER_COLUMNS,
     PROFILE_COLUMNS,
     case_rows,
@@ -16,12 +16,12 @@ from har_benchmarks.render.markdown import (
     peers_about,
     profile_rows,
 )
-from har_benchmarks.results.results import Report, measured
-from har_benchmarks.results.text import COLUMNS, SHORT, Column, columns_of
+from har_benchmarks.render.columns import COLUMNS, SHORT, Column, columns_of
+from har_benchmarks.results.table import Table
 from har_edge.page import data_uri, render_page
 
 
-def to_html(report: Report, pictures: Sequence[tuple[str, bytes]]) -> str:
+def to_html(report: Table, pictures: Sequence[tuple[str, bytes]]) -> str:
     """Lay a report out as a page.
 
     Args:
@@ -31,17 +31,17 @@ def to_html(report: Report, pictures: Sequence[tuple[str, bytes]]) -> str:
     Raises:
         MissingExtraError: if Jinja2 is not installed.
     """
-    models = dict.fromkeys(case["model"] for case in report["cases"])
-    profiles = [(case["key"], profile_rows(case)) for case in report["cases"]]
+    models = dict.fromkeys(case.model for case in report.cases)
+    profiles = [(case.key, profile_rows(case)) for case in report.cases]
     return render_page(
         "har_benchmarks.render",
         "report",
         extra="bench",
         title=f"{' and '.join(models) or 'Peers'}: benchmark",
-        machine=machine_line(report["machine"]),
-        machine_rows=machine_rows(report["machine"]),
-        recommendations=report.get("recommendations", ()),
-        problems=report.get("problems", ()),
+        machine=machine_line(report.machine),
+        machine_rows=machine_rows(report.machine),
+        recommendations=report.recommendations,
+        problems=report.problems,
         measured=_figures(report),
         unmeasured=_unmeasured(report),
         pictures=[(title, data_uri(svg, "image/svg+xml")) for title, svg in pictures],
@@ -49,7 +49,7 @@ def to_html(report: Report, pictures: Sequence[tuple[str, bytes]]) -> str:
         profile_head=PROFILE_COLUMNS,
         profiles=[(key, rows) for key, rows in profiles if rows],
         unprofiled=missing_profiles(report),
-        version=report["har_edge"],
+        version=report.release,
     )
 
 
@@ -75,37 +75,32 @@ class _Figures:
     columns: Sequence[Column]
 
 
-def _figures(report: Report) -> _Figures | None:
-    chosen = {r["case"] for r in report.get("recommendations", ())}
-    cases = measured(report)
-    if not cases:
+def _figures(report: Table) -> _Figures | None:
+    chosen = {r["case"] for r in report.recommendations}
+    if not report.rows:
         return None
-    shown = columns_of([case["summary"] for case in cases])
+    shown = columns_of(report.rows)
     return _Figures(
-        max(int(case["summary"]["runs"]) for case in cases),
-        max(len(case["rounds"]) for case in cases),
+        max(int(row.figures.runs) for row in report.rows),
+        max(len(row.rounds) for row in report.rows),
         *case_rows(report, SHORT),
         *case_rows(report),
-        [case["key"] in chosen for case in cases],
+        [row.key in chosen for row in report.rows],
         [column for column in COLUMNS if column in shown],
     )
 
 
-def _unmeasured(report: Report) -> list[tuple[str, str, str]]:
-    rows = [
-        (case["key"], case["status"], case["reason"])
-        for case in report["cases"]
-        if case["status"] != "ok"
-    ]
+def _unmeasured(report: Table) -> list[tuple[str, str, str]]:
+    rows = [(case.key, case.status, case.reason) for case in report.cases if case.status != "ok"]
     return rows + [
-        (case["key"], "no accuracy", case["accuracy_reason"])
-        for case in report["cases"]
-        if "accuracy_reason" in case
+        (case.key, "no accuracy", case.no_accuracy)
+        for case in report.cases
+        if case.no_accuracy is not None
     ]
 
 
-def _peers(report: Report) -> dict[str, object] | None:
-    peers = report.get("peers")
+def _peers(report: Table) -> dict[str, object] | None:
+    peers = report.peers
     if not peers:
         return None
     return {

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from har_benchmarks.results.results import Report, measured
-from har_benchmarks.stats import median
+from har_benchmarks.results.table import Row, Table
 from har_edge.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ GREY = "0.45"
 Plot = tuple[str, str, "Figure"]
 
 
-def import_matplotlib() -> Any:
-    """Import matplotlib for files, without a window.
+def import_matplotlib() -> None:
+    """Make matplotlib ready to draw for files, without a window.
 
     Raises:
         MissingExtraError: if it is not installed.
@@ -37,19 +37,18 @@ def import_matplotlib() -> Any:
     except ImportError as error:
         raise MissingExtraError("bench", "matplotlib") from error
     matplotlib.use("Agg")
-    return matplotlib
 
 
-def draw_all(report: Report) -> list[Plot]:
+def draw_all(report: Table) -> list[Plot]:
     """Draw every plot that the report has figures for.
 
     Returns:
         Name (of a file), title and figure.
     """
-    if not measured(report):
+    if not report.rows:
         return []
     import_matplotlib()
-    plots: tuple[tuple[str, str, Callable[[Report], Figure | None]], ...] = (
+    plots: tuple[tuple[str, str, Callable[[Table], Figure | None]], ...] = (
         ("latency", "Latency of a step", latency),
         ("pareto", _pareto_title(report), pareto),
         ("memory", "Peak memory", memory),
@@ -76,38 +75,38 @@ def _figure(height: float) -> tuple[Figure, Axes]:
 class _Style:
     """One colour and mark for each variant of each model, the same in all plots."""
 
-    def __init__(self, cases: Sequence[Mapping[str, Any]]) -> None:
-        self._several = len({case["model"] for case in cases}) > 1
+    def __init__(self, cases: Sequence[Row]) -> None:
+        self._several = len({case.model for case in cases}) > 1
         self._names = list(dict.fromkeys(self.variant(case) for case in cases))
-        self.thread_counts = sorted({int(case["num_threads"]) for case in cases})
+        self.thread_counts = sorted({case.num_threads for case in cases})
 
-    def variant(self, case: Mapping[str, Any]) -> str:
-        return f"{case['model']} {case['variant']}" if self._several else str(case["variant"])
+    def variant(self, case: Row) -> str:
+        return f"{case.model} {case.variant}" if self._several else case.variant
 
-    def name(self, case: Mapping[str, Any]) -> str:
-        return f"{self.variant(case)} · {case['backend']} · {case['num_threads']}"
+    def name(self, case: Row) -> str:
+        return f"{self.variant(case)} · {case.backend} · {case.num_threads}"
 
-    def colour(self, case: Mapping[str, Any]) -> str:
+    def colour(self, case: Row) -> str:
         return COLOURS[self._names.index(self.variant(case)) % len(COLOURS)]
 
-    def marker(self, case: Mapping[str, Any]) -> str:
+    def marker(self, case: Row) -> str:
         return MARKERS[self._names.index(self.variant(case)) % len(MARKERS)]
 
     def line(self, num_threads: int) -> str:
         return LINES[self.thread_counts.index(num_threads) % len(LINES)]
 
 
-def _ordered(report: Report) -> tuple[list[Mapping[str, Any]], _Style]:
+def _ordered(report: Table) -> tuple[list[Row], _Style]:
     """Cases from the slowest to the fastest: drawn from below, the fastest ends on top."""
-    cases = sorted(measured(report), key=lambda case: -case["summary"]["p50_ms"])
-    return list(cases), _Style(measured(report))
+    cases = sorted(report.rows, key=lambda case: -case.figures.p50_ms)
+    return cases, _Style(report.rows)
 
 
-def latency(report: Report) -> Figure:
+def latency(report: Table) -> Figure:
     """Boxes of the steps: quartiles, whiskers from the 1st to the 99th percentile."""
     cases, style = _ordered(report)
     figure, axis = _figure(1.1 + 0.28 * len(cases))
-    samples = [[ms for r in case["rounds"] for ms in r["step_ms"]] for case in cases]
+    samples = [case.steps_ms for case in cases]
     boxes = axis.boxplot(
         samples, orientation="horizontal", whis=(1, 99), showfliers=False, widths=0.6,
         patch_artist=True, medianprops={"color": "black"},
@@ -116,7 +115,7 @@ def latency(report: Report) -> Figure:
         box.set(facecolor=style.colour(case), alpha=0.75)
     for row, case in enumerate(cases, start=1):
         end = float(np.percentile(samples[row - 1], 99))
-        axis.annotate(f"{case['summary']['p50_ms']:.2f}", (end, row), (4, 0), va="center",
+        axis.annotate(f"{case.figures.p50_ms:.2f}", (end, row), (4, 0), va="center",
                       textcoords="offset points", color=GREY, fontsize=8)  # fmt: skip
     axis.set_yticks(range(1, len(cases) + 1), [style.name(case) for case in cases])
     axis.set_xlim(0, 1.15 * max(float(np.percentile(steps, 99)) for steps in samples))
@@ -125,33 +124,33 @@ def latency(report: Report) -> Figure:
     return figure
 
 
-def _has_accuracy(cases: Sequence[Mapping[str, Any]]) -> bool:
-    return any(case["summary"].get("accuracy") is not None for case in cases)
+def _has_accuracy(cases: Sequence[Row]) -> bool:
+    return any(case.figures.accuracy is not None for case in cases)
 
 
-def _pareto_title(report: Report) -> str:
-    return "Accuracy, latency, size" if _has_accuracy(measured(report)) else "Latency and size"
+def _pareto_title(report: Table) -> str:
+    return "Accuracy, latency, size" if _has_accuracy(report.rows) else "Latency and size"
 
 
-def pareto(report: Report) -> Figure:
+def pareto(report: Table) -> Figure:
     """Accuracy over latency, area by size; the line joins what nothing else beats.
 
     Size over latency where no accuracy was measured.
     """
     cases, style = _ordered(report)
     accurate = _has_accuracy(cases)
-    key, factor = ("accuracy", 100.0) if accurate else ("size_bytes", 1e-6)
-    cases = [case for case in cases if case["summary"].get(key) is not None]
+    worth = [_worth(case, accurate=accurate) for case in cases]
+    cases = [case for case, value in zip(cases, worth, strict=True) if value is not None]
     figure, axis = _figure(4.0)
-    x = np.array([case["summary"]["p50_ms"] for case in cases])
-    y = np.array([case["summary"][key] * factor for case in cases])
+    x = np.array([case.figures.p50_ms for case in cases])
+    y = np.array([value for value in worth if value is not None])
     for case, left, up in zip(cases, x, y, strict=True):
-        area = 25 + 12 * case["summary"]["size_bytes"] / 1e6
+        area = 25 + 12 * (case.figures.size_bytes or 0) / 1e6
         axis.scatter(left, up, s=area, c=style.colour(case), marker=style.marker(case), alpha=0.75,
                      edgecolors="black", linewidths=0.6)  # fmt: skip
-    if len({case["num_threads"] for case in cases}) > 1:
+    if len({case.num_threads for case in cases}) > 1:
         for case, left, up in zip(cases, x, y, strict=True):
-            axis.annotate(f"{case['num_threads']}", (left, up), (7, 5), textcoords="offset points",
+            axis.annotate(f"{case.num_threads}", (left, up), (7, 5), textcoords="offset points",
                           color=GREY, fontsize=8)  # fmt: skip
     best = front(x, y if accurate else -y)
     axis.plot(x[best], y[best], color=GREY, linewidth=1, linestyle="--", zorder=1)
@@ -164,7 +163,15 @@ def pareto(report: Report) -> Figure:
     return figure
 
 
-def front(cost: Any, worth: Any) -> list[int]:
+def _worth(case: Row, *, accurate: bool) -> float | None:
+    """Accuracy in per cent, or size in MB where none was measured."""
+    value = case.figures.accuracy if accurate else case.figures.size_bytes
+    if value is None:
+        return None
+    return value * (100.0 if accurate else 1e-6)
+
+
+def front(cost: NDArray[np.float64], worth: NDArray[np.float64]) -> list[int]:
     """Number the points that no other beats in both, from the cheapest on."""
     order = sorted(range(len(cost)), key=lambda i: (cost[i], -worth[i]))
     best: list[int] = []
@@ -174,9 +181,7 @@ def front(cost: Any, worth: Any) -> list[int]:
     return best
 
 
-def _legend(
-    axis: Axes, cases: Sequence[Mapping[str, Any]], style: _Style, *, threads: bool = False
-) -> None:
+def _legend(axis: Axes, cases: Sequence[Row], style: _Style, *, threads: bool = False) -> None:
     """Name the variants, and where lines tell them apart the numbers of threads."""
     first = {style.variant(case): case for case in cases}
     handles: list[Artist] = [
@@ -197,15 +202,15 @@ def _threads(count: int) -> str:
     return f"{count} thread" if count == 1 else f"{count} threads"
 
 
-def memory(report: Report) -> Figure | None:
+def memory(report: Table) -> Figure | None:
     """Peak memory of each process, the part from before the model was loaded in grey."""
     cases, style = _ordered(report)
-    cases = [case for case in cases if case["summary"]["peak_memory_bytes"]]
+    cases = [case for case in cases if case.figures.peak_memory_bytes]
     if not cases:
         return None
     figure, axis = _figure(0.9 + 0.28 * len(cases))
-    before = np.array([(c["summary"]["memory_before_bytes"] or 0) / 1e6 for c in cases])
-    peak = np.array([c["summary"]["peak_memory_bytes"] / 1e6 for c in cases])
+    before = np.array([(c.figures.memory_before_bytes or 0) / 1e6 for c in cases])
+    peak = np.array([(c.figures.peak_memory_bytes or 0) / 1e6 for c in cases])
     rows = np.arange(len(cases))
     axis.barh(rows, before, 0.6, color="0.75")
     axis.barh(rows, peak - before, 0.6, left=before, color=[style.colour(c) for c in cases],
@@ -220,19 +225,19 @@ def memory(report: Report) -> Figure | None:
     return figure
 
 
-def threads(report: Report) -> Figure | None:
+def threads(report: Table) -> Figure | None:
     """Latency over the number of threads, beside what perfect scaling would give."""
     cases, style = _ordered(report)
-    counts = sorted({case["num_threads"] for case in cases})
+    counts = sorted({case.num_threads for case in cases})
     if len(counts) < 2:
         return None
     figure, axis = _figure(3.6)
-    lines: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for case in sorted(cases, key=lambda c: int(c["num_threads"])):
-        lines.setdefault((style.variant(case), case["backend"]), []).append(case)
+    lines: dict[tuple[str, str], list[Row]] = {}
+    for case in sorted(cases, key=lambda c: c.num_threads):
+        lines.setdefault((style.variant(case), case.backend), []).append(case)
     for same in lines.values():
-        x = [case["num_threads"] for case in same]
-        y = [case["summary"]["p50_ms"] for case in same]
+        x = [case.num_threads for case in same]
+        y = [case.figures.p50_ms for case in same]
         colour, marker = style.colour(same[0]), style.marker(same[0])
         axis.plot(x, y, color=colour, marker=marker)
         ideal = [y[0] * x[0] / n for n in x]
@@ -245,18 +250,18 @@ def threads(report: Report) -> Figure | None:
     return figure
 
 
-def warmup(report: Report) -> Figure:
+def warmup(report: Table) -> Figure:
     """The first steps after loading, against the median step: median over the rounds."""
     cases, style = _ordered(report)
     figure, axis = _figure(3.6)
     for case in cases:
         runs = [
-            [r["first_encode_ms"] + r["first_classify_ms"], *r["warmup_ms"]] for r in case["rounds"]
+            [r["first_encode_ms"] + r["first_classify_ms"], *r["warmup_ms"]] for r in case.rounds
         ]
         length = min(map(len, runs))
-        curve = np.median([run[:length] for run in runs], axis=0) / case["summary"]["p50_ms"]
+        curve = np.median([run[:length] for run in runs], axis=0) / case.figures.p50_ms
         axis.plot(range(1, length + 1), curve, color=style.colour(case),
-                  linestyle=style.line(case["num_threads"]), marker=style.marker(case),
+                  linestyle=style.line(case.num_threads), marker=style.marker(case),
                   markersize=3, linewidth=1)  # fmt: skip
     axis.axhline(1, color=GREY, linewidth=0.8)
     _legend(axis, cases, style, threads=True)
@@ -267,16 +272,17 @@ def warmup(report: Report) -> Figure:
     return figure
 
 
-def rounds(report: Report) -> Figure | None:
+def rounds(report: Table) -> Figure | None:
     """Each round's median against the case's own: what all cases share is the machine."""
     cases, style = _ordered(report)
-    if max(len(case["rounds"]) for case in cases) < 2:
+    if max(len(case.rounds) for case in cases) < 2:
         return None
     figure, axis = _figure(3.6)
     for case in cases:
-        x = [r["round"] + 1 for r in case["rounds"]]
-        y = [100 * (median(r["step_ms"]) / case["summary"]["p50_ms"] - 1) for r in case["rounds"]]
-        axis.plot(x, y, color=style.colour(case), linestyle=style.line(case["num_threads"]),
+        medians_ms = case.round_medians_ms
+        x = [number + 1 for number in medians_ms]
+        y = [100 * (ms / case.figures.p50_ms - 1) for ms in medians_ms.values()]
+        axis.plot(x, y, color=style.colour(case), linestyle=style.line(case.num_threads),
                   marker=style.marker(case), markersize=3, linewidth=0.8, alpha=0.8)  # fmt: skip
     _legend(axis, cases, style, threads=True)
     axis.locator_params(axis="x", integer=True)
@@ -285,9 +291,9 @@ def rounds(report: Report) -> Figure | None:
     return figure
 
 
-def sustained(report: Report) -> Figure | None:
+def sustained(report: Table) -> Figure | None:
     """Latency and temperature of the run without a pause."""
-    found = report.get("sustained")
+    found = report.sustained
     if not found or not found["samples"]:
         return None
     figure, axis = _figure(3.4)
@@ -297,9 +303,10 @@ def sustained(report: Report) -> Figure | None:
     axis.set_xlabel(f"minutes of {found['case']}")
     axis.set_ylabel("p50 of a step (ms)", color=COLOURS[0])
     heat = [sample["temperature_c"] for sample in found["samples"]]
-    if all(value is not None for value in heat):
+    known = [value for value in heat if value is not None]
+    if len(known) == len(heat):
         other = axis.twinx()
-        other.plot(minutes, heat, color=COLOURS[5], linestyle="--")
+        other.plot(minutes, known, color=COLOURS[5], linestyle="--")
         other.set_ylabel("temperature (°C)", color=COLOURS[5])
         other.spines[["top"]].set_visible(False)
     return figure

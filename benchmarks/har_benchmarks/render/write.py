@@ -6,9 +6,11 @@ import io
 from pathlib import Path
 
 from har_benchmarks.render.html import to_html
-from har_benchmarks.render.markdown import to_csv, to_markdown
+from har_benchmarks.render.markdown import to_markdown
 from har_benchmarks.render.plots import draw_all
-from har_benchmarks.results.results import REPORT_NAME, Report, to_json
+from har_benchmarks.render.text import to_csv
+from har_benchmarks.results.document import REPORT_NAME, Report, to_json
+from har_benchmarks.results.table import Table
 from har_edge.errors import OutputError
 from har_edge.files import open_whole
 from har_edge.paths import display_path
@@ -16,11 +18,12 @@ from har_edge.paths import display_path
 PNG_DPI = 160
 
 
-def write_report(report: Report, folder: Path) -> None:
+def write_report(report: Report, table: Table, folder: Path) -> None:
     """Write report.json, report.md, report.csv, report.html and a PNG for each plot.
 
     Args:
         report: What `build_report` gave, with what was added to it.
+        table: The same as a table, from which all but the JSON is laid out.
         folder: Where to; files of an earlier call are replaced.
 
     Raises:
@@ -32,16 +35,16 @@ def write_report(report: Report, folder: Path) -> None:
     pictures: list[tuple[str, bytes]] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, title, figure in draw_all(report):
+        for name, title, figure in draw_all(table):
             svg = io.BytesIO()
             figure.savefig(svg, format="svg", metadata={"Date": None})
             figure.savefig(folder / f"{name}.png", dpi=PNG_DPI)
             pyplot.close(figure)
             pictures.append((title, svg.getvalue()))
         texts = {
-            "report.md": to_markdown(report),
-            "report.csv": to_csv(report),
-            "report.html": to_html(report, pictures),
+            "report.md": to_markdown(table),
+            "report.csv": to_csv(table),
+            "report.html": to_html(table, pictures),
             # Last: who sees it knows that the rest is there.
             REPORT_NAME: to_json(report),
         }

@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from har_benchmarks.render.markdown import machine_line, table
-from har_benchmarks.results.results import Report, measured
-from har_benchmarks.results.text import NONE, megabytes, milliseconds, points
-from har_benchmarks.stats import Interval, median, needed_rounds, paired_ratio
+from har_benchmarks.results.table import Row, Table
+from har_benchmarks.stats import Interval, needed_rounds, paired_ratio
 
 # What two runs of the same thing differ by on a calm machine, whatever their rounds say: their
 # processes get other memory, the machine has another day. Measured: see README, "Compare".
@@ -49,22 +46,22 @@ class Comparison:
     verdict: str
     regression: bool
     same_file: bool
-    base_memory_bytes: int | None
-    new_memory_bytes: int | None
+    base_memory_bytes: float | None
+    new_memory_bytes: float | None
     base_accuracy: float | None
     new_accuracy: float | None
 
-    def to_record(self) -> dict[str, Any]:
+    def to_record(self) -> dict[str, object]:
         """Turn into plain values; an endless interval has no ends."""
-        record = asdict(self)
+        record: dict[str, object] = asdict(self)
         if not math.isfinite(self.high):
             record["low"] = record["high"] = None
         return record
 
 
 def compare(
-    base: Report,
-    new: Report,
+    base: Table,
+    new: Table,
     *,
     threshold: float = 0.05,
     level: float = 0.95,
@@ -77,7 +74,7 @@ def compare(
     so that many cases raise no more false alarms than one.
 
     Args:
-        base, new: Reports.
+        base, new: The tables of two reports.
         threshold: Slow-down that is no regression yet, 0.05 for 5 %.
         level: Confidence over all cases.
         margin: Difference of two runs of the same thing that is no news.
@@ -85,44 +82,33 @@ def compare(
     Returns:
         A row for each shared case, in the order of `base`.
     """
-    others = {case["key"]: case for case in measured(new)}
-    pairs = [(case, others[case["key"]]) for case in measured(base) if case["key"] in others]
+    pairs = [(row, new.by_key[row.key]) for row in base.rows if row.key in new.by_key]
     each = 1 - (1 - level) / max(1, len(pairs))
     return [_compare(a, b, threshold, each, margin) for a, b in pairs]
 
 
-def _compare(
-    base: Mapping[str, Any],
-    new: Mapping[str, Any],
-    threshold: float,
-    level: float,
-    margin: float,
-) -> Comparison:
-    first, second = _by_round(base), _by_round(new)
+def _compare(base: Row, new: Row, threshold: float, level: float, margin: float) -> Comparison:
+    first, second = base.round_medians_ms, new.round_medians_ms
     shared = sorted(first.keys() & second.keys())
     ratio = paired_ratio([first[n] for n in shared], [second[n] for n in shared], level=level)
     verdict = _verdict(ratio, len(shared), level, margin)
-    old, now = base["summary"], new["summary"]
+    old, now = base.figures, new.figures
     return Comparison(
-        key=base["key"],
-        base_ms=old["p50_ms"],
-        new_ms=now["p50_ms"],
+        key=base.key,
+        base_ms=old.p50_ms,
+        new_ms=now.p50_ms,
         ratio=ratio.value,
         low=ratio.low,
         high=ratio.high,
         rounds=len(shared),
         verdict=verdict,
         regression=verdict == "slower" and ratio.value > 1 + threshold,
-        same_file=base["sha256"] == new["sha256"],
-        base_memory_bytes=old["peak_memory_bytes"],
-        new_memory_bytes=now["peak_memory_bytes"],
-        base_accuracy=old.get("accuracy"),
-        new_accuracy=now.get("accuracy"),
+        same_file=base.sha256 == new.sha256,
+        base_memory_bytes=old.peak_memory_bytes,
+        new_memory_bytes=now.peak_memory_bytes,
+        base_accuracy=old.accuracy,
+        new_accuracy=now.accuracy,
     )
-
-
-def _by_round(case: Mapping[str, Any]) -> dict[int, float]:
-    return {r["round"]: median(r["step_ms"]) for r in case["rounds"]}
 
 
 def _verdict(ratio: Interval, rounds: int, level: float, margin: float) -> str:
@@ -133,15 +119,17 @@ def _verdict(ratio: Interval, rounds: int, level: float, margin: float) -> str:
     return "slower" if ratio.value > 1 else "faster"
 
 
-def cautions(base: Report, new: Report, rows: Sequence[Comparison], level: float) -> list[str]:
+def cautions(base: Table, new: Table, rows: Sequence[Comparison], level: float) -> list[str]:
     """List what makes a comparison say less than it seems."""
+    first: Mapping[str, object] = base.machine
+    second: Mapping[str, object] = new.machine
     found = [
-        f"{key} differs: {base['machine'].get(key)} and {new['machine'].get(key)}. Differences "
-        "may come from that; compare runs of one machine."
+        f"{key} differs: {first.get(key)} and {second.get(key)}. Differences may come from that; "
+        "compare runs of one machine."
         for key in SAME_MACHINE
-        if base["machine"].get(key) != new["machine"].get(key)
+        if first.get(key) != second.get(key)
     ]
-    packages = [report["machine"].get("packages", {}) for report in (base, new)]
+    packages = [table.machine.get("packages", {}) for table in (base, new)]
     for name in sorted(packages[0].keys() | packages[1].keys()):
         versions = [p.get(name, "none") for p in packages]
         if versions[0] != versions[1]:
@@ -149,7 +137,7 @@ def cautions(base: Report, new: Report, rows: Sequence[Comparison], level: float
     changed = [row.key for row in rows if not row.same_file]
     if changed:
         found.append(f"The model file differs in {', '.join(changed)}.")
-    only = {case["key"] for case in measured(base)} ^ {case["key"] for case in measured(new)}
+    only = base.by_key.keys() ^ new.by_key.keys()
     if only:
         found.append(f"Only in one of the runs: {', '.join(sorted(only))}.")
     if any(row.verdict == TOO_FEW for row in rows):
@@ -158,36 +146,6 @@ def cautions(base: Report, new: Report, rows: Sequence[Comparison], level: float
             f"{len(rows)} cases at {level:.0%} need {needed_rounds(each)} rounds in both runs. "
             f"Received {min(row.rounds for row in rows)}. Measure with more --rounds."
         )
-    for name, report in (("base", base), ("new", new)):
-        found += [f"In the {name} run: {p['detail']}" for p in report.get("problems", ())]
+    for name, table in (("base", base), ("new", new)):
+        found += [f"In the {name} run: {p['detail']}" for p in table.problems]
     return found
-
-
-def to_text(base: Report, new: Report, rows: Sequence[Comparison]) -> str:
-    """Lay a comparison out as Markdown."""
-    head = ("case", "verdict", "base", "new", "change", "interval", "memory", "accuracy")
-    cells = [
-        [
-            row.key,
-            "REGRESSION" if row.regression else row.verdict,
-            milliseconds(row.base_ms),
-            milliseconds(row.new_ms),
-            _change(row.ratio),
-            f"{_change(row.low)} to {_change(row.high)}" if math.isfinite(row.high) else NONE,
-            f"{megabytes(row.base_memory_bytes)} → {megabytes(row.new_memory_bytes)}",
-            _accuracy(row),
-        ]
-        for row in rows
-    ]
-    lines = [f"base: {machine_line(base['machine'])}", f"new:  {machine_line(new['machine'])}"]
-    return "\n".join([*lines, "", table(head, cells, left=2)])
-
-
-def _change(ratio: float) -> str:
-    return f"{ratio - 1:+.1%}"
-
-
-def _accuracy(row: Comparison) -> str:
-    if row.base_accuracy is None or row.new_accuracy is None:
-        return NONE
-    return points(100 * (row.new_accuracy - row.base_accuracy))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from har_benchmarks.results.results import Report, measured
+from har_benchmarks.results.document import MachineRecord, Problem
+from har_benchmarks.results.table import Row, Table
 from har_benchmarks.stats import median, summarise
+from har_benchmarks.tasks.protocol import State
 
 # Medians of rounds that differ more than this hide a difference of a few per cent.
 MAX_SPREAD = 0.05
@@ -20,29 +21,27 @@ HOT_C = 80.0  # a Raspberry Pi slows down at 80 degrees, soft limit first
 ENOUGH_ROUNDS = 4
 
 
-def find_problems(report: Report) -> list[dict[str, str]]:
+def find_problems(table: Table) -> list[Problem]:
     """List what makes a report's figures doubtful.
 
     Returns:
         Rows of `kind`, `detail` (what was seen) and `advice` (what to do), the machine's first.
     """
-    cases = measured(report)
-    states = [r["machine"] for case in cases for r in case["rounds"]]
+    cases = table.rows
+    states = [r["machine"] for case in cases for r in case.rounds]
     return [
-        *_machine_problems(report["machine"], states),
+        *_machine_problems(table.machine, states),
         *_spread(cases),
         *_drift(cases),
         *_tails(cases),
     ]
 
 
-def _problem(kind: str, detail: str, advice: str) -> dict[str, str]:
+def _problem(kind: str, detail: str, advice: str) -> Problem:
     return {"kind": kind, "detail": detail, "advice": advice}
 
 
-def _machine_problems(
-    machine: Mapping[str, Any], states: Sequence[Mapping[str, Any]]
-) -> Iterable[dict[str, str]]:
+def _machine_problems(machine: MachineRecord, states: Sequence[State]) -> Iterable[Problem]:
     governor = machine.get("governor")
     if governor not in (None, "performance"):
         yield _problem(
@@ -51,8 +50,9 @@ def _machine_problems(
             "Run: echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/"
             "scaling_governor",
         )
-    slowed = sorted({name for state in states for name in _throttled(state)})
-    events = [s["throttling"]["events"] for s in states if (s["throttling"] or {}).get("events")]
+    throttling = [state["throttling"] for state in states if state["throttling"]]
+    slowed = sorted({name for found in throttling for name in found["now"]})
+    events = [found["events"] for found in throttling if found["events"]]
     if slowed or (events and max(events) > min(events)):
         yield _problem(
             "throttling",
@@ -69,11 +69,7 @@ def _machine_problems(
     yield from _other_load(states)
 
 
-def _throttled(state: Mapping[str, Any]) -> list[str]:
-    return list((state.get("throttling") or {}).get("now", ()))
-
-
-def _other_load(states: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, str]]:
+def _other_load(states: Sequence[State]) -> Iterable[Problem]:
     others = [s["other_cores"] for s in states if s["other_cores"] is not None]
     if others and summarise(others)["p90"] > MAX_OTHER_CORES:
         yield _problem(
@@ -90,8 +86,8 @@ def _other_load(states: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, str]]
         )
 
 
-def _spread(cases: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, str]]:
-    loose = {c["key"]: c["summary"]["round_spread"] for c in cases if len(c["rounds"]) > 2}
+def _spread(cases: Sequence[Row]) -> Iterable[Problem]:
+    loose = {c.key: c.figures.round_spread for c in cases if len(c.rounds) > 2}
     loose = {key: spread for key, spread in loose.items() if spread > MAX_SPREAD}
     if loose:
         worst = max(loose, key=lambda key: loose[key])
@@ -103,14 +99,14 @@ def _spread(cases: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, str]]:
         )
 
 
-def _drift(cases: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, str]]:
+def _drift(cases: Sequence[Row]) -> Iterable[Problem]:
     """Compare the last third of the rounds with the first, case by case."""
     changes = {}
     for case in cases:
-        medians = [median(r["step_ms"]) for r in case["rounds"]]
+        medians = list(case.round_medians_ms.values())
         third = len(medians) // 3
         if len(medians) >= ENOUGH_ROUNDS and third:
-            changes[case["key"]] = median(medians[-third:]) / median(medians[:third]) - 1
+            changes[case.key] = median(medians[-third:]) / median(medians[:third]) - 1
     if not changes:
         return
     typical = median(list(changes.values()))
@@ -125,7 +121,7 @@ def _drift(cases: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, str]]:
         )
 
 
-def _drift_apart(changes: Mapping[str, float]) -> dict[str, str]:
+def _drift_apart(changes: Mapping[str, float]) -> Problem:
     """Name the cases that changed most, and the one that changed least."""
     order = sorted(changes, key=lambda key: -abs(changes[key]))
     *drifting, steady = [k for k in order[:-1] if abs(changes[k]) > MAX_DRIFT] + order[-1:]
@@ -141,8 +137,8 @@ def _drift_apart(changes: Mapping[str, float]) -> dict[str, str]:
     )
 
 
-def _tails(cases: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, str]]:
-    tails = {c["key"]: c["summary"]["p99_ms"] / c["summary"]["p50_ms"] for c in cases}
+def _tails(cases: Sequence[Row]) -> Iterable[Problem]:
+    tails = {c.key: c.figures.p99_ms / c.figures.p50_ms for c in cases}
     long = {key: tail for key, tail in tails.items() if tail > MAX_TAIL}
     if long:
         worst = max(long, key=lambda key: long[key])

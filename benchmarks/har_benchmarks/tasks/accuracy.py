@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from har_benchmarks.execute.worker import LoadModel, Say
 from har_benchmarks.stats import grouped_difference
-from har_edge.model.loaded import Model
+from har_benchmarks.tasks.protocol import Answers, Job, LoadModel, Say
+from har_edge.arrays import FloatArray
+from har_edge.model.loaded import LoadedModel
 from har_edge.sources.clips import load_frames, window_indices
 
 LEVEL = 0.95
 TOP_K = 5
 
 
-def answer(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, Any]:
+def answer(job: Job, say: Say, load: LoadModel) -> Answers:
     """Run labelled files through a model.
 
     Windows of clips follow each other by a quarter of a window; a clip's answer is the largest
     mean probability of its windows.
 
     Args:
-        job: As for `measure.timing`, with `items`: rows of path, label, group, start_s, end_s.
+        job: As for `timing.timing`, with `items`: rows of path, label, group, start_s, end_s.
         say: Takes events: `progress` after each file.
         load: Loads the model.
 
@@ -34,7 +33,7 @@ def answer(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, Any]:
     say("stage", name="loading the model")
     model = load(job["model"], backend=job["backend"], num_threads=job["num_threads"])
     labels = list(model.spec.labels)
-    found: dict[str, list[Any]] = {"right": [], "in_top5": [], "windows": []}
+    found: Answers = {"right": [], "in_top5": [], "windows": []}
     for path, label, _, start_s, end_s in job["items"]:
         say("stage", name=f"answering for {path}")
         windows = _windows(model, path, start_s, math.inf if end_s is None else end_s)
@@ -47,7 +46,7 @@ def answer(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, Any]:
     return found
 
 
-def _windows(model: Model, path: str, start_s: float, end_s: float) -> Any:
+def _windows(model: LoadedModel, path: str, start_s: float, end_s: float) -> FloatArray:
     """Probabilities of all windows of a file, (M, C)."""
     size = model.spec.clip.num_frames
     frames = load_frames(path, model.spec.clip, start_s=start_s, end_s=end_s)
@@ -57,7 +56,7 @@ def _windows(model: Model, path: str, start_s: float, end_s: float) -> Any:
 
 
 def judge(
-    answers: Mapping[str, Any], reference: Mapping[str, Any] | None, groups: list[str]
+    answers: Answers, reference: Answers | None, groups: list[str]
 ) -> dict[str, float | None]:
     """Turn answers into figures.
 

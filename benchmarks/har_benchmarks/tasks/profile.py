@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
-from har_benchmarks.execute.worker import LoadModel, Say
+from har_benchmarks.tasks.protocol import Job, LoadModel, Op, Say
 from har_edge.errors import BackendError
 from har_edge.model.file import read_model_file
 from har_edge.model.runtimes import ONNX_RUNTIME, SIGNATURES, import_runtime
@@ -22,11 +21,20 @@ NO_PROFILE = (
 )
 
 
-def profile(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, Any]:
+class ProfileEvent(TypedDict, total=False):
+    """What is read of an event of onnxruntime's profile; `dur` is in microseconds."""
+
+    cat: str
+    name: str
+    dur: float
+    args: dict[str, object]
+
+
+def profile(job: Job, say: Say, load: LoadModel) -> dict[str, list[Op]]:
     """Profile an ONNX pair.
 
     Args:
-        job: As for `measure.timing`.
+        job: As for `timing.timing`.
         say: Takes events.
         load: Not used: a session must be told to profile when it is made.
 
@@ -41,7 +49,7 @@ def profile(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, Any]
         raise BackendError(NO_PROFILE.format(job["backend"]))
     runtime = import_runtime(ONNX_RUNTIME)
     file = read_model_file(job["model"])
-    rows: list[dict[str, Any]] = []
+    rows: list[Op] = []
     for signature, network in zip(SIGNATURES, file.networks, strict=True):
         say("stage", name=f"profiling {signature}")
         with tempfile.TemporaryDirectory() as folder:
@@ -62,15 +70,15 @@ def profile(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, Any]
     return {"ops": rows}
 
 
-def op_rows(signature: str, events: list[Mapping[str, Any]], calls: int) -> list[dict[str, Any]]:
+def op_rows(signature: str, events: list[ProfileEvent], calls: int) -> list[Op]:
     """Add up a session's profile by kind of operator, the most expensive first."""
     time_ms: dict[str, float] = defaultdict(float)
     nodes: dict[str, set[str]] = defaultdict(set)
     for event in events:
-        op = event.get("args", {}).get("op_name")
-        if event.get("cat") == "Node" and op and str(event["name"]).endswith("_kernel_time"):
+        op = str(event.get("args", {}).get("op_name") or "")
+        if event.get("cat") == "Node" and op and event["name"].endswith("_kernel_time"):
             time_ms[op] += event["dur"] / 1e3 / calls
-            nodes[op].add(str(event["name"]))
+            nodes[op].add(event["name"])
     return [
         {"signature": signature, "op": op, "nodes": len(nodes[op]), "ms": round(time_ms[op], 4)}
         for op in sorted(time_ms, key=lambda op: -time_ms[op])

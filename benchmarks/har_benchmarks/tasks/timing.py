@@ -6,16 +6,15 @@ import contextlib
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from har_benchmarks.execute.worker import LoadModel, Say
-from har_edge.arrays import FloatArray
+from har_benchmarks.tasks.protocol import EndToEnd, Inference, Job, LoadModel, Say, Timing
+from har_edge.arrays import FloatArray, Pixels
 from har_edge.frames.frame import Frame
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.model.runtimes import import_runtime
 from har_edge.model.spec import ClipSpec
 from har_edge.recognition.ahead import resize_ahead
@@ -30,7 +29,7 @@ SUSTAINED_BUCKET_S = 2.0
 NEVER_S = float("inf")
 
 
-def timing(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, Any]:
+def timing(job: Job, say: Say, load: LoadModel) -> Timing:
     """Measure one round of bare inference.
 
     Args:
@@ -66,7 +65,7 @@ def timing(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, Any]:
     }
 
 
-def _bare_inference(model: Model, job: Mapping[str, Any], say: Say) -> dict[str, Any]:
+def _bare_inference(model: LoadedModel, job: Job, say: Say) -> Inference:
     """The times of a loaded model; see `timing`."""
     frames, window = _inputs(model)
 
@@ -81,16 +80,19 @@ def _bare_inference(model: Model, job: Mapping[str, Any], say: Say) -> dict[str,
         classify()
 
     say("stage", name="first inference")
-    found: dict[str, Any] = {
-        "first_encode_ms": _timed(encode),
-        "first_classify_ms": _timed(classify),
-    }
+    first_encode_ms, first_classify_ms = _timed(encode), _timed(classify)
     say("stage", name="warming up")
     part_s = job["max_secs"] / 4
-    found["warmup_ms"] = repeat(step, job["warmup_runs"], part_s)
+    warmup_ms = repeat(step, job["warmup_runs"], part_s)
     say("stage", name="measuring")
-    for name, call in (("encode_ms", encode), ("classify_ms", classify), ("step_ms", step)):
-        found[name] = repeat(call, job["num_runs"], part_s)
+    found: Inference = {
+        "first_encode_ms": first_encode_ms,
+        "first_classify_ms": first_classify_ms,
+        "warmup_ms": warmup_ms,
+        "encode_ms": repeat(encode, job["num_runs"], part_s),
+        "classify_ms": repeat(classify, job["num_runs"], part_s),
+        "step_ms": repeat(step, job["num_runs"], part_s),
+    }
     if model.spec.clip.num_frames > 1:
         clip = np.stack([next(frames) for _ in range(model.spec.clip.num_frames)])
         runs = max(2, job["num_runs"] // CLIP_SHARE)
@@ -126,7 +128,7 @@ def _short(milliseconds: float) -> float:
     return round(milliseconds, 4)
 
 
-def _inputs(model: Model) -> tuple[itertools.cycle[Any], FloatArray]:
+def _inputs(model: LoadedModel) -> tuple[itertools.cycle[Pixels], FloatArray]:
     """Frames of noise that take turns, and a window of features."""
     generator = np.random.default_rng(0)
     clip = model.spec.clip
@@ -135,7 +137,7 @@ def _inputs(model: Model) -> tuple[itertools.cycle[Any], FloatArray]:
     return itertools.cycle(frames), window
 
 
-def end_to_end(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, Any]:
+def end_to_end(job: Job, say: Say, load: LoadModel) -> EndToEnd:
     """Measure a video from file to action, as `har-edge run` runs it.
 
     Args:
@@ -150,22 +152,27 @@ def end_to_end(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, A
     say("stage", name="loading the model")
     model = load(job["model"], backend=job["backend"], num_threads=job["num_threads"])
     recognizer = Recognizer(model)
-    parts = ("decode_ms", "preprocess_ms", "encode_ms", "classify_ms", "latency_ms")
-    found: dict[str, Any] = {name: [] for name in parts}
+    found: EndToEnd = {
+        "decode_ms": [], "preprocess_ms": [], "encode_ms": [], "classify_ms": [],
+        "latency_ms": [], "frames": 0, "wall_s": 0.0,
+    }  # fmt: skip
     rate_hz = model.spec.clip.frame_rate_hz
     say("stage", name="running the video")
     started = time.perf_counter()
-    count = 0
     with frames_ahead(job["video"], rate_hz, model.spec.clip) as video_frames:
         for frame in video_frames:
             prediction = recognizer.push(frame)
-            count += 1
-            for name in parts if prediction else ():
-                found[name].append(_short(getattr(prediction, name)))
+            found["frames"] += 1
+            if prediction:
+                found["decode_ms"].append(_short(prediction.decode_ms))
+                found["preprocess_ms"].append(_short(prediction.preprocess_ms))
+                found["encode_ms"].append(_short(prediction.encode_ms))
+                found["classify_ms"].append(_short(prediction.classify_ms))
+                found["latency_ms"].append(_short(prediction.latency_ms))
             if time.perf_counter() - started > job["max_secs"]:
                 break
-    wall_s = time.perf_counter() - started
-    return {**found, "frames": count, "wall_s": round(wall_s, 4)}
+    found["wall_s"] = round(time.perf_counter() - started, 4)
+    return found
 
 
 @contextlib.contextmanager
@@ -198,7 +205,7 @@ def frames_ahead(
         yield take(lanes)
 
 
-def sustained(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, Any]:
+def sustained(job: Job, say: Say, load: LoadModel) -> dict[str, int]:
     """Run without a pause and say every few seconds how fast: heat slows machines down.
 
     Args:

@@ -1,7 +1,8 @@
 """Is this machine fit, and if not, which command makes it so?
 
 Each check looks at one thing and says what it found; none changes anything. A check fails only if
-recognition cannot work; what makes it slow, or one kind of source unusable, is a warning.
+recognition cannot work, or gives wrong answers; what makes it slow, or one kind of source unusable,
+is a warning.
 """
 
 from __future__ import annotations
@@ -13,22 +14,16 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
 
-from har_edge.errors import BackendError, HarError
 from har_edge.machine.facts import machine_facts
-from har_edge.machine.golden import TOLERANCE, check_golden
-from har_edge.model.file import BUNDLED
-from har_edge.model.loaded import load_model
-from har_edge.model.runtimes import RUNTIMES, TFLITE_RUNTIMES, import_runtime
-from har_edge.model.xnnpack import int8_delegates
+from har_edge.machine.finding import Finding, Findings
+from har_edge.machine.inference import check_models, check_runtimes, check_variants
 from har_edge.paths import cache_folder, data_folder, display_path
+from har_edge.sources.captures.devices import list_cameras
 from har_edge.table import text_table
 
-Level = Literal["ok", "warn", "fail"]
 OLDEST_PYTHON = (3, 10)
 HOT_C = 80.0  # where a Raspberry Pi begins to slow down
 MIN_MEMORY_BYTES = 200 << 20
@@ -37,7 +32,6 @@ MIN_DISK_BYTES = 200 << 20
 NOT_CAMERAS = ("bcm2835-codec", "bcm2835-isp", "rpi-hevc", "rpivid", "pispbe")
 # What the Raspberry Pi's camera ports are called; OpenCV cannot read them.
 CAMERA_PORTS = ("unicam", "rp1-cfe")
-REINSTALL = "pip install --force-reinstall har-edge"
 # Optional packages: what each is for and the command that brings it into this environment.
 OPTIONAL = {
     "simplejpeg": ("motion JPEG that is checked for damage", "pip install simplejpeg"),
@@ -47,30 +41,6 @@ OPTIONAL = {
     "onnxruntime": ("ONNX models", 'pip install "har-edge[onnx]"'),
     "tensorflow": ("training and converting", 'pip install "har-edge[train,convert]"'),
 }
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found.
-
-    Attributes:
-        topic: What was looked at.
-        level: `ok`, `warn` or `fail`.
-        text: What was found.
-        fix: A command or an act that mends it, else "".
-    """
-
-    topic: str
-    level: Level
-    text: str
-    fix: str = ""
-
-    def as_dict(self) -> dict[str, str]:
-        """As plain values for JSON."""
-        return asdict(self)
-
-
-Findings = Iterator[Finding]
 
 
 def examine(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> list[Finding]:
@@ -86,6 +56,7 @@ def examine(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> 
         lambda: check_heat(root),
         check_runtimes,
         check_models,
+        check_variants,
         lambda: check_cameras(root),
         lambda: check_display(environ),
         check_folders,
@@ -162,71 +133,11 @@ def check_heat(root: Path) -> Findings:
     yield Finding("throttling", "warn", when, fix)
 
 
-def check_runtimes() -> Findings:
-    """Each runtime: whether it loads, fits numpy and has fast 8-bit kernels."""
-    working = []
-    for name in RUNTIMES:
-        distribution = TFLITE_RUNTIMES.get(name, (name, name))[1]
-        try:
-            version = importlib.metadata.version(distribution)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        numpy_version = importlib.metadata.version("numpy")
-        if name == "tflite-runtime" and int(numpy_version.split(".")[0]) >= 2:
-            # Not imported: built against numpy 1, it may take the process with it.
-            text = f"{version} crashes with numpy {numpy_version}"
-            yield Finding(name, "warn", text, 'pip install "numpy<2", or pip uninstall it')
-            continue
-        try:
-            module = import_runtime(name)
-        except BackendError as error:
-            yield Finding(name, "warn", str(error), f"pip install --force-reinstall {distribution}")
-            continue
-        working.append(name)
-        if name == "tflite-runtime" and not int8_delegates(module, 1):
-            text = f"{version}, without XNNPACK's 8-bit kernels: int8 files run slowly"
-            yield Finding(name, "warn", text, "pip install ai-edge-litert")
-        else:
-            yield Finding(name, "ok", version)
-    if not set(working) & TFLITE_RUNTIMES.keys():
-        text = "none that runs .tflite files"
-        yield Finding("runtimes", "fail", text, "pip install ai-edge-litert")
-
-
-def check_models() -> Findings:
-    """Run the golden clip through the bundled models, and time a frame."""
-    for name in BUNDLED:
-        try:
-            model = load_model(name)
-            result = check_golden(model)
-        except HarError as error:
-            yield Finding(f"model {name}", "fail", str(error), REINSTALL)
-            continue
-        if result is None:
-            text = "no golden numbers for this file"
-            yield Finding(f"model {name}", "warn", text, REINSTALL)
-            continue
-        runtime = f"{model.backend.name} {model.backend.version}"
-        text = (
-            f"golden clip within {result.difference:.2g} (at most {TOLERANCE}) on {runtime}; "
-            f"{result.encode_ms:.1f} ms a frame, 1 thread"
-        )
-        if result.passed:
-            yield Finding(f"model {name}", "ok", text)
-            continue
-        if not result.same_tensor:
-            text += "; resizing gives other pixels"
-            fix = "pip install --force-reinstall opencv-python"
-        else:
-            fix = f"pip install --upgrade {TFLITE_RUNTIMES[model.backend.name][1]}"
-        yield Finding(f"model {name}", "fail", f"Wrong answers: {text}", fix)
-
-
 def check_cameras(
     root: Path, readable: Callable[[Path], bool] = lambda path: os.access(path, os.R_OK | os.W_OK)
 ) -> Findings:
     """Video devices with their names and rights, and what the Raspberry Pi's camera port needs."""
-    cameras = list(_video_devices(root))
+    cameras = _video_devices(root)
     ports = [n for _, n in cameras if n.startswith(CAMERA_PORTS)]
     usable = [(d, n) for d, n in cameras if not n.startswith((*NOT_CAMERAS, *CAMERA_PORTS))]
     for device, name in usable:
@@ -294,15 +205,10 @@ def format_findings(findings: list[Finding]) -> str:
     return f"{text_table(rows, align='lll')}\n{said}"
 
 
-def _video_devices(root: Path) -> Iterator[tuple[Path, str]]:
+def _video_devices(root: Path) -> list[tuple[Path, str]]:
     """Video devices with the names that their drivers give them, by number."""
-    nodes = [n for n in (root / "dev").glob("video*") if n.name[5:].isdigit()]
-    for node in sorted(nodes, key=lambda n: int(n.name[5:])):
-        try:
-            name = (root / "sys/class/video4linux" / node.name / "name").read_text().strip()
-        except OSError:
-            name = "unnamed"
-        yield node, name
+    found = list_cameras(root / "sys/class/video4linux", root / "dev")
+    return [(Path(camera.path), camera.name or "unnamed") for camera in found]
 
 
 def _cpu_flags(root: Path) -> set[str]:

@@ -3,6 +3,10 @@
 The pixels are drawn by a formula in integers. Resizing is exact integer arithmetic, so the
 tensor must be equal to the bit. Kernels of other processors and runtimes round differently;
 probabilities may differ by `TOLERANCE`, and the most probable action may not.
+
+Beside the bundled models, one small network is run in every variant: a runtime may be right with
+int8 files and wrong with others. It is untrained and its actions mean nothing, so that only the
+difference counts, but being small it differs less.
 """
 
 from __future__ import annotations
@@ -18,9 +22,15 @@ import numpy as np
 
 from har_edge.arrays import FloatArray, Pixels
 from har_edge.frames.preprocess import resize_frame
-from har_edge.model.loaded import Model
+from har_edge.model.file import ONNX_SUFFIXES
+from har_edge.model.loaded import LoadedModel
+from har_edge.model.spec import Variant
 
-GOLDEN = Path(__file__).parents[1] / "model" / "bundled" / "golden.json"
+BUNDLED_FOLDER = Path(__file__).parents[1] / "model" / "bundled"
+GOLDEN = BUNDLED_FOLDER / "golden.json"
+# What one small network is bundled in.
+TFLITE_VARIANTS: tuple[Variant, ...] = ("float32", "float16", "dynamic", "int8")
+ONNX_VARIANTS: tuple[Variant, ...] = ("onnx", "onnx-int8")
 HEIGHT, WIDTH = 360, 480  # like a camera's, so that both steps of the resize rule are used
 # Across, down, radius, colour: of 60 pictures that were tried the one of which har15 is surest, so
 # that rounding does not decide its answer.
@@ -32,6 +42,16 @@ DISCS = (
 # int8 files differ so much between runtimes at most on nearly all held-out windows; see
 # benchmarks/reference/across-runtimes-*.json for the rest.
 TOLERANCE = 0.05
+# Of the small network: float files differ by the order of sums, float16 by what a runtime computes
+# in half precision, quantized ones by a few steps of 1/256.
+VARIANT_TOLERANCES: dict[Variant, float] = {
+    "float32": 0.001,
+    "float16": 0.01,
+    "dynamic": 0.03,
+    "int8": 0.03,
+    "onnx": 0.001,
+    "onnx-int8": 0.03,
+}
 TIMED_FRAMES = 10
 
 
@@ -57,6 +77,17 @@ class GoldenResult:
         return self.same_tensor and self.same_action and self.difference <= TOLERANCE
 
 
+def variant_model(variant: Variant) -> Path:
+    """The small network in a variant of `TFLITE_VARIANTS` or `ONNX_VARIANTS`."""
+    suffix = ONNX_SUFFIXES[0] if variant in ONNX_VARIANTS else ".tflite"
+    return BUNDLED_FOLDER / "golden" / f"tiny-{variant}{suffix}"
+
+
+def golden_key(model: LoadedModel) -> str:
+    """The name of a model's numbers among the golden ones."""
+    return f"{model.spec.name}-{model.spec.variant}"
+
+
 def draw_frames(count: int) -> Pixels:
     """Discs that move over a gradient, (count, 360, 480, 3) RGB uint8, by integers alone."""
     y, x = np.ogrid[:HEIGHT, :WIDTH]
@@ -70,7 +101,7 @@ def draw_frames(count: int) -> Pixels:
     return frames
 
 
-def golden_numbers(model: Model) -> dict[str, object]:
+def golden_numbers(model: LoadedModel) -> dict[str, object]:
     """What this machine makes of the golden clip, as plain values to be stored."""
     tensor, probabilities, _ = _run(model)
     return {
@@ -80,9 +111,9 @@ def golden_numbers(model: Model) -> dict[str, object]:
     }
 
 
-def check_golden(model: Model) -> GoldenResult | None:
+def check_golden(model: LoadedModel) -> GoldenResult | None:
     """Run the golden clip; None if there are no numbers for this model file."""
-    known = json.loads(GOLDEN.read_text(encoding="utf-8")).get(model.spec.name)
+    known = json.loads(GOLDEN.read_text(encoding="utf-8")).get(golden_key(model))
     if known is None or known["model_sha256"] != model.spec.model_sha256:
         return None
     tensor, probabilities, encode_ms = _run(model)
@@ -95,7 +126,7 @@ def check_golden(model: Model) -> GoldenResult | None:
     )
 
 
-def _run(model: Model) -> tuple[Pixels, FloatArray, float]:
+def _run(model: LoadedModel) -> tuple[Pixels, FloatArray, float]:
     clip = model.spec.clip
     tensor = np.stack([resize_frame(frame, clip) for frame in draw_frames(clip.num_frames)])
     probabilities = model.classify_clip(tensor)

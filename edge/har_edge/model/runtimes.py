@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from har_edge.arrays import FloatArray
 from har_edge.errors import BackendError
 from har_edge.model.native_log import native_log_muted
 from har_edge.model.xnnpack import int8_delegates
 
-Array = NDArray[Any]
+# Of whatever numbers a network stores.
+Array = NDArray[np.integer | np.floating]
 
 # Name -> (module with the class Interpreter, distribution). First is preferred: LiteRT is
 # maintained and the faster.
@@ -40,10 +43,47 @@ class Backend(Protocol):
         """Features (1, T, D) float32 to probabilities (1, C) float32."""
 
 
+class _Tensor(TypedDict):
+    """What is used of a tensor's details: real value = scale * (stored - zero point)."""
+
+    dtype: type[np.integer | np.floating]
+    quantization: tuple[float, int]
+
+
+class _SignatureRunner(Protocol):
+    """What is used of an interpreter's runner of one signature."""
+
+    def __call__(self, **inputs: Array) -> dict[str, Array]: ...
+    def get_input_details(self) -> dict[str, _Tensor]: ...
+    def get_output_details(self) -> dict[str, _Tensor]: ...
+
+
+class _Interpreter(Protocol):
+    """What is used of the interpreters of both packages."""
+
+    def get_signature_runner(self, signature_key: str) -> _SignatureRunner: ...
+
+
+class _OnnxInput(Protocol):
+    name: str
+    type: str
+
+
+class _OnnxSession(Protocol):
+    """What is used of onnxruntime's InferenceSession."""
+
+    def get_inputs(self) -> list[_OnnxInput]: ...
+    def get_outputs(self) -> list[_OnnxInput]: ...
+    def run(self, outputs: list[str], inputs: Mapping[str, Array]) -> list[Array]: ...
+
+
 class TfliteBackend:
     """LiteRT or tflite-runtime: two packages, one Interpreter API.
 
     Not thread-safe, like the interpreter it holds.
+
+    Attributes:
+        interpreter: The package's own interpreter, its tensors allocated.
     """
 
     def __init__(self, name: str, flatbuffer: bytes, *, num_threads: int = 1) -> None:
@@ -88,12 +128,12 @@ class TfliteBackend:
                     f"The model should have a signature {signature}({source}) -> {target}. "
                     f"Received {present}. Make the file with har-convert."
                 )
-        self._interpreter = interpreter
+        self.interpreter = interpreter
         self.encode = _runner(interpreter, "encode")
         self.classify = _runner(interpreter, "classify")
 
 
-def _runner(interpreter: Any, signature: str) -> Callable[[Array], Array]:
+def _runner(interpreter: _Interpreter, signature: str) -> Callable[[Array], Array]:
     """Wrap a signature as a function of one array, quantizing where the file asks for it."""
     source, target = SIGNATURES[signature]
     runner = interpreter.get_signature_runner(signature)
@@ -137,7 +177,7 @@ class OnnxBackend:
             ) from error
 
 
-def _onnx_runner(session: Any, source: str, target: str) -> Callable[[Array], Array]:
+def _onnx_runner(session: _OnnxSession, source: str, target: str) -> Callable[[Array], Array]:
     """Wrap a session as a function of one array."""
     (given,) = session.get_inputs()
     if (given.name, [o.name for o in session.get_outputs()]) != (source, [target]):
@@ -154,7 +194,7 @@ def _onnx_runner(session: Any, source: str, target: str) -> Callable[[Array], Ar
     return run
 
 
-def _quantizer(tensor: dict[str, Any]) -> Callable[[Array], Array]:
+def _quantizer(tensor: _Tensor) -> Callable[[Array], Array]:
     """Conversion of real values to what an input tensor stores."""
     dtype = np.dtype(tensor["dtype"])
     scale, zero_point = tensor["quantization"]
@@ -166,14 +206,14 @@ def _quantizer(tensor: dict[str, Any]) -> Callable[[Array], Array]:
         # Pixels go straight in where the file stores them as they are.
         if array.dtype == dtype and scale == 1 and zero_point == 0:
             return array
-        stored = np.rint(array * np.float32(1 / scale))
+        stored: FloatArray = np.rint(array * np.float32(1 / scale))
         stored += zero_point
         return np.clip(stored, limits.min, limits.max, out=stored).astype(dtype)
 
     return quantize
 
 
-def _dequantizer(tensor: dict[str, Any]) -> Callable[[Array], Array]:
+def _dequantizer(tensor: _Tensor) -> Callable[[Array], Array]:
     """Conversion of what an output tensor stores to real values, float32."""
     scale, zero_point = tensor["quantization"]
     if scale == 0:
@@ -181,7 +221,7 @@ def _dequantizer(tensor: dict[str, Any]) -> Callable[[Array], Array]:
     return lambda array: (array.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
 
 
-def import_runtime(name: str) -> Any:
+def import_runtime(name: str) -> ModuleType:
     """Import the module of a runtime of `RUNTIMES`.
 
     Raises:

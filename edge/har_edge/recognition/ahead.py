@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Protocol
 
+from har_edge.arrays import FloatArray, Pixels
 from har_edge.frames.frame import Frame
 from har_edge.frames.preprocess import resize_frame
-from har_edge.model.loaded import Model
-from har_edge.model.spec import ClipSpec
+from har_edge.model.spec import ClipSpec, ModelSpec
+
+
+class Encoder(Protocol):
+    """What encodes frames: a `LoadedModel`."""
+
+    spec: ModelSpec
+
+    def encode(self, pixels: Pixels) -> FloatArray:
+        """Features, (D,), of a preprocessed frame, (H, W, 3) uint8."""
 
 
 def resize_ahead(frame: Frame, clip: ClipSpec, *, keep_pixels: bool = True) -> Frame:
@@ -28,7 +38,7 @@ def resize_ahead(frame: Frame, clip: ClipSpec, *, keep_pixels: bool = True) -> F
     return replace(frame, pixels=pixels, resized=resized, preprocess_ms=preprocess_ms)
 
 
-def encode_ahead(frame: Frame, model: Model) -> Frame:
+def encode_ahead(frame: Frame, model: Encoder) -> Frame:
     """Encode a frame, so that `Recognizer.push` need not; once is enough."""
     if frame.features is not None:
         return frame

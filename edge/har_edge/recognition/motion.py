@@ -10,7 +10,7 @@ of blocks that changed by more than the noise. Why so:
 - A share does not care how strong an edge is that moves, only how large a part of the picture
   does, and one hot pixel or a flickering lamp's block is not enough.
 
-The defaults are measured, see `benchmarks/motion_gate.py`.
+The defaults are measured, see `har-bench experiment motion-gate`.
 """
 
 from __future__ import annotations

@@ -27,13 +27,13 @@ import numpy as np
 
 from har_edge.arrays import FloatArray
 from har_edge.errors import DataError
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 
 # Windows taught under this name are what is *not* an action, in the place where it was recorded:
 # a taught action must fit better than they do. It never is an answer itself.
 NOTHING = "nothing"
 # Log odds that a single taught action must overcome, and log K more where there are K of them, so
-# that three actions cost the original ones 0.4 to 0.8 points; see benchmarks/teach.py.
+# that three actions cost the original ones 0.4 to 0.8 points; see har-bench experiment teach.
 EVIDENCE = 7.0
 # Labels that stand for all that a model was not asked about. To be sure of one is no certainty that
 # a taught action would have to overcome.
@@ -202,10 +202,10 @@ class Taught:
         return found
 
 
-class TaughtModel(Model):
+class TaughtModel(LoadedModel):
     """A model that knows the taught actions too: its labels, then theirs."""
 
-    def __init__(self, model: Model, taught: Taught) -> None:
+    def __init__(self, model: LoadedModel, taught: Taught) -> None:
         super().__init__(
             model.spec.with_(labels=(*model.spec.labels, *taught.names)),
             model.path,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import uvicorn
 from fastapi import Depends, FastAPI, Request
@@ -14,20 +14,64 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.security import HTTPBearer
 
 from har_edge import __version__
+from har_edge.config import ServeConfig
+from har_edge.errors import OutputError
+from har_edge.server.build import build_services
 from har_edge.server.connections import bounded_protocol
 from har_edge.server.guard import GuardMiddleware
 from har_edge.server.head_requests import HeadMiddleware
 from har_edge.server.metrics import MetricsMiddleware
 from har_edge.server.problems import install_problem_handlers
 from har_edge.server.routes.live import live_routes
-from har_edge.server.routes.meta import model_routes, open_routes
+from har_edge.server.routes.meta import health_routes, model_routes
+from har_edge.server.routes.page import page_routes
 from har_edge.server.routes.predict import PREDICT_PATH, predict_routes
+from har_edge.server.routes.session import session_routes
+from har_edge.server.routes.streams import stream_routes
 from har_edge.server.schema import Problem
 from har_edge.server.services import Services
+from har_edge.sinks.base import Note
 
 DESCRIPTION = "Says what a person is doing, in pictures, clips and a live camera."
 # What is in hand when the server is told to stop may still be answered for so long.
 DRAIN_S = 20
+
+
+def serve(config: ServeConfig, note: Note = lambda line: None) -> None:
+    """Serve until a signal comes.
+
+    Args:
+        config: Where to listen, who may ask, and what to look at.
+        note: Takes lines for the user.
+
+    Raises:
+        HarError: if the model, the source or the address cannot be used.
+    """
+    services = build_services(config, note)
+    listener = _listen(config)
+    app = build_app(services, origins=config.allow_origins)
+    shown = f"[{config.host}]" if ":" in config.host else config.host
+    note(
+        f"har-edge serves {services.model.spec.name} on http://{shown}:"
+        f"{listener.getsockname()[1]}  (Ctrl-C ends it)"
+    )
+    # What is there now stays to the end; collecting garbage need not look through it again.
+    gc.freeze()
+    with listener:
+        Server(app, services).run(sockets=[listener])
+
+
+def build_server_app(config: ServeConfig, note: Note = lambda line: None) -> FastAPI:
+    """Put the application of a server together, for whoever runs it in a server of their own.
+
+    It starts the live source when it starts, and stops what it started when it ends; arguments
+    and errors as for `serve`. What `config` says of an address is for `serve` alone.
+
+    Example:
+        >>> build_server_app(ServeConfig()).title
+        'har-edge'
+    """
+    return build_app(build_services(config, note), origins=config.allow_origins)
 
 
 def build_app(services: Services, *, origins: tuple[str, ...] = ()) -> FastAPI:
@@ -65,9 +109,10 @@ def build_app(services: Services, *, origins: tuple[str, ...] = ()) -> FastAPI:
     bearer = [Depends(HTTPBearer(auto_error=False))] if services.guard.required else []
     guarded = [*bearer, Depends(check_token)]
     # Routes are tried in this order.
-    for routes in (predict_routes, model_routes, live_routes):
+    for routes in (predict_routes, model_routes, live_routes, stream_routes):
         app.include_router(routes(services), dependencies=guarded)
-    app.include_router(open_routes(services))
+    for router in (page_routes(), health_routes(services), session_routes(services)):
+        app.include_router(router)
     install_problem_handlers(app)
     _describe_problems(app)
     # The last one added is the first to see a request.
@@ -91,7 +136,7 @@ def _describe_problems(app: FastAPI) -> None:
     """Add the schema of problems, which no route names as its answer, to the document."""
     build = app.openapi
 
-    def openapi() -> dict[str, Any]:
+    def openapi() -> dict[str, object]:
         document = build()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas.setdefault("Problem", Problem.model_json_schema())
@@ -140,3 +185,13 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _listen(config: ServeConfig) -> socket.socket:
+    try:
+        return listen(config.host, config.port)
+    except OSError as error:
+        raise OutputError(
+            f"{config.host} port {config.port} cannot be listened on: {error.strerror}. Choose "
+            "another --port, or an address of this machine as --host."
+        ) from error

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from har_edge.durations import iso_time
 from har_edge.errors import HarError
@@ -19,12 +19,7 @@ from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import import_cv2, rgb_to_bgr
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
-from har_edge.run.lanes import SourceOpener
-from har_edge.run.runner import Run, Sinks
-from har_edge.server.answers import STAGES, ranked
-from har_edge.sinks.base import Note, Record, Shot
-from har_edge.sinks.fan_out import FanOut
-from har_edge.sinks.records import event_record, status_record
+from har_edge.sinks.base import Note, Record, Shot, Sinks
 from har_edge.sinks.totals import Totals
 from har_edge.sources.base import SourceStatus
 
@@ -111,8 +106,17 @@ def _end(queue: asyncio.Queue[Message | None]) -> None:
     queue.put_nowait(None)
 
 
+class OpenSinks(Sinks, Protocol):
+    """Sinks that the session closes: `har_edge.sinks.fan_out.FanOut`."""
+
+    totals: Totals | None
+
+    def close(self) -> object:
+        """Deliver what is left, with a time limit."""
+
+
 class LiveSession:
-    """Runs one live source and keeps what it said; the sinks of its own `Run`.
+    """Runs one live source and keeps what it said: the sinks of its own run.
 
     All methods may be called from any thread, unless they say otherwise.
 
@@ -120,29 +124,33 @@ class LiveSession:
         source: Printable name of the source.
         feed: Tells listeners.
         viewers: How many look at pictures; none are kept without.
+        stopping: Whether the run shall end.
     """
 
     def __init__(
-        self, opener: SourceOpener, build_run: Callable[[Sinks], Run], sinks: FanOut, note: Note
+        self,
+        source: str,
+        run: Callable[[LiveSession], bool],
+        sinks: OpenSinks,
+        note: Note,
     ) -> None:
         """Prepare a run.
 
         Args:
-            opener: The source.
-            build_run: Makes the run that hands on to sinks.
+            source: Its printable name.
+            run: Runs it until its end or until the session is `stopping`: the session takes what
+                the run finds and sees its frames. Returns whether the source was given up.
             sinks: Where results go beside, such as a file with totals.
             note: Takes lines for the user.
         """
-        self.source = opener.name
+        self.source = source
         self.feed = Feed()
         self.viewers = 0
         self.predictions = 0
-        self._opener = opener
+        self._run = run
         self._others = sinks
         self._note = note
-        run = build_run(self)
-        self._run = replace(run, should_stop=lambda: self._stopping, watch=self._see_frame)
-        self._stopping = False
+        self.stopping = False
         self._thread = threading.Thread(target=self._watch, name="live", daemon=True)
         self._lock = threading.Lock()
         self._status = SourceStatus(self.source, "lost", time.time(), "not opened yet")
@@ -166,7 +174,7 @@ class LiveSession:
 
     def stop(self) -> None:
         """End the run and what it writes to; waits for both."""
-        self._stopping = True
+        self.stopping = True
         if self._thread.is_alive():
             self._thread.join(STOP_TIMEOUT_S)
         self._others.close()
@@ -174,13 +182,12 @@ class LiveSession:
     def _watch(self) -> None:
         detail = "a fault ended it, see what the server printed"
         try:
-            result = self._run([self._opener])
-            detail = "it was given up" if result.failed else "it came to its end"
+            detail = "it was given up" if self._run(self) else "it came to its end"
         except HarError as error:
             detail = str(error)
             self._note(f"Error: {error}")
         finally:
-            if not self._stopping:
+            if not self.stopping:
                 self.put(SourceStatus(self.source, "ended", time.time(), detail), wait=False)
 
     # What the run hands on.
@@ -207,7 +214,7 @@ class LiveSession:
             else:
                 self._status = record
                 self._latest = None
-                message = Message("status", status_record(record))
+                message = Message("status", record.as_dict())
         if message is not None:
             self.feed.publish(message)
 
@@ -215,12 +222,12 @@ class LiveSession:
         """Let no `put` wait any longer for what is written beside."""
         self._others.hurry()
 
-    def _see_frame(self, frame: Frame, prediction: Prediction | None) -> bool:
+    def see_frame(self, frame: Frame, prediction: Prediction | None) -> bool:
         """Forget the answer to what was before a gap, when the window starts anew after it."""
         if frame.after_gap and prediction is None and self._latest is not None:
             with self._lock:
                 self._latest = None
-                message = Message("status", status_record(replace(self._status, at_s=time.time())))
+                message = Message("status", replace(self._status, at_s=time.time()).as_dict())
             self.feed.publish(message)
         return True
 
@@ -244,32 +251,16 @@ class LiveSession:
 
     def _prediction_record(self, prediction: Prediction) -> dict[str, Any]:
         return {
-            "source": prediction.source,
-            "action": prediction.action,
-            "confidence": round(prediction.confidence, 4),
-            "all_predictions": ranked(prediction, TOP_K),
-            **self._pace(prediction),
+            **prediction.as_dict(TOP_K, by_stage=True),
+            "fps": round(self._fps(), 2),
             "time": iso_time(prediction.captured_at_s or time.time()),
         }
 
-    def _pace(self, prediction: Prediction) -> dict[str, Any]:
-        return {
-            "fps": round(self._fps(), 2),
-            "latency_ms": {s: round(getattr(prediction, f"{s}_ms"), 3) for s in STAGES},
-            "age_ms": None if prediction.age_ms is None else round(prediction.age_ms, 3),
-        }
-
     def _take_event(self, event: Event) -> Message:
-        record = event_record(event)
-        kept = {
-            "id": next(self._ids),
-            **{name: record[name] for name in ("event", "source", "action", "confidence")},
-            "start_time": record.get("start_time"),
-            "end_time": record.get("end_time"),
-            "duration_s": record["duration_s"],
-        }
+        number = next(self._ids)
+        kept = {"id": number, "start_time": None, "end_time": None, **event.as_dict()}
         self._events.append(kept)
-        return Message(event.kind, kept, kept["id"])
+        return Message(event.kind, kept, number)
 
     # What the routes ask for.
 
@@ -306,16 +297,15 @@ class LiveSession:
             totals = dict(self._before.get(today, {}))
             for action, seconds in self._totals.days().get(today, {}).get(self.source, {}).items():
                 totals[action] = totals.get(action, 0.0) + seconds
-            pace: dict[str, Any] = {"fps": 0.0, "latency_ms": None, "age_ms": None}
+            said = latest.as_dict(TOP_K, by_stage=True) if latest else {"all_predictions": []}
+            names = ("action", "confidence", "all_predictions", "latency_ms", "age_ms")
             since_s = time.time() - HISTORY_S
             return {
                 "source": self.source,
                 "state": self._status.state,
                 "detail": self._status.detail,
-                "action": latest.action if latest else None,
-                "confidence": round(latest.confidence, 4) if latest else None,
-                "all_predictions": ranked(latest, TOP_K) if latest else [],
-                **(self._pace(latest) if latest else pace),
+                **{name: said.get(name) for name in names},
+                "fps": round(self._fps(), 2) if latest else 0.0,
                 "totals_today": {a: round(s, 3) for a, s in totals.items()},
                 "history": [
                     (round(at_s, 3), action, round(confidence, 4))
@@ -326,7 +316,7 @@ class LiveSession:
 
     def status_message(self) -> Message:
         """The state, for a listener that has just come."""
-        return Message("status", status_record(self._status))
+        return Message("status", self._status.as_dict())
 
     def events(self, *, after: int, limit: int) -> tuple[list[dict[str, Any]], bool]:
         """Events with ids above `after`, oldest first, and whether there are more."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -21,8 +21,7 @@ from prometheus_client import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from har_edge import __version__
-from har_edge.model.loaded import Model
-from har_edge.server.live import LiveSession
+from har_edge.model.loaded import LoadedModel
 from har_edge.server.workers import Gate
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -30,10 +29,29 @@ METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"}
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
+class Watched(Protocol):
+    """What is shown of a live source; see `har_edge.server.live.LiveSession`."""
+
+    viewers: int
+
+    @property
+    def fresh(self) -> bool:
+        """Whether what was last seen is of now."""
+
+    def age_s(self) -> float:
+        """Time since the last prediction."""
+
+    def fps(self) -> float:
+        """Predictions a second, of late."""
+
+    def last_event_id(self) -> int:
+        """The id of the newest event."""
+
+
 class Metrics:
     """The figures of one server."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: LoadedModel) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
@@ -72,7 +90,7 @@ class Metrics:
         self._gauge("har_edge_uploads_in_progress", "Uploads in hand.", lambda: gate.inside)
         self._gauge("har_edge_uploads_limit", "Uploads in hand at most.", lambda: gate.limit)
 
-    def watch_live(self, live: LiveSession) -> None:
+    def watch_live(self, live: Watched) -> None:
         """Show the live source."""
         self._gauge("har_edge_live_up", "1 while its picture is of now.", lambda: live.fresh)
         self._gauge("har_edge_live_age_seconds", "Time since its last prediction.", live.age_s)

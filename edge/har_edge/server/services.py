@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from har_edge.model.loaded import Model
+from har_edge.config import RequestLimits
+from har_edge.model.loaded import LoadedModel
 from har_edge.server.answers import Answering
 from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
-from har_edge.server.uploads import Limits
+from har_edge.server.problems import ProblemError
 from har_edge.server.workers import Gate, Workers
 
 
@@ -28,7 +29,7 @@ class Services:
         live: The live source, if there is one.
     """
 
-    model: Model
+    model: LoadedModel
     workers: Workers
     answering: Answering
     uploads: Gate
@@ -38,7 +39,19 @@ class Services:
     metrics: Metrics
     live: LiveSession | None = None
 
+    def session(self) -> LiveSession:
+        """The live source.
+
+        Raises:
+            ProblemError: if there is none.
+        """
+        if self.live is None:
+            raise ProblemError(
+                404, "This server has no live source. Start it with --camera N or a stream's URL."
+            )
+        return self.live
+
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> RequestLimits:
         """What a request may cost."""
         return self.answering.limits

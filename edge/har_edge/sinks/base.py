@@ -50,6 +50,20 @@ class Sink(Protocol):
         """Finish what was taken, with a time limit of its own."""
 
 
+class Sinks(Protocol):
+    """Takes all that a run finds: `har_edge.sinks.fan_out.FanOut`, or a server's live session."""
+
+    @property
+    def want_shots(self) -> bool:
+        """Whether pictures are of use; if not, no `Shot` need be made."""
+
+    def put(self, record: Record, *, wait: bool) -> None:
+        """Take a record; `wait` is True where it must not be lost to a slow reader."""
+
+    def hurry(self) -> None:
+        """Stop waiting; called from a signal handler."""
+
+
 class TryLaterError(OutputError):
     """A record could not be taken now; the same one should be offered again.
 

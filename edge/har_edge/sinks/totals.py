@@ -163,34 +163,3 @@ def split_by_day(start_s: float, end_s: float) -> list[tuple[str, float]]:
         parts.append((_day(start_s), until_s - start_s))
         start_s = until_s
     return parts
-
-
-class Flicker:
-    """How often the answer changes: switches a minute of observed time, over all sources.
-
-    Give one the model's own predictions and another the decided ones to see what smoothing and
-    rejecting are worth.
-    """
-
-    def __init__(self) -> None:
-        self.switches = 0
-        self.observed_s = 0.0
-        self._last: dict[str, tuple[float, str]] = {}
-
-    def add(self, prediction: Prediction) -> None:
-        """Take the next prediction of a source; a time that falls counts as a gap."""
-        now_s, action = prediction.timestamp_s, prediction.action
-        last = self._last.get(prediction.source)
-        self._last[prediction.source] = (now_s, action)
-        if last is not None and now_s > last[0]:
-            self.observed_s += now_s - last[0]
-            self.switches += action != last[1]
-
-    def reset(self, source: str) -> None:
-        """Forget a source's last answer; to be called at a gap."""
-        self._last.pop(source, None)
-
-    @property
-    def per_minute(self) -> float:
-        """Switches a minute; 0 if nothing was observed."""
-        return self.switches / self.observed_s * 60 if self.observed_s else 0.0

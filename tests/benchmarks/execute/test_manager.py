@@ -15,7 +15,7 @@ import pytest
 
 from har_benchmarks.execute.manager import carry_out
 from har_benchmarks.plan.plan import Journal, Plan, pending
-from har_benchmarks.results.results import build_report
+from har_benchmarks.results.build import build_report
 from har_edge.errors import DataError, OutputError
 from tests.support.tiny import ASSETS, bad_worker, measure, tiny_plan
 

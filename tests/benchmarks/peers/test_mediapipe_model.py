@@ -14,8 +14,6 @@ import pytest
 from har_edge.model.loaded import load_model
 from tests.support.tiny import ASSETS
 
-ROOT = Path(__file__).parents[3]
-
 
 def flat_patches() -> Any:
     """Frames that the tiny model tells apart, (16, 32, 32, 3)."""
@@ -59,7 +57,7 @@ def test_it_is_made_from_the_keras_model(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.syspath_prepend(str(ASSETS))
     import make_tiny_models as tiny
 
-    from mediapipe_model import make
+    from har_convert.tflite.mediapipe import make
 
     maker = tiny.make_maker(tiny.SPEC.with_(name="tiny-still", clip=tiny.STILL_CLIP))
     frames = flat_patches()
@@ -74,7 +72,7 @@ def test_it_is_made_from_the_keras_model(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_model_of_many_frames_is_refused(tmp_path: Path) -> None:
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("needs the convert extra (TensorFlow)")
-    command = [sys.executable, str(ROOT / "benchmarks/mediapipe_model.py"), "clips"]
+    command = [sys.executable, "-m", "har_benchmarks", "experiment", "mediapipe-model", "clips"]
     done = subprocess.run(
         [*command, "--out", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
     )

@@ -14,6 +14,7 @@ import pytest
 from har_benchmarks.peers.peers import PEERS, PeerSettings, read_frames, run_peers
 from har_benchmarks.render.html import to_html
 from har_benchmarks.render.markdown import to_markdown
+from har_benchmarks.results.table import Table
 from har_edge.errors import DataError
 from har_edge.frames.preprocess import resize_frame
 from har_edge.model.file import read_model_file
@@ -132,7 +133,7 @@ def test_what_is_missing_is_named_with_its_reason(found: dict[str, Any]) -> None
 
 
 def test_the_table_joins_the_report(found: dict[str, Any]) -> None:
-    report = {**made_report(made_case()), "peers": found}
+    report = Table.of({**made_report(made_case()), "peers": found})
     rows = cells_of(to_html(report, [])).rows
     shown = {row[0] for row in rows if len(row) == 9}
     assert {"har-edge", "plain LiteRT loop"} <= shown

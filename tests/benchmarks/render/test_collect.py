@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from har_benchmarks.render.collect import fleet_page
 from har_benchmarks.results.recommend import Constraints
-from tests.support.made_up import made_case, made_report
+from har_benchmarks.results.table import Table
+from tests.support.made_up import made_case, made_table
 from tests.support.page_cells import cells_of
 
 PI_MS, PC_MS = 20.0, 2.0
 
 
-def reports() -> list[dict[str, object]]:
-    def device(board: str, scale: float) -> dict[str, object]:
-        return made_report(
+def reports() -> list[Table]:
+    def device(board: str, scale: float) -> Table:
+        return made_table(
             made_case("float32", [2 * scale] * 10, accuracy=0.8, drop_points=0.0),
             made_case("int8", [scale] * 10, accuracy=0.795, drop_points=0.5),
             board=board,

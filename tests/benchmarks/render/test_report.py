@@ -13,13 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from har_benchmarks.render.cells import case_rows
+from har_benchmarks.render.columns import COLUMNS
 from har_benchmarks.render.html import to_html
-from har_benchmarks.render.markdown import case_rows, short_table, to_csv, to_markdown
+from har_benchmarks.render.markdown import to_markdown
 from har_benchmarks.render.plots import draw_all, rounds, warmup
+from har_benchmarks.render.text import short_table, to_csv
 from har_benchmarks.render.write import write_report
-from har_benchmarks.results.results import Report, load_report
-from har_benchmarks.results.text import COLUMNS, megabytes, milliseconds, points
-from tests.support.made_up import made_case, made_report
+from har_benchmarks.results.document import Report, load_report
+from har_benchmarks.results.table import Table
+from har_benchmarks.results.text import megabytes, milliseconds, points
+from tests.support.made_up import made_case, made_table
 from tests.support.page_cells import cells_of
 
 FILES = ("report.json", "report.md", "report.csv", "report.html")
@@ -49,7 +53,7 @@ def expected(report: Report) -> list[list[str]]:
 def written(tiny_report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("matplotlib")
     folder = tmp_path_factory.mktemp("written")
-    write_report(tiny_report, folder)
+    write_report(tiny_report, Table.of(tiny_report), folder)
     return folder
 
 
@@ -138,26 +142,26 @@ def test_threads_are_told_apart_by_line_and_named() -> None:
     pytest.importorskip("matplotlib")
     cases = [made_case(threads=n, rounds_ms=[4.0 / n] * 10) for n in (1, 2)]
     for draw in (warmup, rounds):
-        figure = draw(made_report(*cases))
+        figure = draw(made_table(*cases))
         assert figure is not None
         names = [text.get_text() for text in figure.legends[0].get_texts()]
         assert names == ["int8", "1 thread", "2 threads"]
         drawn = [line for line in figure.axes[0].lines if len(line.get_xdata()) > 2]
         assert len({line.get_linestyle() for line in drawn}) == 2
-    alone = warmup(made_report(cases[0]))
+    alone = warmup(made_table(cases[0]))
     assert [text.get_text() for text in alone.legends[0].get_texts()] == ["int8"]
 
 
 def test_the_title_promises_no_accuracy_that_was_not_measured() -> None:
     pytest.importorskip("matplotlib")
-    bare, judged = made_report(made_case()), made_report(made_case(accuracy=0.9))
+    bare, judged = made_table(made_case()), made_table(made_case(accuracy=0.9))
     titles = [dict((n, t) for n, t, _ in draw_all(report)) for report in (bare, judged)]
     assert [title["pareto"] for title in titles] == ["Latency and size", "Accuracy, latency, size"]
 
 
 def test_failed_cases_are_named_and_text_cannot_break_the_page() -> None:
     bad = {**made_case("float32"), "status": "failed", "reason": "<script>alert(1)</script> | x"}
-    report = made_report(made_case(), bad)
+    report = made_table(made_case(), bad)
     html = to_html(report, [])
     assert "<script" not in html
     assert "&lt;script&gt;alert(1)" in html
@@ -168,7 +172,7 @@ def test_failed_cases_are_named_and_text_cannot_break_the_page() -> None:
 
 def test_accuracy_is_shown_with_its_interval() -> None:
     drop = {"drop_points": 0.5, "drop_low_points": -1.0, "drop_high_points": 2.5}
-    report = made_report(made_case(accuracy=0.7689, top5_accuracy=0.99, agreement=0.988, **drop))
+    report = made_table(made_case(accuracy=0.7689, top5_accuracy=0.99, agreement=0.988, **drop))
     head, (row,) = case_rows(report)
     found = dict(zip(head, row, strict=True))
     assert found["accuracy"] == "76.9%"
@@ -178,7 +182,7 @@ def test_accuracy_is_shown_with_its_interval() -> None:
 
 
 def test_several_models_get_a_column() -> None:
-    head, rows = case_rows(made_report(made_case(model="one"), made_case(model="two")))
+    head, rows = case_rows(made_table(made_case(model="one"), made_case(model="two")))
     assert head[:2] == ["model", "variant"]
     assert [row[0] for row in rows] == ["one", "two"]
 
@@ -187,14 +191,14 @@ def test_operators_are_listed_or_the_reason_is() -> None:
     with_ops, without = made_case("onnx"), made_case("int8")
     ops = [{"signature": "encode", "op": "Conv", "nodes": 52, "ms": 3.5}]
     with_ops["profile"], without["profile"] = {"ops": ops}, {"ops": [], "reason": "none here"}
-    report = made_report(with_ops, without)
+    report = made_table(with_ops, without)
     assert ["Conv", "encode", "52", "3.50 ms"] in cells_of(to_html(report, [])).rows
     assert "| Conv | encode | 52 | 3.50 ms |" in to_markdown(report)
     assert "none here" in to_markdown(report)
 
 
 def test_a_runtime_without_a_profile_is_said_once(tiny_report: Report) -> None:
-    assert to_markdown(tiny_report).count("litert gives no profile by operator") == 1
+    assert to_markdown(Table.of(tiny_report)).count("litert gives no profile by operator") == 1
 
 
 @pytest.mark.parametrize(

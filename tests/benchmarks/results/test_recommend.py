@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from har_benchmarks.results.recommend import Constraints, recommend
-from tests.support.made_up import made_case, made_report
+from tests.support.made_up import made_case, made_table
 
 ANY = Constraints()
 
 
 def choose(*cases: dict[str, object], limits: Constraints = ANY) -> tuple[str | None, str]:
-    (found,) = recommend(made_report(*cases), limits)
+    (found,) = recommend(made_table(*cases), limits)
     return found["case"], found["sentence"]
 
 
@@ -77,7 +77,7 @@ def test_a_limit_on_accuracy_wants_it_measured() -> None:
 
 
 def test_every_model_gets_its_own() -> None:
-    report = made_report(made_case(model="one"), made_case(model="two"))
+    report = made_table(made_case(model="one"), made_case(model="two"))
     assert [r["model"] for r in recommend(report, ANY)] == ["one", "two"]
     failed = {**made_case(), "status": "failed"}
-    assert recommend(made_report(failed), ANY) == []
+    assert recommend(made_table(failed), ANY) == []

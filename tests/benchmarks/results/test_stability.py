@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from har_benchmarks.results.stability import find_problems
-from tests.support.made_up import CALM, made_case, made_report
+from tests.support.made_up import CALM, made_case, made_table
 
 
 def kinds(*cases: dict[str, Any], **machine: Any) -> list[str]:
-    problems = find_problems(made_report(*cases, **machine))
+    problems = find_problems(made_table(*cases, **machine))
     assert all(p["detail"] and p["advice"] for p in problems)
     return [p["kind"] for p in problems]
 
@@ -57,7 +57,7 @@ def test_throttling_counted_while_measuring_is_seen_and_an_old_one_is_not() -> N
 
 
 def test_a_governor_that_saves_power_is_named_with_the_command() -> None:
-    (problem,) = find_problems(made_report(made_case(), governor="ondemand"))
+    (problem,) = find_problems(made_table(made_case(), governor="ondemand"))
     assert problem["kind"] == "governor"
     assert "scaling_governor" in problem["advice"]
     assert kinds(made_case(), governor=None) == []
@@ -76,24 +76,24 @@ def test_a_machine_that_gets_slower_is_seen() -> None:
 def test_cases_that_drift_apart_are_not_called_comparable() -> None:
     slower = [2.0] * 4 + [3.0] * 2 + [3.6] * 4
     together = [made_case(rounds_ms=slower), made_case("float32", [2 * ms for ms in slower])]
-    (found,) = (p for p in find_problems(made_report(*together)) if p["kind"] == "drift")
+    (found,) = (p for p in find_problems(made_table(*together)) if p["kind"] == "drift")
     assert "all cases drifted together" in found["advice"]
     apart = [made_case(rounds_ms=slower), made_case("float32", [4.0] * 10)]
-    (found,) = (p for p in find_problems(made_report(*apart)) if p["kind"] == "drift")
+    (found,) = (p for p in find_problems(made_table(*apart)) if p["kind"] == "drift")
     assert "still hold" not in found["advice"]
     assert "run again" in found["advice"]
     risen, flat = found["detail"].split(", but ")
     assert apart[0]["key"] in risen
     assert "+80" in risen or "+79" in risen
     assert apart[1]["key"] in flat
-    (alone,) = (p for p in find_problems(made_report(apart[0])) if p["kind"] == "drift")
+    (alone,) = (p for p in find_problems(made_table(apart[0])) if p["kind"] == "drift")
     assert "comparisons" not in alone["advice"]
 
 
 def test_one_case_of_many_that_drifts_is_seen() -> None:
     calm = [made_case(threads=n, rounds_ms=[4.0] * 10) for n in (1, 2, 4)]
     odd = made_case("float32", [2.0] * 5 + [3.0] * 5)
-    (found,) = (p for p in find_problems(made_report(*calm, odd)) if p["kind"] == "drift")
+    (found,) = (p for p in find_problems(made_table(*calm, odd)) if p["kind"] == "drift")
     assert odd["key"] in found["detail"]
 
 

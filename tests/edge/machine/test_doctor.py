@@ -10,19 +10,16 @@ import pytest
 
 from har_edge.machine import doctor
 from har_edge.machine.doctor import (  # fmt: skip
-    Finding,
     check_cameras,
     check_display,
     check_folders,
     check_heat,
     check_machine,
-    check_models,
     check_optional,
     check_python,
-    check_runtimes,
     format_findings,
 )
-from har_edge.model.runtimes import TFLITE_RUNTIMES
+from har_edge.machine.finding import Finding
 from tests.conftest import RunCommand
 
 
@@ -124,49 +121,6 @@ def test_python_and_architecture(version: tuple[int, ...], bits: int, levels: li
     assert [f.level for f in check_python(version, "aarch64", bits)] == levels
 
 
-def test_without_a_runtime_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> str:
-        raise importlib.metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(importlib.metadata, "version", missing)
-    (finding,) = check_runtimes()
-    assert (finding.level, finding.fix) == ("fail", "pip install ai-edge-litert")
-
-
-def test_tflite_runtime_with_numpy_2_is_not_even_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    versions = {"tflite-runtime": "2.14.0", "numpy": "2.4.6"}
-
-    def version(name: str) -> str:
-        if name not in versions:
-            raise importlib.metadata.PackageNotFoundError(name)
-        return versions[name]
-
-    monkeypatch.setattr(importlib.metadata, "version", version)
-    monkeypatch.setattr(doctor, "import_runtime", lambda name: pytest.fail(f"imported {name}"))
-    found = by_topic(check_runtimes())
-    assert found["tflite-runtime"].level == "warn"
-    assert 'pip install "numpy<2"' in found["tflite-runtime"].fix
-    assert found["runtimes"].level == "fail"
-
-
-def test_runtimes_of_this_machine() -> None:
-    found = by_topic(check_runtimes())
-    assert found.keys() & TFLITE_RUNTIMES.keys()
-    assert "fail" not in {f.level for f in found.values()}
-
-
-def test_a_bundled_model_that_is_damaged_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from har_edge.errors import ModelFileError
-
-    def broken(name: str) -> None:
-        raise ModelFileError(f"{name} was changed or damaged")
-
-    monkeypatch.setattr(doctor, "load_model", broken)
-    assert [f.level for f in check_models()] == ["fail", "fail"]
-
-
 def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HAR_CACHE_DIR", str(tmp_path / "not" / "yet"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
@@ -213,7 +167,7 @@ def test_this_machine(har_edge: RunCommand) -> None:
     findings = json.loads(result.stdout)["findings"]
     failed = [f for f in findings if f["level"] == "fail"]
     assert (result.returncode, failed) == (0, [])
-    assert {"python", "architecture", "model har15", "model clips", "camera"} <= {
+    assert {"python", "architecture", "model har15", "model clips", "variant int8", "camera"} <= {
         f["topic"] for f in findings
     }
     assert "golden clip within" in har_edge("doctor").stdout

@@ -101,7 +101,7 @@ def test_variants_agree_with_float32(name: str) -> None:
 def test_xnnpack_runs_int8_in_every_runtime(runtime: str, num_threads: int) -> None:
     """The runtimes' own kernels are slower and round in another way."""
     backend = TfliteBackend(runtime, *networks("tiny-int8.tflite"), num_threads=num_threads)
-    left = {op["op_name"] for op in backend._interpreter._get_ops_details()}
+    left = {op["op_name"] for op in backend.interpreter._get_ops_details()}
     assert "DELEGATE" in left
 
 

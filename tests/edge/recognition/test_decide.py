@@ -11,23 +11,13 @@ from har_edge.errors import SpecError
 from har_edge.model.loaded import load_model
 from har_edge.recognition.decide import Decider, parse_labels
 from har_edge.recognition.prediction import UNKNOWN, Prediction
+from tests.support.records import weighed
 
 LABELS = ("calling", "falling", "sitting")
 
 
 def prediction(at_s: float, *probabilities: float) -> Prediction:
-    return Prediction(
-        source="camera:0",
-        frame=round(at_s * 30),
-        timestamp_s=at_s,
-        probabilities=np.array(probabilities, np.float32),
-        labels=LABELS,
-        window_frames=16,
-        decode_ms=0.0,
-        preprocess_ms=0.0,
-        encode_ms=0.0,
-        classify_ms=0.0,
-    )
+    return weighed(*probabilities, at_s=at_s, labels=LABELS)
 
 
 def random_series(seed: int, count: int) -> list[Prediction]:

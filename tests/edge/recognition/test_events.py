@@ -4,37 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
-import numpy as np
 import pytest
 
 from har_edge.frames.sampling import TOLERANCE_S
 from har_edge.recognition.events import Event, EventTracker
-from har_edge.recognition.prediction import UNKNOWN, Prediction
+from har_edge.recognition.prediction import UNKNOWN
+from tests.support import records
 
 LABELS = ("falling", "running", "sitting")
-
-
-def prediction(
-    at_s: float, action: str, confidence: float = 0.8, source: str = "a", live: bool = False
-) -> Prediction:
-    probabilities = np.full(len(LABELS), (1 - confidence) / 2, np.float32)
-    probabilities[LABELS.index(action) if action in LABELS else 0] = confidence
-    return Prediction(
-        source=source,
-        frame=0,
-        timestamp_s=at_s,
-        probabilities=probabilities,
-        labels=LABELS,
-        window_frames=1,
-        decode_ms=0.0,
-        preprocess_ms=0.0,
-        encode_ms=0.0,
-        classify_ms=0.0,
-        captured_at_s=1e9 + at_s if live else None,
-        rejected=action == UNKNOWN,
-    )
+prediction = partial(records.prediction, source="a", labels=LABELS)
 
 
 def track(answers: Sequence[tuple[float, str]], min_duration_s: float) -> list[Event]:
@@ -198,7 +179,7 @@ def test_sources_do_not_touch_each_other() -> None:
 def test_live_sources_tell_the_time_of_day() -> None:
     tracker = EventTracker(0.25)
     events = [
-        e for at_s in (0.0, 0.25) for e in tracker.add(prediction(at_s, "sitting", live=True))
+        e for at_s in (0.0, 0.25) for e in tracker.add(prediction(at_s, "sitting", start_s=1e9))
     ] + tracker.end_all()
     assert [(e.start_at_s, e.end_at_s) for e in events] == [(1e9, None), (1e9, 1e9 + 0.25)]
 

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 
-import numpy as np
 import pytest
 
 from har_edge.errors import SourceError
@@ -23,43 +22,9 @@ from har_edge.run.lanes import (
     SourceOpener,
 )
 from har_edge.sources.base import FrameSource, Notify, SourceStatus
+from har_edge.testing import ScriptedSource
 
-PIXELS = np.zeros((2, 2, 3), np.uint8)
-
-
-class Scripted:
-    """A source that yields numbered frames and counts how far it was read."""
-
-    def __init__(
-        self,
-        name: str,
-        count: int,
-        *,
-        live: bool = False,
-        pace_s: float = 0.0,
-        gaps: Iterable[int] = (),
-        error: Exception | None = None,
-    ) -> None:
-        self.name, self.live, self.duration_s = name, live, None if live else float(count)
-        self.count, self.pace_s, self.gaps, self.error = count, pace_s, set(gaps), error
-        self.read = 0
-        self.closed = False
-        self.stopped = threading.Event()
-
-    def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
-        try:
-            for i in range(self.count):
-                if self.stopped.wait(self.pace_s):
-                    return
-                self.read = i + 1
-                yield Frame(PIXELS, float(i), i, self.name, 0.0, after_gap=i in self.gaps)
-            if self.error:
-                raise self.error
-        finally:
-            self.closed = True
-
-    def stop(self) -> None:
-        self.stopped.set()
+RATE_HZ = 10.0
 
 
 def opener(source: FrameSource) -> SourceOpener:
@@ -89,11 +54,11 @@ def test_files_come_whole_and_in_order(num_workers: int, prefetch: int) -> None:
         time.sleep(rng.random() / 500)  # late ones must not be overtaken
         return frame
 
-    sources = [Scripted(f"{i}.mp4", 40) for i in range(3)]
+    sources = [ScriptedSource(f"{i}.mp4", 40) for i in range(3)]
     until_s = time.monotonic() + 60  # one that waits for ever fails
     with Lanes(
         list(map(opener, sources)),
-        8.0,
+        RATE_HZ,
         work=work,
         num_workers=num_workers,
         prefetch=prefetch,
@@ -108,8 +73,8 @@ def test_files_come_whole_and_in_order(num_workers: int, prefetch: int) -> None:
 
 @pytest.mark.parametrize("prefetch", [PREFETCH_FRAMES, 30])
 def test_files_wait_for_the_taker(prefetch: int) -> None:
-    source = Scripted("a.mp4", 100)
-    with Lanes([opener(source)], 8.0, num_workers=2, prefetch=prefetch) as lanes:
+    source = ScriptedSource("a.mp4", 100)
+    with Lanes([opener(source)], RATE_HZ, num_workers=2, prefetch=prefetch) as lanes:
         items = iter(lanes)
         next(items)
         next(items)
@@ -120,21 +85,21 @@ def test_files_wait_for_the_taker(prefetch: int) -> None:
 
 
 def test_few_frames_do_not_wait_for_many() -> None:
-    class Pausing(Scripted):
+    class Pausing(ScriptedSource):
         def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
             yield from super().frames(sampler)
             self.stopped.wait(60.0)
 
     started_s = time.monotonic()
-    with Lanes([opener(Pausing("a.mp4", 1))], 8.0, prefetch=30) as lanes:
+    with Lanes([opener(Pausing("a.mp4", 1))], RATE_HZ, prefetch=30) as lanes:
         assert any(isinstance(item, Frame) for _, item in lanes)
     assert time.monotonic() - started_s < 20
 
 
 def test_live_frames_do_not_wait_and_the_newest_wins() -> None:
-    source = Scripted("camera:0", 300, live=True, pace_s=0.002)
+    source = ScriptedSource("camera:0", 300, live=True, pace_s=0.002)
     seen = []
-    with Lanes([opener(source)], 8.0) as lanes:
+    with Lanes([opener(source)], RATE_HZ) as lanes:
         for _, item in lanes:
             if isinstance(item, Frame):
                 # A slow taker: what it gets is what was read last, or the one before.
@@ -147,8 +112,8 @@ def test_live_frames_do_not_wait_and_the_newest_wins() -> None:
 
 
 def test_a_gap_outlives_the_frame_that_was_dropped() -> None:
-    source = Scripted("camera:0", 5, live=True, gaps=[2])
-    with Lanes([opener(source)], 8.0) as lanes:
+    source = ScriptedSource("camera:0", 5, live=True, gaps=[2])
+    with Lanes([opener(source)], RATE_HZ) as lanes:
         while not source.closed:
             time.sleep(0.01)
         time.sleep(0.05)
@@ -157,8 +122,8 @@ def test_a_gap_outlives_the_frame_that_was_dropped() -> None:
 
 
 def test_lanes_take_turns() -> None:
-    cameras = [Scripted(f"camera:{i}", 50, live=True, pace_s=0.004) for i in range(3)]
-    with Lanes([*map(opener, cameras), opener(Scripted("a.mp4", 50))], 8.0) as lanes:
+    cameras = [ScriptedSource(f"camera:{i}", 50, live=True, pace_s=0.004) for i in range(3)]
+    with Lanes([*map(opener, cameras), opener(ScriptedSource("a.mp4", 50))], RATE_HZ) as lanes:
         counts = {s.name: 0 for s in cameras}
         for _, item in lanes:
             if isinstance(item, Frame) and item.source in counts:
@@ -171,9 +136,9 @@ def test_a_source_that_fails_does_not_stop_the_others() -> None:
     def refuse(notify: Notify) -> FrameSource:
         raise SourceError("gone.mp4 does not exist.")
 
-    torn = Scripted("torn.mp4", 3, error=SourceError("torn.mp4 was cut short."))
+    torn = ScriptedSource("torn.mp4", 3, error=SourceError("torn.mp4 was cut short."))
     with Lanes(
-        [SourceOpener("gone.mp4", refuse), opener(torn), opener(Scripted("a", 2))], 8
+        [SourceOpener("gone.mp4", refuse), opener(torn), opener(ScriptedSource("a", 2))], RATE_HZ
     ) as lanes:
         items = list(lanes)
     closed = [(i.name, str(i.error or "")) for _, i in items if isinstance(i, Closed)]
@@ -193,18 +158,18 @@ def test_a_fault_of_ours_is_raised_and_not_swallowed(where: str) -> None:
         return frame
 
     error = ZeroDivisionError() if where == "frames" else None
-    source = Scripted("a.mp4", 10, error=error)
+    source = ScriptedSource("a.mp4", 10, error=error)
     with (
         pytest.raises(ZeroDivisionError),
-        Lanes([opener(source)], 8.0, work=work, num_workers=2) as lanes,
+        Lanes([opener(source)], RATE_HZ, work=work, num_workers=2) as lanes,
     ):
         list(lanes)
     assert source.closed
 
 
 def test_skipping_leaves_one_source_alone() -> None:
-    sources = [Scripted("a.mp4", 1000), Scripted("b.mp4", 3)]
-    with Lanes(list(map(opener, sources)), 8.0) as lanes:
+    sources = [ScriptedSource("a.mp4", 1000), ScriptedSource("b.mp4", 3)]
+    with Lanes(list(map(opener, sources)), RATE_HZ) as lanes:
         items = []
         for number, item in lanes:
             items.append((number, item))
@@ -218,17 +183,20 @@ def test_skipping_leaves_one_source_alone() -> None:
 def test_states_come_in_between() -> None:
     def open_it(notify: Notify) -> FrameSource:
         notify(SourceStatus("camera:0", "live", 0.0))
-        return Scripted("camera:0", 1, live=True)
+        return ScriptedSource("camera:0", 1, live=True)
 
-    with Lanes([SourceOpener("camera:0", open_it, apart=True)], 8.0) as lanes:
+    with Lanes([SourceOpener("camera:0", open_it, apart=True)], RATE_HZ) as lanes:
         items = list(lanes)
     assert shape(items) == ["SourceStatus", "Opened", "Frame", "Closed"]
 
 
 def test_leaving_early_ends_the_threads_and_frees_the_sources() -> None:
-    sources = [Scripted("a.mp4", 10**6), Scripted("camera:0", 10**6, live=True, pace_s=0.001)]
+    sources = [
+        ScriptedSource("a.mp4", 10**6),
+        ScriptedSource("camera:0", 10**6, live=True, pace_s=0.001),
+    ]
     before = threading.active_count()
-    with Lanes(list(map(opener, sources)), 8.0, num_workers=3) as lanes:
+    with Lanes(list(map(opener, sources)), RATE_HZ, num_workers=3) as lanes:
         for i, _ in enumerate(lanes):
             if i == 20:
                 break
@@ -237,12 +205,12 @@ def test_leaving_early_ends_the_threads_and_frees_the_sources() -> None:
 
 
 def test_sources_that_hang_are_left_behind_all_at_once() -> None:
-    class Hanging(Scripted):
+    class Hanging(ScriptedSource):
         def stop(self) -> None:
             """Do not hear it."""
 
     cameras = [Hanging(f"camera:{i}", 1, live=True, pace_s=60.0) for i in range(8)]
-    with Lanes(list(map(opener, cameras)), 8.0) as lanes:
+    with Lanes(list(map(opener, cameras)), RATE_HZ) as lanes:
         assert len(list(zip(cameras, lanes, strict=False))) == len(cameras)
         started_s = time.monotonic()
     assert time.monotonic() - started_s < 4 * STOP_TIMEOUT_S
@@ -251,19 +219,19 @@ def test_sources_that_hang_are_left_behind_all_at_once() -> None:
 
 
 def test_it_ends_when_it_shall_though_nothing_comes() -> None:
-    silent = Scripted("camera:0", 1, live=True, pace_s=60.0)
+    silent = ScriptedSource("camera:0", 1, live=True, pace_s=60.0)
     ended = threading.Event()
     threading.Timer(0.2, ended.set).start()
     started_s = time.monotonic()
-    with Lanes([opener(silent)], 8.0, should_stop=ended.is_set) as lanes:
+    with Lanes([opener(silent)], RATE_HZ, should_stop=ended.is_set) as lanes:
         assert shape(lanes) == ["Opened"]
     assert time.monotonic() - started_s < 10
 
 
 def test_files_that_come_later_follow_those_named() -> None:
     def follow(stopped: Callable[[], bool]) -> Iterator[SourceOpener]:
-        yield opener(Scripted("new.mp4", 2))
+        yield opener(ScriptedSource("new.mp4", 2))
 
-    with Lanes([opener(Scripted("a.mp4", 2))], 8.0, follow=follow) as lanes:
+    with Lanes([opener(ScriptedSource("a.mp4", 2))], RATE_HZ, follow=follow) as lanes:
         opened = [item.source.name for _, item in lanes if isinstance(item, Opened)]
     assert opened == ["a.mp4", "new.mp4"]

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from har_edge.errors import OutputError
-from har_edge.recognition.events import Event
 from har_edge.sinks import event_clips
 from har_edge.sinks import video as recording
 from har_edge.sinks.event_clips import EventClips
 from tests.edge.sinks.test_video import RATE_HZ, near, read, shot
+from tests.support import records
+
+event = partial(records.event, source="a.mp4", action="falling")
 
 
 def clips_in(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.name.startswith("har-"))
-
-
-def event(kind: str, number: int, start_s: float, end_s: float | None = None, **more: str) -> Event:
-    values = {"source": "a.mp4", "action": "falling", **more}
-    return Event(kind, number, values["source"], values["action"], start_s, end_s, 0.9)  # type: ignore[arg-type]
 
 
 def feed(sink: EventClips, start_s: float, end_s: float, **options: object) -> None:
@@ -33,9 +31,9 @@ def feed(sink: EventClips, start_s: float, end_s: float, **options: object) -> N
 def test_a_clip_holds_the_seconds_around_the_action(tmp_path: Path) -> None:
     sink = EventClips(tmp_path, RATE_HZ, padding_s=1.0, min_duration_s=0.5)
     feed(sink, 0, 10.625)
-    sink.take(event("action_started", 1, 10.0))
+    sink.take(event(1, "action_started", 10.0))
     feed(sink, 10.625, 13)
-    sink.take(event("action_ended", 1, 10.0, 12.0))
+    sink.take(event(1, "action_ended", 10.0, 12.0))
     assert clips_in(tmp_path) == []  # not before it is whole
     feed(sink, 13, 20)
     (clip,) = clips_in(tmp_path)
@@ -61,11 +59,11 @@ def test_of_a_long_action_the_beginning_is_kept(
     monkeypatch.setattr(event_clips, "MAX_CLIP_S", 5.0)
     sink = EventClips(tmp_path, RATE_HZ, padding_s=1.0)
     feed(sink, 0, 2.5)
-    sink.take(event("action_started", 1, 2.0))
+    sink.take(event(1, "action_started", 2.0))
     feed(sink, 2.5, 30)
     (clip,) = clips_in(tmp_path)
     assert len(read(clip)[1]) == (1 + 5) * 8 + 1
-    sink.take(event("action_ended", 1, 2.0, 29.0))
+    sink.take(event(1, "action_ended", 2.0, 29.0))
     sink.close()
     assert clips_in(tmp_path) == [clip]
 
@@ -73,10 +71,10 @@ def test_of_a_long_action_the_beginning_is_kept(
 def test_a_gap_and_the_end_finish_a_clip(tmp_path: Path) -> None:
     sink = EventClips(tmp_path, RATE_HZ, padding_s=1.0)
     feed(sink, 0, 2)
-    sink.take(event("action_started", 1, 1.5))
+    sink.take(event(1, "action_started", 1.5))
     sink.take(shot(9.0, after_gap=True))
     assert len(clips_in(tmp_path)) == 1
-    sink.take(event("action_started", 2, 9.0))
+    sink.take(event(2, "action_started", 9.0))
     sink.close()
     first, second = clips_in(tmp_path)
     assert len(read(first)[1]) == 12  # from 0.5 s on
@@ -89,7 +87,7 @@ def test_a_clip_that_is_lost_does_not_take_others_with_it(tmp_path: Path, lost: 
     sink = EventClips(tmp_path, RATE_HZ)
     for number, source in enumerate(("a.mp4", "b.mp4"), 1):
         feed(sink, 0, 2, source=source)
-        sink.take(event("action_started", number, 1.5, source=source))
+        sink.take(event(number, "action_started", 1.5, source=source))
     hidden = sorted(path for path in tmp_path.iterdir() if path.name.startswith("."))
     hidden[lost].unlink()
     with pytest.raises(OutputError, match="was lost"):
@@ -106,7 +104,7 @@ def test_clips_of_many_cameras_are_whole(tmp_path: Path) -> None:
             one = shot(i / 8, source=f"camera:{number}")
             sink.take(replace(one, frame=replace(one.frame, captured_s=1000.0 + i / 8)))
             if i == 16:
-                started = event("action_started", number, 1.5, source=f"camera:{number}")
+                started = event(number, "action_started", 1.5, source=f"camera:{number}")
                 sink.take(replace(started, start_at_s=1e9))
     sink.close()
     assert [len(read(path)[1]) for path in clips_in(tmp_path)] == [24 - 4] * count
@@ -116,7 +114,7 @@ def test_sources_and_names_of_all_kinds(tmp_path: Path) -> None:
     sink = EventClips(tmp_path, RATE_HZ)
     for number, source in enumerate(["../../etc/x", "rtsp://cam/1?a=b", "🙂", "é" * 200], 1):
         sink.take(shot(0.0, source=source))
-        sink.take(event("action_started", number, 0.0, source=source, action="../écrire/"))
+        sink.take(event(number, "action_started", 0.0, source=source, action="../écrire/"))
     sink.close()
     names = [path.name for path in clips_in(tmp_path)]
     assert len(names) == 4
@@ -128,7 +126,7 @@ def record_one(folder: Path, number: int, max_bytes: int) -> Path:
     before = set(clips_in(folder))
     sink = EventClips(folder, RATE_HZ, padding_s=1.0, max_bytes=max_bytes)
     feed(sink, 0, 2, size=(320, 240))
-    sink.take(event("action_started", number, 1.0))
+    sink.take(event(number, "action_started", 1.0))
     sink.close()
     (new,) = set(clips_in(folder)) - before
     os.utime(new, (number, number))
@@ -169,15 +167,15 @@ def test_clips_end_on_a_full_disk_and_begin_again_later(
 ) -> None:
     sink = EventClips(tmp_path, RATE_HZ, padding_s=1.0)
     feed(sink, 0, 2)
-    sink.take(event("action_started", 1, 1.5))
+    sink.take(event(1, "action_started", 1.5))
     monkeypatch.setattr(recording, "MIN_FREE_BYTES", 2**60)
     with pytest.raises(OutputError, match="of free disk"):
         feed(sink, 2, 20)
     feed(sink, 20, 22)  # goes on, without a clip
     with pytest.raises(OutputError, match="of free disk"):
-        sink.take(event("action_started", 2, 21.5))
+        sink.take(event(2, "action_started", 21.5))
     monkeypatch.setattr(recording, "MIN_FREE_BYTES", 0)
-    sink.take(event("action_started", 3, 21.5))
+    sink.take(event(3, "action_started", 21.5))
     sink.close()
     first, last = clips_in(tmp_path)
     assert len(read(first)[1]) == recording.CHECK_SPACE_FRAMES

@@ -11,10 +11,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from har_edge.errors import MissingExtraError, OutputError
@@ -24,6 +24,7 @@ from har_edge.sinks.mqtt import MqttSink, parse_broker
 from har_edge.sinks.queue import SinkQueue
 from har_edge.sources.base import SourceStatus
 from tests.conftest import ASSETS
+from tests.support import records
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 SOON_S = 60.0
@@ -183,25 +184,13 @@ def subscribe() -> Iterator[Callable[..., Subscriber]]:
 
 
 def event(number: int, source: str = "camera:0") -> Event:
-    return Event("action_started", number, source, "sitting", float(number), None, 0.9, 1e9)
+    return records.event(number, source=source, start_at_s=1e9)
 
 
 def prediction(action: str, source: str = "camera:0", at_s: float | None = None) -> Prediction:
-    labels = ("falling", "sitting")
-    return Prediction(
-        source=source,
-        frame=1,
-        timestamp_s=1.0,
-        probabilities=np.array([0.8, 0.2] if action == "falling" else [0.2, 0.8], np.float32),
-        labels=labels,
-        window_frames=1,
-        decode_ms=0.0,
-        preprocess_ms=0.0,
-        encode_ms=0.0,
-        classify_ms=0.0,
-        age_ms=5.0,
-        captured_at_s=time.time() if at_s is None else at_s,
-    )
+    captured_at_s = time.time() if at_s is None else at_s
+    said = records.prediction(1.0, action, 0.8, source=source)
+    return replace(said, age_ms=5.0, captured_at_s=captured_at_s)
 
 
 def open_queue(broker: Broker | Gate, notes: list[str], **options: Any) -> SinkQueue:

@@ -18,6 +18,7 @@ from har_edge.sinks import queue as module
 from har_edge.sinks.base import Record, Shot, TryLaterError
 from har_edge.sinks.queue import SinkQueue
 from har_edge.sources.base import SourceStatus
+from tests.support.records import event, status, weighed
 
 ALL = (Prediction, Event, SourceStatus, Shot)
 # Far more than any of this takes, far less than a stall.
@@ -25,30 +26,11 @@ SOON_S = 10.0
 
 
 def prediction(number: int) -> Prediction:
-    return Prediction(
-        source="a",
-        frame=number,
-        timestamp_s=number / 8,
-        probabilities=np.array([0.4, 0.6], np.float32),
-        labels=("one", "two"),
-        window_frames=1,
-        decode_ms=0.0,
-        preprocess_ms=0.0,
-        encode_ms=0.0,
-        classify_ms=0.0,
-    )
-
-
-def event(number: int) -> Event:
-    return Event("action_started", number, "a", "one", float(number), None, 0.9)
+    return weighed(0.4, 0.6, at_s=number / 8, frame=number)
 
 
 def shot(number: int) -> Shot:
     return Shot(Frame(np.zeros((2, 2, 3), np.uint8), 0.0, number, "a", 0.0), None)
-
-
-def status(number: int) -> SourceStatus:
-    return SourceStatus("a", "lost", float(number))
 
 
 class Collector:

@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from har_edge.durations import format_duration, format_time
@@ -35,23 +34,16 @@ from har_edge.sinks.stream import (
 )
 from har_edge.sources.base import SourceStatus
 from tests.conftest import ROOT
+from tests.support.records import weighed
 
 LABELS = ("falling", 'écrire, "vite"', "still")
 
 
 def prediction(*probabilities: float, frame: int = 0, source: str = "a.mp4") -> Prediction:
-    return Prediction(
-        source=source,
-        frame=frame,
-        timestamp_s=frame / 8,
-        probabilities=np.array(probabilities, np.float32),
-        labels=LABELS,
-        window_frames=16,
-        decode_ms=1.0,
-        preprocess_ms=0.25,
-        encode_ms=float(frame),
-        classify_ms=0.5,
-    )
+    at_s = frame / 8
+    said = weighed(*probabilities, at_s=at_s, frame=frame, source=source, labels=LABELS)
+    spent = {"decode_ms": 1.0, "preprocess_ms": 0.25, "encode_ms": float(frame), "classify_ms": 0.5}
+    return replace(said, window_frames=16, **spent)
 
 
 def test_json_lines_have_the_promised_fields() -> None:

@@ -1,4 +1,4 @@
-"""Time of each action a day: gaps, midnight, changes of the clocks; and flicker."""
+"""Time of each action a day: gaps, midnight, changes of the clocks."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from har_edge.recognition.prediction import Prediction
-from har_edge.sinks.totals import Flicker, Totals, split_by_day
+from har_edge.sinks.totals import Totals, split_by_day
 from har_edge.sources.base import SourceStatus
+from tests.support import records
 
-LABELS = ("falling", "sitting")
 NOON_S = datetime(2026, 3, 1, 12).timestamp()
 DAY = "2026-03-01"
+prediction = partial(records.prediction, start_s=NOON_S)
 
 
 @pytest.fixture
@@ -30,25 +31,6 @@ def time_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]
     yield use
     monkeypatch.undo()
     time.tzset()
-
-
-def prediction(
-    at_s: float, action: str = "sitting", source: str = "camera:0", start_s: float | None = NOON_S
-) -> Prediction:
-    return Prediction(
-        source=source,
-        frame=0,
-        timestamp_s=at_s,
-        probabilities=np.array([0.9, 0.1] if action == "falling" else [0.1, 0.9], np.float32),
-        labels=LABELS,
-        window_frames=1,
-        decode_ms=0.0,
-        preprocess_ms=0.0,
-        encode_ms=0.0,
-        classify_ms=0.0,
-        captured_at_s=None if start_s is None else start_s + at_s,
-        rejected=action == "unknown",
-    )
 
 
 def test_time_belongs_to_the_answer_at_its_end() -> None:
@@ -139,17 +121,3 @@ def test_format_for_the_summary() -> None:
     yesterday = f"{datetime.now() - timedelta(days=1):%Y-%m-%d}"
     totals._pending = {today: {"a": {"sitting": 1.0}}, yesterday: {"a": {"sitting": 2.0}}}
     assert totals.format().splitlines()[0] == today
-
-
-def test_flicker_counts_switches_a_minute_of_observed_time() -> None:
-    flicker = Flicker()
-    assert flicker.per_minute == 0
-    for i, action in enumerate(["sitting", "falling", "falling", "sitting", "unknown"]):
-        flicker.add(prediction(i / 2, action))
-        flicker.add(prediction(i / 2, "sitting", source="b"))
-    # Three switches in two seconds of one source and two of the other.
-    assert (flicker.switches, flicker.observed_s) == (3, 4.0)
-    assert flicker.per_minute == pytest.approx(45)
-    flicker.reset("camera:0")
-    flicker.add(prediction(100.0, "sitting"))
-    assert (flicker.switches, flicker.observed_s) == (3, 4.0)

@@ -12,10 +12,10 @@ import pytest
 from har_edge.errors import OutputError
 from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import import_cv2
-from har_edge.recognition.prediction import Prediction
 from har_edge.sinks import video as recording
 from har_edge.sinks.base import Shot
 from har_edge.sinks.video import VideoSink
+from tests.support.records import weighed
 
 RATE_HZ = 8.0
 
@@ -32,18 +32,7 @@ def shot(
     pixels = np.zeros((size[1], size[0], 3), np.uint8)
     pixels[:, size[0] // 2 :] = round(at_s * 8) % 250 if level is None else level
     frame = Frame(pixels, at_s, round(at_s * 25), source, 0.0, after_gap=after_gap)
-    prediction = Prediction(
-        source=source,
-        frame=frame.index,
-        timestamp_s=at_s,
-        probabilities=np.array([0.75, 0.25], np.float32),
-        labels=("falling", "sitting"),
-        window_frames=1,
-        decode_ms=0.0,
-        preprocess_ms=0.0,
-        encode_ms=0.0,
-        classify_ms=0.0,
-    )
+    prediction = weighed(0.75, 0.25, at_s=at_s, frame=frame.index, source=source)
     return Shot(frame, prediction)
 
 

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -17,6 +18,7 @@ from har_edge.recognition.events import Event
 from har_edge.sinks.queue import SinkQueue
 from har_edge.sinks.webhook import WebhookSink
 from har_edge.sources.base import SourceStatus
+from tests.support import records
 
 SOON_S = 20.0
 
@@ -82,7 +84,8 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def event(number: int) -> Event:
-    return Event("action_ended", number, "camera:0", "falling", 1.0, 3.5, 0.875, 1e9, 1e9 + 2.5)
+    ended = records.event(number, "action_ended", 1.0, 3.5, action="falling", start_at_s=1e9)
+    return replace(ended, confidence=0.875)
 
 
 def send(

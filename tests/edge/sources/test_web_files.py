@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from har_edge.errors import SourceError
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.files import VideoSource
 from har_edge.sources.open import open_source
-from har_edge.sources.web_files import UrlVideoSource
+from har_edge.sources.web_files import UrlImageSource, UrlVideoSource
 from tests.conftest import MakeVideo
 
 
@@ -95,3 +96,25 @@ def test_a_server_that_stays_silent_is_an_error(silent_source: UrlVideoSource) -
 def test_who_has_enough_need_not_read_on(silent_source: UrlVideoSource) -> None:
     with contextlib.closing(silent_source.frames(FrameSampler(5.0))) as frames:
         assert next(frames).index == 0
+
+
+def test_video_file_on_a_server_is_read_to_its_end(web: str, make_video: MakeVideo) -> None:
+    make_video("a.mp4", count=50, fps=25.0)
+    source = open_source(f"{web}/a.mp4")
+    assert isinstance(source, UrlVideoSource) and not source.live
+    assert source.duration_s == pytest.approx(2.0)
+    assert [f.index for f in source.frames(FrameSampler(5.0))] == list(range(0, 50, 5))
+
+
+def test_picture_on_a_server(web: str, tmp_path: Path) -> None:
+    Image.new("RGB", (20, 10), "blue").save(tmp_path / "a.png")
+    source = open_source(f"{web}/a.png")
+    assert isinstance(source, UrlImageSource)
+    (frame,) = source.frames(FrameSampler(5.0))
+    assert frame.pixels.shape == (10, 20, 3)
+    assert source.name == f"{web}/a.png"
+
+
+def test_missing_file_on_a_server(web: str) -> None:
+    with pytest.raises(SourceError, match="answers 404"):
+        open_source(f"{web}/gone.mp4")

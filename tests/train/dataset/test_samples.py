@@ -10,16 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from har_edge.datasets import SPLITS, Sample, list_dataset
 from har_edge.errors import DataError
 from har_train.dataset.samples import (
-    SPLITS,
-    Sample,
     assign_splits,
     beside_answers,
     count_table,
     default_num_frames,
-    group_of,
-    list_dataset,
     load_dataset,
     without_held_out,
 )
@@ -244,27 +241,6 @@ def test_class_folders_win_over_a_table_beside_them(tmp_path: Path) -> None:
 def test_wrong_published_tables_are_refused(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         load_dataset(published(tmp_path, text))
-
-
-def test_problems_are_listed_beside_what_can_be_used(tmp_path: Path) -> None:
-    touch(tmp_path, "folders/train/walk/1.png", "folders/test/fall/readme.txt")
-    listing = list_dataset(tmp_path / "folders")
-    assert [s.label for s in listing.samples] == ["walk"]
-    assert [(p.kind, p.label, p.split) for p in listing.problems] == [("empty", "fall", "test")]
-    listing = list_dataset(manifest(tmp_path, "path,label\na.png,walk\ngone.png,fall\nb.png,\n"))
-    assert [s.path.name for s in listing.samples] == ["a.png"]
-    assert [(p.kind, p.path.name) for p in listing.problems] == [
-        ("row", "gone.png"),
-        ("row", "b.png"),
-    ]
-
-
-def test_groups_of_ucf101_names() -> None:
-    first, second = "v_PushUps_g03_c01.avi", "v_PushUps_g03_c02.avi"
-    assert group_of(Path("x", first)) == group_of(Path("y", second)) == "v_PushUps_g03"
-    assert group_of(Path("v_PushUps_g04_c01.avi")) != group_of(Path(first))
-    assert group_of(Path("v_Punch_g03_c01.avi")) != group_of(Path(first))
-    assert group_of(Path("a/1.png")) != group_of(Path("b/1.png"))
 
 
 @pytest.mark.parametrize("seed", range(12))

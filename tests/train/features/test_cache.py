@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from har_edge.datasets import Sample
 from har_edge.errors import HarError, OutputError
 from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import load_frames
-from har_train.dataset.samples import Sample, load_dataset
+from har_train.dataset.samples import load_dataset
 from har_train.features.augment import Augmentation
 from har_train.features.cache import View, cache_dataset, default_cache, encode_dataset
 from tests.conftest import write_video

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from har_train.dataset.samples import Sample, load_dataset
+from har_edge.datasets import Sample
+from har_train.dataset.samples import load_dataset
 
 ROOT = Path(__file__).parents[3]
 

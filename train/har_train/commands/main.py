@@ -16,11 +16,11 @@ import click
 
 from har_edge import __version__
 from har_edge.commands.harness import BACKENDS, note, run_command
+from har_edge.datasets import SPLITS
 from har_edge.errors import DataError, HarError, MissingExtraError, OutputError
 from har_edge.paths import display_path
 from har_edge.progress import Progress, cleared
 from har_train.config import Balance, FitConfig, Head, HeadInput, Keep, default_name, load_config
-from har_train.dataset.samples import SPLITS
 from har_train.explore.explore import ExploreConfig
 from har_train.explore.findings import KINDS
 from har_train.model.network import BACKBONES

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from har_edge.datasets import Sample, list_dataset
 from har_edge.errors import DataError, GateError, OutputError
 from har_edge.paths import display_path
+from har_edge.run_folder import root_of
 from har_train.config import FitConfig
-from har_train.dataset.samples import Sample, default_num_frames, list_dataset
+from har_train.dataset.samples import default_num_frames
 from har_train.explore import findings as checks
 from har_train.explore.findings import KINDS, UNDIVIDED, Finding, split_order
 from har_train.explore.scan import FileFacts, scan_files
@@ -46,8 +48,7 @@ class ExploreConfig:
     @property
     def base(self) -> Path:
         """Folder that paths are shown from."""
-        data = Path(self.data)
-        return Path(self.root) if self.root else data.parent if data.is_file() else data
+        return root_of(self.data, self.root)
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.arrays import Pixels
+from har_edge.datasets import Sample
 from har_edge.errors import OutputError, SourceError
 from har_edge.files import open_whole
 from har_edge.model.spec import ClipSpec
 from har_edge.paths import cache_folder, display_path
 from har_edge.sources.clips import load_frames
-from har_train.dataset.samples import Sample
 from har_train.dataset.stills import load_still_as_clip
 from har_train.features.augment import Augmentation, Augmenter, path_draws
 from har_train.model.network import weights_digest

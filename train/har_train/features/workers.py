@@ -26,9 +26,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
+from har_edge.datasets import Sample
 from har_edge.errors import BackendError, DataError, MissingExtraError, OutputError
 from har_edge.paths import display_path
-from har_train.dataset.samples import Sample
 from har_train.features.cache import (
     BATCH_FRAMES,
     CachedSample,

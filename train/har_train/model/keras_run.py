@@ -10,10 +10,9 @@ from typing import Any
 from har_edge.errors import DataError
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
+from har_edge.run_folder import CONFIG_NAME, MODEL_NAME, SPEC_NAME, read_run
 from har_train.config import FitConfig, load_config
 from har_train.model.network import import_keras
-
-MODEL_NAME = "model.keras"
 
 
 @dataclass(frozen=True)
@@ -47,14 +46,13 @@ def load_run(path: str | os.PathLike[str]) -> KerasRun:
     """
     given = Path(path)
     file = given if given.suffix == ".keras" and not given.is_dir() else given / MODEL_NAME
-    spec_path = file.parent / "spec.json"
-    missing = [p.name for p in (file, spec_path) if not p.is_file()]
+    missing = [p.name for p in (file, file.parent / SPEC_NAME) if not p.is_file()]
     if missing:
         raise DataError(
             f"{display_path(file.parent)} is no run folder: {', '.join(missing)} missing. Give a "
             "folder that har-train fit wrote, or a .keras file in one."
         )
-    spec = ModelSpec.from_json(spec_path.read_bytes(), where=display_path(spec_path))
+    spec = read_run(file.parent).spec
     config = load_settings(file.parent)
     encoder, classifier = _load_parts(file)
     outputs = classifier.output_shape[-1]
@@ -73,11 +71,9 @@ def load_settings(folder: Path) -> FitConfig:
     Raises:
         DataError: if they are missing or broken.
     """
-    settings = load_config(folder / "config.toml")
+    settings = load_config(folder / CONFIG_NAME)
     if "data" not in settings:
-        raise DataError(
-            f"{display_path(folder / 'config.toml')} should name its data. Train again."
-        )
+        raise DataError(f"{display_path(folder / CONFIG_NAME)} should name its data. Train again.")
     return FitConfig(**settings)
 
 

@@ -22,10 +22,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from har_edge.datasets import Sample
 from har_edge.errors import DataError
 from har_edge.model.spec import ClipSpec
 from har_train.config import FitConfig
-from har_train.dataset.samples import Sample
 from har_train.features.augment import Augmentation, augment_colour
 from har_train.features.cache import CachedSample, Fill, View, cache_dataset, fill_folder
 from har_train.model.network import BACKBONES, backbone_of, import_keras

@@ -14,12 +14,11 @@ from typing import Any, Literal
 import numpy as np
 
 from har_edge import __version__
+from har_edge.datasets import SPLITS, Sample
 from har_edge.errors import DataError
 from har_edge.model.spec import ClipSpec, ModelSpec
 from har_train.config import FitConfig, default_name
 from har_train.dataset.samples import (
-    SPLITS,
-    Sample,
     assign_splits,
     beside_answers,
     count_table,

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
+from har_edge.replies import Answer
 from har_edge.server.problems import ProblemError, problem_docs
-from har_edge.server.schema import Answer
 from har_edge.server.services import Services
 from har_edge.server.uploads import receive_upload, refuse
 

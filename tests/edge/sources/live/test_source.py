@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,32 +13,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from har_edge.config import LiveOptions
 from har_edge.errors import SourceError, SourceLostError, SourceRefusedError
 from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import FrameSampler
-from har_edge.sources.base import LiveOptions, SourceStatus
-from har_edge.sources.live.open import open_live
-from har_edge.sources.live.reader import Backlog
+from har_edge.sources.base import SourceStatus
 from har_edge.sources.live.source import MAX_LEFT_BEHIND, LiveSource
+from har_edge.testing import ManualClock
 
 Pixels = NDArray[np.uint8]
+
+
 RATE_HZ = 25.0
-
-
-class Clock:
-    """A clock that moves when somebody waits, or a capture delivers."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now_s
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now_s += seconds
 
 
 def picture(value: int, size: tuple[int, int] = (32, 24)) -> Pixels:
@@ -59,8 +48,10 @@ class Script:
     finite = False
     caveat = ""
 
-    def __init__(self, steps: list[Any], clock: Clock, interval_s: float = 1 / RATE_HZ) -> None:
-        self.corrupt = 0
+    def __init__(
+        self, steps: list[Any], clock: ManualClock, interval_s: float = 1 / RATE_HZ
+    ) -> None:
+        self.corrupt = self.converted = 0
         self.closed = threading.Event()
         self.source: LiveSource | None = None
         self._steps: Iterator[Any] = iter(steps)
@@ -93,6 +84,7 @@ class Script:
             time.sleep(0.0002)
 
     def retrieve(self) -> Pixels | None:
+        self.converted += 1
         return self._pixels
 
     def close(self) -> None:
@@ -103,7 +95,7 @@ class Device:
     """A source of scripted connections: each opening takes the next one."""
 
     def __init__(self, *connections: Any, **options: Any) -> None:
-        self.clock = Clock()
+        self.clock = ManualClock(1000.0)
         self.statuses: list[SourceStatus] = []
         self.captures: list[Script] = []
         self._connections = iter(connections)
@@ -160,19 +152,9 @@ def test_frames_have_the_time_of_their_capture() -> None:
 
 def test_only_sampled_frames_are_converted() -> None:
     device = Device(moving(50), max_retries=0)
-    converted = []
-    device_open = device.source.open_capture
-
-    def open_counting() -> Script:
-        capture = device_open()
-        plain = capture.retrieve
-        capture.retrieve = lambda: (converted.append(1), plain())[1]  # type: ignore[method-assign, assignment]
-        return capture  # type: ignore[return-value]
-
-    device.source.open_capture = open_counting
     frames = device.frames(rate_hz=5.0)
     assert [f.index for f in frames] == list(range(0, 50, 5))
-    assert len(converted) == 10
+    assert device.captures[0].converted == 10
     assert device.source.stats.read == 50
 
 
@@ -333,26 +315,6 @@ def test_sampler_does_not_take_an_outage_for_a_slow_source() -> None:
             assert not sampler.source_is_slow
 
 
-def test_frames_that_queued_up_during_a_silence_are_passed_over() -> None:
-    backlog = Backlog()
-    assert not backlog.holds(2.0)
-    assert not any(backlog.holds(0.04) for _ in range(100))
-    assert all(backlog.holds(waited_s) for waited_s in (1.6, *[0.002] * 40))
-    assert not any(backlog.holds(0.04) for _ in range(100))
-
-
-def test_faster_camera_after_a_silence_is_no_backlog_for_long() -> None:
-    backlog = Backlog()
-    for waited_s in (2.0, *[0.1] * 50, 3.0):
-        backlog.holds(waited_s)
-    assert sum(backlog.holds(0.03) for _ in range(200)) < 60
-
-
-def test_slow_camera_has_no_backlog() -> None:
-    backlog = Backlog()
-    assert not any(backlog.holds(2.0) for _ in range(20))
-
-
 def real_source(open_capture: Callable[[], Any], **options: Any) -> LiveSource:
     return LiveSource("camera:0", open_capture, LiveOptions(**options))
 
@@ -475,11 +437,35 @@ def test_what_opencv_cannot_do_is_an_error_of_the_source() -> None:
     assert device.states[:3] == ["live", "lost", "live"]
 
 
-def test_names_hold_no_password() -> None:
-    assert open_live("rtsp://me:geheim@cam/x").name == "rtsp://***@cam/x"
+class Endless:
+    """A camera that always has a picture."""
+
+    finite = False
+    caveat = ""
+    corrupt = 0
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+        self.close = self.closed.set
+        self._numbers = itertools.count()
+
+    def grab(self) -> bool:
+        time.sleep(0.001)
+        return True
+
+    def retrieve(self) -> Pixels | None:
+        return picture(next(self._numbers))
 
 
-@pytest.mark.parametrize("name", ["camera:", "picamera:x", "video.mp4"])
-def test_other_names_are_refused(name: str) -> None:
-    with pytest.raises(SourceError, match="no camera and no stream"):
-        open_live(name)
+def test_a_with_block_frees_the_camera_on_an_error_too() -> None:
+    """Though somebody still holds its frames."""
+    camera = Endless()
+    with (
+        contextlib.suppress(ZeroDivisionError),
+        LiveSource("camera:0", lambda: camera) as source,
+    ):
+        frames = source.frames(FrameSampler(1e3))
+        assert next(frames).index >= 0
+        raise ZeroDivisionError
+    assert camera.closed.wait(5)
+    assert len(list(frames)) <= 1  # the one that was waiting

@@ -1,0 +1,1 @@
+"""The command `har-bench`, a module for each of its own commands."""

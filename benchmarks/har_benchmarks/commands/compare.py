@@ -1,0 +1,106 @@
+"""`har-bench compare`: is the new run slower than the old one?"""
+
+from __future__ import annotations
+
+import click
+
+from har_benchmarks.options import Percent
+from har_edge.commands.harness import note
+from har_edge.errors import GateError, HarError
+
+DEFAULT_THRESHOLD = 0.05  # what a table calls a regression where no gate was asked for
+
+
+@click.command()
+@click.argument("base")
+@click.argument("new")
+@click.option(
+    "--fail-on-regression",
+    "threshold",
+    type=Percent(),
+    metavar="SHARE",
+    help="Exit with 3 if a case is slower by more than this, and not by chance.",
+)
+@click.option(
+    "--confidence",
+    type=Percent(),
+    default="95%",
+    show_default=True,
+    metavar="SHARE",
+    help="Of the intervals, all cases together.",
+)
+@click.option(
+    "--margin",
+    type=Percent(),
+    default="2%",
+    show_default=True,
+    metavar="SHARE",
+    help="Difference that two runs of the same thing may have.",
+)
+@click.option(
+    "--output-format",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="A Markdown table or one JSON object.",
+)
+def compare(
+    base: str,
+    new: str,
+    threshold: float | None,
+    confidence: float,
+    margin: float,
+    output_format: str,
+) -> None:
+    """Compare two runs, BASE and NEW: folders of har-bench run, or their report.json.
+
+    The median step of each case is compared round by round; the interval of the ratio comes from
+    resampling rounds. A case is slower (or faster) if the whole interval lies beyond --margin; it
+    is a REGRESSION if it is also slower by more than --fail-on-regression, 5% if none is given.
+
+    \b
+    Example:
+      har-bench compare bench/before bench/after --fail-on-regression 5%
+
+    \b
+    Exit codes: 0 done, 1 an error you can act on, 2 usage, 3 a regression.
+    """
+    from har_benchmarks.render.text import comparison_text
+    from har_benchmarks.results.compare import TOO_FEW, cautions
+    from har_benchmarks.results.compare import compare as compare_tables
+    from har_benchmarks.results.document import load_report, to_json
+    from har_benchmarks.results.table import Table
+
+    first, second = Table.of(load_report(base)), Table.of(load_report(new))
+    rows = compare_tables(
+        first,
+        second,
+        threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
+        level=confidence,
+        margin=margin,
+    )
+    if not rows:
+        raise HarError(
+            f"{base} and {new} should share a case. Received none: they measured other models, "
+            "runtimes or threads. Measure the same cases again."
+        )
+    remarks = cautions(first, second, rows, confidence)
+    if output_format == "json":
+        found = {"cases": [row.to_record() for row in rows], "cautions": remarks}
+        click.echo(to_json({"confidence": confidence, "margin": margin, **found}).rstrip())
+    else:
+        click.echo(comparison_text(first, second, rows))
+    for remark in remarks:
+        note(f"Mind: {remark}")
+    slower = [row.key for row in rows if row.regression]
+    if threshold is not None and slower:
+        raise GateError(
+            f"Slower by more than {threshold:.1%}: {', '.join(slower)}. Measure once more if the "
+            "machine was not calm; else look at what changed."
+        )
+    undecided = [row.key for row in rows if row.verdict == TOO_FEW]
+    if threshold is not None and undecided:
+        raise HarError(
+            f"Nothing can be said of {', '.join(undecided)}: too few rounds. A gate that cannot "
+            "decide does not pass; measure both with more --rounds."
+        )

@@ -1,0 +1,58 @@
+"""`har-bench experiment`: single questions, each a command that is loaded when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+# Name to what its list says; the code is the module of that name in `har_benchmarks.experiments`.
+EXPERIMENTS = {
+    "across-runtimes": "Does a model file say the same in every runtime?",
+    "against-litert-benchmark": "Does har-bench say what litert-benchmark says?",
+    "cold-start": "How long is it from the command to the first prediction?",
+    "compare-alarms": "Does har-bench compare catch slow-downs, and nothing else?",
+    "end-to-end": "How near does har-edge run come to the bare interpreter?",
+    "float-path": "What does a frame cost beside the network?",
+    "mediapipe-model": "Make the one graph that MediaPipe's ImageClassifier runs.",
+    "memory": "What memory does har-edge run need, and does it grow?",
+    "motion-gate": "What does the motion gate save, and what does it cost?",
+    "pareto": "What accuracy do size and latency buy?",
+    "serve-load": "How many clients does har-edge serve carry?",
+    "teach": "What does teaching an action cost the others?",
+    "train-speed": "What does training cost beside the network?",
+}
+
+
+class Experiments(click.Group):
+    """A group whose commands are imported by name, for most need numpy and OpenCV at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the alphabet."""
+        return sorted(EXPERIMENTS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import an experiment."""
+        if cmd_name not in EXPERIMENTS:
+            return None
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"har_benchmarks.experiments.{name}")
+        found = module.command
+        assert isinstance(found, click.Command)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the experiments without importing any."""
+        with formatter.section("Experiments"):
+            formatter.write_dl(sorted(EXPERIMENTS.items()))
+
+
+@click.group(cls=Experiments, subcommand_metavar="NAME [ARGS]...")
+def experiment() -> None:
+    """Answer a single question about speed, memory or accuracy, as the reference results do.
+
+    \b
+    Examples:
+      har-bench experiment end-to-end --model har15 --out end-to-end.json
+      har-bench experiment cold-start --help
+    """

@@ -1,0 +1,344 @@
+"""What a server tells, typed: what `har-edge serve` describes and `har_edge.client` gives.
+
+The server's OpenAPI document is made of these classes, so that the two cannot differ. They need
+nothing but the standard library, and neither does a client.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from har_edge.notebook import html_table
+
+AnyTold = TypeVar("AnyTold", bound="Told")
+
+# Members of an answer that only clips have.
+OF_CLIPS = ("duration_s", "num_frames", "timeline", "events")
+
+
+@dataclass(frozen=True)
+class Told(Mapping[str, object]):
+    """Something that a server tells; its members are attributes, and can be had by name, too.
+
+    Example:
+        >>> ranked = Ranked.read({"action": "falling", "confidence": 0.75, "of_later": 1})
+        >>> ranked.action, ranked["action"], ranked.as_dict()
+        ('falling', 'falling', {'action': 'falling', 'confidence': 0.75})
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]]
+
+    def __init_subclass__(cls, *, example: Mapping[str, object] | None = None) -> None:
+        """Say to pydantic what it leaves out of plain dataclasses: what the docstring says."""
+        about = inspect.cleandoc(cls.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
+        examples = {"examples": [example]} if example else {}
+        cls.__pydantic_config__ = {"json_schema_extra": {"description": about, **examples}}
+
+    @classmethod
+    def read(cls: type[AnyTold], values: object) -> AnyTold:
+        """Read plain values; members that this release does not know are left out.
+
+        Raises:
+            TypeError: if a member is missing, or they are no members.
+        """
+        if not isinstance(values, Mapping):
+            raise TypeError(f"{cls.__name__} should be an object, not {type(values).__name__}")
+        hints = get_type_hints(cls)
+        names = [f.name for f in fields(cls) if f.name in values]
+        return cls(**{name: _read(hints[name], values[name]) for name in names})
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, as they came."""
+        return asdict(self)
+
+    def __getitem__(self, name: str) -> object:
+        return self.as_dict()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.as_dict())
+
+    def __len__(self) -> int:
+        return len(self.as_dict())
+
+
+def _read(hint: object, value: object) -> object:
+    """Read a member by its annotation."""
+    origin, inside = get_origin(hint), get_args(hint)
+    if origin is list and isinstance(value, list):
+        return [_read(inside[0], item) for item in value]
+    if origin is tuple and isinstance(value, list):
+        return tuple(value)
+    if type(None) in inside:
+        return None if value is None else _read(inside[0], value)
+    if origin is None and isinstance(hint, type) and issubclass(hint, Told):
+        return hint.read(value)
+    return value
+
+
+@dataclass(frozen=True)
+class Ranked(Told):
+    """An action with its probability."""
+
+    action: str
+    confidence: float = field(metadata={"ge": 0, "le": 1})
+
+
+@dataclass(frozen=True)
+class Source(Told):
+    """What was uploaded: size in pixels as shown."""
+
+    kind: Literal["image", "clip"]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Latency(Told):
+    """Milliseconds of each stage; of a clip, summed over its windows."""
+
+    decode: float
+    preprocess: float
+    encode: float
+    classify: float
+
+
+@dataclass(frozen=True)
+class Span(Told):
+    """A part of a clip with one answer; spans cover the clip."""
+
+    start_s: float
+    end_s: float
+    action: str
+    confidence: float
+    all_predictions: list[Ranked]
+
+
+@dataclass(frozen=True)
+class ClipEvent(Told):
+    """An action of a clip, from its start to its end."""
+
+    event: Literal["action_ended"]
+    number: int
+    source: str
+    action: str
+    start_s: float
+    end_s: float
+    duration_s: float
+    confidence: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said(Told):
+    """A prediction, as a line of `har-edge run` has it but for where and when."""
+
+    frame: int = field(metadata={"description": "Number of the window's last frame."})
+    timestamp_s: float = field(metadata={"description": "Its time."})
+    action: str = field(metadata={"description": "The most probable action, or `unknown`."})
+    confidence: float
+    all_predictions: list[Ranked] = field(metadata={"description": "Best first."})
+    window_frames: int = field(metadata={"description": "Frames in the window."})
+    latency_ms: Latency
+
+    def top(self, k: int | None = None) -> list[tuple[str, float]]:
+        """The k most probable actions that were listed, best first; all of them without k."""
+        return [(ranked.action, ranked.confidence) for ranked in self.all_predictions[:k]]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.confidence:.0%}"
+
+    def _repr_html_(self) -> str:
+        rows = [(action, f"{confidence:.1%}") for action, confidence in self.top()]
+        return html_table(str(self), ("action", "confidence"), rows)
+
+
+AN_ANSWER: dict[str, object] = {
+    "frame": 0,
+    "timestamp_s": 0.0,
+    "action": "sitting",
+    "confidence": 0.9312,
+    "all_predictions": [
+        {"action": "sitting", "confidence": 0.9312},
+        {"action": "using_laptop", "confidence": 0.0406},
+    ],
+    "window_frames": 1,
+    "latency_ms": {"decode": 1.9, "preprocess": 1.1, "encode": 2.8, "classify": 0.02},
+    "source": {"kind": "image", "width": 1280, "height": 720},
+    "age_ms": None,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer(Said, example=AN_ANSWER):
+    """What an upload shows; the last four are there for clips alone."""
+
+    source: Source
+    age_ms: float | None = field(
+        default=None, metadata={"description": "Null: an upload has no present."}
+    )
+    duration_s: float = 0
+    num_frames: int = 0
+    timeline: list[Span] = field(
+        default_factory=list,
+        metadata={"description": "Each lists its best 5, whatever `top_k` says."},
+    )
+    events: list[ClipEvent] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, as they came."""
+        values = super().as_dict()
+        absent = OF_CLIPS if self.source.kind == "image" else ()
+        return {name: value for name, value in values.items() if name not in absent}
+
+
+class Message(Told):
+    """What the stream of a live source tells: a prediction, an event or a state."""
+
+    @property
+    def kind(self) -> str:
+        """`prediction`, `action_started`, `action_ended` or `status`."""
+        raise NotImplementedError
+
+    def __getitem__(self, name: str) -> object:
+        return self.kind if name == "kind" else super().__getitem__(name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionRecord(Said, Message):
+    """A prediction of the live source."""
+
+    source: str
+    age_ms: float | None
+    fps: float
+    time: str
+
+    @property
+    def kind(self) -> str:
+        """That it is a prediction."""
+        return "prediction"
+
+
+@dataclass(frozen=True)
+class EventRecord(Message):
+    """An action of the live source that began or ended; times are local with their offset."""
+
+    id: int
+    event: Literal["action_started", "action_ended"]
+    number: int = field(metadata={"description": "Both events of an action have the same."})
+    source: str
+    action: str
+    start_s: float = field(metadata={"description": "Time since the source began."})
+    end_s: float | None
+    duration_s: float | None
+    confidence: float
+    start_time: str | None
+    end_time: str | None
+
+    @property
+    def kind(self) -> str:
+        """What happened to the action."""
+        return self.event
+
+
+@dataclass(frozen=True)
+class StatusRecord(Message):
+    """A change in what the live source delivers."""
+
+    status: str
+    source: str
+    time: str
+    detail: str
+
+    @property
+    def kind(self) -> str:
+        """That it is a state."""
+        return "status"
+
+
+@dataclass(frozen=True)
+class EventPage(Told):
+    """A page of events, oldest first; `next_after` asks for the next one."""
+
+    events: list[EventRecord]
+    next_after: int | None
+
+
+@dataclass(frozen=True)
+class Live(Told):
+    """The present of the live source; `history` holds [Unix time, action, confidence]."""
+
+    source: str
+    state: Literal["live", "lost", "black", "frozen", "ended"]
+    detail: str = field(
+        metadata={"description": "What became of the source; empty while all is well."}
+    )
+    action: str | None = field(
+        metadata={
+            "description": "Null while there is no answer of now: without a picture, and after a "
+            "gap until a window is full again. So are `confidence`, `latency_ms` and `age_ms`."
+        }
+    )
+    confidence: float | None
+    all_predictions: list[Ranked]
+    fps: float
+    latency_ms: Latency | None
+    age_ms: float | None
+    totals_today: dict[str, float] = field(metadata={"description": "Action to seconds."})
+    history: list[tuple[float, str, float]]
+
+
+@dataclass(frozen=True)
+class Health(Told):
+    """That the server runs, and what a page needs to know beforehand."""
+
+    status: Literal["ok"]
+    version: str
+    token_required: bool
+    signed_in: bool = field(
+        metadata={"description": "Whether this request may use the other routes."}
+    )
+    live: bool = field(metadata={"description": "Whether a live source is served."})
+    max_upload_bytes: int
+
+
+@dataclass(frozen=True)
+class Clip(Told):
+    """What a window of the model is made of."""
+
+    num_frames: int
+    frame_rate_hz: float
+    height: int
+    width: int
+    resize: str
+
+
+@dataclass(frozen=True)
+class ModelFacts(Told):
+    """All that the model file says of itself, and how it is run."""
+
+    name: str
+    labels: list[str]
+    clip: Clip
+    feature_size: int
+    variant: str
+    backbone: str
+    temperature: float
+    reject_threshold: float
+    data_fingerprint: str
+    metrics: dict[str, float]
+    tool_versions: dict[str, str]
+    float_layers: list[str]
+    min_runtime: str
+    description: str
+    license: str
+    model_bytes: int
+    model_sha256: str
+    schema_version: int
+    file: str
+    window_s: float
+    backend: str
+    num_threads: int
+    num_workers: int
+    size_bytes: int
