@@ -10,13 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from har_edge.statistics import Floats, expanded_tail, resampled_means
 
 PERCENTILES = (50, 90, 95, 99)
 RESAMPLES = 10_000
@@ -141,45 +138,6 @@ def needed_rounds(level: float) -> int:
     return max(2, math.ceil(1 - math.log2(1 - level)))
 
 
-def expanded_tail(tail: float, count: int) -> float:
-    """Tail to cut from a bootstrap distribution of `count` values for a true tail.
-
-    Source: Hesterberg (2015), section 5.2.
-    """
-    width = math.sqrt(count / (count - 1)) * t_quantile(1 - tail, count - 1)
-    return NormalDist().cdf(-width)
-
-
-@lru_cache(maxsize=256)
-def t_quantile(probability: float, degrees: int) -> float:
-    """Quantile of Student's t distribution, for probabilities from 0.5 up.
-
-    Found by halving an interval; the area under the density is summed by Simpson's rule.
-    """
-    low, high = 0.0, 1.0
-    while _t_area(high, degrees) < probability - 0.5:
-        low, high = high, 2 * high
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (
-            (middle, high) if _t_area(middle, degrees) < probability - 0.5 else (low, middle)
-        )
-    return (low + high) / 2
-
-
-def _t_area(end: float, degrees: int) -> float:
-    """Area under the density of Student's t from 0 to `end`."""
-    # t = sqrt(degrees) tan(angle) makes the integrand cos(angle)^(degrees - 1), which is smooth
-    # and ends at a quarter turn however far `end` is.
-    angles = np.linspace(0, math.atan(end / math.sqrt(degrees)), 2001)
-    heights = np.cos(angles) ** (degrees - 1)
-    weights = np.ones(2001)
-    weights[1:-1:2], weights[2:-1:2] = 4, 2
-    area = float(heights @ weights) * (angles[1] - angles[0]) / 3
-    scale = math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2) - 0.5 * math.log(math.pi)
-    return float(area * math.exp(scale))
-
-
 def paired_ratio(base: Sequence[float], new: Sequence[float], *, level: float) -> Interval:
     """How many times `new` is `base`, from one figure of each in every round.
 
@@ -208,14 +166,10 @@ def grouped_difference(
     Returns:
         Mean of `first` less mean of `second`.
     """
-    number = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-    index = np.array([number[group] for group in groups])
-    lost = np.bincount(index, np.asarray(first, float) - np.asarray(second, float))
-    sizes = np.bincount(index).astype(np.float64)
-    order = np.arange(len(sizes), dtype=np.float64)
-
-    def statistic(resamples: Floats) -> Floats:
-        chosen = resamples.astype(np.intp)
-        return np.asarray(lost[chosen].sum(axis=1) / sizes[chosen].sum(axis=1))
-
-    return bootstrap_interval(order, level=level, statistic=statistic, resamples=2000)
+    lost = np.asarray(first, float) - np.asarray(second, float)
+    value, count = float(lost.mean()), len(set(groups))
+    if count < needed_rounds(level):
+        return Interval(value, -math.inf, math.inf, level)
+    tail = expanded_tail((1 - level) / 2, count)
+    low, high = np.quantile(resampled_means(lost, groups), (tail, 1 - tail))
+    return Interval(value, float(low), float(high), level)

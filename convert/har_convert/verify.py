@@ -15,10 +15,10 @@ from har_convert.run_folder import Run, iter_clips
 from har_edge.errors import ModelFileError
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.run_folder import HeldOut
+from har_edge.statistics import mean_interval, mean_of_each
 
 FloatArray = NDArray[np.float32]
 
-RESAMPLES = 2000  # of the bootstrap
 LATENCY_ROUNDS, LATENCY_CALLS = 10, 10
 
 
@@ -49,10 +49,7 @@ class Clips:
 
     def per_clip(self, probabilities: FloatArray) -> NDArray[np.float64]:
         """Mean of each clip's windows, (N, C)."""
-        counts = np.bincount(self.clip_of)
-        sums = np.zeros((len(counts), probabilities.shape[1]))
-        np.add.at(sums, self.clip_of, probabilities)
-        return sums / counts[:, np.newaxis]
+        return mean_of_each(probabilities, self.clip_of)
 
 
 @dataclass(frozen=True)
@@ -165,7 +162,7 @@ def compare(variant: str, found: Outputs, reference: Outputs, clips: Clips) -> V
         accuracy=float((answers == clips.targets).mean()) if labelled else None,
         keras_accuracy=float((keras_answers == clips.targets).mean()) if labelled else None,
         drop=100 * float(lost.mean()),
-        drop_interval=paired_interval(100 * lost),
+        drop_interval=mean_interval(100 * lost),
         held_out=labelled,
     )
 
@@ -177,19 +174,6 @@ def _cosine(a: FloatArray, b: FloatArray) -> float:
     both_zero = ~a.any(axis=1) & ~b.any(axis=1)
     cosines = np.where(norms > 0, dots / np.maximum(norms, 1e-30), both_zero)
     return float(cosines.mean())
-
-
-def paired_interval(differences: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
-    """95 % percentile interval of a mean of paired differences, by bootstrap.
-
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
-    """
-    # How often each value was drawn is all that matters, and there are few values.
-    values, counts = np.unique(differences, return_counts=True)
-    random = np.random.default_rng(seed)
-    drawn = random.multinomial(len(differences), counts / len(differences), RESAMPLES)
-    low, high = np.percentile(drawn @ values / len(differences), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def measure_latency(models: Mapping[str, Path], run: Run) -> dict[str, tuple[float, float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -16,57 +15,13 @@ from har_convert.verify import (
     _cosine,
     compare,
     measure_latency,
-    paired_interval,
     run_models,
 )
 from har_edge.errors import ModelFileError
 from har_edge.model.loaded import load_model
+from har_edge.statistics import mean_interval
 
 NO_FEATURES = np.ones((1, 1), np.float32)
-
-
-def plain_interval(differences: list[float], seed: int) -> tuple[float, float]:
-    """Draw with replacement, take the mean, sort the means, cut 2.5 % off either end."""
-    random = np.random.default_rng(seed)
-    means = sorted(
-        float(np.mean(random.choice(differences, len(differences)))) for _ in range(2000)
-    )
-    return means[50], means[1949]
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_interval_is_that_of_a_plain_bootstrap(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    differences = random.choice([-100.0, 0.0, 100.0], 200, p=[0.05, 0.8, 0.15])
-    low, high = paired_interval(differences)
-    plain_low, plain_high = plain_interval(differences.tolist(), seed + 10)
-    one_clip = 0.5 + 1e-9  # of 200, in points
-    assert low == pytest.approx(plain_low, abs=one_clip)
-    assert high == pytest.approx(plain_high, abs=one_clip)
-    assert low < differences.mean() < high
-
-
-def test_interval_of_numbers_without_repetition() -> None:
-    differences = np.random.default_rng(0).normal(3.0, 2.0, 400)
-    low, high = paired_interval(differences)
-    half = 1.96 * differences.std() / math.sqrt(400)
-    assert low == pytest.approx(differences.mean() - half, abs=0.015)
-    assert high == pytest.approx(differences.mean() + half, abs=0.015)
-
-
-def test_interval_without_any_spread() -> None:
-    assert paired_interval(np.zeros(20)) == (0.0, 0.0)
-    assert paired_interval(np.full(7, 100.0)) == pytest.approx((100.0, 100.0))
-    assert paired_interval(np.array([100.0])) == (100.0, 100.0)
-
-
-def test_interval_covers_the_truth_as_often_as_it_says() -> None:
-    """Nominally 95 %; a percentile interval of 150 pairs comes close to it."""
-    random = np.random.default_rng(1)
-    draws = random.choice([-100.0, 0.0, 100.0], (200, 150), p=[0.1, 0.7, 0.2])
-    intervals = [paired_interval(row, seed=i) for i, row in enumerate(draws)]
-    covered = np.mean([low <= 10.0 <= high for low, high in intervals])
-    assert 0.92 <= covered <= 0.98
 
 
 def random_case(seed: int, labelled: bool) -> tuple[Outputs, Outputs, Clips]:
@@ -123,7 +78,7 @@ def test_comparison_without_labels_expects_what_keras_does(seed: int) -> None:
     ]
     result = compare("int8", found, keras, clips)
     assert result.drop == pytest.approx(sum(lost) / 8, abs=1e-4)
-    assert result.drop_interval == pytest.approx(paired_interval(np.array(lost)), abs=1e-4)
+    assert result.drop_interval == pytest.approx(mean_interval(np.array(lost)), abs=1e-4)
     assert (result.accuracy, result.keras_accuracy, result.held_out) == (None, None, False)
 
 

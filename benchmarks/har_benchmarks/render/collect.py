@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
-from har_benchmarks.render.page import page, table
 from har_benchmarks.results.recommend import Constraints, recommend
 from har_benchmarks.results.stability import find_problems
 from har_benchmarks.results.table import Row, Table
 from har_benchmarks.results.text import NONE, megabytes, milliseconds, percent, points
 from har_edge import __version__
+from har_edge.page import render_page
 
 HEAD = ("device", "model", "best", "p50", "p95", "frames/s", "memory", "accuracy", "change",
         "float32", "gain", "calm", "system", "runtime", "date")  # fmt: skip
@@ -24,16 +23,25 @@ def fleet_page(reports: Sequence[Table], limits: Constraints) -> str:
         limits: For the choice in each row.
     """
     models = sorted({row.model for report in reports for row in report.rows})
-    parts = [
-        '<p class="soft">Benchmarks</p>',
-        f"<h1>{len(reports)} devices</h1>",
-    ]
-    for model in models:
-        rows = [row for report in reports for row in fleet_rows(report, model, limits)]
-        rows.sort(key=lambda row: row[0])
-        parts += [f"<h2>{escape(model)}</h2>", table(HEAD, rows, left=3)]
-        parts += [f"<h2>{escape(model)}: every variant</h2>", _variants(reports, model)]
-    return page("Fleet: benchmarks", parts, f"har-edge {__version__}")
+    return render_page(
+        "har_benchmarks.render",
+        "fleet",
+        extra="bench",
+        devices=len(reports),
+        head=HEAD,
+        models=[_Model(model, reports, limits) for model in models],
+        version=__version__,
+    )
+
+
+class _Model:
+    """What is shown of a model."""
+
+    def __init__(self, name: str, reports: Sequence[Table], limits: Constraints) -> None:
+        self.name = name
+        rows = [row for report in reports for row in fleet_rows(report, name, limits)]
+        self.rows = sorted(rows, key=lambda row: row[0])
+        self.variant_head, self.variant_rows = _variants(reports, name)
 
 
 def device_name(report: Table) -> str:
@@ -98,7 +106,7 @@ def _reference(report: Table, model: str, num_threads: int) -> float | None:
     return min(found, default=None)
 
 
-def _variants(reports: Sequence[Table], model: str) -> str:
+def _variants(reports: Sequence[Table], model: str) -> tuple[list[str], list[list[str]]]:
     """Devices by cases: the median step."""
     known: dict[str, Row] = {}
     for report in reports:
@@ -112,4 +120,4 @@ def _variants(reports: Sequence[Table], model: str) -> str:
             times = [own[key].figures.p50_ms if key in own else None for key in known]
             lines.append([device_name(report), *map(milliseconds, times)])
     head = [_case_name(row) for row in known.values()]
-    return table(["p50", *head], sorted(lines))
+    return ["p50", *head], sorted(lines)

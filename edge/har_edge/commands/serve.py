@@ -44,7 +44,7 @@ def serve(**values: object) -> None:
     Examples:
       har-edge serve
       har-edge serve --camera 0 --model clips
-      har-edge serve rtsp://cam.local/stream --totals totals.json
+      har-edge serve rtsp://cam.local/stream --totals totals.db
       HAR_TOKEN=... har-edge serve --host 0.0.0.0
 
     \b

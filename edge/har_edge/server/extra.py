@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from har_edge.errors import MissingExtraError
 
-NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "jinja2")
 
 
 def check_extra() -> None:

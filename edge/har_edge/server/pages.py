@@ -6,11 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any
 
 from fastapi import Request, Response
 
-from har_edge.server.api_page import reference_html
+from har_edge.server.api_page import Node, reference_html
 
 KINDS = {
     ".html": "text/html; charset=utf-8",
@@ -62,7 +61,7 @@ def dashboard_files() -> dict[str, Page]:
     return found
 
 
-def reference_page(document: Mapping[str, Any], address: str) -> Page:
+def reference_page(document: Node, address: str) -> Page:
     """Lay an OpenAPI document out as a page that needs no script and no other host."""
     html, policy = reference_html(document, address)
     return Page(html.encode(), KINDS[".html"], {"Content-Security-Policy": policy})

@@ -30,7 +30,7 @@ class ProblemError(HTTPException):
 
 
 def problem_response(
-    status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+    status: int, detail: str, headers: Mapping[str, str] | None = None, **more: object
 ) -> JSONResponse:
     """Build the response of a problem; `more` are members beside the standard ones."""
     body = {

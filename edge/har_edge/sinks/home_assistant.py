@@ -6,7 +6,6 @@ Source: Home Assistant, MQTT integration, sections on discovery and on sensors.
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 from har_edge import __version__
 from har_edge.recognition.prediction import UNKNOWN
@@ -14,7 +13,7 @@ from har_edge.recognition.prediction import UNKNOWN
 
 def sensor_config(
     node: str, camera: str, source: str, labels: tuple[str, ...], prefix: str
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[str, dict[str, object]]:
     """Describe a source as a device with one sensor, its action.
 
     Args:
@@ -30,7 +29,7 @@ def sensor_config(
     topic = f"{prefix}/{camera}/action"
     identifier = f"{node}-{_ascii(camera)}"
     live = "{{ iif(value_json.status == 'live', 'online', 'offline') }}"
-    config = {
+    config: dict[str, object] = {
         "name": "Action",
         "unique_id": f"{identifier}-action",
         "icon": "mdi:human",

@@ -31,11 +31,11 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from har_edge.errors import MissingExtraError, OutputError
@@ -60,6 +60,27 @@ REFRESH_S = 5.0
 # How long one call waits for an acknowledgement before it lets the queue look at its clock.
 PATIENCE_S = 1.0
 CLOSE_TIMEOUT_S = 2.0
+
+
+class _Sent(Protocol):
+    """A message that was handed to the client."""
+
+    mid: int
+
+
+class _Reason(Protocol):
+    """Why a connection was made or broken."""
+
+    is_failure: bool
+
+
+class _Client(Protocol):
+    """What is used of paho's client."""
+
+    def publish(self, topic: str, payload: str, qos: int, *, retain: bool = ...) -> _Sent: ...
+    def is_connected(self) -> bool: ...
+    def disconnect(self) -> object: ...
+    def loop_stop(self) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -198,7 +219,7 @@ class MqttSink:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _connect(self) -> Any:
+    def _connect(self) -> _Client:
         try:
             from paho.mqtt import client as mqtt
             from paho.mqtt.packettypes import PacketTypes
@@ -226,9 +247,12 @@ class MqttSink:
             self.broker.host, self.broker.port, keepalive=KEEPALIVE_S, properties=session
         )
         client.loop_start()
-        return client
+        connected: _Client = client
+        return connected
 
-    def _on_connect(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
+    def _on_connect(
+        self, client: _Client, data: object, flags: object, reason: _Reason, properties: object
+    ) -> None:
         """Say that we are here and bring back what is retained; on the client's thread."""
         del data, flags, properties
         if reason.is_failure:
@@ -242,18 +266,20 @@ class MqttSink:
             for topic, payload in self._retained.items():
                 client.publish(topic, payload, 1, retain=True)
 
-    def _on_connect_fail(self, client: Any, data: Any) -> None:
+    def _on_connect_fail(self, client: object, data: object) -> None:
         """Remember why; the client calls this while it handles the error."""
         del client, data
         self._reason = str(sys.exc_info()[1] or self._reason)
 
     def _on_disconnect(
-        self, client: Any, data: Any, flags: Any, reason: Any, properties: Any
+        self, client: object, data: object, flags: object, reason: _Reason, properties: object
     ) -> None:
         del client, data, flags, properties
         self._reason = self._reason or (str(reason) if reason.is_failure else "")
 
-    def _on_publish(self, client: Any, data: Any, mid: int, reason: Any, properties: Any) -> None:
+    def _on_publish(
+        self, client: object, data: object, mid: int, reason: object, properties: object
+    ) -> None:
         del client, data, reason, properties
         with self._answered:
             self._acknowledged.append(mid)
@@ -273,10 +299,10 @@ class MqttSink:
             key = f"{self._run}-{record.number}-{record.kind.removeprefix('action_')}"
             payload = {"id": key, **record.as_dict()}
             topic = self._topic(self._camera(record.source), "event")
-            return int(self._client.publish(topic, _json(payload), 2).mid)
+            return self._client.publish(topic, _json(payload), 2).mid
         assert isinstance(record, SourceStatus)
         topic = self._topic(self._camera(record.source), "status")
-        return int(self._retain(topic, _json(record.as_dict()), 2).mid)
+        return self._retain(topic, _json(record.as_dict()), 2).mid
 
     def _show(self, prediction: Prediction) -> None:
         """Publish what is going on; while the broker is away it is only remembered."""
@@ -293,7 +319,7 @@ class MqttSink:
         if not told or now_s - shown_s >= REFRESH_S:
             self._shown[camera] = (prediction.source, prediction.action, now_s)
             record = prediction.as_dict(self._top_k)
-            self._retain(self._topic(camera, "action"), _json(record), 0)
+            self._refresh(self._topic(camera, "action"), _json(record))
 
     def _announce(self, camera: str, prediction: Prediction) -> None:
         """Say that a source is there, to everybody and to Home Assistant."""
@@ -307,12 +333,18 @@ class MqttSink:
             )
             self._retain(f"{self._discovery_prefix}/{topic}", _json(config), 1)
 
-    def _retain(self, topic: str, payload: str, qos: int) -> Any:
+    def _retain(self, topic: str, payload: str, qos: int) -> _Sent:
         with self._lock:
             self._retained[topic] = payload
-            if qos == 0 and not self._client.is_connected():
-                return None  # the last one is sent when the connection is made again
             return self._client.publish(topic, payload, qos, retain=True)
+
+    def _refresh(self, topic: str, payload: str) -> None:
+        """Retain what newer ones replace anyway; while the broker is away only remember it."""
+        with self._lock:
+            self._retained[topic] = payload
+            # Else the last one is sent when the connection is made again.
+            if self._client.is_connected():
+                self._client.publish(topic, payload, 0, retain=True)
 
     def _place(self, source: str) -> str:
         """What is filmed: the watched folder that a file lies in, else the source itself."""
@@ -334,5 +366,5 @@ class MqttSink:
         return "/".join((self.broker.prefix, *parts))
 
 
-def _json(values: dict[str, Any]) -> str:
+def _json(values: Mapping[str, object]) -> str:
     return json.dumps(values, ensure_ascii=False)

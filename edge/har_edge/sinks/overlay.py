@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from typing import Any
 
 from har_edge.arrays import Pixels
 from har_edge.durations import format_time
@@ -36,7 +35,7 @@ def annotate(pixels: Pixels, *lines: str) -> Pixels:
     Returns:
         The picture as OpenCV writes and shows it: BGR, (H, W, 3), uint8.
     """
-    cv2: Any = import_cv2()
+    cv2 = import_cv2()
     picture = rgb_to_bgr(pixels)
     scale = max(0.5, picture.shape[0] / 480)
     for number, line in enumerate(lines, 1):

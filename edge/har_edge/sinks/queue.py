@@ -1,6 +1,6 @@
 """Between recognition and each sink: one thread and one bounded queue.
 
-What an `SinkQueue` promises:
+What a `SinkQueue` promises:
 
 - `put` never waits for a live source, and for files only while the sink gets on.
 - Events and states are kept, up to `MAX_KEPT` of them. Predictions and pictures never displace
@@ -56,7 +56,7 @@ STUCK_AFTER_S = 5.0
 
 @dataclass
 class QueueStats:
-    """What became of the records that were put into an queue.
+    """What became of the records that were put into a queue.
 
     Attributes:
         delivered: Taken by the sink.

@@ -12,10 +12,10 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, TextIO, get_args
+from typing import Protocol, TextIO, get_args
 
 from har_edge.config import Emit
 from har_edge.durations import format_duration
@@ -279,7 +279,7 @@ def _write(stream: TextIO, line: str) -> None:
     stream.flush()
 
 
-def _row(values: Any) -> str:
+def _row(values: Iterable[object]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(values)
     return line.getvalue()

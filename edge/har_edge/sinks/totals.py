@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from har_edge.durations import format_duration
 from har_edge.errors import OutputError
@@ -19,15 +15,13 @@ from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.base import Note, Record
 from har_edge.sources.base import SourceStatus
 
-FORMAT = "har-edge totals"
-VERSION = 1
+if TYPE_CHECKING:
+    from har_edge.sinks.totals_file import Days, TotalsFile
+
 KEEP_DAYS = 90
 # A kill loses at most this much; an SD card is written to no more often.
 SAVE_INTERVAL_S = 5.0
 MAX_STEP_S = 5.0
-
-# Day such as 2026-03-01 -> source -> action -> seconds.
-Days = dict[str, dict[str, dict[str, float]]]
 
 
 class Totals:
@@ -37,9 +31,8 @@ class Totals:
     as its window is what filled that time. Time without predictions belongs to none. Files are
     passed over: their time is not time of a day.
 
-    The file is replaced as a whole, never written into, so that it is complete after a kill or a
-    power cut. What was added since the last save is added to what the file says *now*, under a
-    lock on its folder: several runs may share one file.
+    What was added since the last save is added to what the file says *now*: several runs may share
+    one file, and a kill or a power cut leaves it sound (`har_edge.sinks.totals_file`).
 
     Args:
         path: The file; None keeps no file.
@@ -62,9 +55,13 @@ class Totals:
         keep_days: int = KEEP_DAYS,
         longest_step_s: float = MAX_STEP_S,
     ) -> None:
-        self.path = None if path is None else Path(path)
-        self.name = f"totals {display_path(path)}" if path is not None else "totals"
-        self.keep_days = keep_days
+        self.name = "totals"
+        self._file: TotalsFile | None = None
+        if path is not None:
+            from har_edge.sinks.totals_file import TotalsFile  # SQLite: most runs keep no totals
+
+            self.name = f"totals {display_path(path)}"
+            self._file = TotalsFile(Path(path), note, keep_days=keep_days)
         self._longest_step_s = longest_step_s
         self._note = note
         self._pending: Days = {}
@@ -112,20 +109,10 @@ class Totals:
             OutputError: if it is not one of ours or cannot be written.
         """
         self._saved_s = time.monotonic()
-        if self.path is None:
+        if self._file is None:
             _add(self._days, self._pending)
         else:
-            try:
-                with _locked(self.path.parent):
-                    days = self._read(self.path)
-                    _add(days, self._pending)
-                    self._days = _newest(days, self.keep_days)
-                    _replace(self.path, self._days)
-            except OSError as error:
-                raise OutputError(
-                    f"{display_path(self.path)} cannot be written: {error.strerror}. Choose a "
-                    "file in a folder that exists and is yours to write, and check the disk."
-                ) from error
+            self._days = self._file.add(self._pending)
         self._pending = {}
 
     def format(self, day: str | None = None) -> str:
@@ -152,81 +139,6 @@ class Totals:
             for day, seconds in split_by_day(at_s - step_s, at_s):
                 _add(self._pending, {day: {source: {prediction.action: seconds}}})
 
-    def _read(self, path: Path) -> Days:
-        try:
-            text = path.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return {}
-        if not text.strip():
-            return {}  # what a file system may leave of a new file after a power cut
-        try:
-            return _parse(text)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            if not text.lstrip().startswith(f'{{"format": "{FORMAT}"'):
-                raise OutputError(
-                    f"{display_path(path)} should hold totals of har-edge, but holds something "
-                    "else. It was left as it is. Choose another file."
-                ) from error
-        aside = path.with_name(f"{path.name}.damaged-{datetime.now():%Y%m%d-%H%M%S-%f}")
-        path.rename(aside)
-        self._note(
-            f"Warning: {display_path(path)} is damaged. It was kept as {aside.name}; "
-            "counting starts anew."
-        )
-        return {}
-
-
-def _parse(text: str) -> Days:
-    raw: dict[str, Any] = json.loads(text)
-    if raw["format"] != FORMAT:
-        raise ValueError(f"format {raw['format']!r}")
-    if raw["version"] != VERSION:
-        raise OutputError(
-            f"The totals should have version {VERSION}. Received {raw['version']!r}. Use the "
-            "har-edge release that wrote them, or choose another file."
-        )
-    return {
-        datetime.strptime(day, "%Y-%m-%d").strftime("%Y-%m-%d"): {
-            str(source): {str(action): float(s) for action, s in actions.items()}
-            for source, actions in sources.items()
-        }
-        for day, sources in raw["days"].items()
-    }
-
-
-def _replace(path: Path, days: Days) -> None:
-    # One name for all runs, under the lock: what a kill leaves is overwritten by the next save.
-    new = path.with_name(f".{path.name}.new")
-    rounded = {
-        day: {s: {a: round(t, 3) for a, t in actions.items()} for s, actions in sources.items()}
-        for day, sources in sorted(days.items())
-    }
-    text = json.dumps(
-        {"format": FORMAT, "version": VERSION, "days": rounded}, indent=1, ensure_ascii=False
-    )
-    # On one line up to here, so that a damaged file is still known for ours.
-    text = text.replace("{\n ", "{", 1) + "\n"
-    try:
-        with new.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        new.replace(path)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold a lock among all runs that keep totals in a folder; a kill frees it."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
 
 def _add(days: Days, more: Days) -> None:
     for day, sources in more.items():
@@ -234,10 +146,6 @@ def _add(days: Days, more: Days) -> None:
             total = days.setdefault(day, {}).setdefault(source, {})
             for action, seconds in actions.items():
                 total[action] = total.get(action, 0.0) + seconds
-
-
-def _newest(days: Days, keep_days: int) -> Days:
-    return {day: days[day] for day in sorted(days)[-keep_days:]}
 
 
 def _day(at_s: float) -> str:

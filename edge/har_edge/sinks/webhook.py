@@ -18,7 +18,6 @@ import json
 import urllib.error
 import urllib.request
 import uuid
-from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from har_edge import __version__
@@ -81,7 +80,7 @@ class WebhookSink:
     def _request(self, record: Record) -> urllib.request.Request:
         # Counted, not taken from the record: states have no number of their own.
         key = f"{self._run}-{self._count}"
-        values: dict[str, Any] = {"id": key}
+        values: dict[str, object] = {"id": key}
         if isinstance(record, Event | SourceStatus):
             values |= record.as_dict()
         headers = {
@@ -111,7 +110,7 @@ class WebhookSink:
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Following would turn the POST into a GET without the event."""
 
-    def redirect_request(self, *_: Any, **__: Any) -> None:
+    def redirect_request(self, *_: object, **__: object) -> None:
         return None
 
 

@@ -72,7 +72,7 @@ def test_settings_arrive(make_video: MakeVideo, tmp_path: Path) -> None:
         limits=RunLimits(duration_s=1.0),
         source=SourceConfig(names=(str(video),), watch=(str(tmp_path),)),
         decide=DecideConfig(smoothing_s=0.25, score_threshold=0.5, min_duration_s=2.0),
-        sink=SinkConfig(output=tmp_path / "out.txt", totals=tmp_path / "totals.json"),
+        sink=SinkConfig(output=tmp_path / "out.txt", totals=tmp_path / "totals.db"),
     )
     built = build_run(config, pytest.fail)
     built.sinks.close()
@@ -97,7 +97,7 @@ def test_files_are_encoded_beside_each_other(make_video: MakeVideo, tmp_path: Pa
 
 def test_totals_are_handed_on(make_video: MakeVideo, tmp_path: Path) -> None:
     source = SourceConfig(names=(str(make_video()),))
-    sink = SinkConfig(output=tmp_path / "out.txt", totals=tmp_path / "totals.json")
+    sink = SinkConfig(output=tmp_path / "out.txt", totals=tmp_path / "totals.db")
     result = run(RunConfig(model=TINY, source=source, sink=sink))
     assert result.totals is not None and result.totals.days() == {}
 

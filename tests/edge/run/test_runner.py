@@ -39,7 +39,7 @@ MODEL = ASSETS / "tiny-int8.tflite"
 
 
 class Collected:
-    """Sinks that keep everything."""
+    """Sinks that keeps everything."""
 
     want_shots = False
 

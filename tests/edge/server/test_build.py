@@ -61,7 +61,7 @@ def test_a_server_waits_for_its_camera() -> None:
 
 def test_sinks_without_a_live_source_are_named() -> None:
     notes: list[str] = []
-    sink = SinkConfig(totals="totals.json", webhook="http://127.0.0.1/x")
+    sink = SinkConfig(totals="totals.db", webhook="http://127.0.0.1/x")
     services = build_services(ServeConfig(model=TINY, workers=1, sink=sink), notes.append)
     services.workers.close()
     assert services.live is None

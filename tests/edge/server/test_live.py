@@ -25,6 +25,7 @@ from har_edge.run.lanes import SourceOpener  # noqa: E402
 from har_edge.run.runner import Run  # noqa: E402
 from har_edge.server.live import LiveSession  # noqa: E402
 from har_edge.sinks.fan_out import FanOut  # noqa: E402
+from har_edge.sinks.totals import Totals  # noqa: E402
 from har_edge.sources.base import FrameSource, Notify, SourceStatus  # noqa: E402
 from har_edge.sources.captures.mjpeg import JpegSplitter, decode_jpeg  # noqa: E402
 from tests.conftest import ASSETS  # noqa: E402
@@ -76,22 +77,22 @@ def test_what_happens_is_kept_and_told_elsewhere(camera: MjpegServer, tmp_path: 
     url = f"http://127.0.0.1:{listener.server_port}/"
     model = ("--model", ASSETS / "tiny-int8.tflite")
     sinks = ("--webhook", url, "--save-events", tmp_path / "clips", "--min-duration", "0.3")
-    with serving(camera.url, *model, *OPTIONS, *sinks, "--totals", tmp_path / "totals.json"):
+    with serving(camera.url, *model, *OPTIONS, *sinks, "--totals", tmp_path / "totals.db"):
         while "event" not in (first := told.get(timeout=20)):  # states come too
             pass
         assert first["event"] == "action_started"
         time.sleep(1)
     listener.shutdown()
     listener.server_close()
-    assert json.loads((tmp_path / "totals.json").read_text())
+    assert Totals(tmp_path / "totals.db", pytest.fail).days()
     found = {path.name: path.stat().st_size for path in (tmp_path / "clips").rglob("*.mp4")}
     assert found and all(found.values()), found
 
 
 def test_sinks_without_a_live_source_are_named(tmp_path: Path) -> None:
-    with serving("--totals", tmp_path / "totals.json") as running:
+    with serving("--totals", tmp_path / "totals.db") as running:
         assert httpx.get(f"{running.url}/health").status_code == 200
-    assert not (tmp_path / "totals.json").exists()
+    assert not (tmp_path / "totals.db").exists()
 
 
 def test_head_of_a_stream_ends(server: Serving) -> None:
@@ -282,14 +283,14 @@ def test_waits_for_a_camera_that_is_not_there_yet() -> None:
 
 
 def test_keeps_totals_across_restarts(camera: MjpegServer, tmp_path: Any) -> None:
-    file = tmp_path / "totals.json"
+    file = tmp_path / "totals.db"
 
     def seconds(server: Serving) -> float:
         return sum(httpx.get(f"{server.url}/live").json()["totals_today"].values())
 
     with serving(camera.url, *OPTIONS, "--totals", file) as server:
         wait_for(lambda: seconds(server) > 1)
-    assert json.loads(file.read_text())["days"]
+    assert Totals(file, pytest.fail).days()
     with serving(camera.url, *OPTIONS, "--totals", file) as server:
         assert seconds(server) > 1
 

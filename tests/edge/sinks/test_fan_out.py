@@ -64,7 +64,7 @@ def test_a_file_through_all_that_writes_files(tmp_path: Path, make_video: MakeVi
         emit="all",
         save_video=tmp_path / "out.mp4",
         save_events=tmp_path / "clips",
-        totals=tmp_path / "totals.json",
+        totals=tmp_path / "totals.db",
     )
     notes: list[str] = []
     sinks = run(make_video(count=150), config, notes)
@@ -97,7 +97,7 @@ def test_events_as_csv_and_no_pictures_where_nobody_wants_them(
     [
         {"save_video": "out.gif"},
         {"save_video": "no/folder/out.mp4"},
-        {"totals": "no/folder/totals.json"},
+        {"totals": "no/folder/totals.db"},
         {"webhook": "nonsense"},
         {"mqtt": "nonsense"},
     ],
@@ -113,7 +113,7 @@ def test_what_cannot_be_opened_is_said_before_the_run(
 
 
 def test_totals_count_however_few_predictions_are_asked_for(tmp_path: Path) -> None:
-    config = SinkConfig(output=tmp_path / "out.txt", totals=tmp_path / "totals.json")
+    config = SinkConfig(output=tmp_path / "out.txt", totals=tmp_path / "totals.db")
     sinks = open_sinks(config, RunFacts(5.0, inference_hz=0.1), pytest.fail)
     for number in range(4):
         sinks.put(prediction_at(10.0 * number), wait=True)

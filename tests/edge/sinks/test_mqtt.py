@@ -193,7 +193,7 @@ def prediction(action: str, source: str = "camera:0", at_s: float | None = None)
     return replace(said, age_ms=5.0, captured_at_s=captured_at_s)
 
 
-def open_outbox(broker: Broker | Gate, notes: list[str], **options: Any) -> SinkQueue:
+def open_queue(broker: Broker | Gate, notes: list[str], **options: Any) -> SinkQueue:
     sink = MqttSink(f"mqtt://127.0.0.1:{broker.port}", notes.append, **options)
     return SinkQueue(sink, note=notes.append)
 
@@ -203,7 +203,7 @@ def test_topics_payloads_and_retention(
 ) -> None:
     broker = make_broker()
     live = subscribe(broker, "har/#", "homeassistant/#")
-    queue = open_outbox(broker, notes := [])
+    queue = open_queue(broker, notes := [])
     queue.put(prediction("sitting"), wait=False)
     queue.put(event(1), wait=False)
     queue.put(SourceStatus("camera:0", "black", 1e9, "The picture is black."), wait=False)
@@ -247,7 +247,7 @@ def outage(
     The gate opens when the subscriber is back: a broker without a disk tells only who is there.
     """
     gate = Gate(broker)
-    queue = open_outbox(gate, notes := [])
+    queue = open_queue(gate, notes := [])
     numbers = iter(range(1, before + during + after + 1))
 
     def send(count: int, over_s: float) -> None:
@@ -302,7 +302,7 @@ def test_a_broker_that_is_away_at_the_start_is_waited_for(
     subscriber = subscribe(broker)
     time.sleep(1.5)
     broker.kill()
-    queue = open_outbox(broker, notes := [])
+    queue = open_queue(broker, notes := [])
     for number in (1, 2, 3):
         queue.put(event(number), wait=False)
     wait_for(lambda: notes)
@@ -408,7 +408,7 @@ def test_sources_with_names_alike_stay_apart(
 ) -> None:
     broker = make_broker()
     subscriber = subscribe(broker)
-    queue = open_outbox(broker, [], discovery_prefix="")
+    queue = open_queue(broker, [], discovery_prefix="")
     for number, source in enumerate(["a/b#c", "a+b/c", "a/b#c"]):
         queue.put(event(number, source), wait=False)
     queue.close()
@@ -421,7 +421,7 @@ def test_a_watched_folder_is_one_camera(
 ) -> None:
     broker = make_broker()
     subscriber = subscribe(broker, "har/#", "homeassistant/#")
-    queue = open_outbox(broker, [], folders=["./in"])
+    queue = open_queue(broker, [], folders=["./in"])
     names = [f"in/{n}.jpg" for n in range(8)]
     for number, source in enumerate(names):
         queue.put(prediction("sitting", source), wait=True)

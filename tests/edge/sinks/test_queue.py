@@ -70,7 +70,7 @@ def sink() -> Iterator[Collector]:
 
 
 def stuck(sink: Collector, notes: list[str], **limits: int) -> SinkQueue:
-    """An queue whose sink never finishes the first record it is given."""
+    """A queue whose sink never finishes the first record it is given."""
     sink.gate.clear()
     queue = SinkQueue(sink, note=notes.append, **limits)
     queue.put(event(0), wait=False)

@@ -239,7 +239,7 @@ def test_a_full_disk_is_said(small_disk: Callable[[int], Path]) -> None:
     sink.close()
 
 
-# Writes as fast as it can, by way of an queue, and tells what it has put in.
+# Writes as fast as it can, by way of a queue, and tells what it has put in.
 WRITING = """
 import sys
 sys.path.insert(0, sys.argv[1])

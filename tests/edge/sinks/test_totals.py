@@ -1,10 +1,7 @@
-"""Time of each action a day: midnight, restarts, kills, files of others; and flicker."""
+"""Time of each action a day: gaps, midnight, changes of the clocks."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -16,11 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from har_edge.errors import OutputError
-from har_edge.sinks import totals as module
 from har_edge.sinks.totals import Totals, split_by_day
 from har_edge.sources.base import SourceStatus
-from tests.conftest import ROOT
 from tests.support import records
 
 NOON_S = datetime(2026, 3, 1, 12).timestamp()
@@ -100,172 +94,12 @@ def test_days_add_up_across_changes_of_the_clocks(
         assert {round(seconds / 3600) for _, seconds in parts} <= {23, 24, 25}
 
 
-def test_a_restart_goes_on_and_two_runs_share_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "totals.json"
-    first, second = Totals(path, pytest.fail), Totals(path, pytest.fail)
-    for at_s in range(4):
-        first.take(prediction(at_s))
-        second.take(prediction(at_s, source="door"))
-        first.save()
-        second.save()
-    first.close()
-    second.close()
-    third = Totals(path, pytest.fail)
-    third.take(prediction(0.0))
-    third.take(prediction(1.5))
-    third.close()
-    third.close()  # adds nothing twice
-    assert Totals(path, pytest.fail).days() == {
-        DAY: {"camera:0": {"sitting": 4.5}, "door": {"sitting": 3.0}}
-    }
-    assert [p.name for p in tmp_path.iterdir()] == ["totals.json"]
-
-
-def test_the_newest_days_are_kept(tmp_path: Path) -> None:
-    totals = Totals(tmp_path / "totals.json", pytest.fail, keep_days=3)
-    for day in range(6):
-        start_s = NOON_S + day * 86400
-        totals.take(prediction(day * 100.0, start_s=start_s))
-        totals.take(prediction(day * 100.0 + 1, start_s=start_s))
-    totals.close()
-    assert sorted(totals.days()) == ["2026-03-04", "2026-03-05", "2026-03-06"]
-
-
-def test_it_is_saved_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "totals.json"
-    totals = Totals(path, pytest.fail)
-    before = path.stat().st_ino
-    totals.take(prediction(0.0))
-    totals.take(prediction(1.0))
-    assert path.stat().st_ino == before
-    monkeypatch.setattr(module, "SAVE_INTERVAL_S", 0.0)
-    totals.take(prediction(2.0))
-    assert json.loads(path.read_text())["days"] == {DAY: {"camera:0": {"sitting": 2.0}}}
-
-
-@pytest.mark.parametrize("content", [b"", b"  \n"])
-def test_an_empty_file_is_a_new_one(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "totals.json"
-    path.write_bytes(content)
-    Totals(path, pytest.fail)
-    assert json.loads(path.read_text())["days"] == {}
-
-
-def test_a_damaged_file_is_kept_aside(tmp_path: Path) -> None:
-    path = tmp_path / "totals.json"
-    totals = Totals(path, pytest.fail)
-    totals.take(prediction(0.0))
-    totals.take(prediction(1.0))
-    totals.close()
-    whole = path.read_bytes()
-    notes: list[str] = []
-    for cut in (40, len(whole) // 2, len(whole) - 3):
-        path.write_bytes(whole[:cut])
-        totals = Totals(path, notes.append)
-        assert totals.days() == {}
-    kept = sorted(tmp_path.glob("totals.json.damaged-*"))
-    assert [p.read_bytes() for p in kept] == [
-        whole[:cut] for cut in (40, len(whole) // 2, len(whole) - 3)
-    ]
-    assert "It was kept as totals.json.damaged-" in notes[0]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"my diary\n", "holds something else"),
-        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "holds something else"),
-        (b'{"days": {}}', "holds something else"),
-        (b"[1, 2]", "holds something else"),
-        (b'{"format": "har-edge totals", "version": 2, "days": {}}', "version 1. Received 2"),
-    ],
-)
-def test_files_of_others_are_left_alone(tmp_path: Path, content: bytes, message: str) -> None:
-    path = tmp_path / "totals.json"
-    path.write_bytes(content)
-    with pytest.raises(OutputError, match=message):
-        Totals(path, pytest.fail)
-    assert path.read_bytes() == content
-    assert [p.name for p in tmp_path.iterdir()] == ["totals.json"]
-
-
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot be written"):
-        Totals(tmp_path / "no" / "totals.json", pytest.fail)
-
-
-def test_a_full_disk_loses_nothing(
-    small_disk: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "SAVE_INTERVAL_S", 0.0)
-    disk = small_disk(64)
-    notes: list[str] = []
-    totals = Totals(disk / "totals.json", notes.append)
-    totals.take(prediction(0.0))
-    totals.take(prediction(1.0))
-    filler = disk / "filler"
-    filler.write_bytes(b"x" * shutil.disk_usage(disk).free)
-    for at_s in (2.0, 3.0):
-        totals.take(prediction(at_s))
-    assert len(notes) == 1 and "cannot be written" in notes[0]
-    assert json.loads((disk / "totals.json").read_text())["days"][DAY]["camera:0"]["sitting"] == 1.0
-    filler.unlink()
-    totals.close()
-    assert json.loads((disk / "totals.json").read_text())["days"][DAY]["camera:0"]["sitting"] == 3.0
-
-
-def test_each_outage_of_a_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SAVE_INTERVAL_S", 0.0)
-    notes: list[str] = []
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    totals = Totals(folder / "totals.json", notes.append)
-    for at_s in (0.0, 10.0):
-        folder.rename(tmp_path / "unplugged")
-        totals.take(prediction(at_s))
-        totals.take(prediction(at_s + 1))
-        (tmp_path / "unplugged").rename(folder)
-        totals.take(prediction(at_s + 2))
-    assert len(notes) == 2
-    assert totals.days()[DAY]["camera:0"]["sitting"] == 4.0
-
-
-# Counts one second after another, each saved and then told.
-COUNTING = """
-import sys
-from har_edge.sinks import totals
-sys.path.insert(0, sys.argv[2])
-from tests.edge.sinks.test_totals import prediction
-totals.SAVE_INTERVAL_S = 0.0
-counter = totals.Totals(sys.argv[1], print)
-for second in range(1, 1_000_000):
-    counter.take(prediction(float(second)))
-    print(second, flush=True)
-"""
-
-
-def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
-    path = tmp_path / "totals.json"
-    counted = 0
-    for lines in (1, 7, 40, 3, 90):
-        process = subprocess.Popen(
-            [sys.executable, "-c", COUNTING, str(path), str(ROOT)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout is not None
-        told = [int(process.stdout.readline()) for _ in range(lines)]
-        process.send_signal(signal.SIGKILL)
-        told += [int(line) for line in process.stdout.read().split()]
-        process.stdout.close()
-        process.wait()
-        before, counted = (
-            counted,
-            sum(Totals(path, pytest.fail).days().get(DAY, {}).get("camera:0", {}).values()),
-        )
-        # The first prediction adds nothing; the last may be saved and not told yet.
-        assert counted - before in (told[-1] - 1, told[-1])
-    assert {p.name for p in tmp_path.iterdir()} <= {"totals.json", ".totals.json.new"}
+def test_a_run_without_totals_loads_no_database() -> None:
+    code = (
+        "import sys; from har_edge.sinks.totals import Totals; Totals(None, print); "
+        "sys.exit('sqlite3' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_format_for_the_summary() -> None:

@@ -571,7 +571,7 @@ def explore(data: str, out: str | None, fail_on: tuple[str, ...], **options: Any
     from har_train.explore import explore as library
     from har_train.explore.report import findings_table, save_exploration
 
-    _check_installed("imagehash", "matplotlib")
+    _check_installed("imagehash", "jinja2", "matplotlib")
     config = ExploreConfig(data, **{k: v for k, v in options.items() if v is not None})
     folder = Path(out or f"explore/{default_name(data)}")
     if not Path(data).exists():

@@ -16,7 +16,7 @@ from har_edge.table import text_table
 from har_train.dataset.samples import count_table
 from har_train.explore.explore import OUTPUT_NAMES, Exploration
 from har_train.explore.findings import KINDS
-from har_train.explore.page import render_page
+from har_train.explore.page import write_page
 from har_train.explore.scan import FileFacts, small_picture
 from har_train.reports.plots import plot_class_distribution, plot_contact_sheet, plot_histogram
 
@@ -42,7 +42,7 @@ def save_exploration(exploration: Exploration, folder: Path) -> None:
         side = _picture_side(exploration)
         plot_contact_sheet(pictures, side, folder / "samples.jpg")
         _plot_all(exploration, folder)
-        page = render_page(exploration, pictures, folder)
+        page = write_page(exploration, pictures, folder)
         _write_text(folder / "explore.html", page)
     except OSError as error:
         raise OutputError(f"{display_path(folder)} cannot be written: {error.strerror}.") from error

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.model.loaded import apply_temperature
+from har_edge.statistics import mean_of_each, share_interval
 
 CALIBRATION_BINS = 15
 TEMPERATURES = (0.05, 20.0)
@@ -43,10 +42,7 @@ class SplitPredictions:
 
     def per_clip(self) -> NDArray[np.float32]:
         """Mean of each clip's windows, (N, C)."""
-        sums = np.zeros((len(self.targets), self.probabilities.shape[1]), dtype=np.float64)
-        np.add.at(sums, self.clip_of, self.probabilities)
-        counts = np.bincount(self.clip_of, minlength=len(self.targets))
-        return (sums / counts[:, np.newaxis]).astype(np.float32)
+        return mean_of_each(self.probabilities, self.clip_of, len(self.targets)).astype(np.float32)
 
 
 def top_k_accuracy(
@@ -146,58 +142,6 @@ def risk_coverage(
     wrong = ~right[order]
     answered = np.arange(1, len(targets) + 1)
     return answered / len(targets), np.cumsum(wrong) / answered
-
-
-def bootstrap_interval(
-    hits: NDArray[np.bool_],
-    groups: Sequence[str] | None = None,
-    *,
-    resamples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile interval of a share, clips or groups of them resampled with replacement.
-
-    Where all are right, or all wrong, or the groups are equally good, every resample is alike, as
-    if nothing were left to doubt: there it is Wilson's score interval, a group counted once.
-
-    Args:
-        hits: Whether each clip was right, (N,).
-        groups: Group of each clip, (N,): its clips are drawn together, for they are alike.
-        resamples: Number of bootstrap samples.
-        level: Share of intervals that hold the true value, 0..1.
-        seed: Of the resampling.
-
-    Sources: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13; Wilson,
-    Probable Inference, the Law of Succession, and Statistical Inference (JASA 1927).
-    """
-    number = np.arange(len(hits))
-    if groups is not None:
-        _, number = np.unique(list(groups), return_inverse=True)
-    sizes, right = np.bincount(number), np.bincount(number, hits)
-    if np.ptp(right / sizes) == 0:
-        return _wilson_interval(float(hits.mean()), len(sizes), level)
-    random = np.random.default_rng(seed)
-    if len(sizes) == len(hits):
-        # The hits in a resample of N clips are binomial: no need to draw the clips themselves.
-        drawn = random.binomial(len(hits), hits.mean(), resamples) / len(hits)
-    else:
-        times = random.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), resamples)
-        drawn = times @ right / (times @ sizes)
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def _wilson_interval(share: float, count: int, level: float) -> tuple[float, float]:
-    """Wilson's interval of a share of `count` draws."""
-    z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
-    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = math.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
-    # Of shares 0 and 1 the outer end is the share itself, but for rounding.
-    return (
-        0.0 if share == 0 else centre - half,
-        1.0 if share == 1 else centre + half,
-    )
 
 
 def fit_temperature(predictions: SplitPredictions) -> float:
@@ -317,7 +261,7 @@ def measure(predictions: SplitPredictions, groups: Sequence[str] | None = None) 
     macro = precision_recall_fscore_support(
         targets, chosen, labels=np.unique(targets), average="macro", zero_division=0
     )
-    low, high = bootstrap_interval(chosen == targets, groups)
+    low, high = share_interval(chosen == targets, groups)
     return {
         "accuracy": top_k_accuracy(clips, targets),
         **{f"top_{k}_accuracy": top_k_accuracy(clips, targets, k) for k in (2, 5)
