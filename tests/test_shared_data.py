@@ -187,7 +187,7 @@ def test_a_bundled_run_is_judged_on_its_test_part(reader: str, tmp_path: Path) -
     clip = str(tmp_path / "clips" / "1.mp4")
     found = READERS[reader](run, str(tmp_path / "clips"))
     assert found == {(clip, "fall", clip, 0.0, math.inf)}
-    with pytest.raises(DataError, match=r"does not say where its data lies.*--root"):
+    with pytest.raises(DataError, match=r"does not say where its data is.*--root"):
         READERS[reader](run, "")
 
 
@@ -196,11 +196,11 @@ def test_a_bundled_run_is_judged_on_its_test_part(reader: str, tmp_path: Path) -
     ("line", "message"),
     [
         ("gone.mp4,fall,,", r"there is no file .*gone\.mp4\. Check the path and --root"),
-        ("a.mp4,,,", "expected a path, a label of one line"),
+        ("a.mp4,,,", "expected a path, a single-line label"),
         ("a.mp4,fall,,,,", "no more cells than columns"),
-        ("a.mp4", "expected a path, a label"),
+        ("a.mp4", "expected a path, a single-line label"),
         ("a.mp4,fall,3,2", r"start_s and end_s should be seconds.*Received 3, 2"),
-        ("b.jpg,fall,1,2", r"only a video has a span.*b\.jpg"),
+        ("b.jpg,fall,1,2", r"only a video can have start_s.*b\.jpg"),
     ],
 )
 def test_the_same_lines_are_refused(line: str, message: str, reader: str, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_the_same_lines_are_refused(line: str, message: str, reader: str, tmp_pa
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("path,label,strat_s\na.mp4,fall,1\n", "may have group,split,start_s,end_s"),
+        ("path,label,strat_s\na.mp4,fall,1\n", "optionally group,split,start_s,end_s"),
         ("path,label,split\na.mp4,fall,tset\n", r"line 2: expected a split of.*'tset'"),
     ],
 )

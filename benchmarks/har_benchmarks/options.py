@@ -51,17 +51,20 @@ class Percent(ShareType):
         except ValueError:
             share = -1.0
         if not 0 <= share < 1:
-            self.fail(f"expected a share as 5% or 0.05. Received {value!r}.", param, ctx)
+            self.fail(f"should be a share such as 5% or 0.05. Received {value!r}.", param, ctx)
         return share
 
 
 def limit_options(command: Command) -> Command:
     """The options that bound the recommendation."""
-    drop = "Recommend nothing that loses more points against float32. [default: 1, if sure]"
+    drop = (
+        "Recommend nothing that loses more points against float32 than this. [default: 1, "
+        "if the loss is certain]"
+    )
     options = (
-        ("--max-latency-ms", "Recommend nothing slower at the median."),
+        ("--max-latency-ms", "Recommend nothing with a higher median."),
         ("--max-accuracy-drop", drop),
-        ("--max-memory-mb", "Recommend nothing whose process needs more."),
+        ("--max-memory-mb", "Recommend nothing whose process needs more memory."),
     )
     for name, text in reversed(options):
         kind = click.FloatRange(min=0)

@@ -50,8 +50,9 @@ def go_on(folder: Path) -> Journal:
     for key in SAME:
         if journal.machine.get(key) != now[key]:
             raise DataError(
-                f"{display_path(folder)} began on a machine with {key} "
-                f"{journal.machine.get(key)}. Received {now[key]}. Go on there, or start anew."
+                f"{display_path(folder)} was started on a machine with {key} "
+                f"{journal.machine.get(key)}. Received {now[key]}. Continue there, or start a "
+                "new run."
             )
     return journal
 
@@ -75,7 +76,7 @@ def finish(
     try:
         carry_out(journal, note=note, command=command)
     except (KeyboardInterrupt, SystemExit):
-        note(f"Stopped. Go on with: har-bench run --resume {display_path(folder)}")
+        note(f"Stopped. Continue with: har-bench run --resume {display_path(folder)}")
         raise
     finally:
         signal.signal(signal.SIGTERM, previous)

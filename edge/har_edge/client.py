@@ -153,7 +153,7 @@ class Client:
 
     def _unreadable(self, error: Exception) -> ServerError:
         return ServerError(
-            f"{self.url} should answer in JSON. Received something else or half of it: "
+            f"{self.url} should reply in JSON. Received something else or an incomplete reply: "
             f"{error}. Check that har-edge serves there."
         )
 
@@ -176,7 +176,8 @@ class Client:
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise ServerError(
-                f"{self.url} should answer. Received nothing: {reason}. Start it: har-edge serve"
+                f"{self.url} should reply. Received no reply: {reason}. Start the server: "
+                "har-edge serve"
             ) from error
         return response
 
@@ -186,4 +187,4 @@ def _detail(error: urllib.error.HTTPError) -> str:
     try:
         return str(json.loads(error.read())["detail"])
     except (ValueError, KeyError, TypeError, OSError, HTTPException):
-        return f"The server answered {error.code} {error.reason}."
+        return f"The server replied {error.code} {error.reason}."

@@ -20,7 +20,7 @@ OutputFormat = Literal["text", "jsonl", "csv"]
 FilePath = str | os.PathLike[str]
 
 SHORTEST_TOKEN = 8
-_MAKE_TOKEN = "Make one: python3 -c 'import secrets; print(secrets.token_urlsafe())'"
+_MAKE_TOKEN = "Generate one: python3 -c 'import secrets; print(secrets.token_urlsafe())'"
 
 _FROM_0 = {"range": Range(0)}
 _ABOVE_0 = {"range": Range(0, open=True)}
@@ -63,8 +63,8 @@ class StdinFormat:
         found = re.fullmatch(pattern, text)
         if not found or (found[2] and not int(found[2]) * int(found[3])) or found[4] == "0":
             raise ValueError(
-                "Expected mjpeg[@FPS|@live] or rgb24:WIDTHxHEIGHT[@FPS|@live], for example "
-                f"mjpeg@30 or rgb24:640x480@25. Received {text!r}."
+                "Expected mjpeg[@FPS|@live] or rgb24:WIDTHxHEIGHT[@FPS|@live]. Received "
+                f"{text!r}. Write, for example, mjpeg@30 or rgb24:640x480@25."
             )
         rate = {None: cls.frame_rate_hz, "live": None}.get(found[4], found[4])
         return cls(
@@ -182,7 +182,8 @@ class SinkConfig(Settings):
         super().__post_init__()
         if self.output_format == "csv" and self.emit == "all":
             raise ConfigError(
-                "A CSV table has one kind of row: use --emit predictions or events, or jsonl."
+                "A CSV table should have one kind of row. Received both. Use --emit "
+                "predictions or --emit events, or jsonl."
             )
 
 
@@ -318,18 +319,18 @@ class ServeConfig(ModelConfig):
         super().__post_init__()
         if self.token is not None and len(self.token) < SHORTEST_TOKEN:
             raise ConfigError(
-                f"--token should have {SHORTEST_TOKEN} characters or more. Received "
+                f"--token should have at least {SHORTEST_TOKEN} characters. Received "
                 f"{len(self.token)}. {_MAKE_TOKEN}"
             )
         if self.token is None and not is_loopback(self.host):
             raise ConfigError(
-                f"--host {self.host} can be reached by others and needs --token (or HAR_TOKEN). "
-                f"Received none. {_MAKE_TOKEN}"
+                f"--host {self.host} is reachable from other machines and needs --token (or "
+                f"HAR_TOKEN). Received none. {_MAKE_TOKEN}"
             )
         if self.source.demo or self.source.watch:
             raise ConfigError(
-                "A server looks at one camera or stream. Received the demo or a folder to watch. "
-                "Use a run for them."
+                "A server takes one camera or stream. Received the demo or a folder to watch. "
+                "Use har-edge run for them."
             )
 
 

@@ -177,7 +177,7 @@ def list_dataset(data: str | os.PathLike[str], root: str | os.PathLike[str] = ""
     if path.is_file():
         return _list_manifest(path, Path(root) if root else path.parent)
     if not path.is_dir():
-        raise DataError(f"There is no dataset {display_path(path)}. Check the path.")
+        raise DataError(f"There is no dataset at {display_path(path)}. Check the path.")
     return _list_published(path) if _is_published(path) else _list_folders(path)
 
 
@@ -196,8 +196,8 @@ def _list_folders(root: Path) -> Listing:
                 files = [] if folder in unfit else [p for p in files if p not in unfit]
             elif not files:
                 message = (
-                    f"The class folder {display_path(folder)} holds no picture and no clip. "
-                    "Fill it or remove it."
+                    f"The class folder {display_path(folder)} should contain pictures or clips. "
+                    "Received none. Fill it or remove it."
                 )
                 listing.problems.append(Problem("empty", folder, folder.name, split, message))
             listing.samples.extend(Sample(p, folder.name, group_of(p), split) for p in files)
@@ -218,8 +218,8 @@ def _unfit_names(folder: Path, files: Iterable[Path]) -> set[Path]:
 def _name_problem(path: Path, label: str, split: str) -> Problem:
     name = "\\n".join(display_path(path).splitlines())
     message = (
-        f"Expected names in UTF-8, and of one line for a class. Received '{name}', as files from "
-        "old archives may be called. Rename it."
+        f"Names should be UTF-8, and a class should be a single line. Received '{name}', as can "
+        "happen with files from old archives. Rename it."
     )
     return Problem("name", path, display_path(label), split, message)
 
@@ -228,8 +228,9 @@ def _list_manifest(path: Path, root: Path) -> Listing:
     columns, rows = _read_table(path)
     if not {"path", "label"} <= columns <= MANIFEST_COLUMNS:
         raise DataError(
-            f"The manifest {display_path(path)} should have the columns path,label and may "
-            f"have group,split,start_s,end_s. Received {','.join(sorted(columns)) or 'no header'}."
+            f"The manifest {display_path(path)} should have the columns path,label and "
+            "optionally group,split,start_s,end_s. Received "
+            f"{','.join(sorted(columns)) or 'no header'}. Correct the header."
         )
     return _list_rows(rows, path, root)
 
@@ -277,12 +278,13 @@ def _check_row(row: Row, file_path: Path, where: str) -> None:
     if not whole or len((row["label"] or "").splitlines()) != 1:
         cells = ", ".join(repr(cell) for cell in row.values() if cell is not None)
         raise DataError(
-            f"{where}: expected a path, a label of one line, and no more cells than columns. "
-            f"Received {cells or 'none'}."
+            f"{where}: expected a path, a single-line label, and no more cells than columns. "
+            f"Received {cells or 'none'}. Correct the row."
         )
     if row.get("split") not in (None, "", *SPLITS):
         raise DataError(
-            f"{where}: expected a split of {', '.join(SPLITS)} or none. Received {row['split']!r}."
+            f"{where}: split should be {', '.join(SPLITS)} or empty. Received {row['split']!r}. "
+            "Correct the row."
         )
     if not file_path.is_file():
         raise DataError(
@@ -297,7 +299,10 @@ def _read_table(path: Path) -> tuple[set[str], list[tuple[int, Row]]]:
             reader = csv.DictReader(file)
             return set(reader.fieldnames or ()), [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"The manifest {display_path(path)} cannot be read: {error}.") from error
+        raise DataError(
+            f"The manifest {display_path(path)} cannot be read: {error}. Save it as "
+            "a UTF-8 CSV file."
+        ) from error
 
 
 def _is_published(root: Path) -> bool:
@@ -321,8 +326,8 @@ def _list_published_table(path: Path, folder: Path, split: str) -> Listing:
     columns, rows = _read_table(path)
     if not {"filename", "label"} <= columns:
         raise DataError(
-            f"{display_path(path)} should have the columns filename,label. "
-            f"Received {','.join(sorted(columns)) or 'no header'}."
+            f"{display_path(path)} should have the columns filename,label. Received "
+            f"{','.join(sorted(columns)) or 'no header'}. Correct the header."
         )
     listing = Listing()
     for line, row in rows:
@@ -354,8 +359,8 @@ def _span(row: Row, file_path: Path, where: str) -> tuple[float, float]:
         )
     if file_path.suffix.lower() not in VIDEO_SUFFIXES and not whole:
         raise DataError(
-            f"{where}: only a video has a span. Received start_s {texts[0]}, end_s {texts[1]} for "
-            f"the picture {display_path(file_path)}. Leave both cells empty."
+            f"{where}: only a video can have start_s and end_s. Received {texts[0]} and "
+            f"{texts[1]} for the picture {display_path(file_path)}. Leave both cells empty."
         )
     return start_s, end_s
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from har_edge.errors import OutputError
 from har_edge.paths import display_path
 
-ADVICE = "Make room on the disk, or choose another place."
+ADVICE = "Free some disk space, or choose another place."
 
 
 def write_whole(

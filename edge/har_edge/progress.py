@@ -111,7 +111,7 @@ def describe(done: int, total: int, elapsed_s: float, unit: str = "file") -> str
     if not done or elapsed_s <= 0:
         return f"{said}, after {format_duration(elapsed_s)}"
     each_s = elapsed_s / done
-    rate = f"{1 / each_s:.1f} a second" if each_s < 1 else f"{format_duration(each_s)} each"
+    rate = f"{1 / each_s:.1f} per second" if each_s < 1 else f"{format_duration(each_s)} each"
     return f"{said}, {rate}, {format_duration(max(0, total - done) * each_s)} left"
 
 

@@ -139,8 +139,8 @@ class TrainedRun(os.PathLike[str]):
         fits = windows.ndim == 2 and windows.shape[1] == clip.num_frames and windows.size > 0
         if not fits or windows.min() < 0 or windows.max() >= len(frames):
             raise DataError(
-                f"{display_path(path)} should hold windows of {clip.num_frames} frame numbers. "
-                f"Received {windows.shape}."
+                f"{display_path(path)} should hold windows of {clip.num_frames} frame indices. "
+                f"Received {windows.shape}. Train again."
             )
         return frames, windows.astype(np.intp)
 
@@ -274,15 +274,15 @@ def find_root(folder: Path, root: str | os.PathLike[str] = "") -> Path:
         DataError: if it is unknown, or no longer there.
     """
     table = SPLIT_NAME if (folder / SPLIT_NAME).is_file() else PREDICTIONS_NAME
-    advice = f"Give the folder that the paths in its {table} start from as --root."
+    advice = f"With --root, give the folder that the paths in {table} are relative to."
     known = (folder / CONFIG_NAME).is_file()
     base = Path(root) if root else _recorded_root(read_config(folder)) if known else folder
     if base is None:
-        raise DataError(f"{display_path(folder)} does not say where its data lies. {advice}")
+        raise DataError(f"{display_path(folder)} does not say where its data is. {advice}")
     if not base.is_dir():
         raise DataError(
-            f"The data of {display_path(folder)} is looked for in {display_path(base)}, which is "
-            f"not there. {advice}"
+            f"The data of {display_path(folder)} should be in {display_path(base)}, which does "
+            f"not exist. {advice}"
         )
     return base
 

@@ -73,5 +73,5 @@ class Settings:
             expected = [*choices, *([str(limits)] if limits is not None else [])]
             raise ConfigError(
                 f"Expected {each.name} to be {' or '.join(expected)}. Received {value!r}. "
-                "Give it such a value, or leave it out."
+                "Change it, or leave it out."
             )

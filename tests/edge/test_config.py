@@ -91,7 +91,7 @@ def test_a_run_needs_a_source() -> None:
 def test_a_server_answers_not_everybody() -> None:
     with pytest.raises(ConfigError, match=r"needs --token .*Received none"):
         ServeConfig(host="0.0.0.0")
-    with pytest.raises(ConfigError, match=r"8 characters or more. Received 5"):
+    with pytest.raises(ConfigError, match=r"at least 8 characters\. Received 5"):
         ServeConfig(token="short")
     ServeConfig(host="0.0.0.0", token="long enough")
     ServeConfig(host="::1")

@@ -116,7 +116,7 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_folders(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "c"
-    with pytest.raises(OutputError, match=r"cannot be written: No such file or directory\. Make"):
+    with pytest.raises(OutputError, match=r"cannot be written: No such file or directory\. Free"):
         write_whole(path, "")
     write_whole(path, "", parents=True)
     assert path.is_file()

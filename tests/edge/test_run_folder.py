@@ -94,7 +94,7 @@ def test_a_run_finds_its_own_data(clips: Path, tmp_path: Path) -> None:
     assert (clip.path, clip.first_frames) == (clips / "2.mp4", (0, 4))
     clips.rename(tmp_path / "moved")
     assert read_run(run).recorded_root is None
-    with pytest.raises(DataError, match=rf"looked for in {clips}, which is not there.*--root"):
+    with pytest.raises(DataError, match=rf"should be in {clips}, which does not exist.*--root"):
         list_data(run)
     assert names_of(run, tmp_path / "moved") == [("1.mp4", "train"), ("2.mp4", "test")]
 
@@ -107,7 +107,7 @@ def test_a_run_on_a_manifest_finds_the_files_beside_it(clips: Path, tmp_path: Pa
     (run / "config.toml").write_text(f'data = "gone/list.csv"\nroot = "{clips}"\n', "utf-8")
     assert names_of(run) == [("1.mp4", "train"), ("2.mp4", "test")]
     (run / "config.toml").write_text('data = "gone/list.csv"\n', "utf-8")
-    with pytest.raises(DataError, match=r"in gone, which is not there.*split\.csv.*--root"):
+    with pytest.raises(DataError, match=r"in gone, which does not exist.*split\.csv.*--root"):
         list_data(run)
 
 
@@ -119,7 +119,7 @@ def test_paths_start_where_the_training_was_started(
     monkeypatch.chdir(tmp_path)
     assert names_of(Path("runs/mine")) == [("1.mp4", "train"), ("2.mp4", "test")]
     monkeypatch.chdir(tmp_path / "runs")
-    with pytest.raises(DataError, match=r"data of mine is looked for in clips, which is not there"):
+    with pytest.raises(DataError, match=r"data of mine should be in clips, which does not exist"):
         list_data("mine")
     assert names_of(Path("mine"), clips) == [("1.mp4", "train"), ("2.mp4", "test")]
 

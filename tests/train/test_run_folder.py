@@ -284,7 +284,7 @@ def test_checkpoints_outlive_a_failure_to_write(
 
     with monkeypatch.context() as patch:
         patch.setattr(np, "savez_compressed", savez)
-        with pytest.raises(OutputError, match=r"No space left on device.*Make room"):
+        with pytest.raises(OutputError, match=r"No space left on device.*Free some disk space"):
             save_run(trained, tmp_path / "out")
     assert [p.name for p in tmp_path.iterdir()] == ["out.partial"]
     assert [p.name for p in checkpoints.parent.iterdir()] == ["checkpoints"]

@@ -15,7 +15,7 @@ from har_edge.commands.harness import note
 )
 @limit_options
 def collect(reports: tuple[str, ...], out: str, **limits: float | None) -> None:
-    """Merge REPORTS of many devices into one page, a row for each.
+    """Merge the REPORTS of several devices into one page, with one row per device.
 
     \b
     Example:

@@ -19,7 +19,9 @@ DEFAULT_THRESHOLD = 0.05  # what a table calls a regression where no gate was as
     "threshold",
     type=Percent(),
     metavar="SHARE",
-    help="Exit with 3 if a case is slower by more than this, and not by chance.",
+    help=(
+        "Exit with code 3 if a case is slower by more than this and the difference is not chance."
+    ),
 )
 @click.option(
     "--confidence",
@@ -27,7 +29,7 @@ DEFAULT_THRESHOLD = 0.05  # what a table calls a regression where no gate was as
     default="95%",
     show_default=True,
     metavar="SHARE",
-    help="Of the intervals, all cases together.",
+    help="Confidence level of the intervals, for all cases together.",
 )
 @click.option(
     "--margin",
@@ -35,14 +37,14 @@ DEFAULT_THRESHOLD = 0.05  # what a table calls a regression where no gate was as
     default="2%",
     show_default=True,
     metavar="SHARE",
-    help="Difference that two runs of the same thing may have.",
+    help="Difference to tolerate between two runs of the same thing.",
 )
 @click.option(
     "--output-format",
     type=click.Choice(("text", "json")),
     default="text",
     show_default=True,
-    help="A Markdown table or one JSON object.",
+    help="Markdown table or one JSON object.",
 )
 def compare(
     base: str,
@@ -63,7 +65,7 @@ def compare(
       har-bench compare bench/before bench/after --fail-on-regression 5%
 
     \b
-    Exit codes: 0 done, 1 an error you can act on, 2 usage, 3 a regression.
+    Exit codes: 0 done, 1 an error that you can fix, 2 usage error, 3 a regression.
     """
     from har_benchmarks.render.text import comparison_text
     from har_benchmarks.results.compare import TOO_FEW, cautions
@@ -81,8 +83,9 @@ def compare(
     )
     if not rows:
         raise HarError(
-            f"{base} and {new} should share a case. Received none: they measured other models, "
-            "runtimes or threads. Measure the same cases again."
+            f"{base} and {new} should have at least one case in common. Received none: they "
+            "measured different models, runtimes or thread counts. Measure the same cases "
+            "again."
         )
     remarks = cautions(first, second, rows, confidence)
     if output_format == "json":
@@ -91,16 +94,16 @@ def compare(
     else:
         click.echo(comparison_text(first, second, rows))
     for remark in remarks:
-        note(f"Mind: {remark}")
+        note(f"Note: {remark}")
     slower = [row.key for row in rows if row.regression]
     if threshold is not None and slower:
         raise GateError(
-            f"Slower by more than {threshold:.1%}: {', '.join(slower)}. Measure once more if the "
-            "machine was not calm; else look at what changed."
+            f"Slower by more than {threshold:.1%}: {', '.join(slower)}. If the machine was "
+            "busy, measure again; otherwise find out what changed."
         )
     undecided = [row.key for row in rows if row.verdict == TOO_FEW]
     if threshold is not None and undecided:
         raise HarError(
-            f"Nothing can be said of {', '.join(undecided)}: too few rounds. A gate that cannot "
-            "decide does not pass; measure both with more --rounds."
+            f"No verdict for {', '.join(undecided)}: too few rounds. A gate that cannot decide "
+            "does not pass; measure both with more --rounds."
         )

@@ -8,19 +8,19 @@ import click
 
 # Name to what its list says; the code is the module of that name in `har_benchmarks.experiments`.
 EXPERIMENTS = {
-    "across-runtimes": "Does a model file say the same in every runtime?",
-    "against-litert-benchmark": "Does har-bench say what litert-benchmark says?",
-    "cold-start": "How long is it from the command to the first prediction?",
-    "compare-alarms": "Does har-bench compare catch slow-downs, and nothing else?",
-    "end-to-end": "How near does har-edge run come to the bare interpreter?",
-    "float-path": "What does a frame cost beside the network?",
-    "mediapipe-model": "Make the one graph that MediaPipe's ImageClassifier runs.",
-    "memory": "What memory does har-edge run need, and does it grow?",
+    "across-runtimes": "Does a model file give the same results in every runtime?",
+    "against-litert-benchmark": "Does har-bench agree with litert-benchmark?",
+    "cold-start": "How long does it take from the command to the first prediction?",
+    "compare-alarms": "Does har-bench compare catch slowdowns, and only slowdowns?",
+    "end-to-end": "How close does har-edge run come to the bare interpreter?",
+    "float-path": "What does a frame cost besides the network?",
+    "mediapipe-model": "Build the single graph that MediaPipe's ImageClassifier runs.",
+    "memory": "How much memory does har-edge run need, and does it grow?",
     "motion-gate": "What does the motion gate save, and what does it cost?",
-    "pareto": "What accuracy do size and latency buy?",
-    "serve-load": "How many clients does har-edge serve carry?",
-    "teach": "What does teaching an action cost the others?",
-    "train-speed": "What does training cost beside the network?",
+    "pareto": "How does accuracy trade off against size and latency?",
+    "serve-load": "How many clients can har-edge serve handle?",
+    "teach": "What does teaching an action cost the other actions?",
+    "train-speed": "What does training cost besides the network?",
 }
 
 
@@ -49,7 +49,7 @@ class Experiments(click.Group):
 
 @click.group(cls=Experiments, subcommand_metavar="NAME [ARGS]...")
 def experiment() -> None:
-    """Answer a single question about speed, memory or accuracy, as the reference results do.
+    """Answer one question about speed, memory or accuracy, as for the reference results.
 
     \b
     Examples:

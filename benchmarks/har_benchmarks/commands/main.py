@@ -19,7 +19,7 @@ from har_edge.commands.harness import run_command
 @click.group(context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="har-bench")
 def cli() -> None:
-    """Measure what each variant of a model costs on this machine, and what it is worth.
+    """Measure what each variant of a model costs on this machine, and how accurate it is.
 
     \b
     Examples:

@@ -12,14 +12,21 @@ from har_edge.commands.harness import note
 
 @click.command()
 @click.argument("video", type=click.Path(exists=True, dir_okay=False))
-@click.option("-m", "--model", default="clips", show_default=True, metavar="FILE", help="Ours.")
+@click.option(
+    "-m",
+    "--model",
+    default="clips",
+    show_default=True,
+    metavar="FILE",
+    help="The model to compare.",
+)
 @click.option("--onnx", multiple=True, metavar="FILE",
               help="Its ONNX pair, for the plain onnxruntime loop; may be repeated.")  # fmt: skip
 @click.option("--keras", multiple=True, metavar="FILE",
-              help="Its .keras file, for Keras's predict.")  # fmt: skip
+              help="Its .keras file, for Keras predict.")  # fmt: skip
 @click.option("--mediapipe", multiple=True, metavar="FILE",
-              help="It in one graph, for MediaPipe's ImageClassifier, as "
-              "har-bench experiment mediapipe-model makes it; may be repeated.")  # fmt: skip
+              help="The model as a single graph, for MediaPipe's ImageClassifier (see "
+                   "har-bench experiment mediapipe-model); may be repeated.")  # fmt: skip
 @click.option("--ultralytics", multiple=True, metavar="WEIGHTS",
               help="An Ultralytics classification model; may be repeated.")  # fmt: skip
 @click.option(
@@ -27,21 +34,23 @@ from har_edge.commands.harness import note
     "pythons",
     multiple=True,
     metavar="PEER=PATH",
-    help="The Python that has a peer, where it is not this one: mediapipe=venv/bin/python.",
+    help=(
+        "Python interpreter that has a peer installed, if not this one: mediapipe=venv/bin/python."
+    ),
 )
 @click.option("--num-threads", type=click.IntRange(min=1), default=1, show_default=True,
-              metavar="N", help="Threads and cores that each peer gets.")  # fmt: skip
+              metavar="N", help="Threads and cores for each peer.")  # fmt: skip
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, metavar="N",
-              help="Times that each is run, in turns.")  # fmt: skip
+              help="Runs of each peer, taken in turns.")  # fmt: skip
 @click.option("--max-frames", type=click.IntRange(min=2), default=48, show_default=True,
-              metavar="N", help="Frames of VIDEO to take.")  # fmt: skip
+              metavar="N", help="Frames of VIDEO to use.")  # fmt: skip
 @click.option("--out", default="bench/peers", show_default=True, metavar="DIR",
-              help="Folder to write to; a report there gains the table.")  # fmt: skip
+              help="Folder to write to; a report already there gains the table.")  # fmt: skip
 def peers(video: str, out: str, pythons: tuple[str, ...], **options: Any) -> None:
-    """Run what else is installed on the frames of VIDEO: other runtimes, other tools.
+    """Compare har-edge with other runtimes and tools (peers) on the frames of VIDEO.
 
-    Each peer gets the same frames in a process of its own. What is not installed, or needs a file
-    that was not given, is named with the reason.
+    Each peer gets the same frames, in its own process. A peer that is not installed, or needs a
+    file that was not given, is listed with the reason.
 
     \b
     Example:
@@ -84,8 +93,8 @@ def _pythons(pairs: tuple[str, ...]) -> dict[str, str]:
         peer, _, path = pair.partition("=")
         if peer not in PEERS or not Path(path).is_file():
             raise click.UsageError(
-                f"--python takes PEER=PATH with one of {', '.join(PEERS)} and a Python. "
-                f"Received {pair!r}."
+                f"--python should be PEER=PATH with one of {', '.join(PEERS)} and a Python "
+                f"interpreter. Received {pair!r}. Correct it."
             )
         found[peer] = path
     return found

@@ -26,33 +26,38 @@ BACKENDS = ("litert", "tflite-runtime", "onnxruntime")
 @click.option(
     "--data",
     metavar="DATA",
-    help="Folder of classes, manifest or run folder to judge accuracy on; its test part, if it "
-    "is split.",
+    help="Folder of classes, manifest or run folder to measure accuracy on; if it is split, "
+    "the test part is used.",
 )
 @click.option(
-    "--root", metavar="DIR", default="", help="Folder that a manifest's paths start from."
+    "--root",
+    metavar="DIR",
+    default="",
+    help=("Folder that the paths in a manifest are relative to."),
 )
 @click.option(
     "--max-files",
     type=click.IntRange(min=0),
     metavar="N",
     default=0,
-    help="Files of --data to take, evenly of all classes. [default: all]",
+    help="Number of --data files to use, balanced over the classes. [default: all]",
 )
 @click.option(
     "--backends",
     type=CommaList(click.Choice(BACKENDS), "names"),
     metavar="NAMES",
     default="",
-    help=f"Some of {','.join(BACKENDS)}. [default: all that are installed]",
+    help=(
+        f"Comma-separated runtimes out of {','.join(BACKENDS)}. [default: all that are installed]"
+    ),
 )
 @click.option(
     "--threads",
     type=CommaList(click.IntRange(min=1), "numbers"),
     metavar="N,N,…",
     default=lambda: ",".join(map(str, sorted({1, min(4, os.cpu_count() or 1)}))),
-    show_default="1 and all cores, at most 4",
-    help="Threads of the runtime.",
+    show_default="1 and all cores, but at most 4",
+    help="Comma-separated numbers of runtime threads.",
 )
 @click.option(
     "--rounds",
@@ -60,7 +65,7 @@ BACKENDS = ("litert", "tflite-runtime", "onnxruntime")
     default=10,
     show_default=True,
     metavar="N",
-    help="Every case once in each, in a fresh process.",
+    help="Rounds; each runs every case once, in a fresh process.",
 )
 @click.option(
     "--warmup-runs",
@@ -68,7 +73,7 @@ BACKENDS = ("litert", "tflite-runtime", "onnxruntime")
     default=10,
     show_default=True,
     metavar="N",
-    help="Steps before each measurement, kept apart.",
+    help="Warm-up steps before each measurement; reported separately.",
 )
 @click.option(
     "--num-runs",
@@ -76,7 +81,7 @@ BACKENDS = ("litert", "tflite-runtime", "onnxruntime")
     default=30,
     show_default=True,
     metavar="N",
-    help="Calls of each kind in a round.",
+    help="Calls of each kind per round.",
 )
 @click.option(
     "--max-secs",
@@ -84,7 +89,7 @@ BACKENDS = ("litert", "tflite-runtime", "onnxruntime")
     default=10.0,
     show_default=True,
     metavar="S",
-    help="A case's calls take no longer in a round.",
+    help="Time limit for the calls of one case in a round.",
 )
 @click.option(
     "--timeout",
@@ -93,35 +98,35 @@ BACKENDS = ("litert", "tflite-runtime", "onnxruntime")
     default=120.0,
     show_default=True,
     metavar="S",
-    help="A case that gives no sign for so long is given up.",
+    help="Give up on a case after this long without a sign of life.",
 )
 @click.option(
     "--end-to-end",
     "video",
     type=click.Path(exists=True, dir_okay=False),
     metavar="VIDEO",
-    help="Measure decoding to action too, on this file.",
+    help="Also measure from decoding to action, on this video.",
 )
-@click.option("--profile-ops", is_flag=True, help="Profile operators where the runtime can.")
+@click.option("--profile-ops", is_flag=True, help="Profile the operators, where the runtime can.")
 @click.option(
     "--sustained",
     "sustained_min",
     type=click.FloatRange(min=0),
     default=0.0,
     metavar="MINUTES",
-    help="Run the fastest case without a pause, for heat.",
+    help="Run the fastest case without a pause, to see the effect of heat.",
 )
 @limit_options
 @click.option("--out", metavar="DIR", help="Folder to write to. [default: bench/DATE-TIME]")
-@click.option("--resume", metavar="DIR", help="Go on with a run that was stopped.")
+@click.option("--resume", metavar="DIR", help="Continue a run that was interrupted.")
 @click.pass_context
 def run(ctx: click.Context, /, models: tuple[str, ...], resume: str | None, **options: Any) -> None:
     """Measure MODELS: files, folders of them, or bundled names (default: har15 and clips).
 
-    Every variant is run in every runtime with every number of threads, in rounds that take turns,
-    each time in a process of its own. A case that crashes or hangs is reported and the others go
-    on. The folder then holds report.json with the raw samples, the same as Markdown, CSV and a
-    page, and the plots as PNG.
+    A case is one variant in one runtime with one number of threads. The cases take turns in
+    rounds, each time in a fresh process. A case that crashes or hangs is reported, and the others
+    continue. The folder then contains report.json with the raw samples, the same as Markdown, CSV
+    and HTML, and the plots as PNG.
 
     \b
     Examples:
@@ -131,7 +136,7 @@ def run(ctx: click.Context, /, models: tuple[str, ...], resume: str | None, **op
       har-bench run --resume bench/mine
 
     \b
-    Exit codes: 0 done, 1 an error you can act on, 2 usage, 3 nothing keeps to the limits,
+    Exit codes: 0 done, 1 an error that you can fix, 2 usage error, 3 no case meets the limits,
     130 or 143 interrupted.
     """
     from har_benchmarks.render.cells import missing_profiles
@@ -152,17 +157,17 @@ def run(ctx: click.Context, /, models: tuple[str, ...], resume: str | None, **op
     folder = display_path(journal.path.parent)
     if not report.rows:
         reasons = "\n".join(f"  {case.key}: {case.reason}" for case in report.cases)
-        raise HarError(f"Nothing could be measured; {folder} says why.\n{reasons}")
+        raise HarError(f"Nothing could be measured; see {folder} for the reasons.\n{reasons}")
     click.echo(short_table(report))
     for reason in missing_profiles(report):
         note(f"Not profiled: {reason}")
     for problem in report.problems:
-        note(f"Mind: {problem['detail']} {problem['advice']}")
+        note(f"Note: {problem['detail']} {problem['advice']}")
     for found in report.recommendations:
         note(f"{found['model']}: {found['sentence']}")
     note(f"Wrote {folder}. Open {folder}/report.html")
     if not all(found["case"] for found in report.recommendations):
-        raise GateError("Nothing keeps to the limits that were set. Loosen one of them.")
+        raise GateError("No case meets the limits. Loosen one of them.")
 
 
 def _skipped(cases: Sequence[Case]) -> list[str]:
@@ -183,7 +188,9 @@ def _refuse_beside_resume(ctx: click.Context) -> None:
         given = ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
         if given and name not in heeded:
             shown = param.opts[0] if name != "models" else "MODELS"
-            raise click.UsageError(f"--resume takes it from the run that goes on: give no {shown}.")
+            raise click.UsageError(
+                f"--resume takes this setting from the run that it continues. Leave out {shown}."
+            )
 
 
 def _plan(models: tuple[str, ...], options: dict[str, Any]) -> Plan:

@@ -84,7 +84,7 @@ def run_job(
             code = process.wait(timeout=timeout_s)
         except subprocess.TimeoutExpired:
             raise JobError(
-                f"It gave no sign for {timeout_s:g} s while {said.stage}, and was stopped."
+                f"It gave no sign of life for {timeout_s:g} s while {said.stage}, and was stopped."
             ) from None
         if said.error:
             raise JobError(said.error)
@@ -168,7 +168,7 @@ def _tail(errors: IO[bytes]) -> str:
     """The last line that a process wrote to standard error."""
     errors.seek(0)
     lines = errors.read().decode("utf-8", "replace").strip().splitlines()
-    return f"Its last words: {lines[-1][-LAST_WORDS:]}" if lines else ""
+    return f"Its last output: {lines[-1][-LAST_WORDS:]}" if lines else ""
 
 
 class _Watch:

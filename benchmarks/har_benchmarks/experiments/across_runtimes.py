@@ -41,7 +41,7 @@ WARMUP_ROUNDS = 3
 
 @click.group()
 def command() -> None:
-    """Run a model file in several runtimes and compare its answers.
+    """Run a model file in several runtimes and compare the results.
 
     \b
     Examples:
@@ -56,11 +56,11 @@ def command() -> None:
 @click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--backend", default="auto", show_default=True, help="Runtime, as har-edge names it.")
+@click.option("--backend", default="auto", show_default=True, help="Runtime, by its har-edge name.")
 @click.option("--every", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
-              help="Take each N-th test file.")  # fmt: skip
+              help="Use every N-th test file.")  # fmt: skip
 def run(file: str, manifest: Path, data: Path, out: Path, backend: str, every: int) -> None:
-    """Write what FILE says of the test part of MANIFEST, whose paths start from DATA."""
+    """Write the predictions of FILE for the test part of MANIFEST, with paths relative to DATA."""
     model = load_model(file, backend=backend)
     with manifest.open(encoding="utf-8", newline="") as table:
         rows = [row for row in csv.DictReader(table) if row["split"] == "test"][::every]
@@ -169,7 +169,8 @@ def _compare(first: Answers, second: Answers) -> Difference:
     for key in ("sha256", "manifest", "every"):
         if ours[key] != theirs[key]:
             raise DataError(
-                f"Both answers should be of the same {key}. Received {ours[key]} and {theirs[key]}."
+                f"Both result files should have the same {key}. Received {ours[key]} and "
+                f"{theirs[key]}. Run both sides on the same model and data."
             )
     a, b = first.probabilities, second.probabilities
     f, g = first.features.astype(np.float64), second.features.astype(np.float64)

@@ -104,7 +104,9 @@ def time_in_place(path: str, num_threads: int, num_runs: int) -> Medians:
 @click.option("--threads", type=CommaList(click.IntRange(min=1), "numbers"), default="1,2")
 @click.option("--rounds", type=click.IntRange(min=1), default=7, show_default=True)
 @click.option("--num-runs", type=click.IntRange(min=1), default=60, show_default=True)
-@click.option("--in-place", type=int, hidden=True, help="Be the third process, for so many runs.")
+@click.option(
+    "--in-place", type=int, hidden=True, help="Run as the third process, this many times."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
 def command(
     models: tuple[str, ...],
@@ -114,7 +116,7 @@ def command(
     in_place: int | None,
     out: Path | None,
 ) -> None:
-    """Compare what har-bench and litert-benchmark say of MODELS, in turns.
+    """Measure MODELS with har-bench and litert-benchmark in turns, and compare.
 
     \b
     Example:

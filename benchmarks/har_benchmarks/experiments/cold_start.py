@@ -144,7 +144,9 @@ def run_python(*arguments: str) -> tuple[str, float, float]:
             exit_s = time.perf_counter() - started
         if code != 0:
             errors.seek(0)
-            raise HarError(f"The measured process ended with {code}. {errors.read().strip()}")
+            raise HarError(
+                f"The measured process should exit with 0. Received {code}. {errors.read().strip()}"
+            )
     return output, round(first_line_s * 1e3, 3), round(exit_s * 1e3, 3)
 
 
@@ -160,7 +162,7 @@ def measure(model: str, image: str, runs: int) -> Samples:
     samples = Samples()
     for output, first_line_ms, exit_ms in found["command"]:
         if len(output.splitlines()) != 1:
-            raise HarError(f"Expected one prediction of {image}. Received: {output!r}.")
+            raise HarError(f"Expected one prediction for {image}. Received {output!r}.")
         samples.first_line_ms.append(first_line_ms)
         samples.exit_ms.append(exit_ms)
     for (_, _, start_ms), (output, _, _) in zip(found["start"], found["steps"], strict=True):
@@ -215,7 +217,7 @@ def bundled_image() -> Path:
     folder = Path(str(resources.files("har_edge"))) / "samples"
     found = sorted(folder.glob("*.jpg"))
     if not found:
-        raise SourceError("This installation has no sample pictures. Name one with --image.")
+        raise SourceError("This installation has no sample pictures. Give one with --image.")
     return found[0]
 
 
@@ -223,9 +225,9 @@ def bundled_image() -> Path:
 @click.option("--image", type=click.Path(path_type=Path), help="[default: a bundled sample]")
 @click.option("-m", "--model", metavar="FILE", default=DEFAULT_MODEL, show_default=True)
 @click.option("--runs", type=click.IntRange(min=1), default=15, show_default=True)
-@click.option("--out", metavar="JSON", help="Write everything here, raw samples included.")
+@click.option("--out", metavar="JSON", help="Write everything to this file, raw samples included.")
 def command(image: Path | None, model: str, runs: int, out: str | None) -> None:
-    """Measure how long it is from the command to the first prediction, and what it goes to.
+    """Measure the time from the command to the first prediction, and where it goes.
 
     \b
     Example:

@@ -91,7 +91,7 @@ def _sleeps(wanted_s: float) -> list[float]:
 
 @click.group()
 def command() -> None:
-    """Count alarms of har-bench compare with and without a slow-down.
+    """Count the alarms of har-bench compare with and without a slowdown.
 
     \b
     Examples:
@@ -104,7 +104,7 @@ def command() -> None:
 @command.command("worker")
 @click.argument("share", type=float)
 def slow_worker(share: float) -> None:
-    """Be the harness's worker, with a backend that is slower by SHARE."""
+    """Run the harness's worker with a runtime that is slower by SHARE."""
 
     def load(model_path: str, /, *, backend: str, num_threads: int) -> LoadedModel:
         model = load_model(model_path, backend=backend, num_threads=num_threads)
@@ -117,10 +117,15 @@ def slow_worker(share: float) -> None:
 @command.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--tries", type=click.IntRange(min=1), default=5, show_default=True)
-@click.option("--slow-down", type=Percent(), default="0", help="Share to plant in the second run.")
+@click.option(
+    "--slow-down",
+    type=Percent(),
+    default="0",
+    help="Slowdown to plant in the second run, as a share.",
+)
 @click.option("--model", default="har15", show_default=True)
 def run(folder: Path, tries: int, slow_down: float, model: str) -> None:
-    """Do tries and add them to FOLDER."""
+    """Run tries and add them to FOLDER."""
     folder.mkdir(parents=True, exist_ok=True)
     plan = Plan(tuple(make_cases(find_models([model]), ("litert",), (1,))), Settings())
     slow = (*ITSELF, "worker", str(slow_down))

@@ -175,11 +175,11 @@ def measure(name: str, num_threads: int, count: int, rounds: int) -> Row:
 @click.option("--threads", default="1,2", show_default=True, help="Numbers of threads.")
 @click.option("--frames", type=click.IntRange(min=100), default=1500, show_default=True)
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
-@click.option("-o", "--out", metavar="FILE", help="Write the result as JSON.")
+@click.option("-o", "--out", metavar="FILE", help="Write the result to this file, as JSON.")
 def command(
     models: tuple[str, ...], threads: str, frames: int, rounds: int, out: str | None
 ) -> None:
-    """Compare `har-edge run` with the bare interpreter, in frames a second.
+    """Compare `har-edge run` with the bare interpreter, in frames per second.
 
     \b
     Example:
@@ -198,7 +198,7 @@ def command(
                 f"{facts['run_cpu_ms']} ms"
             )
     result = {
-        "what": "har-edge run beside the bare interpreter, 640 x 480 MPEG-4, every frame used",
+        "what": "har-edge run next to the bare interpreter, 640 x 480 MPEG-4, every frame used",
         "machine": machine_facts(),
         "video": {**file_facts(SAMPLE), "size": SIZE, "frames": frames},
         "rows": rows,

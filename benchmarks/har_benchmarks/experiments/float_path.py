@@ -88,8 +88,8 @@ def prepare(video: Path, model: LoadedModel, name: str, rate_hz: float, max_fram
                 break
     if len(row.frames) <= first:
         raise SourceError(
-            f"{video.name} is too short: this model needs more than {first} frames sampled at "
-            f"{rate_hz:g} Hz. Received {len(row.frames)}. Take a longer video."
+            f"{video.name} should have more than {first} frames sampled at {rate_hz:g} Hz for "
+            f"this model. Received {len(row.frames)}. Use a longer video."
         )
     return row
 
@@ -204,8 +204,8 @@ def find_model(model: str | None) -> Path:
     found = sorted(Path("models").glob("*/*-float32.tflite"), key=lambda p: p.stat().st_mtime)
     if not found:
         raise ModelFileError(
-            "There is no float32 model file: expected models/*/*-float32.tflite. "
-            "Make one with: har-convert RUN --float32. Or name one with --model."
+            "Expected a float32 model file at models/*/*-float32.tflite. Received none. Make "
+            "one with: har-convert RUN --float32. Or give one with --model."
         )
     return found[-1]
 
@@ -234,11 +234,11 @@ def load_float_model(path: Path) -> LoadedModel:
     type=click.IntRange(min=1),
     default=40,
     show_default=True,
-    help="Frames to count in a round, at most.",
+    help="Most frames to count in a round.",
 )
-@click.option("--out", metavar="JSON", help="Write everything here, raw samples included.")
+@click.option("--out", metavar="JSON", help="Write everything to this file, raw samples included.")
 def command(video: Path, model: str | None, rounds: int, max_frames: int, out: str | None) -> None:
-    """Measure what a frame of VIDEO costs beside the network.
+    """Measure what a frame of VIDEO costs besides the network.
 
     \b
     Example:

@@ -20,7 +20,7 @@ from har_benchmarks.experiments.programs import run_package
 @click.option("--out", type=click.Path(path_type=Path), default=Path("models"), show_default=True,
               help="Folder to write to.")  # fmt: skip
 def command(run: str, out: Path) -> None:
-    """Make the files that MediaPipe's ImageClassifier runs from RUN, a run folder or har15.
+    """Make the files that MediaPipe's ImageClassifier needs from RUN, a run folder or har15.
 
     \b
     Example:

@@ -65,7 +65,9 @@ def measure(model: str, num_threads: int, frames: int) -> dict[str, object]:
     peak_mb = resident_mb(process.pid, "VmHWM")
     process.stdin.close()
     if process.wait() != 0:
-        raise HarError(f"har-edge run ended with {process.returncode}. See above.")
+        raise HarError(
+            f"har-edge run should exit with 0. Received {process.returncode}. See its output above."
+        )
     settled = [mb for i, mb in looks if i >= frames // 10]
     return {
         "model": model,
@@ -82,9 +84,9 @@ def measure(model: str, num_threads: int, frames: int) -> dict[str, object]:
 @click.option("--model", "models", multiple=True, default=("har15", "clips"), show_default=True)
 @click.option("--num-threads", type=click.IntRange(min=1), default=2, show_default=True)
 @click.option("--frames", type=click.IntRange(min=1000), default=100_000, show_default=True)
-@click.option("-o", "--out", metavar="FILE", help="Write the result as JSON.")
+@click.option("-o", "--out", metavar="FILE", help="Write the result to this file, as JSON.")
 def command(models: tuple[str, ...], num_threads: int, frames: int, out: str | None) -> None:
-    """Watch the memory of a long run of a camera-like stream.
+    """Measure the memory of a long run on a camera-like stream.
 
     \b
     Example:

@@ -45,10 +45,10 @@ STILL_SCENES = 4
 @click.command()
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--every", type=click.IntRange(min=1), default=5, show_default=True, metavar="N",
-              help="Take each N-th clip.")  # fmt: skip
+              help="Use every N-th clip.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
 def command(data: Path, every: int, out: Path | None) -> None:
-    """Measure what the motion gate saves on clips in DATA, and what it costs in answers.
+    """Measure what the motion gate saves on clips in DATA, and how many predictions it changes.
 
     \b
     Example:

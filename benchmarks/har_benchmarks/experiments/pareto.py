@@ -63,17 +63,21 @@ class Configuration:
 
 @click.command()
 @click.argument("data")
-@click.option("--root", default="", help="Folder that a manifest's paths start from.")
+@click.option("--root", default="", help="Folder that the paths in a manifest are relative to.")
 @click.option("--weights", default="imagenet", show_default=True, help="Backbone weights.")
 @click.option("--sizes", default="128,160,192,224", show_default=True, help="Frame sizes.")
-@click.option("--num-frames", default="1", show_default=True, help="Frames in a window.")
-@click.option("--untrained", is_flag=True, help="Each other backbone, with random weights.")
+@click.option("--num-frames", default="1", show_default=True, help="Frames per window.")
+@click.option(
+    "--untrained",
+    is_flag=True,
+    help="Another backbone to measure, with random weights; may be repeated.",
+)
 @click.option("--variants", default="float32,float16,dynamic,int8,onnx,onnx-int8",
               show_default=True, help="Variants to convert to.")  # fmt: skip
-@click.option("--verify-clips", default="0", show_default=True, help="As of har-convert.")
+@click.option("--verify-clips", default="0", show_default=True, help="As in har-convert.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
 def command(**options: Any) -> None:
-    """Train on DATA, convert and tell what accuracy each size, latency and variant buys.
+    """Train on DATA, convert, and show the accuracy of each size, latency and variant.
 
     \b
     Examples:

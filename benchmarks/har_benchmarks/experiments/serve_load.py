@@ -199,7 +199,9 @@ def _port(process: subprocess.Popen[bytes], said: io.TextIOWrapper) -> int:
             return int(found[1])
         time.sleep(0.1)
     said.seek(0)
-    raise HarError(f"The server should start. It said: {said.read()}. Run: har-edge serve")
+    raise HarError(
+        f"The server should start. It printed: {said.read()}. Try it by hand: har-edge serve"
+    )
 
 
 def server_spent_s(pid: int) -> float:
@@ -293,18 +295,18 @@ def _spent_s() -> float:
     type=click.FloatRange(min=1, max=120),
     default=60.0,
     show_default=True,
-    help="Length of each load.",
+    help="Duration of each load.",
 )
 @click.option(
     "--height",
     type=click.Choice([str(height) for height in HEIGHTS]),
     default="720",
     show_default=True,
-    help="Rows of the picture, which is in 16:9.",
+    help="Height of the 16:9 picture, in rows.",
 )
-@click.option("-o", "--out", metavar="FILE", help="Write here instead of standard output.")
+@click.option("-o", "--out", metavar="FILE", help="Write to this file instead of standard output.")
 def command(model: str, seconds: float, height: str, out: str | None) -> None:
-    """Measure how many pictures a second the server answers, to how many clients.
+    """Measure how many pictures per second the server handles, for how many clients.
 
     \b
     Example:

@@ -50,7 +50,7 @@ folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
 @click.group()
 def command() -> None:
-    """Measure taught actions, and make the background that they are told from.
+    """Measure taught actions, and make the background that they are compared with.
 
     \b
     Examples:
@@ -63,12 +63,16 @@ def command() -> None:
 @click.argument("model_name", metavar="MODEL")
 @click.argument("data", type=folder)
 @click.argument("folders", nargs=-1, required=True)
-@click.option("--count", type=int, default=1500, show_default=True, help="Windows to take.")
-@click.option("--out", type=click.Path(path_type=Path), help="File; default the package's own.")
+@click.option(
+    "--count", type=int, default=1500, show_default=True, help="Number of windows to keep."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="File to write; defaults to the package's own."
+)
 def background(
     model_name: str, data: Path, folders: tuple[str, ...], count: int, out: Path | None
 ) -> None:
-    """Sum up what MODEL's training data in FOLDERS of DATA look like."""
+    """Make a background file from MODEL's training data in FOLDERS of DATA."""
     model = load_model(model_name, num_threads=2)
     held_out = {row["path"] for row in held_out_rows(model_name)}
     suffixes = IMAGE_SUFFIXES | VIDEO_SUFFIXES
@@ -148,8 +152,8 @@ def _bundled() -> Path:
     found = importlib.util.find_spec("har_convert")
     if found is None or found.origin is None:
         raise DataError(
-            "The lists of held-out predictions lie in har_convert. It is not installed. Run this "
-            "where all of har-edge is."
+            "This needs the package har_convert for the held-out predictions. It is not "
+            'installed. Run: pip install "har-edge[train,convert]"'
         )
     return Path(found.origin).parent / "bundled"
 

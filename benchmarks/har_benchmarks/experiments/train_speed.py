@@ -42,12 +42,12 @@ class Speed(TypedDict):
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--weights", default="imagenet", show_default=True, help="Backbone weights.")
 @click.option("--clips", type=click.IntRange(min=10), default=40, show_default=True, metavar="N",
-              help="Training files to take.")  # fmt: skip
+              help="Number of training files to use.")  # fmt: skip
 @click.option("--num-frames", type=click.IntRange(min=1), default=16, show_default=True,
-              help="Frames in a window.")  # fmt: skip
-@click.option("--frame-rate", default=8.0, show_default=True, help="Their rate, in Hz.")
+              help="Frames per window.")  # fmt: skip
+@click.option("--frame-rate", default=8.0, show_default=True, help="Frame rate, in Hz.")
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True,
-              help="Times that each is measured, in turns.")  # fmt: skip
+              help="Measurements of each, taken in turns.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
 def command(
     manifest: Path,

@@ -38,14 +38,14 @@ from har_edge.sources.open import open_source
 WORKER = Path(__file__).with_name("worker.py")
 # Name in the table, and what it does with a frame.
 PEERS = {
-    "har-edge": ("har-edge", "each frame encoded once, window classified"),
-    "har-edge-clip": ("har-edge, no streaming", "same file, whole window anew"),
+    "har-edge": ("har-edge", "each frame encoded once, then the window classified"),
+    "har-edge-clip": ("har-edge, no streaming", "same file, whole window encoded anew"),
     "litert": ("plain LiteRT loop", "same file and calls, by hand"),
     "onnxruntime": ("plain onnxruntime loop", "the ONNX pair, by hand"),
-    "keras": ("Keras predict", "the Keras model, whole window anew"),
-    "mediapipe-classifier": ("MediaPipe ImageClassifier", "its graph, each frame alone"),
+    "keras": ("Keras predict", "the Keras model, whole window encoded anew"),
+    "mediapipe-classifier": ("MediaPipe ImageClassifier", "its graph, each frame on its own"),
     "mediapipe": ("MediaPipe Pose", "33 landmarks, no action"),
-    "ultralytics": ("Ultralytics classify", "its own model, each frame alone"),
+    "ultralytics": ("Ultralytics classify", "its own model, each frame on its own"),
 }
 # Peers that need a file of the user's.
 NEEDED_FILE = {
@@ -152,7 +152,10 @@ def read_frames(video: str, frame_rate_hz: float, most: int) -> Pixels:
             if len(found) == most:
                 break
     if len({pixels.shape for pixels in found}) != 1:
-        raise SourceError(f"{display_path(video)} should have frames of one size. Received others.")
+        raise SourceError(
+            f"The frames of {display_path(video)} should all have the same size. "
+            "Received others. Use another video."
+        )
     return np.stack(found)
 
 

@@ -88,9 +88,9 @@ def find_models(names: Sequence[str]) -> list[ModelFacts]:
         same = [f for f in found if (f.model, f.variant) == (facts.model, facts.variant)]
         if len(same) > 1:
             raise ModelFileError(
-                f"Expected one file of each variant. Received {same[0].file} and {same[1].file}, "
+                f"Expected one file per variant. Received {same[0].file} and {same[1].file}, "
                 f"both {facts.variant} of {facts.model}. Measure them in two runs and compare "
-                "these with har-bench compare."
+                "the runs with har-bench compare."
             )
     return found
 
@@ -103,8 +103,8 @@ def _paths(names: Iterable[str]) -> list[Path]:
             inside = sorted([*folder.glob("*.tflite"), *folder.glob(f"*{ONNX_SUFFIXES[0]}")])
             if not inside:
                 raise ModelFileError(
-                    f"{display_path(folder)} holds no .tflite and no {ONNX_SUFFIXES[0]} file. "
-                    "Give a folder that har-convert wrote."
+                    f"{display_path(folder)} should contain .tflite or {ONNX_SUFFIXES[0]} "
+                    "files. Received none. Give a folder written by har-convert."
                 )
             paths += inside
         else:
@@ -162,8 +162,8 @@ def make_cases(
     if not any(not case.skipped for case in cases):
         why = " ".join(dict.fromkeys(case.skipped for case in cases))
         raise HarError(
-            f"Expected models and runtimes that fit. Received {len(models)} models for "
-            f"{', '.join(wanted)}. {why or 'Give --backends that run these files.'}"
+            f"Expected models that the chosen runtimes can run. Received {len(models)} models "
+            f"for {', '.join(wanted)}. {why or 'Give --backends that run these files.'}"
         )
     return cases
 

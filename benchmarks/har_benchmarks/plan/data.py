@@ -45,8 +45,9 @@ def load_items(data: str, root: str = "", max_files: int = 0) -> list[Item]:
     samples = list_data(data, root).judged().usable()
     if not samples:
         raise DataError(
-            f"{display_path(data)} should hold a folder of pictures or clips for each class, or "
-            "be a manifest with the columns path,label. Received no labelled file. Check the path."
+            f"{display_path(data)} should contain a folder of pictures or clips for each class, "
+            "or be a manifest with the columns path,label. Received no labelled file. Check "
+            "the path."
         )
     kept = thin_out(samples, max_files) if max_files else samples
     return [Item(str(s.path), s.label, s.group, s.start_s, s.end_s) for s in kept]
@@ -61,6 +62,7 @@ def check_labels(items: Sequence[Item], labels: Sequence[str], model: str) -> No
     unknown = sorted({item.label for item in items} - set(labels))
     if unknown:
         raise DataError(
-            f"The data has classes that {model} does not know: {', '.join(unknown)}. Expected "
-            f"some of {', '.join(labels)}. Measure models with their own data, one run each."
+            f"The data should only have classes that {model} knows ({', '.join(labels)}). "
+            f"Received others: {', '.join(unknown)}. Measure each model with its own data, in a "
+            "run of its own."
         )

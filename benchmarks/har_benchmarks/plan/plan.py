@@ -180,7 +180,7 @@ class Journal:
         shown = display_path(folder)
         if path.exists():
             raise OutputError(
-                f"{shown} holds a run already. Give another --out, or go on with it: "
+                f"{shown} already contains a run. Give another --out, or continue that run: "
                 f"har-bench run --resume {shown}"
             )
         try:
@@ -212,8 +212,8 @@ class Journal:
             content = path.read_bytes()
         except OSError as error:
             raise DataError(
-                f"{shown} holds no run that could go on ({error.strerror}). Give the folder that "
-                "har-bench run wrote to."
+                f"{shown} should contain a run to continue. Received none ({error.strerror}). "
+                "Give the folder that har-bench run wrote to."
             ) from error
         whole = content[: content.rfind(b"\n") + 1]
         try:
@@ -224,8 +224,8 @@ class Journal:
             journal.entries = {entry["task"]: entry for entry in rest}
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
-                f"{display_path(path)} is no journal that this release can go on with: {error}. "
-                "Start a new run."
+                f"{display_path(path)} should be a journal that this release can continue. "
+                f"Received {error}. Start a new run."
             ) from error
         if len(whole) < len(content):
             os.truncate(path, len(whole))

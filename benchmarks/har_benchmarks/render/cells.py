@@ -77,10 +77,10 @@ def peers_about(peers: PeersRecord) -> str:
     """What the peers were run on, in two sentences."""
     cores = "one core" if peers["num_threads"] == 1 else f"{peers['num_threads']} cores"
     return (
-        f"All on the same {peers['frames']} frames of {peers['video']} "
-        f"({peers['width']} × {peers['height']}), in turns, each held to {cores}. A frame's time "
-        "goes from decoded pixels to what the peer gives; the frames that fill the first window "
-        "are left out."
+        f"All on the same {peers['frames']} frames of {peers['video']} ({peers['width']} × "
+        f"{peers['height']}), in turns, each limited to {cores}. The time of a frame runs from "
+        "its decoded pixels to the peer's result; the frames that fill the first window are "
+        "left out."
     )
 
 

@@ -65,7 +65,7 @@ def fleet_rows(report: Table, model: str, limits: Constraints) -> list[list[str]
     ]
     best = report.by_key.get(chosen["case"] or "")
     if best is None:
-        return [[device_name(report), model, "none keeps to the limits", *[NONE] * 8, *tail]]
+        return [[device_name(report), model, "none meets the limits", *[NONE] * 8, *tail]]
     figures = best.figures
     reference = _reference(report, model, best.num_threads)
     gain = f"{reference / figures.p50_ms:.1f}×" if reference else NONE

@@ -67,7 +67,7 @@ def _unmeasured(report: Table) -> list[str]:
 
 def _problems(report: Table) -> list[str]:
     lines = [f"- {p['detail']} {p['advice']}" for p in report.problems]
-    return ["## How far to trust the figures", "\n".join(lines)] if lines else []
+    return ["## How far to trust these figures", "\n".join(lines)] if lines else []
 
 
 def peers_section(peers: PeersRecord) -> list[str]:
@@ -91,4 +91,4 @@ def _profiles(report: Table) -> list[str]:
 
 def _machine(machine: MachineRecord) -> str:
     rows = [list(row) for row in machine_rows(machine)]
-    return "## Machine\n\n" + markdown_table(("", "when the run began"), rows, left=2)
+    return "## Machine\n\n" + markdown_table(("", "at the start of the run"), rows, left=2)

@@ -221,7 +221,7 @@ def memory(report: Table) -> Figure | None:
     axis.set_yticks(rows, [style.name(case) for case in cases])
     axis.set_xlim(0, 1.12 * peak.max())
     axis.grid(visible=False, axis="y")
-    axis.set_xlabel("MB at most; grey: Python and\nruntime, before the model")
+    axis.set_xlabel("peak MB; grey: Python and\nruntime, before the model")
     return figure
 
 
@@ -245,7 +245,7 @@ def threads(report: Table) -> Figure | None:
     _legend(axis, cases, style)
     axis.set_xticks(counts)
     axis.set_ylim(bottom=0)
-    axis.set_xlabel("threads; dotted: if every thread helped in full")
+    axis.set_xlabel("threads; dotted: perfect scaling")
     axis.set_ylabel("p50 of a step (ms)")
     return figure
 

@@ -53,6 +53,6 @@ def write_report(report: Report, table: Table, folder: Path) -> None:
                 file.write(text.encode())
     except OSError as error:
         raise OutputError(
-            f"{display_path(folder)} cannot be written: {error.strerror}. Free space there, or "
+            f"{display_path(folder)} cannot be written: {error.strerror}. Free some space, or "
             "give another --out."
         ) from error

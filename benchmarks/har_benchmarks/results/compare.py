@@ -124,8 +124,8 @@ def cautions(base: Table, new: Table, rows: Sequence[Comparison], level: float) 
     first: Mapping[str, object] = base.machine
     second: Mapping[str, object] = new.machine
     found = [
-        f"{key} differs: {first.get(key)} and {second.get(key)}. Differences may come from that; "
-        "compare runs of one machine."
+        f"{key} differs: {first.get(key)} and {second.get(key)}. This may explain differences; "
+        "compare runs of the same machine."
         for key in SAME_MACHINE
         if first.get(key) != second.get(key)
     ]

@@ -236,12 +236,12 @@ def load_report(path: str | os.PathLike[str]) -> Report:
         version = report["schema_version"]
     except OSError as error:
         raise DataError(
-            f"There is no report {shown} ({error.strerror}). Give what har-bench run wrote; an "
-            "unfinished run goes on with har-bench run --resume."
+            f"There is no report at {shown} ({error.strerror}). Give a file or folder written "
+            "by har-bench run; continue an unfinished run with har-bench run --resume."
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{shown} is no report. Expected the {REPORT_NAME} that har-bench run wrote."
+            f"{shown} is not a report. Expected the {REPORT_NAME} that har-bench run wrote."
         ) from error
     if version != SCHEMA_VERSION:
         raise DataError(

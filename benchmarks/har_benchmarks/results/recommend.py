@@ -49,7 +49,7 @@ def _choose(model: str, cases: Sequence[Row], limits: Constraints) -> Recommenda
     if not left:
         nearest = min(cases, key=lambda c: (len(_violations(c, limits)), c.figures.p50_ms))
         broken = " and ".join(_violations(nearest, limits))
-        sentence = f"Nothing keeps to the limits: nearest is {_name(nearest)}, but it {broken}."
+        sentence = f"No case meets the limits: {_name(nearest)} is closest, but it {broken}."
         return {"model": model, "limits": bounds, "case": None, "sentence": sentence}
     fastest = min(case.figures.p50_ms for case in left)
     close = [c for c in left if c.figures.p50_ms <= fastest * (1 + SAME_SPEED)]
@@ -71,7 +71,7 @@ def _violations(case: Row, limits: Constraints) -> list[str]:
     if drop is None:
         # Who asks for a limit on accuracy wants it measured.
         if allowed is not None and case.variant not in ("float32", "onnx"):
-            broken.append("was not judged on data (give --data)")
+            broken.append("was not measured on data (give --data)")
     elif drop > allowed if allowed is not None else _surely_loses(drop, figures):
         broken.append(f"loses {drop:.1f} points")
     return broken
@@ -96,7 +96,7 @@ def _merits(case: Row) -> str:
         ends = interval(figures.drop_low_points, figures.drop_high_points)
         return f"{text}, {points(-drop)}{f' ({ends})' if ends else ''} against float32"
     if figures.accuracy is not None:
-        return f"{text}, {figures.accuracy:.1%} right"
+        return f"{text}, {figures.accuracy:.1%} correct"
     return f"{text}, accuracy not measured here"
 
 
@@ -113,7 +113,7 @@ def _beside(best: Row, cases: Sequence[Row], limits: Constraints) -> str:
             same = abs(half.figures.p50_ms / reference.figures.p50_ms - 1)
             if same <= SAME_SPEED:
                 size = megabytes(half.figures.size_bytes)
-                said.append(f"float16 buys nothing here but a file of {size}")
+                said.append(f"float16 gains nothing here but a file of {size}")
     broken = {name: _violations(case, limits) for name, case in others.items()}
     out = [f"{name} {' and '.join(why)}" for name, why in sorted(broken.items()) if why]
     if out:

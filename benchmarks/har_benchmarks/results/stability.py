@@ -56,15 +56,16 @@ def _machine_problems(machine: MachineRecord, states: Sequence[State]) -> Iterab
     if slowed or (events and max(events) > min(events)):
         yield _problem(
             "throttling",
-            f"The processor was slowed down while measuring: {', '.join(slowed) or 'throttled'}.",
-            "Cool it (heat sink, fan), use the power supply made for the board, and measure again.",
+            "The processor was throttled during the measurement: "
+            f"{', '.join(slowed) or 'throttled'}.",
+            "Cool it (heat sink, fan), use the board's own power supply, and measure again.",
         )
     hottest = max((s["temperature_c"] for s in states if s["temperature_c"]), default=0.0)
     if hottest >= HOT_C:
         yield _problem(
             "heat",
             f"The processor reached {hottest:g} °C.",
-            "Cool it, or let it rest, and measure again; --sustained MINUTES shows the drift.",
+            "Cool it or let it rest, and measure again; --sustained MINUTES shows the drift.",
         )
     yield from _other_load(states)
 
@@ -75,14 +76,14 @@ def _other_load(states: Sequence[State]) -> Iterable[Problem]:
         yield _problem(
             "other load",
             f"Other programs kept {summarise(others)['p90']:.2f} cores busy in one round of ten.",
-            "Close them (top shows which) and measure again.",
+            "Close them (see top) and measure again.",
         )
     stolen = [s["stolen_cores"] for s in states if s["stolen_cores"] is not None]
     if stolen and summarise(stolen)["p90"] > MAX_STOLEN_CORES:
         yield _problem(
             "hypervisor",
             f"The hypervisor took {summarise(stolen)['p90']:.2f} cores in one round of ten.",
-            "Measure on a machine of your own, or take more --rounds at another time.",
+            "Measure on a machine of your own, or with more --rounds at another time.",
         )
 
 
@@ -93,9 +94,9 @@ def _spread(cases: Sequence[Row]) -> Iterable[Problem]:
         worst = max(loose, key=lambda key: loose[key])
         yield _problem(
             "spread",
-            f"Rounds differ by more than {MAX_SPREAD:.0%} in {len(loose)} of {len(cases)} cases, "
-            f"most in {worst} ({loose[worst]:.1%} between quartiles).",
-            "Close other programs, fix the frequency, and take more --rounds.",
+            f"The rounds differ by more than {MAX_SPREAD:.0%} in {len(loose)} of {len(cases)} "
+            f"cases, most in {worst} ({loose[worst]:.1%} between quartiles).",
+            "Close other programs, fix the CPU frequency, and use more --rounds.",
         )
 
 
@@ -113,11 +114,11 @@ def _drift(cases: Sequence[Row]) -> Iterable[Problem]:
     if (1 + max(changes.values())) / (1 + min(changes.values())) - 1 > MAX_APART:
         yield _drift_apart(changes)
     elif abs(typical) > MAX_DRIFT:
-        holds = "; comparisons within this run still hold, since all cases drifted together"
+        holds = "; comparisons within this run are still valid, since all cases drifted together"
         yield _problem(
             "drift",
-            f"The last rounds were {typical:+.1%} against the first ones.",
-            f"Let the machine warm up before, or cool it{holds if len(changes) > 1 else ''}.",
+            f"The last rounds differ from the first by {typical:+.1%}.",
+            f"Let the machine warm up first, or cool it{holds if len(changes) > 1 else ''}.",
         )
 
 
@@ -130,9 +131,9 @@ def _drift_apart(changes: Mapping[str, float]) -> Problem:
         named.append(f"more than {MAX_DRIFT:.0%} in {len(drifting) - MAX_NAMED} more")
     return _problem(
         "drift",
-        f"Between the first and the last rounds the cases changed differently: {', '.join(named)}, "
-        f"but {changes[steady]:+.1%} in {steady}.",
-        "Do not compare the cases named: their figures depend on when they were measured. Close "
+        "Between the first and the last rounds the cases drifted by different amounts: "
+        f"{', '.join(named)}, but {changes[steady]:+.1%} in {steady}.",
+        "Do not compare these cases: their figures depend on when they were measured. Close "
         "other programs, let the machine warm up, and run again.",
     )
 
@@ -147,5 +148,5 @@ def _tails(cases: Sequence[Row]) -> Iterable[Problem]:
             f"One call in a hundred takes more than {MAX_TAIL:g} times the median in {len(long)} "
             f"of {len(cases)} cases, most in {worst} ({long[worst]:.1f} times).",
             "Something interrupts the model: close other programs, or leave one core free by "
-            "fewer threads.",
+            "using fewer threads.",
         )

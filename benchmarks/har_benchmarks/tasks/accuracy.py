@@ -35,7 +35,7 @@ def answer(job: Job, say: Say, load: LoadModel) -> Answers:
     labels = list(model.spec.labels)
     found: Answers = {"right": [], "in_top5": [], "windows": []}
     for path, label, _, start_s, end_s in job["items"]:
-        say("stage", name=f"answering for {path}")
+        say("stage", name=f"predicting {path}")
         windows = _windows(model, path, start_s, math.inf if end_s is None else end_s)
         order = np.argsort(-windows.mean(axis=0), kind="stable")
         target = labels.index(label)

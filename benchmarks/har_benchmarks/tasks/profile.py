@@ -16,8 +16,8 @@ from har_edge.model.file import read_model_file
 from har_edge.model.runtimes import ONNX_RUNTIME, SIGNATURES, import_runtime
 
 NO_PROFILE = (
-    "{} gives no profile by operator through its Python package. Profile the ONNX pair, or take "
-    "the runtime's own benchmark program."
+    "{} has no per-operator profile in its Python package. Profile the ONNX pair, or use the "
+    "runtime's own benchmark program."
 )
 
 

@@ -11,10 +11,10 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
-    """Check this machine: runtimes, models, cameras, heat, and what would fix them.
+    """Check this machine (runtimes, models, cameras, heat) and say how to fix what is wrong.
 
     \b
-    Exit codes: 0 nothing fails, 1 something does.
+    Exit codes: 0 no check failed, 1 at least one did.
     """
     from har_edge.machine.doctor import examine, format_findings
 

@@ -17,16 +17,16 @@ from har_edge.table import text_table
 
 @click.command()
 @click.argument("model", default=ModelConfig.model, metavar="[MODEL]")
-@setting(ModelConfig, "backend", "--backend", help="Runtime to load the model in.")
+@setting(ModelConfig, "backend", "--backend", help="Runtime to load the model with.")
 @click.option(
     "--output-format",
     type=click.Choice(("text", "json")),
     default="text",
     show_default=True,
-    help="A table or one JSON object.",
+    help="Table or one JSON object.",
 )
 def info(model: str, backend: str, output_format: str) -> None:
-    """Print everything that MODEL (har15, clips, a .tflite or an .onnx file) says of itself.
+    """Show everything that MODEL (har15, clips, a .tflite or an .onnx file) says about itself.
 
     \b
     Examples:

@@ -45,7 +45,7 @@ class Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="har-edge")
 def cli() -> None:
-    """Say what a person is doing, from a camera, a video or a photo.
+    """Recognise what a person is doing, from a camera, a video or a photo.
 
     \b
     Examples:

@@ -29,14 +29,17 @@ model_options = together(
         "-m",
         "--model",
         metavar="FILE",
-        help="har15 (15 actions, frame by frame), clips (6, by motion), a .tflite or .onnx file.",
+        help=(
+            "har15 (15 actions, from single frames), clips (6 actions, from motion), or a "
+            ".tflite or .onnx file."
+        ),
     ),
     setting(
         RunConfig,
         "taught",
         "--taught",
         metavar="FILE",
-        help="Actions that `har-edge teach` wrote to this file, too.",
+        help="Also recognise the actions that `har-edge teach` wrote to this file.",
     ),
     setting(RunConfig, "backend", "--backend", help="Runtime that executes the model."),
     setting(
@@ -45,8 +48,8 @@ model_options = together(
         "--num-threads",
         metavar="N|auto",
         callback=parse_num_threads,
-        show_default="cores, at most 4",
-        help="Threads for the model; auto measures once what suits this machine.",
+        show_default="cores, but at most 4",
+        help="Threads for the model; auto measures once which number suits this machine.",
     ),
     setting(
         RunConfig,
@@ -54,18 +57,18 @@ model_options = together(
         "--inference-fps",
         metavar="R",
         show_default="the model's rate",
-        help="Predictions a second, to save power.",
+        help="Predictions per second; fewer save power.",
     ),
     setting(
         RunConfig,
         "motion_gate",
         "--motion-gate",
-        help="Spare the encoder frames in which nothing moved.",
+        help="Skip encoding frames in which nothing moved.",
     ),
 )
 limit_options = together(
     setting(
-        RunLimits, "max_frames", "--max-frames", metavar="N", help="Stop after N frames in all."
+        RunLimits, "max_frames", "--max-frames", metavar="N", help="Stop after N frames in total."
     ),
     setting(
         RunLimits,
@@ -99,15 +102,15 @@ def run_config(values: Mapping[str, object]) -> RunConfig:
 @output_options
 @sink_options
 @limit_options
-@setting(RunConfig, "show", "--show/--headless", help="Open a window with the frames.")
+@setting(RunConfig, "show", "--show/--headless", help="Show the frames in a window.")
 @click.pass_context
 @usage_errors()
 def run(ctx: click.Context, /, **values: object) -> None:
-    """Classify SOURCES: pictures, videos, folders, globs, cameras, streams, lists of them.
+    """Recognise actions in SOURCES: pictures, videos, folders, globs, cameras, streams or lists.
 
-    Cameras are camera:N, picamera:N or /dev/videoN; streams rtsp://, rtmp:// or http:// URLs;
-    lists .txt files with a source a line; '-' is standard input. Files are read one after the
-    other, live sources all at once. What is seen goes to standard output, progress and the
+    Cameras are camera:N, picamera:N or /dev/videoN. Streams are rtsp://, rtmp:// or http:// URLs.
+    Lists are .txt files with one source per line. '-' is standard input. Files are read one after
+    the other, live sources all at the same time. Results go to standard output, progress and the
     summary to standard error.
 
     \b
@@ -119,7 +122,7 @@ def run(ctx: click.Context, /, **values: object) -> None:
       ffmpeg -i film.mkv -q:v 3 -r 25 -f mjpeg - | har-edge run -
 
     \b
-    Exit codes: 0 done, 1 a source or an option is unusable, 2 usage,
+    Exit codes: 0 done, 1 a source or an option cannot be used, 2 usage error,
     4 a live source was lost, 130 or 143 interrupted.
     """
     config = run_config(values)

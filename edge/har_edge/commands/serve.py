@@ -15,7 +15,7 @@ from har_edge.config import ServeConfig, SourceConfig
 @click.command()
 @click.argument("name", required=False, metavar="[SOURCE]")
 @setting(
-    SourceConfig, "camera", "--camera", metavar="N|PATH", help="Camera by number or device file."
+    SourceConfig, "camera", "--camera", metavar="N|PATH", help="Camera, by number or device file."
 )
 @setting(
     ServeConfig,
@@ -23,14 +23,14 @@ from har_edge.config import ServeConfig, SourceConfig
     "-m",
     "--model",
     metavar="FILE",
-    help="har15, clips, a .tflite or .onnx file.",
+    help="har15, clips, or a .tflite or .onnx file.",
 )
 @setting(
     ServeConfig,
     "taught",
     "--taught",
     metavar="FILE",
-    help="File of taught actions; default your own.",
+    help="File of taught actions; defaults to your own.",
 )
 @setting(ServeConfig, "backend", "--backend", help="Runtime that executes the model.")
 @serve_options
@@ -38,7 +38,7 @@ from har_edge.config import ServeConfig, SourceConfig
 @patience_options
 @usage_errors()
 def serve(**values: object) -> None:
-    """Serve a REST API and a web page, with a camera or a stream as SOURCE if you like.
+    """Serve a REST API and a web page, optionally with a camera or a stream as SOURCE.
 
     \b
     Examples:
@@ -48,8 +48,8 @@ def serve(**values: object) -> None:
       HAR_TOKEN=... har-edge serve --host 0.0.0.0
 
     \b
-    Exit codes: 1 the model, a source or the address is unusable, 2 usage,
-    130 or 143 ended by a signal.
+    Exit codes: 1 the model, a source or the address cannot be used, 2 usage error,
+    130 or 143 stopped by a signal.
     """
     config = serve_config(values)
     from har_edge.server.extra import check_extra

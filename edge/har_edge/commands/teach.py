@@ -28,25 +28,25 @@ if TYPE_CHECKING:
     metavar="S",
     default=10.0,
     show_default=True,
-    help="Seconds to take of each source.",
+    help="Seconds to use of each source.",
 )
-@setting(ModelConfig, "model", "-m", "--model", metavar="FILE", help="The model to teach.")
+@setting(ModelConfig, "model", "-m", "--model", metavar="FILE", help="Model to teach.")
 @setting(ModelConfig, "backend", "--backend", help="Runtime that executes the model.")
 @setting(
     ModelConfig,
     "taught",
     "--taught",
     metavar="FILE",
-    help="File of taught actions; default your own.",
+    help="File of taught actions; defaults to your own.",
 )
 @click.option(
     "--background",
     multiple=True,
     metavar="SOURCES",
-    help="Recordings of other things, for a model that is not bundled.",
+    help="Recordings of anything else; needed for a model that is not bundled.",
 )
 @click.option("--forget", metavar="NAME", help="Forget a taught action.")
-@click.option("--list", "listed", is_flag=True, help="List what was taught.")
+@click.option("--list", "listed", is_flag=True, help="List the taught actions.")
 def teach(
     name: str | None,
     sources: tuple[str, ...],
@@ -61,7 +61,7 @@ def teach(
 ) -> None:
     """Teach the model an action NAME from SOURCES: pictures, videos, or a camera.
 
-    Teach the name `nothing` what the same place looks like without the action.
+    Use the name `nothing` to teach what the same place looks like without the action.
 
     \b
     Examples:
@@ -90,7 +90,7 @@ def teach(
         known = teaching.teach(
             loaded,
             name,
-            _open(names, f"Recording for {duration_s:g} s: now."),
+            _open(names, f"Recording for {duration_s:g} s, starting now."),
             path,
             duration_s=duration_s,
             background=_open(background),
@@ -117,6 +117,8 @@ def _list(model: LoadedModel, path: Path) -> None:
 
     windows_of = read_taught(model, path).windows if path.exists() else {}
     if not windows_of:
-        note(f"Nothing was taught to {model.spec.name} yet. Try: har-edge teach NAME SOURCES")
+        note(
+            f"{model.spec.name} has not been taught anything yet. Try: har-edge teach NAME SOURCES"
+        )
     for action, windows in windows_of.items():
         click.echo(f"{action}\t{len(windows)} windows")

@@ -80,7 +80,7 @@ def decode_image(
         with Image.open(file, formats=formats) as image:
             if max_pixels is not None and image.width * image.height > max_pixels:
                 raise SourceError(
-                    f"{shown} should have {max_pixels / 1e6:g} megapixels at most. Received "
+                    f"{shown} should have at most {max_pixels / 1e6:g} megapixels. Received "
                     f"{image.width} x {image.height}. Make it smaller."
                 )
             if smallest is not None:
@@ -91,10 +91,12 @@ def decode_image(
     except UnidentifiedImageError as error:
         raise SourceError(
             f"{shown} is not a picture that can be decoded. Expected JPEG, PNG, WebP or BMP; "
-            "check that the ending fits the content."
+            "check that the file extension matches the content."
         ) from error
     except Image.DecompressionBombError as error:
-        raise SourceError(f"{shown} is too large to decode safely: {error}.") from error
+        raise SourceError(
+            f"{shown} is too large to decode safely: {error}. Make it smaller."
+        ) from error
     # Broken files surface as SyntaxError (PNG), ValueError or struct-like errors too.
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise SourceError(

@@ -66,8 +66,8 @@ def opencv_faults(shown: str) -> Iterator[None]:
     except import_cv2().error as error:
         reason = str(error.err or error).strip().rstrip(".")
         raise SourceError(
-            f"{shown} cannot be decoded: OpenCV says {reason!r}. Copy it again if it is a file; of "
-            "a camera, try another resolution or format."
+            f"{shown} cannot be decoded: OpenCV says {reason!r}. If it is a file, copy it "
+            "again; if it is a camera, try another resolution or format."
         ) from error
 
 

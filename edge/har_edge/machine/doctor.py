@@ -34,8 +34,8 @@ NOT_CAMERAS = ("bcm2835-codec", "bcm2835-isp", "rpi-hevc", "rpivid", "pispbe")
 CAMERA_PORTS = ("unicam", "rp1-cfe")
 # Optional packages: what each is for and the command that brings it into this environment.
 OPTIONAL = {
-    "simplejpeg": ("motion JPEG that is checked for damage", "pip install simplejpeg"),
-    "av": ("RTSP and RTMP that are checked for damage", 'pip install "har-edge[streams]"'),
+    "simplejpeg": ("motion JPEG checked for damage", "pip install simplejpeg"),
+    "av": ("RTSP and RTMP checked for damage", 'pip install "har-edge[streams]"'),
     "paho-mqtt": ("--mqtt", 'pip install "har-edge[mqtt]"'),
     "fastapi": ("har-edge serve", 'pip install "har-edge[serve]"'),
     "onnxruntime": ("ONNX models", 'pip install "har-edge[onnx]"'),
@@ -81,7 +81,7 @@ def check_python(
         yield Finding(
             "architecture",
             "fail",
-            f"Python has 32 bits on {machine}; there are no runtimes for it",
+            f"32-bit Python on {machine}; there are no runtimes for it",
             "Install the 64-bit Raspberry Pi OS with Raspberry Pi Imager.",
         )
     else:
@@ -95,16 +95,16 @@ def check_machine(root: Path) -> Findings:
     flags = _cpu_flags(root)
     vectors = [f for f in ("avx", "avx2", "avx512f", "asimd", "neon", "asimddp") if f in flags]
     if flags and not {"avx", "asimd", "neon"} & flags:
-        text = f"{name}; without AVX or NEON, ten times slower, and some wheels crash"
+        text = f"{name}; without AVX or NEON: ten times slower, and some wheels crash"
         yield Finding("processor", "warn", text, "Use another machine.")
     else:
-        yield Finding("processor", "ok", f"{name}; {', '.join(vectors) or 'features not told'}")
+        yield Finding("processor", "ok", f"{name}; {', '.join(vectors) or 'features unknown'}")
     governor = facts["governor"]
     if governor == "powersave" and facts["architecture"] in ("aarch64", "armv7l"):
         fix = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
-        yield Finding("governor", "warn", "powersave keeps the clock low", fix)
+        yield Finding("governor", "warn", "powersave keeps the clock speed low", fix)
     else:
-        yield Finding("governor", "ok", str(governor or "not told by this machine"))
+        yield Finding("governor", "ok", str(governor or "not reported by this machine"))
     memory = facts["memory_available_bytes"]
     if isinstance(memory, int):
         few = memory < MIN_MEMORY_BYTES
@@ -149,14 +149,14 @@ def check_cameras(
             yield Finding("camera", "warn", f"{shown}: no permission", fix)
     if ports:
         found = importlib.util.find_spec("picamera2") is not None
-        text = f"port {ports[0]}, " + ("read by picamera2" if found else "picamera2 is missing")
+        text = f"port {ports[0]}, " + ("read with picamera2" if found else "picamera2 is missing")
         fix = (
-            "sudo apt install -y python3-picamera2, then make the environment with: "
-            "python3 -m venv --system-site-packages"
+            "sudo apt install -y python3-picamera2, then create the environment with: python3 "
+            "-m venv --system-site-packages"
         )
         yield Finding("camera", "ok" if found else "warn", text, "" if found else fix)
     if not usable and not ports:
-        yield Finding("camera", "warn", "none found", "Plug one in; files work without.")
+        yield Finding("camera", "warn", "none found", "Plug one in; files work without it.")
 
 
 def check_display(environ: Mapping[str, str]) -> Findings:
@@ -172,12 +172,12 @@ def check_folders() -> Findings:
         shown = display_path(folder)
         if not os.access(there, os.W_OK):
             variable = "HAR_CACHE_DIR" if topic == "cache" else "XDG_DATA_HOME"
-            fix = f"export {variable}=FOLDER that you may write to"
-            yield Finding(topic, "warn", f"{shown} cannot be written", fix)
+            fix = f"export {variable}=FOLDER that you can write to"
+            yield Finding(topic, "warn", f"{shown} is not writable", fix)
             continue
         free = shutil.disk_usage(there).free
         full = free < MIN_DISK_BYTES
-        fix = "Delete what is not needed." if full else ""
+        fix = "Delete files that you no longer need." if full else ""
         text = f"{shown}, {free / 1e9:,.1f} GB free"
         yield Finding(topic, "warn" if full else "ok", text, fix)
 
@@ -188,7 +188,7 @@ def check_optional() -> Findings:
         try:
             version = importlib.metadata.version(distribution)
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(distribution, "ok", f"not installed; only needed for {purpose}", command)
+            yield Finding(distribution, "ok", f"not installed; needed only for {purpose}", command)
         else:
             yield Finding(distribution, "ok", f"{version}, for {purpose}")
 

@@ -54,7 +54,7 @@ def check_runtimes() -> Findings:
         else:
             yield Finding(name, "ok", version)
     if not set(working) & TFLITE_RUNTIMES.keys():
-        text = "none that runs .tflite files"
+        text = "none that can run .tflite files"
         yield Finding("runtimes", "fail", text, "pip install ai-edge-litert")
 
 
@@ -74,13 +74,13 @@ def check_models() -> Findings:
         runtime = f"{model.backend.name} {model.backend.version}"
         text = (
             f"golden clip within {result.difference:.2g} (at most {TOLERANCE}) on {runtime}; "
-            f"{result.encode_ms:.1f} ms a frame, 1 thread"
+            f"{result.encode_ms:.1f} ms per frame, 1 thread"
         )
         if result.passed:
             yield Finding(f"model {name}", "ok", text)
             continue
         if not result.same_tensor:
-            text += "; resizing gives other pixels"
+            text += "; resizing gives different pixels"
             fix = "pip install --force-reinstall opencv-python"
         else:
             fix = f"pip install --upgrade {TFLITE_RUNTIMES[model.backend.name][1]}"

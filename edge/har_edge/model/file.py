@@ -73,13 +73,13 @@ def resolve_model(model: str | os.PathLike[str] | None) -> Path:
     path = Path(name)
     if path.is_dir():
         raise ModelFileError(
-            f"{display_path(path)} is a folder. Expected a .tflite or .onnx file; "
-            "har-convert makes one out of a run folder."
+            f"{display_path(path)} is a folder. Expected a .tflite or .onnx file; har-convert "
+            "makes one from a run folder."
         )
     if not path.is_file():
         raise ModelFileError(
-            f"There is no model {display_path(path)}. Give a file made by har-convert, "
-            f"or one of the bundled names: {', '.join(BUNDLED)}."
+            f"There is no model {display_path(path)}. Give a file made by har-convert, or the "
+            f"name of a bundled model: {', '.join(BUNDLED)}."
         )
     return path
 
@@ -111,12 +111,12 @@ def model_in_folder(folder: str | os.PathLike[str]) -> Path:
     shown = display_path(folder)
     if not found:
         raise ModelFileError(
-            f"{shown} should hold a .tflite or .onnx model. Received none; har-convert makes one "
-            "out of a run folder."
+            f"{shown} should contain a .tflite or .onnx model. Received none. Make one from a "
+            "run folder with har-convert."
         )
     raise ModelFileError(
-        f"{shown} should hold one model, or one int8 .tflite file among others. Received "
-        f"{', '.join(p.name for p in found)}. Name the file."
+        f"{shown} should contain one model, or one int8 .tflite file among others. Received "
+        f"{', '.join(p.name for p in found)}. Give the file itself."
     )
 
 
@@ -137,17 +137,17 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
     content, shown = _read(path), display_path(path)
     if content[4:8] != FLATBUFFER_ID:
         raise ModelFileError(
-            f"{shown} is not a TFLite model. Expected a .tflite file made by har-convert, "
-            f"received {len(content)} bytes that start with {content[:8]!r}."
+            f"{shown} is not a TFLite model. Expected a .tflite file made by har-convert. "
+            f"Received {len(content)} bytes that start with {content[:8]!r}. Check the path."
         )
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             attached = {name: archive.read(name) for name in (SPEC_NAME, LABELS_NAME)}
     except (zipfile.BadZipFile, KeyError, OSError) as error:
         raise ModelFileError(
-            f"{shown} is a TFLite file without a har-edge spec, or it was cut short. "
-            "Expected har.json and labels.txt at its end; make the file with har-convert, "
-            "or copy it again."
+            f"{shown} is a TFLite file without a har-edge spec, or it was cut short. Expected "
+            "har.json and labels.txt at its end. Make the file with har-convert, or copy it "
+            "again."
         ) from error
     spec = _read_spec(attached[SPEC_NAME], attached[LABELS_NAME], shown)
     return ModelFile(path, spec, (_network(content, spec, shown),), len(content))
@@ -157,8 +157,8 @@ def _read_onnx_pair(path: Path) -> ModelFile:
     suffix = next((s for s in ONNX_SUFFIXES if path.name.endswith(s)), None)
     if suffix is None:
         raise ModelFileError(
-            f"{display_path(path)} should be one of a pair that ends with "
-            f"{' and '.join(ONNX_SUFFIXES)}. Make it with har-convert --onnx."
+            f"{display_path(path)} should be one of a pair of files that end in "
+            f"{' and '.join(ONNX_SUFFIXES)}. Make them with har-convert --onnx."
         )
     pair = [path.with_name(path.name.removesuffix(suffix) + s) for s in ONNX_SUFFIXES]
     specs, networks, size = [], [], 0
@@ -169,8 +169,8 @@ def _read_onnx_pair(path: Path) -> ModelFile:
             spec_text, labels = attached[SPEC_NAME], attached[LABELS_NAME]
         except (KeyError, ValueError) as error:
             raise ModelFileError(
-                f"{shown} is no ONNX file with a har-edge spec, or it was cut short ({error}). "
-                "Make it with har-convert --onnx, or copy it again."
+                f"{shown} is not an ONNX file with a har-edge spec, or it was cut short "
+                f"({error}). Make it with har-convert --onnx, or copy it again."
             ) from error
         specs.append(_read_spec(spec_text.encode(), labels.encode(), shown))
         networks.append(_network(content, specs[-1], shown))
@@ -179,7 +179,7 @@ def _read_onnx_pair(path: Path) -> ModelFile:
     if first != second:
         raise ModelFileError(
             f"{pair[0].name} and {pair[1].name} in {display_path(path.parent)} belong to "
-            "different models. Copy both files of one model there."
+            "different models. Copy both files of the same model there."
         )
     return ModelFile(pair[0], specs[0], tuple(networks), size)
 
@@ -204,7 +204,10 @@ def _read(path: Path) -> bytes:
 def _read_spec(text: bytes, labels: bytes, shown: str) -> ModelSpec:
     spec = ModelSpec.from_json(text, where=shown)
     if labels.decode("utf-8", errors="replace").splitlines() != list(spec.labels):
-        raise ModelFileError(f"{shown}: labels.txt and har.json differ. Convert the model again.")
+        raise ModelFileError(
+            f"labels.txt and har.json in {shown} should agree. They differ. "
+            "Convert the model again."
+        )
     return spec
 
 
@@ -230,7 +233,9 @@ def pack_model_file(flatbuffer: bytes, spec: ModelSpec) -> bytes:
         ModelFileError: if `flatbuffer` is no TFLite model.
     """
     if flatbuffer[4:8] != FLATBUFFER_ID:
-        raise ModelFileError("Expected a TFLite flatbuffer. Received something else.")
+        raise ModelFileError(
+            "Expected a TFLite flatbuffer. Received something else. Make the file with har-convert."
+        )
     buffer = io.BytesIO()
     buffer.write(flatbuffer)
     # Opened for appending, zipfile counts its offsets from the start of the whole file,

@@ -35,7 +35,7 @@ class LoadedModel:
         if pixels.shape != self.spec.clip.frame_shape:
             raise ShapeError(
                 f"encode takes frames of shape {self.spec.clip.frame_shape}. Received "
-                f"{pixels.shape}. Use har_edge.frames.preprocess.resize_frame."
+                f"{pixels.shape}. Resize them with har_edge.frames.preprocess.resize_frame."
             )
         return np.asarray(self.backend.encode(pixels[np.newaxis])[0], dtype=np.float32)
 

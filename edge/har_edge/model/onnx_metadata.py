@@ -65,9 +65,9 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
         elif wire == BYTES:
             size, position = _read_varint(message, position)
         else:
-            raise ValueError(f"no protobuf message: wire type {wire} at byte {position}")
+            raise ValueError(f"not a protobuf message: wire type {wire} at byte {position}")
         if number == 0 or position + size > len(message):
-            raise ValueError(f"no whole protobuf message: it breaks off at byte {position}")
+            raise ValueError(f"incomplete protobuf message: it breaks off at byte {position}")
         yield number, message[position : position + size]
         position += size
 
@@ -76,7 +76,7 @@ def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         if position >= len(message) or shift > 63:
-            raise ValueError(f"no whole protobuf message: it breaks off at byte {position}")
+            raise ValueError(f"incomplete protobuf message: it breaks off at byte {position}")
         digit = message[position]
         value |= (digit & 0x7F) << shift
         position, shift = position + 1, shift + 7

@@ -118,7 +118,7 @@ class TfliteBackend:
             present = interpreter.get_signature_list()
         except (RuntimeError, ValueError) as error:
             raise BackendError(
-                f"{name} {self.version} refuses this model: {error}. Update the runtime, or "
+                f"{name} {self.version} rejects this model: {error}. Update the runtime, or "
                 "convert the model again for an older one."
             ) from error
         for signature, (source, target) in SIGNATURES.items():
@@ -172,8 +172,8 @@ class OnnxBackend:
         # onnxruntime's errors share no base class of their own.
         except Exception as error:
             raise BackendError(
-                f"onnxruntime {self.version} refuses this model: {error}. Update the runtime, or "
-                "convert the model again."
+                f"onnxruntime {self.version} rejects this model: {error}. Update the runtime, "
+                "or convert the model again."
             ) from error
 
 
@@ -232,7 +232,7 @@ def import_runtime(name: str) -> ModuleType:
         return importlib.import_module(module_name)
     except ImportError as error:
         missing = isinstance(error, ModuleNotFoundError)
-        problem = "is not installed" if missing else f"does not load ({error})"
+        problem = "is not installed" if missing else f"cannot be loaded ({error})"
         extra, where = {
             "litert": ("", "64-bit systems"),
             "tflite-runtime": ("[tflite-runtime]", "Python 3.11 or older"),
@@ -277,7 +277,7 @@ def load_backend(
     fitting = (ONNX_RUNTIME,) if len(networks) == 2 else tuple(TFLITE_RUNTIMES)
     if backend not in ("auto", *fitting):
         raise BackendError(
-            f"{backend} does not run this kind of model. Use {' or '.join(fitting)}, or auto."
+            f"{backend} cannot run this kind of model. Use {' or '.join(fitting)}, or auto."
         )
     reasons = []
     for name in fitting if backend == "auto" else (backend,):

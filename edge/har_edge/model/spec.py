@@ -114,11 +114,13 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         if not self.name or "/" in self.name or "\\" in self.name:
-            raise SpecError(f"name becomes a file name, without slashes. Received {self.name!r}.")
+            raise SpecError(
+                f"name should be usable as a file name, without slashes. Received {self.name!r}."
+            )
         if len(self.labels) < 2:
             raise SpecError(f"A model needs at least 2 labels. Received {list(self.labels)}.")
         if len(set(self.labels)) != len(self.labels):
-            raise SpecError(f"Labels must differ from each other. Received {list(self.labels)}.")
+            raise SpecError(f"Labels must be unique. Received {list(self.labels)}.")
         if not all(isinstance(s, str) and s and "\n" not in s for s in self.labels):
             raise SpecError(f"Labels must be non-empty single lines. Received {list(self.labels)}.")
         if self.feature_size < 1:

@@ -59,9 +59,15 @@ class Decider:
         deny: Iterable[str] = (),
     ) -> None:
         if not (smoothing_s >= 0 and math.isfinite(smoothing_s)):
-            raise SpecError(f"smoothing must be 0 s or more. Received {smoothing_s!r}.")
+            raise SpecError(
+                f"smoothing should be 0 s or more. Received {smoothing_s!r}. Use 0 "
+                "for no smoothing."
+            )
         if not 0 <= threshold <= 1:
-            raise SpecError(f"The score threshold must lie in 0..1. Received {threshold!r}.")
+            raise SpecError(
+                f"The score threshold should be in 0..1. Received {threshold!r}. "
+                "Use 0 to always report an action."
+            )
         self.labels = tuple(labels)
         self.smoothing_s = smoothing_s
         self.threshold = threshold
@@ -138,8 +144,8 @@ def _allowed_indices(
     left = [i for i, name in enumerate(labels) if name not in deny and (not allow or name in allow)]
     if not left:
         raise SpecError(
-            "The lists leave no action that may be said: every allowed one is denied too. "
-            f"Allow or deny fewer of: {', '.join(labels)}."
+            "At least one action should remain to report. Received lists that deny every "
+            f"allowed one. Allow more or deny fewer of: {', '.join(labels)}."
         )
     return left
 

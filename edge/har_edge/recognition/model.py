@@ -305,14 +305,14 @@ def _frames_of(shown: Shown, rate_hz: float) -> Generator[Frame, None, None]:
         return
     if Path(shown).is_dir():
         raise SourceError(
-            f"{display_path(shown)} is a folder. Expected a picture or a clip; use recognize, or "
-            "give a list of files."
+            f"{display_path(shown)} is a folder. Expected a picture or a clip. Use recognize, "
+            "or give a list of files."
         )
     source = open_source(shown)
     if source.live:
         raise SourceError(
-            f"{source.name} has no end, and so no one answer. Expected a picture or a clip; use "
-            "recognize or events."
+            f"{source.name} has no end, so there is no single prediction for it. Expected a "
+            "picture or a clip. Use recognize or events."
         )
     yield from source.frames(FrameSampler(rate_hz))
 

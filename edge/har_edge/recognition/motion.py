@@ -51,7 +51,7 @@ class MotionGate:
         """
         if not 0 <= threshold < 1 or not max_hold_s > 0:
             raise SpecError(
-                "A motion gate takes a threshold from 0 to below 1 and a hold above 0 s. "
+                "A motion gate needs a threshold from 0 to below 1 and a hold time above 0 s. "
                 f"Received {threshold!r} and {max_hold_s!r} s. Leave them out for the defaults, "
                 f"{THRESHOLD} and {MAX_HOLD_S:g} s."
             )

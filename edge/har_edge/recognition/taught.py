@@ -89,8 +89,8 @@ class Background:
         count, size = windows.shape
         if count < MIN_BACKGROUND:
             raise DataError(
-                f"The background needs at least {MIN_BACKGROUND} windows of all kinds of scenes. "
-                f"Received {count}. Give more pictures or longer videos."
+                f"The background should have at least {MIN_BACKGROUND} windows of varied "
+                f"scenes. Received {count}. Give more pictures or longer videos."
             )
         mean = windows.mean(axis=0, dtype=np.float64)
         _, singular, directions = np.linalg.svd(windows - mean, full_matrices=False)

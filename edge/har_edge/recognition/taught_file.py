@@ -71,20 +71,21 @@ def read_taught(model: LoadedModel, path: Path) -> Taught:
         taught = Taught(str(about["model_sha256"]), _to_background(arrays), windows)
     except FileNotFoundError as error:
         raise DataError(
-            f"There is no file of taught actions {shown}. Make it with: har-edge teach NAME "
-            f"SOURCES --taught {shown}"
+            f"There is no file of taught actions at {shown}. Create it with: har-edge teach "
+            f"NAME SOURCES --taught {shown}"
         ) from error
     except BROKEN as error:
         raise DataError(
-            f"{shown} holds no taught actions that can be read ({error}). Teach them again."
+            f"{shown} does not contain readable taught actions ({error}). Teach them again."
         ) from error
     checksum = model_checksum(model)
     if taught.model_sha256 != checksum:
         raise DataError(
-            f"The actions in {shown} were taught to another model than "
-            f"{display_path(model.path)} ({about.get('model', '?')}, checksum "
-            f"{taught.model_sha256[:12]}, not {checksum[:12]}), and features of one do not "
-            "fit another. Choose that --model, or teach them to this one in another --taught FILE."
+            f"The actions in {shown} should have been taught to {display_path(model.path)}. "
+            f"They were taught to another model ({about.get('model', '?')}, checksum "
+            f"{taught.model_sha256[:12]}, not {checksum[:12]}), and the features of one model "
+            "do not fit another. Use that --model, or teach them to this one in another "
+            "--taught FILE."
         )
     _check(taught, model, shown)
     return taught
@@ -104,8 +105,8 @@ def _check(taught: Taught, model: LoadedModel, shown: str) -> None:
     )
     if not fits:
         raise DataError(
-            f"{shown} should hold windows of {size} finite numbers. Received others; it was "
-            "changed or damaged. Teach the actions again."
+            f"{shown} should contain windows of {size} finite numbers. Received others, so it "
+            "was changed or damaged. Teach the actions again."
         )
     for name in taught.names:
         check_name(name, model)
@@ -119,13 +120,11 @@ def check_name(name: str, model: LoadedModel) -> None:
     """
     if not name.isprintable() or name != name.strip() or not 1 <= len(name) <= MAX_NAME_LENGTH:
         raise DataError(
-            f"The name of an action is one line of 1 to {MAX_NAME_LENGTH} printable characters. "
-            f"Received {name!r}."
+            f"The name of an action should be a single line of 1 to {MAX_NAME_LENGTH} printable "
+            f"characters. Received {name!r}. Choose another name."
         )
     if name in model.spec.labels or name == UNKNOWN:
-        raise DataError(
-            f"'{name}' is an action that {model.spec.name} knows already. Choose another name."
-        )
+        raise DataError(f"{model.spec.name} already knows an action '{name}'. Choose another name.")
 
 
 def write_taught(model: LoadedModel, taught: Taught, path: Path) -> None:

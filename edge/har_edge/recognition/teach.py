@@ -98,7 +98,7 @@ def teach(
     windows = np.concatenate([record_windows(model, s, duration_s=duration_s) for s in sources])
     if len(windows) < MIN_WINDOWS:
         raise DataError(
-            f"An action is taught by at least {MIN_WINDOWS} {_examples(model)}. Received "
+            f"An action needs at least {MIN_WINDOWS} {_examples(model)}. Received "
             f"{len(windows)}. Record for longer, or give more pictures."
         )
     taught = taught.with_action(name, windows)
@@ -110,7 +110,7 @@ def report(taught: Taught, name: str) -> str:
     """Say what a model knows now, and how much alike the windows of an action are."""
     count = len(taught.windows[name])
     if name == NOTHING:
-        return f"Learned from {count} windows what is no action here."
+        return f"Learned from {count} windows what is not an action here."
     found = taught.recognised_from_others(name)
     line = (
         f"Learned '{name}' from {count} windows; {found} of them would be recognised from the "
@@ -118,8 +118,8 @@ def report(taught: Taught, name: str) -> str:
     )
     if found < count / 2:
         line += (
-            " They are little alike, or look like other actions: record more of them, with the "
-            "person as large as in use."
+            " The examples vary a lot, or look like other actions: record more of them, with "
+            "the person as large as in later use."
         )
     return line
 
@@ -133,9 +133,9 @@ def _find_background(
     packaged = packaged_background(model)
     if packaged is None:
         raise DataError(
-            f"To teach {model.spec.name}, it must be known what other scenes look like, and this "
-            "model brings nothing along. Give --background FOLDER with at least 100 pictures or "
-            "videos of other things, best those that it was trained on."
+            f"To be taught, {model.spec.name} needs examples of other scenes. This model comes "
+            "without any. Give --background FOLDER with at least 100 pictures or videos of "
+            "other things, ideally those that it was trained on."
         )
     return packaged
 

@@ -139,8 +139,8 @@ def _keep_sources(openers: Sequence[SourceOpener], config: RunConfig) -> None:
         for folder in config.source.watch:
             if videos and Path(videos).resolve().is_relative_to(Path(folder).resolve()):
                 raise OutputError(
-                    f"{display_path(folder)} is watched for new files, and {option} would put its "
-                    "videos there. Name a place outside."
+                    f"{option} should be outside {display_path(folder)}, which is watched for "
+                    "new files. Received a place inside it. Choose another."
                 )
     files = [path for opener in openers if (path := Path(opener.name)).is_file()]
     outputs: tuple[tuple[str, FilePath | None], ...] = (
@@ -152,6 +152,6 @@ def _keep_sources(openers: Sequence[SourceOpener], config: RunConfig) -> None:
         target = Path(output or "-")
         if target.is_file() and any(target.samefile(path) for path in files):
             raise OutputError(
-                f"{display_path(target)} is a source and shall be written to ({option}), which "
-                "would destroy it. Choose another file for the output."
+                f"{display_path(target)} is a source, and writing to it ({option}) would "
+                "destroy it. Choose another output file."
             )

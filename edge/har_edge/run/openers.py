@@ -31,7 +31,7 @@ def build_openers(config: SourceConfig) -> list[SourceOpener]:
         names.append(camera_name(config.camera))
     sources = expand_sources(names)
     if sources.count("-") > 1:
-        raise ConfigError("Standard input can be read once: give '-' once.")
+        raise ConfigError("Standard input can be read only once. Received '-' twice. Give it once.")
     shown = _names_apart(sources)
     return [_opener(name, config, s) for name, s in zip(sources, shown, strict=True)]
 
@@ -53,7 +53,9 @@ def build_follow(config: SourceConfig, note: Note) -> Follow | None:
 
     def follow(stopped: Callable[[], bool]) -> Iterable[SourceOpener]:
         # Said here, as by now Ctrl-C ends the run and not the process.
-        note(f"Watching {', '.join(map(display_path, folders))} for new files; Ctrl-C ends.")
+        note(
+            f"Watching {', '.join(map(display_path, folders))} for new files; press Ctrl-C to stop."
+        )
         return (_opener(name, config, name) for name in iter_new_files(folders, stopped))
 
     return follow

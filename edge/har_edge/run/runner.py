@@ -275,7 +275,8 @@ class Run:
         stream.warned = True
         if self.model.spec.clip.num_frames > 1:
             self.note(
-                f"Warning: {stream.source.name} delivers about {sampler.achieved_hz:.1f} frames/s, "
-                f"but the model was trained at {sampler.frame_rate_hz:g}. Motion looks faster to "
-                "it than it is; expect worse results, or train with a lower --frame-rate."
+                f"Warning: {stream.source.name} delivers about {sampler.achieved_hz:.1f} "
+                f"frames/s, but the model was trained at {sampler.frame_rate_hz:g}. Motion "
+                "looks faster to the model than it is; expect worse results, or train with a "
+                "lower --frame-rate."
             )

@@ -11,7 +11,7 @@ from har_edge.frames.opencv import import_cv2
 from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.overlay import annotate, describe
 
-TITLE = "har-edge (q or Esc ends)"
+TITLE = "har-edge (q or Esc to quit)"
 KEYS_THAT_END = (ord("q"), 27)
 
 
@@ -28,8 +28,8 @@ class Viewer:
             os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
         ):
             raise OutputError(
-                "--show needs a screen, but neither DISPLAY nor WAYLAND_DISPLAY is set. "
-                "Leave --show out, or log in with ssh -X."
+                "--show needs a screen, but neither DISPLAY nor WAYLAND_DISPLAY is set. Leave "
+                "--show out, or log in with ssh -X."
             )
         self._text = ""
 

@@ -78,8 +78,8 @@ class Answering:
         # Each scan costs as much as decoding the picture once; editors write ten at most.
         if upload.format == "JPEG" and len(JPEG_SCAN.findall(content)) > MAX_JPEG_SCANS:
             raise SourceError(
-                f"The picture should have {MAX_JPEG_SCANS} scans at most. Received more. Save it "
-                "again in an image editor."
+                f"The picture should have at most {MAX_JPEG_SCANS} scans. Received more. Save "
+                "it again in an image editor."
             )
         pixels = decode_image(
             io.BytesIO(content),
@@ -118,12 +118,12 @@ class Answering:
         limits = self.limits
         if source.width * source.height > limits.max_pixels:
             raise SourceError(
-                f"{source.name} should have frames of {limits.max_pixels / 1e6:g} megapixels at "
-                f"most. Received {source.width} x {source.height}. Make it smaller."
+                f"{source.name} should have frames of at most {limits.max_pixels / 1e6:g} "
+                f"megapixels. Received {source.width} x {source.height}. Make it smaller."
             )
         if source.duration_s is not None and source.duration_s > limits.max_clip_s:
             raise SourceError(
-                f"{source.name} should last {limits.max_clip_s:g} s at most. Received "
+                f"{source.name} should last at most {limits.max_clip_s:g} s. Received "
                 f"{source.duration_s:.1f} s. Cut it, or run: har-edge run FILE"
             )
 
@@ -149,9 +149,9 @@ class Answering:
             too_many = frame.index > limits.max_clip_s * MAX_FRAME_RATE_HZ
             if too_long or too_many or time.monotonic() > until_s:
                 raise SourceError(
-                    f"{source.name} should last {limits.max_clip_s:g} s at most and be read in "
-                    f"{limits.request_timeout_s:g} s. It is longer. Cut it, or run: har-edge run "
-                    "FILE"
+                    f"{source.name} should last at most {limits.max_clip_s:g} s and be read "
+                    f"within {limits.request_timeout_s:g} s. It takes longer. Cut it, or run: "
+                    "har-edge run FILE"
                 )
             yield replace(frame, source=SOURCE)
 

@@ -32,7 +32,7 @@ from har_edge.server.schema import Problem
 from har_edge.server.services import Services
 from har_edge.sinks.base import Note
 
-DESCRIPTION = "Says what a person is doing, in pictures, clips and a live camera."
+DESCRIPTION = "Recognises what a person is doing in pictures, clips and a live camera."
 # What is in hand when the server is told to stop may still be answered for so long.
 DRAIN_S = 20
 
@@ -52,8 +52,8 @@ def serve(config: ServeConfig, note: Note = lambda line: None) -> None:
     app = build_app(services, origins=config.allow_origins)
     shown = f"[{config.host}]" if ":" in config.host else config.host
     note(
-        f"har-edge serves {services.model.spec.name} on http://{shown}:"
-        f"{listener.getsockname()[1]}  (Ctrl-C ends it)"
+        f"har-edge serves {services.model.spec.name} on "
+        f"http://{shown}:{listener.getsockname()[1]}  (press Ctrl-C to stop)"
     )
     # What is there now stays to the end; collecting garbage need not look through it again.
     gc.freeze()
@@ -192,6 +192,6 @@ def _listen(config: ServeConfig) -> socket.socket:
         return listen(config.host, config.port)
     except OSError as error:
         raise OutputError(
-            f"{config.host} port {config.port} cannot be listened on: {error.strerror}. Choose "
+            f"Cannot listen on {config.host} port {config.port}: {error.strerror}. Choose "
             "another --port, or an address of this machine as --host."
         ) from error

@@ -96,7 +96,7 @@ class FormFile:
     def _begin_part(self) -> None:
         self._parts += 1
         if self._parts > MAX_PARTS:
-            raise _broken(f"{MAX_PARTS} fields at most")
+            raise _broken(f"at most {MAX_PARTS} fields")
         self._disposition = b""
 
     def _add_name(self, piece: bytes, start: int, end: int) -> None:
@@ -110,7 +110,7 @@ class FormFile:
     def _count_header(self, size_bytes: int) -> None:
         self._headers_bytes += size_bytes
         if self._headers_bytes > HEADERS_BYTES:
-            raise _broken(f"{HEADERS_BYTES} bytes of headers at most")
+            raise _broken(f"at most {HEADERS_BYTES} bytes of headers")
 
     def _end_header(self) -> None:
         if self._name.lower() == b"content-disposition":
@@ -121,7 +121,7 @@ class FormFile:
         """Tell by the headers of a part whether it is what we look for."""
         options = parse_options_header(self._disposition)[1]
         if b"name" not in options:
-            raise _broken("a name of each field")
+            raise _broken("a name for each field")
         is_file = b"filename" in options
         self._files += is_file
         if self._files > 1:
@@ -141,6 +141,6 @@ class FormFile:
 def _broken(wanted: str) -> ProblemError:
     return ProblemError(
         400,
-        f"The form should have {wanted}. Received another body. "
-        "Try: curl -F file=@photo.jpg URL/predict",
+        f"The form should have {wanted}. Received another body. Try: curl -F file=@photo.jpg "
+        "URL/predict",
     )

@@ -91,8 +91,9 @@ class Guard:
         if not self.knows(request):
             raise ProblemError(
                 401,
-                "Expected the server's token, as in 'Authorization: Bearer TOKEN'. Received none "
-                "that is right. It is what the server was started with (--token or HAR_TOKEN).",
+                "Expected the server's token, as in 'Authorization: Bearer TOKEN'. Received "
+                "none, or a wrong one. Send the token that the server was started with "
+                "(--token or HAR_TOKEN).",
                 headers={"WWW-Authenticate": "Bearer"},
             )
 
@@ -146,8 +147,8 @@ class GuardMiddleware:
         host = headers.get("host", "")
         if not self._guard.required and _hostname(host) not in LOOPBACK:
             return 421, (
-                "Expected a request to 127.0.0.1 or localhost. Received one to another name. A "
-                "server that is reached under other names needs --token."
+                "Expected a request to 127.0.0.1 or localhost. Received one to another name. "
+                "To reach the server under other names, start it with --token."
             )
         origin = headers.get("origin")
         foreign = origin is not None and urlsplit(origin).netloc != host
@@ -186,7 +187,12 @@ def _small(receive: Receive) -> Receive:
         complete = not message.get("more_body", False)
         if received > SMALL_BODY_BYTES:
             raise ProblemError(
-                413, f"Expected a body of {SMALL_BODY_BYTES} bytes at most.", headers=_CLOSE
+                413,
+                (
+                    f"Expected a body of at most {SMALL_BODY_BYTES} bytes. Received more. Send "
+                    "a smaller one."
+                ),
+                headers=_CLOSE,
             )
         return message
 

@@ -111,9 +111,9 @@ class LiveSession:
         self._others.close()
 
     def _watch(self) -> None:
-        detail = "a fault ended it, see what the server printed"
+        detail = "stopped by an internal error; see the server's output"
         try:
-            detail = "it was given up" if self._run(self) else "it came to its end"
+            detail = "given up" if self._run(self) else "the source ended"
         except HarError as error:
             detail = str(error)
             self._note(f"Error: {error}")

@@ -60,26 +60,26 @@ class Metrics:
         ).labels(__version__, model.spec.name, model.backend.name).set(1)
         self.requests = Counter(
             "har_edge_http_requests",
-            "Requests that were answered.",
+            "Requests answered.",
             ("route", "method", "status"),
             registry=registry,
         )
         self.request_seconds = Histogram(
             "har_edge_http_request_duration_seconds",
-            "Time from a request's header to its last byte; without streams.",
+            "Time from the request header to the last byte; without streams.",
             ("route",),
             buckets=SECONDS,
             registry=registry,
         )
         self.uploads = Counter(
-            "har_edge_uploads", "Uploads that were answered.", ("kind",), registry=registry
+            "har_edge_uploads", "Uploads answered.", ("kind",), registry=registry
         )
         self.upload_bytes = Counter(
-            "har_edge_upload_bytes", "Their size, in all.", registry=registry
+            "har_edge_upload_bytes", "Total size of the uploads.", registry=registry
         )
         self.stage_seconds = Histogram(
             "har_edge_stage_duration_seconds",
-            "Time of each stage of an upload.",
+            "Time spent in each stage of an upload.",
             ("stage",),
             buckets=SECONDS,
             registry=registry,
@@ -87,16 +87,28 @@ class Metrics:
 
     def watch_gate(self, gate: Gate) -> None:
         """Show how full the server is."""
-        self._gauge("har_edge_uploads_in_progress", "Uploads in hand.", lambda: gate.inside)
-        self._gauge("har_edge_uploads_limit", "Uploads in hand at most.", lambda: gate.limit)
+        self._gauge("har_edge_uploads_in_progress", "Uploads in progress.", lambda: gate.inside)
+        self._gauge(
+            "har_edge_uploads_limit", "Most uploads accepted at the same time.", lambda: gate.limit
+        )
 
     def watch_live(self, live: Watched) -> None:
         """Show the live source."""
-        self._gauge("har_edge_live_up", "1 while its picture is of now.", lambda: live.fresh)
-        self._gauge("har_edge_live_age_seconds", "Time since its last prediction.", live.age_s)
-        self._gauge("har_edge_live_predictions_per_second", "Its rate, of late.", live.fps)
-        self._gauge("har_edge_live_events", "Events so far.", live.last_event_id)
-        self._gauge("har_edge_live_viewers", "Who looks at pictures.", lambda: live.viewers)
+        self._gauge("har_edge_live_up", "1 while the live picture is current.", lambda: live.fresh)
+        self._gauge(
+            "har_edge_live_age_seconds",
+            "Time since the last prediction of the live source.",
+            live.age_s,
+        )
+        self._gauge(
+            "har_edge_live_predictions_per_second",
+            "Recent prediction rate of the live source.",
+            live.fps,
+        )
+        self._gauge("har_edge_live_events", "Events of the live source so far.", live.last_event_id)
+        self._gauge(
+            "har_edge_live_viewers", "Clients watching the live pictures.", lambda: live.viewers
+        )
 
     def count_answer(self, answer: dict[str, Any], size_bytes: int) -> None:
         """Count an upload that was answered."""

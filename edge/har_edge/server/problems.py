@@ -62,9 +62,11 @@ def install_problem_handlers(app: FastAPI) -> None:
     async def failed(request: Request, error: HTTPException) -> JSONResponse:
         detail = str(error.detail)
         if error.status_code == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
-            detail = "There is nothing at this address. See /docs for what there is."
+            detail = "There is nothing at this address. See /docs for the available routes."
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            detail = f"This address does not take {request.method}. See /docs for what it takes."
+            detail = (
+                f"This address does not accept {request.method}. See /docs for what it accepts."
+            )
         return problem_response(error.status_code, detail, error.headers)
 
     @app.exception_handler(RequestValidationError)
@@ -83,4 +85,4 @@ def install_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def broken(_: Request, __: Exception) -> JSONResponse:
-        return problem_response(500, "The server failed; its log says more. Try again.")
+        return problem_response(500, "The server failed; see its log for the reason. Try again.")

@@ -93,8 +93,8 @@ async def receive_upload(request: Request, limits: RequestLimits) -> AsyncGenera
         except TimeoutError:
             raise ProblemError(
                 408,
-                f"The upload should arrive within {limits.upload_timeout_s:g} s. It did not. Send "
-                "a smaller file, or raise --upload-timeout.",
+                f"The upload should arrive within {limits.upload_timeout_s:g} s. It did not. "
+                "Send a smaller file, or raise --upload-timeout.",
                 headers={"Connection": "close"},
             ) from None
         if not form.complete:
@@ -145,8 +145,8 @@ async def refuse(
 
 def _too_large(limits: RequestLimits) -> str:
     return (
-        f"A file should have {limits.max_upload_bytes / 2**20:g} MiB at most. Received more. Send "
-        "a smaller one, or raise --max-upload-mb."
+        f"A file should have at most {limits.max_upload_bytes / 2**20:g} MiB. Received more. "
+        "Send a smaller one, or raise --max-upload-mb."
     )
 
 
@@ -160,15 +160,16 @@ def _examine(file: IO[bytes], size_bytes: int) -> Upload:
         raise ProblemError(
             415,
             "Expected a picture (JPEG, PNG, WebP, BMP) or a clip (MP4, MOV, MKV, WebM, AVI). "
-            "Received another kind of file; its content counts, not its name. Convert it.",
+            "Received another kind of file, judged by its content, not its name. Convert it.",
         )
     file.seek(max(0, size_bytes - TAIL_BYTES))
     ends = head + file.read(TAIL_BYTES)
     if any(mark.search(ends) for mark in _FOREIGN_MARKS):
         raise ProblemError(
             422,
-            "Expected a plain picture or clip. Received one that is another kind of file too "
-            "(a page, a script, a PDF or an archive). Save it again in an image or video editor.",
+            "Expected a plain picture or clip. Received one that is also another kind of file "
+            "(a page, a script, a PDF or an archive). Save it again in an image or video "
+            "editor.",
         )
     file.seek(0)
     return Upload(file, *found, size_bytes)

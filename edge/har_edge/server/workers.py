@@ -151,7 +151,7 @@ class Gate:
         """What who is not let in is told."""
         return ProblemError(
             429,
-            f"At most {self.limit} {self._what} are served at once. Try again in "
+            f"At most {self.limit} {self._what} are served at the same time. Try again in "
             f"{self._retry_after_s} s.",
             headers={"Retry-After": str(self._retry_after_s)},
         )

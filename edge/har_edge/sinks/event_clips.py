@@ -96,8 +96,8 @@ class EventClips:
                     path.unlink()
         except OSError as error:
             raise OutputError(
-                f"{display_path(folder)} cannot be used for clips: {error.strerror}. "
-                "Choose a folder that is yours to write."
+                f"{display_path(folder)} cannot be used for clips: {error.strerror}. Choose a "
+                "folder that you can write to."
             ) from error
 
     def take(self, record: Record) -> None:

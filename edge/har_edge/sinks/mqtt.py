@@ -118,16 +118,17 @@ def parse_broker(url: str) -> Broker:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise OutputError(f"The address of the MQTT broker is unusable. {expected}") from error
+        raise OutputError(f"The address of the MQTT broker is invalid. {expected}") from error
     if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
         raise OutputError(
-            f"The address of the MQTT broker is unusable. {expected} "
-            f"Received one with scheme {parts.scheme!r} and host {parts.hostname or ''!r}."
+            f"The address of the MQTT broker is invalid. {expected} Received one with scheme "
+            f"{parts.scheme!r} and host {parts.hostname or ''!r}."
         )
     prefix = unquote(parts.path).strip("/") or DEFAULT_PREFIX
     if any(c in prefix for c in "+#\0") or parts.query or parts.fragment:
         raise OutputError(
-            "An MQTT prefix cannot hold '+', '#', '?' or NUL. Received a URL with one of them."
+            "An MQTT prefix cannot contain '+', '#', '?' or NUL. Received a URL with one of "
+            "them. Choose another prefix."
         )
     tls = parts.scheme == "mqtts"
     password = parts.password or os.environ.get(PASSWORD_VARIABLE)

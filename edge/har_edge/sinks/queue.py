@@ -76,7 +76,7 @@ class QueueStats:
     def __str__(self) -> str:
         """What was lost, in words; empty if nothing was."""
         parts = (
-            (self.overflowed, "events and states that newer ones pushed out"),
+            (self.overflowed, "events and states displaced by newer ones"),
             (self.refused, "records not accepted"),
             (self.left, "records not delivered in time"),
             (self.dropped, "predictions and pictures dropped"),
@@ -219,7 +219,7 @@ class SinkQueue:
         if lost:
             self._note(f"Warning: {self.sink.name} lost some. {lost[0].upper()}{lost[1:]}.")
         elif self._thread.is_alive():
-            self._note(f"Warning: {self.sink.name} could not be closed in {timeout_s:g} s.")
+            self._note(f"Warning: {self.sink.name} could not be closed within {timeout_s:g} s.")
         return self.stats
 
     def _worth_waiting(self) -> bool:
@@ -231,8 +231,9 @@ class SinkQueue:
         if kind is Event:
             self.stats.overflowed += 1
             self._say_once(
-                f"Warning: {self.sink.name} is too slow or away: more than "
-                f"{self._queues.limits[Event]} events wait for it, the oldest are dropped."
+                f"Warning: {self.sink.name} is too slow or offline: more than "
+                f"{self._queues.limits[Event]} events are waiting for it, so the oldest are "
+                "dropped."
             )
         else:
             self.stats.dropped += 1
@@ -286,14 +287,14 @@ class SinkQueue:
                 self.sink.take(record)
             except TryLaterError as error:
                 if not said and time.monotonic() - self._outage_said_s >= SAY_OUTAGE_EVERY_S:
-                    self._note(f"Warning: {error} What waits is kept and sent later.")
+                    self._note(f"Warning: {error} What is waiting is kept and sent later.")
                     self._outage_said_s, said = time.monotonic(), True
                 pause_s = backoff.next_s()
                 if not self._pause(pause_s if error.after_s is None else error.after_s):
                     return False
                 continue
             if said:
-                self._note(f"{self.sink.name} takes records again.")
+                self._note(f"{self.sink.name} accepts records again.")
             with self._changed:
                 self.stats.delivered += 1
                 self._empty_hand()
@@ -331,4 +332,4 @@ class SinkQueue:
             self._changed.notify_all()
         if first and not self.vital:
             reason = error if isinstance(error, OutputError) else f"{type(error).__name__}: {error}"
-            self._note(f"Error: {self.sink.name} gets nothing more. {reason}")
+            self._note(f"Error: {self.sink.name} receives nothing more. {reason}")

@@ -223,8 +223,8 @@ def build_writer(output_format: str, emit: Emit, stream: TextIO, top_k: int) -> 
         return WRITERS[output_format](stream, top_k)
     if emit == "all" and output_format == "csv":
         raise OutputError(
-            "A CSV table has one kind of row, but --emit all asks for predictions and events. "
-            "Use --output-format jsonl, or --emit predictions or events."
+            "A CSV table should have one kind of row. Received --emit all, for predictions and "
+            "events. Use --output-format jsonl, or --emit predictions or events."
         )
     if emit == "all" and output_format == "text":
         return _Both(stream, top_k)
@@ -262,8 +262,8 @@ class StreamSink:
             raise
         except OSError as error:
             raise OutputError(
-                f"{self.name} cannot be written any more: {error.strerror}. "
-                "What came before is whole, but for the last line. Make room and run again."
+                f"{self.name} can no longer be written to: {error.strerror}. Everything before "
+                "is complete, except for the last line. Free some space and run again."
             ) from error
 
     def close(self) -> None:
@@ -303,6 +303,6 @@ def open_output(path: str | os.PathLike[str] | None) -> TextIO:
         return Path(path).open("w", encoding="utf-8", newline="")
     except OSError as error:
         raise OutputError(
-            f"{display_path(path)} cannot be written: {error.strerror}. "
-            "Choose a file in a folder that exists and is yours to write."
+            f"{display_path(path)} cannot be written: {error.strerror}. Choose a file in an "
+            "existing folder that you can write to."
         ) from error

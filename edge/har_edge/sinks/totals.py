@@ -84,7 +84,7 @@ class Totals:
                 self._failed = False
             except OutputError as error:
                 if not self._failed:
-                    self._note(f"Warning: {error} Counting goes on; it is tried again.")
+                    self._note(f"Warning: {error} Counting continues, and writing is tried again.")
                 self._failed = True
 
     def close(self) -> None:

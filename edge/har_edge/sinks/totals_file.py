@@ -85,8 +85,8 @@ class TotalsFile:
 
     def _not_written(self, reason: str) -> OutputError:
         return OutputError(
-            f"{display_path(self.path)} cannot be written: {reason}. Choose a file in a folder "
-            "that exists and is yours to write, and check the disk."
+            f"{display_path(self.path)} cannot be written: {reason}. Choose a file in an "
+            "existing folder that you can write to, and check the disk."
         )
 
     def _update(self, seconds: Days) -> Days:
@@ -149,14 +149,14 @@ class TotalsFile:
             new.unlink(missing_ok=True)
             raise
         self._note(
-            f"{display_path(self.path)} is a database from now on; what it was is kept as "
+            f"{display_path(self.path)} is now a database; the old file was kept as "
             f"{display_path(kept.name)}."
         )
 
     def _of_somebody_else(self) -> OutputError:
         return OutputError(
-            f"{display_path(self.path)} should hold totals of har-edge, but holds something "
-            "else. It was left as it is. Choose another file."
+            f"{display_path(self.path)} should hold totals of har-edge. Found something else, "
+            "and left it as it is. Choose another file."
         )
 
     def _set_aside(self) -> None:
@@ -167,7 +167,7 @@ class TotalsFile:
         self._checked = False
         self._note(
             f"Warning: {display_path(self.path)} is damaged. It was kept as "
-            f"{display_path(aside.name)}; counting starts anew."
+            f"{display_path(aside.name)}; counting starts from zero."
         )
 
 

@@ -57,8 +57,8 @@ class Movie:
         self._writer = cv2.VideoWriter(str(path), fourcc, frame_rate_hz, size)
         if not self._writer.isOpened():
             raise OutputError(
-                f"{display_path(path)} cannot be written as a video. Choose a file in a folder "
-                "that exists and is yours to write."
+                f"{display_path(path)} cannot be written as a video. Choose a file in an "
+                "existing folder that you can write to."
             )
 
     def write(self, picture: Pixels, timestamp_s: float) -> None:
@@ -99,13 +99,14 @@ class Movie:
             free = shutil.disk_usage(self.path.parent).free
         except OSError as error:
             raise OutputError(
-                f"{display_path(self.path)} cannot be written: {error.strerror}. "
-                "Choose a file in a folder that exists."
+                f"{display_path(self.path)} cannot be written: {error.strerror}. Choose a file "
+                "in an existing folder."
             ) from error
         if free < MIN_FREE_BYTES:
             raise OutputError(
                 f"{display_path(self.path)} needs {MIN_FREE_BYTES // 1_000_000} MB of free disk "
-                f"to go on. Found {free / 1e6:.0f} MB. Delete something, or record elsewhere."
+                f"space to continue. Found {free / 1e6:.0f} MB. Delete something, or record "
+                "elsewhere."
             )
 
 
@@ -135,8 +136,8 @@ class VideoSink:
         self._live: set[str] = set()
         if self.path.suffix.lower() not in SUFFIXES:
             raise OutputError(
-                f"A video's name should end in {', '.join(SUFFIXES)}. "
-                f"Received {display_path(path)}."
+                f"The name of a video should end in {', '.join(SUFFIXES)}. Received "
+                f"{display_path(path)}. Rename it."
             )
         if not self.path.parent.is_dir():
             raise OutputError(

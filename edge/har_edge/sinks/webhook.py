@@ -102,8 +102,8 @@ class WebhookSink:
             ) from None
         moved = " Give the address that it redirects to." if 300 <= error.code < 400 else ""
         raise OutputError(
-            f"{self.name} did not accept an event: it answered {answer}. Expected 2xx. Check the "
-            f"address and what the server says to such a request.{moved}"
+            f"{self.name} did not accept an event: it answered {answer}. Expected 2xx. Check "
+            f"the address and what its server expects.{moved}"
         ) from None
 
 
@@ -121,11 +121,11 @@ def _parse(url: str) -> tuple[str, str, str]:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
     except ValueError as error:
-        raise OutputError(f"The webhook's address is unusable. {expected}") from error
+        raise OutputError(f"The address of the webhook is invalid. {expected}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise OutputError(
-            f"The webhook's address is unusable. {expected} "
-            f"Received one with scheme {parts.scheme!r} and host {parts.hostname or ''!r}."
+            f"The address of the webhook is invalid. {expected} Received one with scheme "
+            f"{parts.scheme!r} and host {parts.hostname or ''!r}."
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     shown = f"{parts.scheme}://{host}{port}"

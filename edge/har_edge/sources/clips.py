@@ -76,7 +76,7 @@ def empty_span(path: str | os.PathLike[str], start_s: float, end_s: float) -> So
     """Make the error for a span that no frame lies in."""
     return SourceError(
         f"{display_path(Path(path))} should have frames from {start_s:g} s to {end_s:g} s. "
-        "Received none: it is shorter. Correct the span."
+        "Received none, since it is shorter. Correct start_s and end_s."
     )
 
 

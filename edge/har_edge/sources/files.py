@@ -105,10 +105,12 @@ class VideoSource(OpenSource):
                 started = time.perf_counter()
         count = index + 1
         if count == 0:
-            raise SourceError(f"{self.name} holds no frame that can be decoded. Copy it again.")
+            raise SourceError(
+                f"{self.name} should contain frames. None can be decoded. Copy it again."
+            )
         if count < self.num_frames * COMPLETE_SHARE and count < self.num_frames - 5:
             raise SourceError(
-                f"{self.name} should hold {self.num_frames} frames, but only {count} could be "
+                f"{self.name} should have {self.num_frames} frames, but only {count} could be "
                 "decoded. It was cut short or is damaged; copy it again."
             )
 
@@ -138,7 +140,7 @@ class VideoSource(OpenSource):
                 pixels = self._frame_at(enough)
             if pixels is None:
                 raise SourceError(
-                    f"{self.name} should hold {count} frames, but number {index} cannot be "
+                    f"{self.name} should have {count} frames, but number {index} cannot be "
                     "decoded. It was cut short or is damaged; copy it again."
                 )
             found.append(pixels)
@@ -168,7 +170,7 @@ class VideoSource(OpenSource):
                 if not capture.isOpened():
                     raise SourceError(
                         f"{self.name} is not a video that can be decoded. It may be cut short, "
-                        "or another kind of file with a video's ending."
+                        "or another kind of file with the extension of a video."
                     )
                 with opencv_faults(self.name):
                     yield capture
@@ -191,7 +193,7 @@ def open_file(path: str | os.PathLike[str]) -> ImageSource | VideoSource:
         raise SourceError(f"{display_path(path)} does not exist. Check the path.")
     kinds = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
     raise SourceError(
-        f"{display_path(path)} is of no known kind: its name should end in one of {kinds}."
+        f"{display_path(path)} is not a known kind of file: its name should end in one of {kinds}."
     )
 
 

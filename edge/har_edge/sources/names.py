@@ -54,8 +54,8 @@ def _look_up(name: str) -> list[str]:
         return _expand(name)
     except OSError as error:  # a name too long, a folder that may not be entered
         raise SourceError(
-            f"{display_path(name)} cannot be looked up: {error.strerror}. Check the name, and that "
-            "you may enter its folder."
+            f"{display_path(name)} cannot be looked up: {error.strerror}. Check the name, and "
+            "that you have access to its folder."
         ) from error
 
 
@@ -65,8 +65,9 @@ def _expand(name: str) -> list[str]:
         return [name]
     if has_scheme(name) and not path.exists():
         raise SourceError(
-            f"{redact(name)} has a scheme that cannot be read. Expected "
-            f"{', '.join(f'{scheme}://' for scheme in sorted(SCHEMES))}; name a file by its path."
+            f"{redact(name)} has a scheme that is not supported. Expected "
+            f"{', '.join(f'{scheme}://' for scheme in sorted(SCHEMES))}. Give a file by its "
+            "path."
         )
     if name.isdecimal() and not path.exists():
         return [f"camera:{name}"]
@@ -80,10 +81,10 @@ def _expand(name: str) -> list[str]:
     else:
         found = [name]
     if not found:
-        verb = "matches" if pattern else "holds"
+        verb = "match" if pattern else "contain"
         raise SourceError(
-            f"{display_path(name)} {verb} no picture and no video. Expected files that end "
-            f"in one of {', '.join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))}."
+            f"{display_path(name)} should {verb} pictures or videos. Received none. Give files "
+            f"that end in one of {', '.join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))}."
         )
     return found
 
@@ -104,9 +105,14 @@ def _read_list(path: Path) -> list[str]:
         if not name:
             continue
         if Path(name).suffix.lower() in LIST_SUFFIXES and not is_url(name):
-            raise SourceError(f"{shown} names the list {name}. Lists hold sources, not lists.")
+            raise SourceError(
+                f"{shown} contains the list {name}. Expected sources only. Put "
+                "its lines there instead."
+            )
         single = has_scheme(name) or DEVICE.fullmatch(name) or name.isdecimal()
         names.append(name if single else str(path.parent / name))
     if not names:
-        raise SourceError(f"{shown} names no source. Write one a line: a file, a URL, camera:0.")
+        raise SourceError(
+            f"{shown} contains no source. Expected one per line: a file, a URL, camera:0. Add one."
+        )
     return names

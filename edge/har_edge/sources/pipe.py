@@ -54,8 +54,9 @@ class PipeSource(OpenSource):
             started = time.perf_counter()
         if not whole and not capture.closed:
             raise SourceError(
-                f"{self.name} held no whole frame. Pipe pictures into it (or see --stdin-format): "
-                "ffmpeg -i VIDEO -q:v 3 -r 25 -f mjpeg - | har-edge run -"
+                f"{self.name} should contain at least one whole frame. Received none. Pipe "
+                "pictures into it (or see --stdin-format): ffmpeg -i VIDEO -q:v 3 -r 25 -f "
+                "mjpeg - | har-edge run -"
             )
 
     def stop(self) -> None:

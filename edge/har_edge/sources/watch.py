@@ -20,7 +20,10 @@ def watched_folders(folders: Iterable[str]) -> list[Path]:
     paths = [Path(folder) for folder in folders]
     for path in paths:
         if not path.is_dir():
-            raise SourceError(f"{display_path(path)} is no folder to watch. Make it first.")
+            raise SourceError(
+                f"{display_path(path)} should be a folder to watch. There is no "
+                "such folder. Create it first."
+            )
     return paths
 
 

@@ -43,7 +43,7 @@ def test_a_job_gives_its_result_and_what_else_went_on() -> None:
     ("kind", "reason"),
     [
         ("crash", "It was ended by SIGSEGV while loading the model."),
-        ("leave", "It ended with exit code 7 while loading the model. Its last words: a native"),
+        ("leave", "It ended with exit code 7 while loading the model. Its last output: a native"),
         ("refuse", "The runtime refuses this model."),
     ],
 )

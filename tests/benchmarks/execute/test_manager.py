@@ -81,9 +81,9 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "{}\n", "[1]\n", '{"journal_version": 99}\n', "no json\n"])
 def test_what_is_no_journal_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "journal.jsonl").write_text(content)
-    with pytest.raises(DataError, match="no journal that this release can go on with"):
+    with pytest.raises(DataError, match="a journal that this release can continue"):
         Journal.load(tmp_path)
-    with pytest.raises(DataError, match="holds no run that could go on"):
+    with pytest.raises(DataError, match="should contain a run to continue"):
         Journal.load(tmp_path / "elsewhere")
 
 

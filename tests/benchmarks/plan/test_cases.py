@@ -46,7 +46,7 @@ def test_no_name_means_the_bundled_models() -> None:
 
 
 def test_what_cannot_be_measured_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match=r"holds no \.tflite"):
+    with pytest.raises(ModelFileError, match=r"should contain \.tflite"):
         find_models([str(tmp_path)])
     with pytest.raises(ModelFileError, match="There is no model"):
         find_models([str(tmp_path / "x.tflite")])

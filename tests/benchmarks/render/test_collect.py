@@ -39,7 +39,7 @@ def test_every_device_has_one_row_with_its_best() -> None:
 def test_limits_hold_for_every_device() -> None:
     rows = cells_of(fleet_page(reports(), Constraints(max_latency_ms=10.0))).rows
     answers = {row[0]: row[2] for row in rows if len(row) > 10}
-    assert answers["Raspberry <5>, 4 cores"] == "none keeps to the limits"
+    assert answers["Raspberry <5>, 4 cores"] == "none meets the limits"
     assert answers["Other board, 4 cores"] == "int8 · litert · 1"
     widths = {len(row) for row in rows if row[:1] != ["p50"] and len(row) > 10}
     assert len(widths) == 1

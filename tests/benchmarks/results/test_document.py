@@ -38,9 +38,9 @@ def test_a_file_is_named_without_its_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "is no report"),
-        ("[1]", "is no report"),
-        ("{}", "is no report"),
+        ("", "is not a report"),
+        ("[1]", "is not a report"),
+        ("{}", "is not a report"),
         ('{"schema_version": 99}', "should have schema version 1. Received 99"),
     ],
 )

@@ -106,7 +106,7 @@ def test_operators_of_an_onnx_pair_are_profiled() -> None:
 
 
 def test_litert_says_that_it_gives_no_profile() -> None:
-    with pytest.raises(BackendError, match="gives no profile by operator"):
+    with pytest.raises(BackendError, match="has no per-operator profile"):
         do(job("profile"), silent)
 
 

@@ -101,8 +101,8 @@ def test_slow_source_is_warned_about(har_edge: RunCommand, tmp_path: Path) -> No
     ("arguments", "message"),
     [
         (["gone.mp4"], "gone.mp4 does not exist"),
-        (["empty"], "holds no picture and no video"),
-        (["empty/*.mp4"], "matches no picture and no video"),
+        (["empty"], "should contain pictures or videos"),
+        (["empty/*.mp4"], "should match pictures or videos"),
         (["--camera", "97"], "Camera 97 cannot be opened"),
         (["--demo", "--model", "gone.tflite"], "no model gone.tflite"),
         (["--demo", "--model", "foreign.tflite"], "without a har-edge spec"),
@@ -212,7 +212,7 @@ def test_watching_is_said_once(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "har_edge", "run", "--watch", "in", "--model", str(TINY)]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        assert process.stderr.readline() == "Watching in for new files; Ctrl-C ends.\n"
+        assert process.stderr.readline() == "Watching in for new files; press Ctrl-C to stop.\n"
         process.send_signal(signal.SIGINT)
         assert process.stderr.read() == ""
         assert process.wait(60) == 130
@@ -220,7 +220,10 @@ def test_watching_is_said_once(tmp_path: Path) -> None:
         [*command[:5], "gone"], check=False, cwd=tmp_path, capture_output=True, text=True
     )
     assert missing.returncode == 1
-    assert missing.stderr == "Error: gone is no folder to watch. Make it first.\n"
+    assert (
+        missing.stderr
+        == "Error: gone should be a folder to watch. There is no such folder. Create it first.\n"
+    )
 
 
 def run_code(code: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -101,7 +101,7 @@ def test_a_runtime_that_is_wrong_with_one_variant_fails(
 
 def test_a_runtime_that_refuses_a_variant_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, backend: str) -> None:
-        raise BackendError(f"{backend} refuses this model")
+        raise BackendError(f"{backend} rejects this model")
 
     monkeypatch.setattr(inference, "load_model", refuse)
     findings = list(check_variants())

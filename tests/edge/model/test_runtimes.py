@@ -119,9 +119,9 @@ def test_auto_finds_the_runtime_for_a_file(any_runtime: str) -> None:
 
 
 def test_runtime_for_another_kind_of_file_is_refused() -> None:
-    with pytest.raises(BackendError, match=r"onnxruntime does not run this kind.*litert"):
+    with pytest.raises(BackendError, match=r"onnxruntime cannot run this kind.*litert"):
         load_backend(networks("tiny-int8.tflite"), backend=ONNX_RUNTIME)
-    with pytest.raises(BackendError, match=r"litert does not run this kind.*onnxruntime"):
+    with pytest.raises(BackendError, match=r"litert cannot run this kind.*onnxruntime"):
         load_backend(networks("tiny-onnx.encode.onnx"), backend="litert")
 
 
@@ -152,7 +152,7 @@ def test_results_are_copies(any_runtime: str) -> None:
 
 
 def test_damaged_network_is_refused(runtime: str) -> None:
-    with pytest.raises(BackendError, match="refuses this model"):
+    with pytest.raises(BackendError, match="rejects this model"):
         TfliteBackend(runtime, b"\x1c\0\0\0TFL3" + b"\0" * 64)
 
 
@@ -161,7 +161,7 @@ def test_damaged_or_swapped_onnx_networks_are_refused() -> None:
         pytest.skip("onnxruntime is not installed")
     encode, classify = networks("tiny-onnx.encode.onnx")
     for damaged in (b"", b"no network", encode[:-100]):
-        with pytest.raises(BackendError, match="refuses this model"):
+        with pytest.raises(BackendError, match="rejects this model"):
             OnnxBackend((damaged, classify))
     with pytest.raises(BackendError, match="should take frame and give features"):
         OnnxBackend((classify, encode))

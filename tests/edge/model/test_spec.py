@@ -44,7 +44,7 @@ def test_impossible_clips_are_refused(field: str, value: Any) -> None:
     ("changes", "message"),
     [
         ({"labels": ("one",)}, "at least 2 labels"),
-        ({"labels": ("a", "a")}, "differ"),
+        ({"labels": ("a", "a")}, "unique"),
         ({"labels": ("a", "b\nc")}, "single lines"),
         ({"feature_size": 0}, "feature_size"),
         ({"variant": "fp8"}, "variant"),

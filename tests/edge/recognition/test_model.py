@@ -154,7 +154,7 @@ def test_lists_and_names_are_refused_before_anything_is_read(tiny: Model, tmp_pa
     source = ScriptedSource(count=1)
     with pytest.raises(SpecError, match="'flying'"):
         tiny.recognize(source, allow=["flying"])
-    with pytest.raises(SourceError, match="no picture and no video"):
+    with pytest.raises(SourceError, match="pictures or videos"):
         tiny.events(tmp_path)
     assert source.opened == 0
 

@@ -208,7 +208,7 @@ def test_names_that_cannot_be_are_refused(tmp_path: Path, tiny: LoadedModel, nam
 
 
 def test_the_model_s_own_actions_cannot_be_taught(tmp_path: Path, tiny: LoadedModel) -> None:
-    with pytest.raises(DataError, match="knows already"):
+    with pytest.raises(DataError, match="already knows"):
         teach(tiny, tiny.spec.labels[0], [], tmp_path / "t.npz", duration_s=1)
 
 
@@ -226,7 +226,7 @@ def test_a_model_without_background_says_what_it_needs(
     # The file has the background now.
     taught = teach(tiny, NOTHING, [open_source(long)], tmp_path / "t.npz", duration_s=9)
     assert taught.names == ("new",)
-    assert "no action" in report(taught, NOTHING)
+    assert "not an action" in report(taught, NOTHING)
 
 
 def test_teach_list_run_forget(

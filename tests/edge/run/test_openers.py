@@ -63,10 +63,10 @@ def test_the_demo_is_there_wherever_one_is() -> None:
 
 def test_watched_folders_give_files_as_they_come(tmp_path: Path) -> None:
     assert build_follow(SourceConfig(), pytest.fail) is None
-    with pytest.raises(SourceError, match="no folder to watch"):
+    with pytest.raises(SourceError, match="should be a folder to watch"):
         build_follow(SourceConfig(watch=(str(tmp_path / "gone"),)), pytest.fail)
     notes: list[str] = []
     follow = build_follow(SourceConfig(watch=(str(tmp_path),)), notes.append)
     assert follow is not None and notes == []
     assert list(follow(lambda: True)) == []
-    assert [note for note in notes if "for new files; Ctrl-C ends" in note] == notes != []
+    assert [note for note in notes if "for new files; press Ctrl-C to stop" in note] == notes != []

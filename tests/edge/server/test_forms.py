@@ -104,9 +104,9 @@ def test_an_empty_file_is_one() -> None:
         (body(b"Content-Disposition: form-data\r\n\r\n" + CONTENT), "a name"),
         (body(part(CONTENT), part(CONTENT)), "one file"),
         (body(part(CONTENT), part(CONTENT, name=b"other")), "one file"),
-        (body(*[TEXT] * MAX_PARTS, part(CONTENT)), "fields at most"),
+        (body(*[TEXT] * MAX_PARTS, part(CONTENT)), "at most 5 fields"),
         (body(b"X-Long: " + b"x" * HEADERS_BYTES + b"\r\n" + part(CONTENT)), "headers"),
-        (body(*[b"X-Long: " + b"x" * 3000 + b"\r\n" + TEXT] * 4), "headers at most"),
+        (body(*[b"X-Long: " + b"x" * 3000 + b"\r\n" + TEXT] * 4), "bytes of headers"),
     ],
 )
 @pytest.mark.parametrize("step", [None, 1])

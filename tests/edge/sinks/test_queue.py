@@ -324,7 +324,7 @@ def test_a_sink_that_refuses_everything_is_given_up(sink: Collector) -> None:
         queue.put(event(i), wait=False)
     stats = queue.close()
     assert (stats.delivered, stats.refused, stats.left) == (0, 100, 0)
-    assert sum("gets nothing more" in note for note in notes) == 1
+    assert sum("receives nothing more" in note for note in notes) == 1
     assert sink.closed == 1
 
 

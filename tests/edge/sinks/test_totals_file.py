@@ -167,11 +167,11 @@ def test_a_damaged_file_is_kept_aside(tmp_path: Path, old: bool) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"my diary\n", "holds something else"),
-        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "holds something else"),
-        (b'{"days": {}}', "holds something else"),
-        (b"[1, 2]", "holds something else"),
-        (b"SQLite format 3\0" + bytes(4080), "holds something else"),
+        (b"my diary\n", "Found something else"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "Found something else"),
+        (b'{"days": {}}', "Found something else"),
+        (b"[1, 2]", "Found something else"),
+        (b"SQLite format 3\0" + bytes(4080), "Found something else"),
         (b'{"format": "har-edge totals", "version": 2, "days": {}}', "version 1. Received 2"),
     ],
 )
@@ -189,7 +189,7 @@ def test_a_database_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE seconds (a)")
     before = path.read_bytes()
-    with pytest.raises(OutputError, match="holds something else"):
+    with pytest.raises(OutputError, match="Found something else"):
         Totals(path, pytest.fail)
     assert path.read_bytes() == before
 
@@ -217,7 +217,7 @@ def test_a_file_of_an_earlier_release_is_taken_over(tmp_path: Path) -> None:
     assert Totals(path, pytest.fail).days()[DAY] == {"camera:0": {"sitting": 2.5}}
     (kept,) = tmp_path.glob("totals.json.v1-*.json")
     assert kept.read_bytes() == content
-    assert notes == [f"{path} is a database from now on; what it was is kept as {kept.name}."]
+    assert notes == [f"{path} is now a database; the old file was kept as {kept.name}."]
     assert {p.name for p in tmp_path.iterdir()} == {"totals.json", kept.name}
 
 

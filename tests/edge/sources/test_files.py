@@ -98,7 +98,7 @@ def test_cut_short_stream_gives_what_there_is_and_then_an_error(tmp_path: Path) 
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 3])
     seen = 0
-    with pytest.raises(SourceError, match="should hold 100 frames"):
+    with pytest.raises(SourceError, match="should have 100 frames"):
         for _ in VideoSource(path).frames(FrameSampler(25.0)):
             seen += 1
     assert 20 < seen < 50
@@ -119,7 +119,7 @@ def test_a_look_forgives_what_decoding_forgives(make_video: MakeVideo) -> None:
     assert len(source.look()) == 3
     source.num_frames = 60
     for read in (source.look, lambda: list(source.frames(FrameSampler(1.0)))):
-        with pytest.raises(SourceError, match="should hold 60 frames"):
+        with pytest.raises(SourceError, match="should have 60 frames"):
             read()
 
 
@@ -133,5 +133,5 @@ def test_a_look_misses_the_end_of_a_cut_file(share: float, tmp_path: Path) -> No
     writer.release()
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(SourceError, match="should hold 100 frames, but number"):
+    with pytest.raises(SourceError, match="should have 100 frames, but number"):
         VideoSource(path).look()

@@ -32,7 +32,7 @@ def test_a_file_named_like_a_glob_is_itself(tmp_path: Path, make_video: MakeVide
 
 @pytest.mark.parametrize("name", ["", "nothing-*.mp4"])
 def test_empty_folders_and_globs_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SourceError, match="no picture and no video"):
+    with pytest.raises(SourceError, match="pictures or videos"):
         expand_sources([str(tmp_path / name) if name else str(tmp_path)])
 
 
@@ -79,8 +79,8 @@ def test_lists_of_sources(tmp_path: Path, make_video: MakeVideo, suffix: str) ->
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"# nothing\n\n", "names no source"),
-        (b"other.txt\n", "not lists"),
+        (b"# nothing\n\n", "contains no source"),
+        (b"other.txt\n", "sources only"),
         (b"caf\xe9.mp4\n", "UTF-8"),
     ],
 )

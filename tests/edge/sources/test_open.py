@@ -17,7 +17,7 @@ from har_edge.sources.open import open_source
     [
         ("text.mp4", b"this is not a video", "not a video"),
         ("empty.mp4", b"", "0 bytes"),
-        ("notes.docx", b"PK", "no known kind"),
+        ("notes.docx", b"PK", "not a known kind"),
     ],
 )
 def test_unusable_files_are_refused(

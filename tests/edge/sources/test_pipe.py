@@ -86,7 +86,7 @@ def test_damaged_pictures_of_a_pipe_keep_their_time() -> None:
 def test_pipe_without_pictures_is_refused() -> None:
     pytest.importorskip("simplejpeg")
     source, _ = pipe_source(b"this is no picture" * 1000, "mjpeg")
-    with pytest.raises(SourceError, match="no whole frame"):
+    with pytest.raises(SourceError, match="at least one whole frame"):
         list(source.frames(FrameSampler(5.0)))
 
 

@@ -57,7 +57,7 @@ def test_name_that_comes_again_is_taken_again(tmp_path: Path) -> None:
 
 
 def test_folder_to_watch_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no folder to watch"):
+    with pytest.raises(SourceError, match="should be a folder to watch"):
         next(iter_new_files([str(tmp_path / "gone")], lambda: False))
 
 

@@ -89,7 +89,7 @@ def test_stopping_does_not_wait_for_a_silent_server(silent_source: UrlVideoSourc
 
 
 def test_a_server_that_stays_silent_is_an_error(silent_source: UrlVideoSource) -> None:
-    with pytest.raises(SourceError, match="should hold 1500 frames, but only"):
+    with pytest.raises(SourceError, match="should have 1500 frames, but only"):
         list(silent_source.frames(FrameSampler(5.0)))
 
 

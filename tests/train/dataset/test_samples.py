@@ -108,7 +108,7 @@ def test_further_faults_are_counted(tmp_path: Path) -> None:
         ("c.mp4,walk,nan,3", "Received nan, 3"),
         ("c.mp4,walk,inf,", "Received inf, inf"),
         ("c.mp4,walk,,nan", "Received 0, nan"),
-        ("a.png,walk,1,2", r"only a video has a span.*a\.png"),
+        ("a.png,walk,1,2", r"only a video can have start_s.*a\.png"),
     ],
 )
 def test_wrong_spans_are_refused(row: str, message: str, tmp_path: Path) -> None:
@@ -142,8 +142,8 @@ def test_manifest_with_odd_labels(label: str, encoding: str, tmp_path: Path) -> 
         ("path\na.png\n", "Received path"),
         ("path,label\na.png,walk\ngone.png,fall\n", "line 3.*gone.png"),
         ("path,label\na.png,walk\n.,fall\n", "line 3"),
-        ("path,label\na.png,walk\nb.png,\n", "line 3.*a path, a label.*'b.png', ''"),
-        ("path,label\na.png\nb.png,fall\n", "line 2.*a label"),
+        ("path,label\na.png,walk\nb.png,\n", "line 3.*a path, a single-line label.*'b.png', ''"),
+        ("path,label\na.png\nb.png,fall\n", "line 2.*a single-line label"),
         ("label,path\nwalk,a.png\nfall\n", "line 3"),
         ("path,label\na.png,walk\nb.png,walk, fast\n", "line 3"),
         ("path,label,split\na.png,walk,training\n", "line 2.*train, val, test.*training"),
@@ -170,7 +170,7 @@ def test_missing_dataset_is_named(tmp_path: Path) -> None:
 
 def test_empty_class_folder_is_named(tmp_path: Path) -> None:
     touch(tmp_path, "walk/1.png", "fall/readme.txt")
-    with pytest.raises(DataError, match=r"class folder .*fall holds no picture"):
+    with pytest.raises(DataError, match=r"class folder .*fall should contain pictures"):
         load_dataset(tmp_path)
 
 
@@ -185,7 +185,7 @@ def test_empty_class_folder_is_named(tmp_path: Path) -> None:
 def test_name_that_no_table_can_hold(name: bytes, shown: str, tmp_path: Path) -> None:
     """Refused before training; the other files are listed as ever."""
     touch(tmp_path, "fall/1.png", "walk/2.png", os.fsdecode(name))
-    with pytest.raises(DataError, match=r"names in UTF-8.*Rename it") as caught:
+    with pytest.raises(DataError, match=r"should be UTF-8.*Rename it") as caught:
         load_dataset(tmp_path)
     assert shown in str(caught.value)
     listing = list_dataset(tmp_path)

@@ -508,7 +508,7 @@ def test_output_that_would_do_harm_is_refused(tmp_path: Path) -> None:
 
 def test_a_dataset_without_any_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "walk").mkdir()
-    with pytest.raises(DataError, match=r"should hold pictures.*walk holds no picture"):
+    with pytest.raises(DataError, match=r"should hold pictures.*walk should contain pictures"):
         look(tmp_path)
 
 

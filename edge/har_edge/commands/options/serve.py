@@ -23,7 +23,7 @@ def _whole(unit: int) -> Callable[[object, object, float], int]:
         try:
             return int(amount * unit)
         except (ValueError, OverflowError) as error:
-            raise click.BadParameter(f"{amount} is no amount. Give a number.") from error
+            raise click.BadParameter(f"{amount} is not a number. Give a number.") from error
 
     return convert
 
@@ -33,7 +33,7 @@ serve_options = together(
         ServeConfig,
         "host",
         "--host",
-        help="Address to listen on; any but this machine's own loopback needs a token.",
+        help="Address to listen on; anything but this machine's loopback needs a token.",
     ),
     setting(ServeConfig, "port", "--port", help="Port to listen on; 0 takes a free one."),
     setting(
@@ -43,8 +43,8 @@ serve_options = together(
         metavar="TEXT",
         envvar="HAR_TOKEN",
         show_envvar=True,
-        help="Answer only who sends this; 8 characters at least. In the variable, other users "
-        "of this machine do not see it.",
+        help="Require this token from every client; at least 8 characters. In the environment "
+        "variable, other users of this machine cannot see it.",
     ),
     setting(
         ServeConfig,
@@ -52,22 +52,22 @@ serve_options = together(
         "--allow-origin",
         metavar="ORIGIN",
         multiple=True,
-        help="Let pages of another site use the server, such as https://home.example.",
+        help="Allow pages of another site to use the server, such as https://home.example.",
     ),
     setting(
         ServeConfig,
         "workers",
         "--workers",
         metavar="N",
-        show_default="cores, at most 4",
-        help="Uploads that are recognised at once.",
+        show_default="cores, but at most 4",
+        help="Uploads processed at the same time.",
     ),
     setting(
         RequestLimits,
         "max_requests",
         "--max-requests",
         metavar="N",
-        help="Uploads in hand at once; more are told to come back (429).",
+        help=("Uploads accepted at the same time; further ones are told to come back later (429)."),
     ),
     click.option(
         "--max-upload-mb",
@@ -77,7 +77,7 @@ serve_options = together(
         default=RequestLimits.max_upload_bytes / MIB,
         show_default=True,
         callback=_whole(MIB),
-        help="Size of an upload, in MiB.",
+        help="Largest upload, in MiB.",
     ),
     click.option(
         "--max-megapixels",
@@ -87,22 +87,24 @@ serve_options = together(
         default=RequestLimits.max_pixels / MEGA,
         show_default=True,
         callback=_whole(MEGA),
-        help="Size of a picture or frame; checked before decoding.",
+        help="Largest picture or frame, in megapixels; checked before decoding.",
     ),
-    setting(RequestLimits, "max_clip_s", "--max-clip-s", metavar="S", help="Length of a clip."),
+    setting(
+        RequestLimits, "max_clip_s", "--max-clip-s", metavar="S", help="Longest clip, in seconds."
+    ),
     setting(
         RequestLimits,
         "upload_timeout_s",
         "--upload-timeout",
         metavar="S",
-        help="Time for an upload to arrive.",
+        help="Time limit for an upload to arrive.",
     ),
     setting(
         RequestLimits,
         "request_timeout_s",
         "--request-timeout",
         metavar="S",
-        help="Time for its answer after that.",
+        help="Time limit for the prediction after that.",
     ),
 )
 

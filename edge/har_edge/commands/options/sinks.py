@@ -27,7 +27,7 @@ decide_options = together(
         "smoothing_s",
         "--smoothing",
         metavar="S",
-        help="Average probabilities over about S seconds; 0 for the model's own.",
+        help="Average probabilities over about S seconds; 0 for the model's own, unsmoothed.",
     ),
     setting(
         DecideConfig,
@@ -35,7 +35,7 @@ decide_options = together(
         "--score-threshold",
         metavar="P",
         show_default="the model's",
-        help="Say 'unknown' below this probability; 0 to always say an action.",
+        help="Report 'unknown' below this probability; 0 to always report an action.",
     ),
     setting(
         DecideConfig,
@@ -43,7 +43,7 @@ decide_options = together(
         "--allow",
         metavar="ACTIONS",
         callback=_split_labels,
-        help="Say only these, such as falling,fighting.",
+        help="Report only these actions, such as falling,fighting.",
     ),
     setting(
         DecideConfig,
@@ -51,14 +51,16 @@ decide_options = together(
         "--deny",
         metavar="ACTIONS",
         callback=_split_labels,
-        help="Never say these.",
+        help="Never report these actions.",
     ),
     setting(
         DecideConfig,
         "min_duration_s",
         "--min-duration",
         metavar="S",
-        help="An action begins once it lasted S seconds, and ends once it was away as long.",
+        help=(
+            "An action begins once it has lasted S seconds, and ends once it has been gone as long."
+        ),
     ),
 )
 # What is told of live sources beside the main output.
@@ -68,28 +70,31 @@ _beside_options = together(
         "save_events",
         "--save-events",
         metavar="DIR",
-        help="Keep a short clip of each action.",
+        help="Save a short clip of each action to this folder.",
     ),
     setting(
         SinkConfig,
         "event_padding_s",
         "--event-padding",
         metavar="S",
-        help="Seconds in a clip before and after the action.",
+        help="Seconds of a clip before and after the action.",
     ),
     setting(
         SinkConfig,
         "save_events_max_mb",
         "--save-events-max-mb",
         metavar="MB",
-        help="Room for all clips; the oldest are deleted first.",
+        help="Disk space for all clips; the oldest are deleted first.",
     ),
     setting(
         SinkConfig,
         "totals",
         "--totals",
         metavar="FILE",
-        help="Add up the time of each action a day, of live sources, across restarts.",
+        help=(
+            "Add up the time of each action per day in this file, across restarts; live "
+            "sources only."
+        ),
     ),
     setting(
         SinkConfig,
@@ -99,15 +104,15 @@ _beside_options = together(
         envvar="HAR_MQTT",
         show_envvar=True,
         callback=_or_none,
-        help="Publish to mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT][/PREFIX]; the password may "
-        "come from HAR_MQTT_PASSWORD.",
+        help="Publish to mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT][/PREFIX]; the password can "
+        "also come from HAR_MQTT_PASSWORD.",
     ),
     setting(
         SinkConfig,
         "mqtt_discovery",
         "--mqtt-discovery",
         metavar="PREFIX",
-        help="Where Home Assistant looks for new devices; '' to announce none.",
+        help="Topic prefix where Home Assistant looks for new devices; '' to announce none.",
     ),
     setting(
         SinkConfig,
@@ -127,13 +132,13 @@ output_options = together(
         "-k",
         "--top-k",
         metavar="K",
-        help="Actions to list for each prediction.",
+        help="Number of actions to list with each prediction.",
     ),
     setting(
         SinkConfig,
         "output_format",
         "--output-format",
-        help="Lines for people, JSON lines, or a table.",
+        help="Text for people, JSON lines, or a CSV table.",
     ),
     setting(
         SinkConfig,
@@ -141,7 +146,7 @@ output_options = together(
         "-o",
         "--output",
         metavar="FILE",
-        help="Write here instead of standard output.",
+        help="Write to this file instead of standard output.",
     ),
 )
 sink_options = together(
@@ -150,14 +155,16 @@ sink_options = together(
         SinkConfig,
         "emit",
         "--emit",
-        help="Write what is seen in each frame, actions that begin and end, or both.",
+        help=(
+            "Write the prediction for each frame, the events (actions that begin and end), or both."
+        ),
     ),
     setting(
         SinkConfig,
         "save_video",
         "--save-video",
         metavar="FILE",
-        help="Annotated video: .mp4, .mov, or .mkv, .avi, which survive a power cut.",
+        help="Write an annotated video: .mp4, .mov, or .mkv, .avi, which survive a power cut.",
     ),
     _beside_options,
 )

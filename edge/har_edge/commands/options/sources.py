@@ -25,22 +25,22 @@ patience_options = together(
         "stall_timeout_s",
         "--stall-timeout",
         metavar="S",
-        help="Open a camera or stream again after S seconds without a frame.",
+        help="Reopen a camera or stream after S seconds without a frame.",
     ),
     setting(
         LiveOptions,
         "frozen_after_s",
         "--frozen-after",
         metavar="S",
-        help="A picture that stays the same for S seconds is not of now; 0 to believe it.",
+        help="Treat a picture that has not changed for S seconds as frozen; 0 to accept it.",
     ),
     setting(
         LiveOptions,
         "max_retries",
         "--max-retries",
         metavar="N",
-        show_default="no end",
-        help="Give a lost source up (exit code 4) after N attempts in a row.",
+        show_default="no limit",
+        help="Give up on a lost source (exit code 4) after N failed attempts in a row.",
     ),
 )
 source_options = together(
@@ -50,7 +50,7 @@ source_options = together(
         "camera",
         "--camera",
         metavar="N|PATH",
-        help="Camera by number or device file.",
+        help="Camera, by number or device file.",
     ),
     setting(SourceConfig, "demo", "--demo", help="Run on the bundled pictures and clip."),
     setting(
@@ -59,7 +59,7 @@ source_options = together(
         "--watch",
         metavar="DIR",
         multiple=True,
-        help="Take files as they come into this folder.",
+        help="Process files as they arrive in this folder.",
     ),
     setting(
         SourceConfig,
@@ -68,7 +68,7 @@ source_options = together(
         metavar="FORMAT",
         callback=_parse_stdin_format,
         show_default="mjpeg@25",
-        help="What comes on '-': mjpeg or rgb24:640x480, each with @FPS or @live.",
+        help="Format of '-': mjpeg or rgb24:640x480, each with @FPS or @live.",
     ),
     patience_options,
     setting(

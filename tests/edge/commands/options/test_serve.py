@@ -58,4 +58,4 @@ def test_everything_arrives() -> None:
 def test_an_amount_is_a_number(amount: str) -> None:
     result = CliRunner().invoke(serve, ["--max-upload-mb", amount])
     assert result.exit_code == 2
-    assert "is no amount" in result.output
+    assert "is not a number" in result.output

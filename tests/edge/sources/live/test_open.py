@@ -14,5 +14,5 @@ def test_names_hold_no_password() -> None:
 
 @pytest.mark.parametrize("name", ["camera:", "picamera:x", "video.mp4"])
 def test_other_names_are_refused(name: str) -> None:
-    with pytest.raises(SourceError, match="no camera and no stream"):
+    with pytest.raises(SourceError, match="neither a camera nor a stream"):
         open_live(name)
