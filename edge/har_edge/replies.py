@@ -1,7 +1,7 @@
-"""What a server tells, typed: what `har-edge serve` describes and `har_edge.client` gives.
+"""Typed replies of a server: `har-edge serve` describes them, `har_edge.client` returns them.
 
-The server's OpenAPI document is made of these classes, so that the two cannot differ. They need
-nothing but the standard library, and neither does a client.
+The server's OpenAPI document is generated from these classes, so that the two cannot differ. They
+need nothing but the standard library, and neither does a client.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OF_CLIPS = ("duration_s", "num_frames", "timeline", "events")
 
 @dataclass(frozen=True)
 class Told(Mapping[str, object]):
-    """Something that a server tells; its members are attributes, and can be had by name, too.
+    """A reply of a server; its members are attributes, and can be looked up by name, too.
 
     Example:
         >>> ranked = Ranked.read({"action": "falling", "confidence": 0.75, "of_later": 1})
@@ -89,7 +89,7 @@ class Ranked(Told):
 
 @dataclass(frozen=True)
 class Source(Told):
-    """What was uploaded: size in pixels as shown."""
+    """The uploaded file, with its size in pixels as displayed."""
 
     kind: Literal["image", "clip"]
     width: int
@@ -98,7 +98,7 @@ class Source(Told):
 
 @dataclass(frozen=True)
 class Latency(Told):
-    """Milliseconds of each stage; of a clip, summed over its windows."""
+    """Milliseconds of each stage; for a clip, the sum over its windows."""
 
     decode: float
     preprocess: float
@@ -108,7 +108,7 @@ class Latency(Told):
 
 @dataclass(frozen=True)
 class Span(Told):
-    """A part of a clip with one answer; spans cover the clip."""
+    """A part of a clip with a single action; together, the spans cover the clip."""
 
     start_s: float
     end_s: float
@@ -119,7 +119,7 @@ class Span(Told):
 
 @dataclass(frozen=True)
 class ClipEvent(Told):
-    """An action of a clip, from its start to its end."""
+    """An action in a clip, from its start to its end."""
 
     event: Literal["action_ended"]
     number: int
@@ -133,18 +133,18 @@ class ClipEvent(Told):
 
 @dataclass(frozen=True, kw_only=True)
 class Said(Told):
-    """A prediction, as a line of `har-edge run` has it but for where and when."""
+    """A prediction, as in the lines of `har-edge run`, without its source and time of day."""
 
-    frame: int = field(metadata={"description": "Number of the window's last frame."})
-    timestamp_s: float = field(metadata={"description": "Its time."})
+    frame: int = field(metadata={"description": "Index of the window's last frame."})
+    timestamp_s: float = field(metadata={"description": "Time of that frame."})
     action: str = field(metadata={"description": "The most probable action, or `unknown`."})
     confidence: float
-    all_predictions: list[Ranked] = field(metadata={"description": "Best first."})
-    window_frames: int = field(metadata={"description": "Frames in the window."})
+    all_predictions: list[Ranked] = field(metadata={"description": "Most probable first."})
+    window_frames: int = field(metadata={"description": "Number of frames in the window."})
     latency_ms: Latency
 
     def top(self, k: int | None = None) -> list[tuple[str, float]]:
-        """The k most probable actions that were listed, best first; all of them without k."""
+        """The k most probable of the listed actions, best first; all of them without k."""
         return [(ranked.action, ranked.confidence) for ranked in self.all_predictions[:k]]
 
     def __str__(self) -> str:
@@ -173,17 +173,17 @@ AN_ANSWER: dict[str, object] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Answer(Said, example=AN_ANSWER):
-    """What an upload shows; the last four are there for clips alone."""
+    """The prediction for an upload; the last four members are there only for clips."""
 
     source: Source
     age_ms: float | None = field(
-        default=None, metadata={"description": "Null: an upload has no present."}
+        default=None, metadata={"description": "Always null: an upload is not live."}
     )
     duration_s: float = 0
     num_frames: int = 0
     timeline: list[Span] = field(
         default_factory=list,
-        metadata={"description": "Each lists its best 5, whatever `top_k` says."},
+        metadata={"description": "Each span lists its best 5 actions, regardless of `top_k`."},
     )
     events: list[ClipEvent] = field(default_factory=list)
 
@@ -195,7 +195,7 @@ class Answer(Said, example=AN_ANSWER):
 
 
 class Message(Told):
-    """What the stream of a live source tells: a prediction, an event or a state."""
+    """A message in the stream of a live source: a prediction, an event or a status."""
 
     @property
     @abstractmethod
@@ -217,20 +217,20 @@ class PredictionRecord(Said, Message):
 
     @property
     def kind(self) -> str:
-        """That it is a prediction."""
+        """Always `prediction`."""
         return "prediction"
 
 
 @dataclass(frozen=True)
 class EventRecord(Message):
-    """An action of the live source that began or ended; times are local with their offset."""
+    """An action of the live source that began or ended; times are local, with UTC offset."""
 
     id: int
     event: Literal["action_started", "action_ended"]
-    number: int = field(metadata={"description": "Both events of an action have the same."})
+    number: int = field(metadata={"description": "The same for both events of an action."})
     source: str
     action: str
-    start_s: float = field(metadata={"description": "Time since the source began."})
+    start_s: float = field(metadata={"description": "Seconds since the start of the source."})
     end_s: float | None
     duration_s: float | None
     confidence: float
@@ -239,13 +239,13 @@ class EventRecord(Message):
 
     @property
     def kind(self) -> str:
-        """What happened to the action."""
+        """`action_started` or `action_ended`."""
         return self.event
 
 
 @dataclass(frozen=True)
 class StatusRecord(Message):
-    """A change in what the live source delivers."""
+    """A change in the state of the live source."""
 
     status: str
     source: str
@@ -254,13 +254,13 @@ class StatusRecord(Message):
 
     @property
     def kind(self) -> str:
-        """That it is a state."""
+        """Always `status`."""
         return "status"
 
 
 @dataclass(frozen=True)
 class EventPage(Told):
-    """A page of events, oldest first; `next_after` asks for the next one."""
+    """A page of events, oldest first; pass `next_after` as `after` for the next page."""
 
     events: list[EventRecord]
     next_after: int | None
@@ -268,17 +268,18 @@ class EventPage(Told):
 
 @dataclass(frozen=True)
 class Live(Told):
-    """The present of the live source; `history` holds [Unix time, action, confidence]."""
+    """The live source right now; `history` holds [Unix time, action, confidence]."""
 
     source: str
     state: Literal["live", "lost", "black", "frozen", "ended"]
     detail: str = field(
-        metadata={"description": "What became of the source; empty while all is well."}
+        metadata={"description": "What is wrong with the source; empty while all is well."}
     )
     action: str | None = field(
         metadata={
-            "description": "Null while there is no answer of now: without a picture, and after a "
-            "gap until a window is full again. So are `confidence`, `latency_ms` and `age_ms`."
+            "description": "Null while there is no current prediction: without a picture, and "
+            "after a gap until a window is full again. The same goes for `confidence`, "
+            "`latency_ms` and `age_ms`."
         }
     )
     confidence: float | None
@@ -286,13 +287,13 @@ class Live(Told):
     fps: float
     latency_ms: Latency | None
     age_ms: float | None
-    totals_today: dict[str, float] = field(metadata={"description": "Action to seconds."})
+    totals_today: dict[str, float] = field(metadata={"description": "Seconds of each action."})
     history: list[tuple[float, str, float]]
 
 
 @dataclass(frozen=True)
 class Health(Told):
-    """That the server runs, and what a page needs to know beforehand."""
+    """Confirms that the server runs, with what a page needs to know first."""
 
     status: Literal["ok"]
     version: str
@@ -314,7 +315,7 @@ class Classes(Told):
 
 @dataclass(frozen=True)
 class Clip(Told):
-    """What a window of the model is made of."""
+    """The frames that make up a window of the model."""
 
     num_frames: int
     frame_rate_hz: float
@@ -325,7 +326,7 @@ class Clip(Told):
 
 @dataclass(frozen=True)
 class ModelFacts(Told):
-    """All that the model file says of itself, and how it is run."""
+    """Everything that the model file says about itself, and how it is run."""
 
     name: str
     labels: list[str]

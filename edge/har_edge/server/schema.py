@@ -1,7 +1,7 @@
-"""What the server takes and gives beside `har_edge.replies`, for its OpenAPI document.
+"""Bodies of the OpenAPI document that are not in `har_edge.replies`.
 
-Answers are built from plain values and not checked against these on their way out, which would
-take time from the model; tests do that.
+Replies are built from plain values. Tests check them against these classes; the server does not,
+since that would take time from the model.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Hello(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether the model is loaded and the live source, if there is one, is of now."""
+    """Confirms that the model is loaded and the live source, if there is one, is current."""
 
     status: Literal["ready"]
     model: str
@@ -28,7 +28,7 @@ class Ready(BaseModel):
 
 
 class Credentials(BaseModel):
-    """What opens a session."""
+    """The token that opens a session."""
 
     token: str = Field(max_length=1000)
 

@@ -504,9 +504,9 @@ def test_a_server_that_goes_away_and_comes_back(
         expect(page.locator("#fps")).to_have_text(re.compile(r"\d"))
         watch.expected += ["net::ERR_", "status of 503"]
         server.stop()
-        notice = page.get_by_role("status").filter(has_text="does not answer")
+        notice = page.get_by_role("status").filter(has_text="does not reply")
         expect(notice).to_be_visible()
-        expect(page.locator("#lamp")).to_have_text("no answer")
+        expect(page.locator("#lamp")).to_have_text("offline")
         server.start()
         expect(notice).to_be_hidden()  # by itself
         expect(page.locator("#lamp")).to_have_text("connected")

@@ -68,7 +68,7 @@ export function predict(file, { onProgress, signal }) {
 }
 
 function unreachable() {
-  return new Problem(0, "No answer", "The server did not answer. Is it still running?");
+  return new Problem(0, "No reply", "The server does not reply. Is it still running?");
 }
 
 function problemFrom(status, text, retryAfter) {
@@ -78,7 +78,7 @@ function problemFrom(status, text, retryAfter) {
   } catch {
     // A proxy in between may answer with a page of its own.
   }
-  const title = body.title || `The server answered ${status}`;
+  const title = body.title || `The server replied ${status}`;
   const detail = typeof body.detail === "string" ? body.detail : "";
   return new Problem(status, title, detail, Number(retryAfter) || null);
 }

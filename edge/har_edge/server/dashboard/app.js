@@ -50,10 +50,10 @@ async function load(health) {
 
 /** Calmly: what is on the page stays there, greyed. */
 function onAway(waitS, problem) {
-  lamp("away", "no answer");
+  lamp("away", "offline");
   liveAway(true);
   $("away").hidden = false;
-  say($("away-why"), problem?.status ? problem.message : "The server does not answer.");
+  say($("away-why"), problem?.status ? problem.message : "The server does not reply.");
   say($("away-next"), `Next try in ${Math.max(1, Math.round(waitS))} s.`);
 }
 

@@ -110,7 +110,7 @@ function previewOf(file, url, cannot) {
 async function recognise(card) {
   const { signal } = card.stop;
   if (card.file.size > maxBytes) {
-    const detail = `The file is too large. It has ${bytes(card.file.size)}; this server takes ${bytes(maxBytes)} at most. Cut or scale it down.`;
+    const detail = `The file is too large. It has ${bytes(card.file.size)}; this server accepts at most ${bytes(maxBytes)}. Cut it or scale it down.`;
     return showProblem(card, new Problem(413, "", detail));
   }
   for (let attempt = 1; !signal.aborted; attempt += 1) {
@@ -195,7 +195,7 @@ function sureness(answer) {
 function facts({ source, latency_ms: latency, duration_s: durationS, num_frames: frames }) {
   const total = totalMs(latency);
   const size = source?.width && `${source.width} × ${source.height} px`;
-  const clip = durationS && [duration(durationS), frames && `${frames} frames looked at`].filter(Boolean).join(", ");
+  const clip = durationS && [duration(durationS), frames && `${frames} frames analysed`].filter(Boolean).join(", ");
   const parts = [size, clip, total > 0 && `recognised in ${milliseconds(total)}`];
   return el("p", { class: "fine facts" }, parts.filter(Boolean).map((part) => el("span", {}, part)));
 }

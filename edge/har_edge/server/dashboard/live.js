@@ -205,10 +205,10 @@ function drawLog() {
     const ended = event === "action_ended" && length != null;
     const when = el("time", { datetime: start }, clock(start));
     const name = el("span", { class: "tag", "data-hue": slotOf(action) }, actionName(action));
-    const figure = ended ? `${duration(length)}, ${percent(confidence)}` : "since then";
+    const figure = ended ? `${duration(length)}, ${percent(confidence)}` : "ongoing";
     return el("li", {}, when, name, el("span", { class: "figure" }, figure));
   });
-  $("log").replaceChildren(...(rows.length ? rows : [el("li", { class: "fine" }, "Nothing happened yet.")]));
+  $("log").replaceChildren(...(rows.length ? rows : [el("li", { class: "fine" }, "No events yet.")]));
 }
 
 /** The picture is fetched while somebody can see it: viewers are few, and connections too. */

@@ -45,7 +45,7 @@ function details(model) {
   const { metrics = {}, tool_versions: tools = {} } = model;
   const rows = {
     Backbone: model.backbone,
-    "Least runtime": model.min_runtime,
+    "Minimum runtime": model.min_runtime,
     Licence: model.license,
     ...Object.fromEntries(Object.entries(tools).map(([name, version]) => [name, version])),
   };
@@ -53,7 +53,7 @@ function details(model) {
   return el(
     "details",
     {},
-    el("summary", {}, "All figures, tools and licence"),
+    el("summary", {}, "All metrics, tools and licence"),
     table(rows),
     table(figures),
   );

@@ -57,7 +57,7 @@ export class Connection {
       // The browser's own retries never end and never slow down.
       stream.close();
       // An EventSource does not tell why it was refused.
-      const refused = opened ? null : new Problem(429, "", "The live view cannot be followed: the server may have too many viewers.");
+      const refused = opened ? null : new Problem(429, "", "The live view is not available: the server may have too many viewers.");
       if (this.stream === stream) this.lost(refused);
     });
     this.stream = stream;

@@ -1,4 +1,4 @@
-"""The live source: its present and its past."""
+"""The live source: its current prediction and its past events."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def live_routes(services: Services) -> APIRouter:
 
     @router.get("/live", response_model=Live, responses=PROBLEMS)
     async def live() -> object:
-        """What the live source shows now, and its last five minutes."""
+        """The current prediction of the live source, and its last five minutes."""
         return JSONResponse(services.session().snapshot())
 
     @router.get("/events", response_model=EventPage, responses=PROBLEMS)
     async def events(
-        after: Annotated[int, Query(ge=0, description="Only later ones than this id.")] = 0,
+        after: Annotated[int, Query(ge=0, description="Only events after this id.")] = 0,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
         last: Annotated[
-            int | None, Query(ge=1, le=MAX_PAGE, description="The newest ones instead.")
+            int | None, Query(ge=1, le=MAX_PAGE, description="The newest events instead.")
         ] = None,
     ) -> JSONResponse:
         """Actions that began and ended, oldest first; the newest 10,000 are kept."""

@@ -1,4 +1,4 @@
-"""What the server says of itself and of its model."""
+"""Routes about the server itself and its model."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ COMMON = problem_docs(401, 408, 413, 421)
 
 
 def health_routes(services: Services) -> APIRouter:
-    """Build the route that says that the server runs, which needs no token."""
+    """Build the health route, which needs no token."""
     router = APIRouter()
 
     @router.get("/health", tags=["server"], response_model=Health, responses=problem_docs(421))
     async def health(request: Request) -> object:
-        """That the server runs; for whoever watches over it."""
+        """Confirm that the server runs, for monitoring."""
         return {
             "status": "ok",
             "version": __version__,
@@ -49,7 +49,7 @@ def model_routes(services: Services) -> APIRouter:
 
     @router.get("/model", response_model=ModelFacts, responses=COMMON)
     async def model() -> object:
-        """All that the model file says of itself."""
+        """Everything that the model file says about itself."""
         backend = services.model.backend
         facts = {
             **asdict(spec),
@@ -64,13 +64,13 @@ def model_routes(services: Services) -> APIRouter:
 
     @router.get("/ready", response_model=Ready, responses={**COMMON, **problem_docs(503)})
     async def ready() -> object:
-        """Whether answers can be had: 503 while the live source shows nothing of now."""
+        """Whether the server is ready: 503 while the live source delivers no current pictures."""
         live = services.live
         if live is not None and not live.fresh:
             raise ProblemError(
                 503,
-                f"Expected fresh pictures from {live.source}. It is {live.state}. Check the "
-                "camera; uploads are answered meanwhile.",
+                f"Expected current pictures from {live.source}. It is {live.state}. Check the "
+                "camera; uploads still work.",
                 headers={"Retry-After": "5"},
             )
         state = None if live is None else live.state
@@ -79,10 +79,10 @@ def model_routes(services: Services) -> APIRouter:
     @router.get(
         "/metrics",
         response_class=Response,
-        responses={200: {"content": {"text/plain": {}}, "description": "Figures."}, **COMMON},
+        responses={200: {"content": {"text/plain": {}}, "description": "Metrics."}, **COMMON},
     )
     async def metrics() -> Response:
-        """Figures for Prometheus."""
+        """Metrics for Prometheus."""
         return Response(services.metrics.expose(), headers={"Content-Type": CONTENT_TYPE})
 
     return router

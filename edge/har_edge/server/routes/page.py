@@ -15,7 +15,7 @@ def page_routes() -> APIRouter:
     """Build the routes, which need no token."""
     router = APIRouter()
     files = dashboard_files()
-    html = {"description": "The page, or JSON.", "content": {"text/html": {}}}
+    html = {"description": "The dashboard, or JSON.", "content": {"text/html": {}}}
 
     @router.get(
         "/",
@@ -24,7 +24,7 @@ def page_routes() -> APIRouter:
         responses={200: html, **problem_docs(408, 413, 421)},
     )
     async def hello(request: Request) -> Response:
-        """Name and version; browsers get the page."""
+        """Name and version; a browser gets the dashboard."""
         first = request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip()
         if first == "text/html":
             return files["index.html"].response(request)
@@ -35,7 +35,7 @@ def page_routes() -> APIRouter:
     async def file(request: Request, name: str) -> Response:
         """A file of the page."""
         if name not in files:
-            raise ProblemError(404, "The page has no such file.")
+            raise ProblemError(404, "The dashboard has no such file.")
         return files[name].response(request)
 
     @router.get("/docs", include_in_schema=False)

@@ -18,8 +18,8 @@ from har_edge.server.uploads import receive_upload, refuse
 
 PREDICT_PATH = "/predict"
 TOP_K_TEXT = (
-    "Actions to list in `all_predictions`; all if left out. `timeline[].all_predictions` always "
-    "lists 5."
+    "Number of actions in `all_predictions`; all if left out. `timeline[].all_predictions` always "
+    "has 5."
 )
 # The form is read by hand, within limits, so FastAPI cannot know what it holds.
 FORM = {
@@ -72,7 +72,7 @@ def predict_routes(services: Services) -> APIRouter:
         request: Request,
         top_k: Annotated[int | None, Query(ge=1, description=TOP_K_TEXT)] = None,
     ) -> JSONResponse:
-        """Say what the person in a picture or a clip is doing."""
+        """Recognise what the person in a picture or a clip is doing."""
         if services.uploads.full:
             problem = services.uploads.problem()
             await refuse(request, problem.status_code, problem.detail, dict(problem.headers or {}))
@@ -85,8 +85,8 @@ def predict_routes(services: Services) -> APIRouter:
                 except TimeoutError:
                     raise ProblemError(
                         503,
-                        f"The answer took longer than {limits.request_timeout_s:g} s. Try again, "
-                        "send less, or raise --request-timeout.",
+                        f"The prediction should take at most {limits.request_timeout_s:g} s. It "
+                        "took longer. Try again, send less, or raise --request-timeout.",
                         headers={"Retry-After": "5"},
                     ) from None
                 services.metrics.count_answer(answer, upload.size_bytes)

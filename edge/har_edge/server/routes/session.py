@@ -1,4 +1,4 @@
-"""The session that a page opens with the token."""
+"""The session that the dashboard opens with the token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from har_edge.server.services import Services
 
 
 def session_routes(services: Services) -> APIRouter:
-    """Build the routes, which need no token: they are how one is shown."""
+    """Build the routes, which need no token: this is where it is given."""
     router = APIRouter()
 
     @router.post(
@@ -22,12 +22,12 @@ def session_routes(services: Services) -> APIRouter:
         responses=problem_docs(400, 401, 403, 408, 413, 421, 422),
     )
     async def sign_in(request: Request, credentials: Credentials) -> Response:
-        """Open a session with the token: browsers cannot send it with pictures and streams."""
+        """Open a session with the token, since browsers cannot send it with images and streams."""
         if not services.guard.accepts(credentials.token):
             raise ProblemError(
                 401,
                 "Expected the token that the server was started with. Received another one. "
-                "Look for --token or HAR_TOKEN.",
+                "Check its --token or HAR_TOKEN.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
         response = Response(status_code=204)

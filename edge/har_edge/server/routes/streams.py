@@ -1,4 +1,4 @@
-"""The live source as streams: what is said of it, and its pictures."""
+"""The live source as streams: its messages and its pictures."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def stream_routes(services: Services) -> APIRouter:
     async def stream(
         request: Request, last_event_id: Annotated[str | None, Header()] = None
     ) -> StreamingResponse:
-        """Predictions (5 a second at most), events and states as they come."""
+        """Predictions (at most 5 per second), events and status changes as they happen."""
         found = services.session()
         services.listeners.check()
         known = last_event_id or ""
@@ -55,14 +55,14 @@ def stream_routes(services: Services) -> APIRouter:
         response_class=StreamingResponse,
         responses={
             200: {
-                "description": "Pictures, for an `img` element.",
+                "description": "JPEG pictures, for an `img` element.",
                 "content": {"multipart/x-mixed-replace": {}},
             },
             **PROBLEMS,
         },
     )
     async def view(request: Request) -> StreamingResponse:
-        """The live source's pictures, at most 640 px wide and 10 a second."""
+        """Pictures of the live source, at most 640 px wide and 10 per second."""
         found = services.session()
         services.viewers.check()
         kind = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
