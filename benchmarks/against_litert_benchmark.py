@@ -79,6 +79,7 @@ def in_place(case: Case, num_runs: int) -> dict[str, float]:
 def time_in_place(path: str, num_threads: int, num_runs: int) -> dict[str, float]:
     """Time the interpreter's invocation of each signature, as `litert-benchmark` does."""
     from har_benchmarks.tasks.timing import repeat
+    from har_edge.compat.litert import bare_call
     from har_edge.model.loaded import load_model
 
     model = load_model(path, backend="litert", num_threads=num_threads)
@@ -89,9 +90,9 @@ def time_in_place(path: str, num_threads: int, num_runs: int) -> dict[str, float
     found = {}
     for name in SIGNATURES:
         runner = interpreter.get_signature_runner(name)
-        wrapper, index = runner._interpreter_wrapper, runner._subgraph_index
-        repeat(lambda w=wrapper, i=index: w.Invoke(i), WARMUP_RUNS)
-        found[name] = median(repeat(lambda w=wrapper, i=index: w.Invoke(i), num_runs))
+        call = bare_call(runner)
+        repeat(call, WARMUP_RUNS)
+        found[name] = median(repeat(call, num_runs))
     return found
 
 

@@ -12,6 +12,7 @@ import click
 
 from har_edge import __version__
 from har_edge.commands.harness import note, run_command
+from har_edge.compat.click import ParamType
 from har_edge.errors import GateError, HarError
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 96}
@@ -19,10 +20,10 @@ DEFAULT_THRESHOLD = 0.05  # what a table calls a regression where no gate was as
 BACKENDS = ("litert", "tflite-runtime", "onnxruntime")
 
 
-class CommaList(click.ParamType[Any]):
+class CommaList(ParamType[Any]):
     """Several values of one kind with commas between them."""
 
-    def __init__(self, kind: click.ParamType[Any], name: str) -> None:
+    def __init__(self, kind: ParamType[Any], name: str) -> None:
         self.kind, self.name = kind, name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -33,7 +34,7 @@ class CommaList(click.ParamType[Any]):
         return tuple(dict.fromkeys(self.kind.convert(part, param, ctx) for part in parts))
 
 
-class Percent(click.ParamType[Any]):
+class Percent(ParamType[Any]):
     """A share, as `5%` or `0.05`."""
 
     name = "percent"

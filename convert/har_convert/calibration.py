@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from har_convert.run_folder import LabelledClip
+from har_convert.clip import LabelledClip
 from har_edge.arrays import Pixels
 from har_edge.errors import DataError
 from har_edge.model.spec import ModelSpec

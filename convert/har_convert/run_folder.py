@@ -14,9 +14,9 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from har_edge.arrays import Pixels
+from har_convert.calibration import load_calibration
+from har_convert.clip import LabelledClip, thin
 from har_edge.errors import DataError
 from har_edge.model.file import BUNDLED, DEFAULT_MODEL
 from har_edge.model.spec import ModelSpec
@@ -25,21 +25,6 @@ from har_edge.sources.clips import load_frames
 
 RUNS_FOLDER = Path("runs")
 NEEDED = ("model.keras", "spec.json", "representative.npz")
-
-
-@dataclass(frozen=True)
-class LabelledClip:
-    """Frames of one clip with the windows to classify.
-
-    Attributes:
-        frames: (N, H, W, 3), uint8, preprocessed.
-        windows: Rows of frame numbers, (M, T).
-        label: True class, or "" if unknown.
-    """
-
-    frames: Pixels
-    windows: NDArray[np.intp]
-    label: str
 
 
 @dataclass(frozen=True)
@@ -83,8 +68,6 @@ class Run:
             DataError: if they are missing, damaged, or do not fit the model.
         """
         if self.calibration is not None:
-            from har_convert.calibration import load_calibration
-
             return load_calibration(self.calibration, self.spec, num_frames=self.calibration_frames)
         clip = self._kept_frames()
         windows = self.calibration_frames // self.spec.clip.num_frames
@@ -148,18 +131,6 @@ class Run:
         return clips
 
 
-def thin(clip: LabelledClip, windows: int) -> LabelledClip:
-    """Keep some windows, evenly spread, and the frames that they need.
-
-    The kept frames of a run come ordered by class, so that every class keeps its share.
-    """
-    if windows >= len(clip.windows):
-        return clip
-    chosen = clip.windows[np.linspace(0, len(clip.windows) - 1, windows).astype(int)]
-    used, rows = np.unique(chosen, return_inverse=True)
-    return LabelledClip(clip.frames[used], rows.reshape(chosen.shape).astype(np.intp), clip.label)
-
-
 def _file_and_span(row: dict[str, str]) -> tuple[str, float, float]:
     """Tell clips apart: runs on spans of longer videos name the span, empty for open ends."""
     start, end = row.get("start_s"), row.get("end_s")
@@ -184,13 +155,13 @@ def iter_clips(run: Run, held_out: list[HeldOut]) -> Iterator[LabelledClip]:
         yield run.representative()
 
 
-def find_run(name: str | None) -> Path:
+def find_run(name: str | os.PathLike[str] | None) -> Path:
     """Find the run to convert: the one named, else the newest under ./runs, else the bundled.
 
     Raises:
         DataError: if the one named is no run folder.
     """
-    if name in BUNDLED and not Path(name).exists():
+    if isinstance(name, str) and name in BUNDLED and not Path(name).exists():
         return bundled_run(name)
     if name is not None:
         folder = Path(name)

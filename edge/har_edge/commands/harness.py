@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import sys
@@ -12,6 +11,8 @@ from typing import Any, NoReturn
 
 import click
 
+from har_edge.compat.click import ParamType
+from har_edge.compat.python import run_exit_functions
 from har_edge.errors import HarError
 
 BACKENDS = ("auto", "litert", "tflite-runtime", "onnxruntime")
@@ -57,7 +58,7 @@ def run_command(
     sys.exit(code if isinstance(code, int) else 0)
 
 
-class NumThreads(click.ParamType[Any]):
+class NumThreads(ParamType["int | str"]):
     """A number of threads, or `auto`."""
 
     name = "threads"
@@ -85,7 +86,7 @@ def leave(code: int) -> NoReturn:
     run, functions registered with `atexit` are called, for a time that is limited too, and what
     is buffered is flushed.
     """
-    farewells = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
+    farewells = threading.Thread(target=run_exit_functions, daemon=True)
     farewells.start()
     farewells.join(FAREWELL_TIMEOUT_S)
     for stream in (sys.stdout, sys.stderr):
