@@ -37,7 +37,7 @@ def main() -> None:
     config.read(SETUP, encoding="utf-8")
     extras = config["options.extras_require"]
     parts = [config["options"]["install_requires"], *(extras[name] for name in sys.argv[1:])]
-    print("\n".join(floor for part in parts for floor in floors(part)))
+    sys.stdout.writelines(f"{floor}\n" for part in parts for floor in floors(part))
 
 
 if __name__ == "__main__":
