@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import json
 import os
 import subprocess
@@ -39,6 +41,11 @@ def test_names_stay_functions_whatever_modules_are_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "True"]
+
+
+def test_the_example_of_audit_runs() -> None:
+    done = doctest.testmod(importlib.import_module("har_convert.auditing.audit"))
+    assert (done.failed, done.attempted) == (0, 5)
 
 
 def test_audit_tells_what_the_command_tells() -> None:

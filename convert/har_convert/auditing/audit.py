@@ -17,6 +17,21 @@ from har_edge.paths import display_path
 def audit(path: str | os.PathLike[str]) -> Audit:
     """Take a model file apart and try it in each runtime that is installed.
 
+        >>> from har_edge.model.file import resolve_model
+        >>> found = audit(resolve_model("clips"))
+        >>> sorted(signature.name for signature in found.signatures)
+        ['classify', 'encode']
+        >>> found.flex_ops
+        ()
+        >>> found.runtimes["litert"]
+        'loads and runs'
+
+    Args:
+        path: A `.tflite` or `.onnx` file, ours or not; of an ONNX pair either one.
+
+    Returns:
+        What was found; prints as `har-convert audit` prints it.
+
     Raises:
         ModelFileError: if it cannot be read or is no model.
     """
