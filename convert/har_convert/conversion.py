@@ -17,7 +17,7 @@ from har_convert.auditing.tflite import audit_flatbuffer
 from har_convert.card import write_model_card
 from har_convert.gate import reason_against
 from har_convert.onnx.export import OPSET
-from har_convert.process import ConversionError, Say, run_worker
+from har_convert.process import ConversionError, run_worker
 from har_convert.recipe import Recipe, fallbacks
 from har_convert.results import Conversion, Report
 from har_convert.run_folder import Run
@@ -39,6 +39,7 @@ from har_edge.model.loaded import apply_temperature, load_model
 from har_edge.model.spec import ModelSpec, Variant
 from har_edge.paths import display_path
 from har_edge.run_folder import HeldOut
+from har_edge.say import Say
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from har_convert.worker import ERROR_NAME, LOG_NAME
 from har_edge.errors import HarError, MissingExtraError
-
-Say = Callable[[str], object]
+from har_edge.say import Say
 
 
 class ConversionError(HarError):
