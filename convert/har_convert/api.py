@@ -57,12 +57,12 @@ def convert(
     if unknown or not variants:
         raise DataError(
             f"variants should be some of {', '.join(VARIANTS)}. Received "
-            f"{', '.join(unknown) or 'none'}. Name what to convert to."
+            f"{', '.join(unknown) or 'none'}. Give the variants to convert to."
         )
     if not max_accuracy_drop >= 0:
         raise DataError(
-            f"max_accuracy_drop should be points of accuracy from 0 on. Received "
-            f"{max_accuracy_drop}. Give 1.0, say."
+            "max_accuracy_drop should be at least 0 points of accuracy. Received "
+            f"{max_accuracy_drop}. Use 1.0, for example."
         )
     found = load_run(find_run(run), data, calibration)
     folder = Path(out) if out is not None else default_folder(found)

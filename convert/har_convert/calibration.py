@@ -58,7 +58,7 @@ def load_calibration(
             offset += len(used)
     if offset < MIN_FRAMES:
         raise DataError(
-            f"{display_path(data)} should give at least {MIN_FRAMES} frames to calibrate on. "
+            f"{display_path(data)} should give at least {MIN_FRAMES} frames for calibration. "
             f"Received {offset}. Add stills or clips, or leave --calibration out."
         )
     return LabelledClip(np.concatenate(frames), np.stack(windows).astype(np.intp), "")
@@ -85,7 +85,7 @@ def calibration_samples(
     unknown = sorted(by_label.keys() - set(labels))
     if unknown or not by_label:
         raise DataError(
-            f"{shown} should hold classes of the model: {', '.join(labels)}. Received "
-            f"{', '.join(unknown) or 'none'}. Give --calibration data of the same classes."
+            f"{shown} should have the classes of the model: {', '.join(labels)}. Received "
+            f"{', '.join(unknown) or 'none'}. Give --calibration data with the same classes."
         )
     return by_label

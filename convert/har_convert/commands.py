@@ -32,42 +32,46 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 96}
 @click.command(context_settings=SETTINGS)
 @click.argument("run", required=False)
 @click.option("--float32", is_flag=True, help="TFLite in full precision; the reference.")
-@click.option("--float16", is_flag=True, help="TFLite, half the size, as exact as float32.")
-@click.option("--dynamic", is_flag=True, help="TFLite, 8-bit weights alone; needs no calibration.")
+@click.option("--float16", is_flag=True, help="TFLite, half the size, as accurate as float32.")
+@click.option(
+    "--dynamic", is_flag=True, help="TFLite, only weights in 8 bits; needs no calibration."
+)
 @click.option("--int8", is_flag=True, help="TFLite, 8-bit weights and activations; the fastest.")
-@click.option("--onnx", is_flag=True, help="ONNX in full precision, a file for each signature.")
+@click.option("--onnx", is_flag=True, help="ONNX in full precision, one file per signature.")
 @click.option("--onnx-int8", is_flag=True, help="ONNX, 8-bit weights and activations.")
 @click.option("--all", "everything", is_flag=True, help="All of these; the default.")
 @click.option("--out", metavar="DIR", help="Folder to write to. [default: models/NAME]")
 @click.option(
     "--data",
     metavar="DIR",
-    help="Where the run's held-out files lie. [default: where it was trained from]",
+    help="Folder with the run's held-out files. [default: where it was trained from]",
 )
 @click.option(
     "--calibration",
     metavar="DATA",
-    help="Folder of classes, manifest or run folder to calibrate on; its training part, if it is "
-    "split. [default: frames kept in the run]",
+    help="Folder of classes, manifest or run folder to calibrate on; if it is split, the "
+    "training part is used. [default: frames kept in the run]",
 )
 @click.option(
     "--root",
     metavar="DIR",
-    help="Folder that the paths of --calibration start from. [default: the manifest's own]",
+    help="Folder that the paths in --calibration are relative to. [default: the manifest's own]",
 )
 @click.option(
     "--calibration-frames",
     type=click.IntRange(min=0),
     metavar="N",
     default=0,
-    help="Frames to calibrate on, the same number of every class. [default: all kept, or 192]",
+    help=(
+        "Number of frames to calibrate on, the same for every class. [default: all kept, or 192]"
+    ),
 )
 @click.option(
     "--verify-clips",
     type=click.IntRange(min=0),
     metavar="N",
     default=0,
-    help="Held-out clips or stills to verify on. [default: all]",
+    help="Number of held-out clips or stills to verify on. [default: all]",
 )
 @click.option(
     "--max-accuracy-drop",
@@ -75,16 +79,16 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 96}
     metavar="POINTS",
     default=1.0,
     show_default=True,
-    help="The gate: a file that loses more is not written, exit code 3.",
+    help="The gate: a file that loses more accuracy is not written, exit code 3.",
 )
 @click.option(
     "--fallback",
     is_flag=True,
-    help="Where the gate is missed, try the sensitive layers in float, then classify in float, "
-    "int16 activations, dynamic, float16.",
+    help="If a file misses the gate, try the sensitive layers in float, then classify in "
+    "float, int16 activations, dynamic, float16.",
 )
-@click.option("--debug-layers", is_flag=True, help="Print what rounding each layer costs.")
-@click.option("-v", "--verbose", is_flag=True, help="Show the converter's log too.")
+@click.option("--debug-layers", is_flag=True, help="Show what rounding costs in each layer.")
+@click.option("-v", "--verbose", is_flag=True, help="Also show the converter's log.")
 @click.version_option(__version__, prog_name="har-convert")
 def cli(
     run: str | None,
@@ -108,19 +112,19 @@ def cli(
 ) -> None:
     """Convert RUN, a folder that har-train wrote, to verified model files.
 
-    Without RUN it takes the newest run under ./runs, else the bundled model har15. Every file is
-    run in the edge's own runtime and compared with the Keras model on held-out data before it
-    gets its name. Beside the files lie MODEL_CARD.md, SHA256SUMS and the converter's log.
+    Without RUN, it takes the newest run under ./runs, or else the bundled model har15. Before a
+    file gets its name, it is run in the runtime of the device and compared with the Keras model on
+    held-out data. MODEL_CARD.md, SHA256SUMS and the converter's log are written next to the files.
 
     \b
     Examples:
       har-convert --int8
       har-convert runs/mine --all --out models/mine
       har-convert clips --int8 --max-accuracy-drop 0.5 --fallback
-      har-convert audit MODEL      what is inside a .tflite or .onnx file, see its --help
+      har-convert audit MODEL      show what is inside a .tflite or .onnx file, see its --help
 
     \b
-    Exit codes: 0 done, 1 an error you can act on, 2 usage, 3 a file missed the gate.
+    Exit codes: 0 done, 1 an error that you can fix, 2 usage error, 3 a file missed the gate.
     """
     flags = (float32, float16, dynamic, int8, onnx, onnx_int8)
     chosen = [v for v, flag in zip(VARIANTS, flags, strict=True) if flag]
@@ -152,8 +156,8 @@ def _convert(run: Run, variants: Sequence[Variant], folder: Path, how: Options) 
 def _say_what_next(report: Report) -> None:
     if not report.conversions[0].result.held_out:
         note(
-            "The run's held-out files are not on this machine: compared on its calibration "
-            "frames, drop estimated. Give --data DIR to compare on the held-out part."
+            "The run's held-out files are not on this machine, so its calibration frames were "
+            "compared and the drop was estimated. Give --data DIR to compare on held-out data."
         )
     _say_too_few(report.conversions)
     report.refuse_misses()
@@ -169,8 +173,9 @@ def _say_too_few(conversions: Sequence[Conversion]) -> None:
         count = same[0].clips
         unseen = 100 * (1 - 0.05 ** (1 / count))  # of which `count` files in 20 times show none
         note(
-            f"The sample is small: {count} held-out files, all as before, so that the interval of "
-            f"the drop has no width. A loss of up to {unseen:.0f} points could go unseen (95 %)."
+            f"The sample is small: {count} held-out files, with no prediction changed, so the "
+            f"interval of the drop has no width. A loss of up to {unseen:.0f} points could go "
+            "unnoticed (95 %)."
         )
 
 
@@ -184,11 +189,11 @@ def _say_too_few(conversions: Sequence[Conversion]) -> None:
     help="Tables or one JSON object.",
 )
 def audit(model: str, output_format: str) -> None:
-    """Say what is inside MODEL, any .tflite or .onnx file, ours or not.
+    """Show what is inside MODEL, any .tflite or .onnx file.
 
-    Ops with their versions and how many of them XNNPACK runs, what is not builtin, the oldest
-    runtime, parameters, multiply-accumulates, memory for activations, inputs and outputs, and
-    whether each installed runtime loads it. Files with Flex ops are refused, exit code 3.
+    It lists ops with their versions, how many of them XNNPACK runs, ops that are not builtin, the
+    oldest runtime, parameters, multiply-accumulates, memory for activations, inputs and outputs,
+    and whether each installed runtime loads it. Files with Flex ops are refused, exit code 3.
 
     \b
     Examples:

@@ -224,8 +224,8 @@ class _Session:
             foreign = [*found.not_builtin, *sorted(loops)]
             if foreign:
                 raise ConversionError(
-                    f"{recipe} holds ops that small runtimes lack: {', '.join(foreign)}. Use "
-                    "layers that convert to builtin ops; recurrent ones have to be unrolled."
+                    f"{recipe} contains ops that small runtimes lack: {', '.join(foreign)}. Use "
+                    "layers that convert to builtin ops; recurrent layers have to be unrolled."
                 )
             minimum = f"TensorFlow Lite {found.min_runtime}" if found.min_runtime else ""
         return self.run.spec.with_(
@@ -251,7 +251,9 @@ class _Session:
         self._try_other_runtimes(made)
         written = tuple(self.out / path.name for path in made)
         for source, target in zip(made, written, strict=True):
-            write_whole(target, source.read_bytes(), advice="Make room or give another --out.")
+            write_whole(
+                target, source.read_bytes(), advice="Free some disk space, or give another --out."
+            )
         return written, sum(path.stat().st_size for path in written)
 
     def _try_other_runtimes(self, paths: Sequence[Path]) -> None:
@@ -270,7 +272,7 @@ class _Session:
         try:
             (self.out / f"{self.run.spec.name}-{LOG_NAME}").write_text(content, encoding="utf-8")
         except OSError as error:  # it must not hide what went wrong before
-            self.say(f"note: the converter's log cannot be kept: {error.strerror}")
+            self.say(f"note: the converter's log cannot be written: {error.strerror}")
         if self.options.verbose:
             self.say(content)
 

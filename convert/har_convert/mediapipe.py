@@ -52,8 +52,9 @@ def make_files(name: str, out: Path) -> None:
     run = load_run(find_run(name))
     if run.spec.clip.num_frames != 1:
         raise DataError(
-            f"{run.spec.name} should be a still-image model, of one frame. Received one of "
-            f"{run.spec.clip.num_frames} frames. Take har15 or another with num_frames 1."
+            f"{run.spec.name} should be a still-image model, with a window of one frame. "
+            f"Received one with {run.spec.clip.num_frames} frames. Use har15 or another model "
+            "with num_frames 1."
         )
     out.mkdir(parents=True, exist_ok=True)
     maker = Maker(run, *load_parts(run))

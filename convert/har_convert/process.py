@@ -37,8 +37,8 @@ def run_worker(folder: Path, say: Say) -> None:
             raise MissingExtraError("convert", extra)
     if process.returncode < 0:
         raise ConversionError(
-            f"TensorFlow's converter crashed (signal {-process.returncode}). The log lies in the "
+            f"TensorFlow's converter crashed (signal {-process.returncode}). See the log in the "
             "output folder; try another variant or another TensorFlow release."
         )
     last = next((line for line in reversed(lines) if line.strip()), "no message")
-    raise ConversionError(f"The conversion failed: {last}. The log lies in the output folder.")
+    raise ConversionError(f"The conversion failed: {last}. See the log in the output folder.")

@@ -95,8 +95,8 @@ def find_run(name: str | os.PathLike[str] | None) -> Path:
         missing = [n for n in NEEDED if not (folder / n).is_file()]
         if missing:
             raise DataError(
-                f"{display_path(folder)} is no run folder: {', '.join(missing)} missing. Give a "
-                f"folder that har-train fit wrote, or one of {', '.join(BUNDLED)}."
+                f"{display_path(folder)} should be a run folder. It lacks {', '.join(missing)}. "
+                f"Give a folder written by har-train fit, or one of {', '.join(BUNDLED)}."
             )
         return folder
     candidates = [p.parent for p in RUNS_FOLDER.glob("*/model.keras")]

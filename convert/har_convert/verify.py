@@ -122,7 +122,8 @@ def run_models(
     for key, outputs in results.items():
         if not np.isfinite(outputs.probabilities).all():
             raise ModelFileError(
-                f"{models[key].name} gives values that are not numbers; it was not written."
+                f"{models[key].name} should give finite numbers. Received others, so it was not "
+                "written. Try another variant."
             )
     known = [run.spec.labels.index(x) if x in run.spec.labels else -1 for x in labels]
     targets = np.array(known) if held_out and -1 not in known else None

@@ -124,7 +124,7 @@ def work(job: Job, folder: Path, say: Callable[[str], object]) -> None:
             probabilities=np.concatenate(probabilities),
         )
     if job.sensitivity:
-        say("measuring what rounding each layer costs")
+        say("measuring what rounding costs in each layer")
         encoder, stem = maker.prepared
         frames = _some_frames(run, held_out)
         rows = measure_sensitivity(encoder, stem, maker.calibration.frames, frames)
@@ -172,21 +172,23 @@ def load_parts(run: Run) -> tuple[keras.Model, keras.Model]:
     except Exception as error:
         raise DataError(
             f"{run.model_path.name} cannot be loaded: {error}. Expected the file that har-train "
-            "fit wrote; copy it again or train again."
+            "fit wrote. Copy it again, or train again."
         ) from error
     names = [layer.name for layer in model.layers]
     if not {"frames", "classify"} <= set(names):
         raise DataError(
             f"{run.model_path.name} is another kind of model. Expected the layers frames and "
-            f"classify, received {', '.join(names[:8])}. Convert what har-train fit wrote."
+            f"classify. Received {', '.join(names[:8])}. Convert a model that har-train fit "
+            "wrote."
         )
     encoder, classifier = model.get_layer("frames").layer, model.get_layer("classify")
     clip = run.spec.clip
     expected = (None, *clip.frame_shape), (None, clip.num_frames, run.spec.feature_size)
     if (encoder.input_shape, classifier.input_shape) != expected:
         raise DataError(
-            f"{run.model_path.name} does not fit spec.json. Expected inputs {expected}, received "
-            f"{(encoder.input_shape, classifier.input_shape)}. Copy both from the same run."
+            f"{run.model_path.name} does not fit spec.json. Expected inputs {expected}. "
+            f"Received {(encoder.input_shape, classifier.input_shape)}. Copy both from the same "
+            "run."
         )
     return encoder, classifier
 

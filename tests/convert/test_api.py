@@ -65,7 +65,7 @@ def test_audit_tells_what_the_command_tells() -> None:
     [
         ({"variants": ["int9"]}, "variants should be some of float32, .* Received int9"),
         ({"variants": []}, "Received none"),
-        ({"max_accuracy_drop": -1.0}, "max_accuracy_drop should be points .* Received -1.0"),
+        ({"max_accuracy_drop": -1.0}, "max_accuracy_drop should be at least 0 points .* Received -1.0"),
         ({"run": "no-such-run"}, "no-such-run is no run folder"),
     ],
 )

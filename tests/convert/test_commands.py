@@ -56,7 +56,7 @@ def test_all_variants(converted: Converted) -> None:
     for variant in VARIANTS:
         assert f"\n  converting to {variant}\n" in result.stderr
     assert "har-edge run --demo --model models/colours/colours-" in result.stderr
-    assert "calibration frames, drop" not in result.stderr
+    assert "calibration frames were compared and the drop" not in result.stderr
 
 
 def test_layers_are_listed_on_request(converted: Converted) -> None:

@@ -115,7 +115,7 @@ def test_fallback_takes_the_first_that_meets_the_gate(
     assert taken.startswith(spec.variant)
     assert bool(spec.float_layers) == ("sensitive layers" in taken)
     # All that was tried is named, in order, and nothing after what was taken.
-    assert "measuring what rounding each layer costs" in err
+    assert "measuring what rounding costs in each layer" in err
     made = [line for line in err.splitlines() if line.startswith("  converting to ")]
     tried = [line.removeprefix("  converting to ") for line in made]
     assert tried[-1] == taken

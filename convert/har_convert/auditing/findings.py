@@ -102,9 +102,10 @@ def refuse_flex(found: Audit) -> None:
     """
     if found.flex_ops:
         raise GateError(
-            f"{found.path} holds ops of full TensorFlow: {', '.join(found.flex_ops)}. No LiteRT or "
-            "tflite-runtime package runs them. Convert with builtin ops alone: unroll recurrent "
-            "layers, fix the batch to 1."
+            f"{found.path} should contain only ops that small runtimes have. It contains ops of "
+            f"full TensorFlow: {', '.join(found.flex_ops)}, which no LiteRT or tflite-runtime "
+            "package can run. Convert with builtin ops only: unroll recurrent layers, fix the "
+            "batch size to 1."
         )
 
 

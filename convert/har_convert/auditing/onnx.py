@@ -34,10 +34,12 @@ def audit_onnx(path: Path) -> Audit:
         try:
             models[name] = onnx.load(part)
             if not models[name].opset_import:
-                raise ValueError("it names no set of ops")
+                raise ValueError("it names no opset")
         # protobuf's and onnx's errors share no base class.
         except Exception as error:
-            raise ModelFileError(f"{display_path(part)} is no ONNX model: {error}.") from error
+            raise ModelFileError(
+                f"{display_path(part)} is not an ONNX model: {error}. Copy it again."
+            ) from error
     foreign = {
         f"{node.domain}.{node.op_type}"
         for model in models.values()

@@ -28,8 +28,8 @@ def _run_and_data(command: Callable[..., None]) -> Callable[..., None]:
     count = click.IntRange(min=1)
     for decorate in (
         click.option("--clips", type=count, default=512, show_default=True, metavar="N",
-                     help="Held-out files to compare on, at most."),
-        click.option("--data", metavar="DIR", help="Folder that the held-out files lie in."),
+                     help="Most held-out files to compare on."),
+        click.option("--data", metavar="DIR", help="Folder that contains the held-out files."),
         click.argument("run"),
     ):  # fmt: skip
         command = decorate(command)

@@ -25,8 +25,8 @@ def parse_model(content: bytes, shown: str = "") -> schema.ModelT:
 
     if content[4:8] != FLATBUFFER_ID:
         raise ModelFileError(
-            f"{shown} is not a TFLite model. Expected a .tflite or .onnx file, received "
-            f"{len(content)} bytes that start with {content[:8]!r}."
+            f"{shown} is not a TFLite model. Expected a .tflite or .onnx file. Received "
+            f"{len(content)} bytes that start with {content[:8]!r}. Check the path."
         )
     try:
         return schema.ModelT.InitFromPackedBuf(bytearray(content), 0)

@@ -77,6 +77,6 @@ def test_a_model_of_many_frames_is_refused(tmp_path: Path) -> None:
         [*command, "--out", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 1
-    assert "should be a still-image model, of one frame" in done.stderr
+    assert "should be a still-image model, with a window of one frame" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())

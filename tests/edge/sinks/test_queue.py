@@ -126,7 +126,7 @@ def test_a_stuck_sink_never_stalls_a_live_source_and_all_loss_is_counted(sink: C
     for i in range(18, 23):
         queue.put(event(i), wait=False)
     assert queue.stats.overflowed == 5
-    assert len(notes) == 1 and "more than 20 events wait" in notes[0]
+    assert len(notes) == 1 and "more than 20 events are waiting" in notes[0]
     sink.gate.set()
     stats = queue.close()
     events = [r for r in sink.taken if isinstance(r, Event)]
@@ -255,7 +255,7 @@ def test_a_record_is_offered_again_until_it_is_taken(
     # Once an outage, and once when it is over.
     assert [n.split(".")[0] for n in notes] == [
         "Warning: The server is away",
-        "collector takes records again",
+        "collector accepts records again",
     ] * 2
 
 
@@ -336,7 +336,7 @@ def test_a_sink_with_a_bug_is_given_up_at_once_and_the_run_goes_on(sink: Collect
     wait_for(lambda: bool(notes))
     queue.put(event(2), wait=True)
     assert queue.close().refused == 2
-    assert "collector gets nothing more. ZeroDivisionError: division by zero" in notes[0]
+    assert "collector receives nothing more. ZeroDivisionError: division by zero" in notes[0]
 
 
 def test_a_vital_sink_that_fails_ends_the_run(sink: Collector) -> None:

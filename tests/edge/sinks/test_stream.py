@@ -233,7 +233,7 @@ def test_sinks_want_what_is_emitted(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_said(small_disk: Callable[[int], Path]) -> None:
     sink = StreamSink(small_disk(16) / "out.jsonl", "jsonl", "predictions", 3)
-    with pytest.raises(OutputError, match="cannot be written any more: No space left"):
+    with pytest.raises(OutputError, match="can no longer be written to: No space left"):
         for i in range(1000):
             sink.take(prediction(0.8, 0.1, 0.1, frame=i))
     sink.close()

@@ -210,7 +210,7 @@ def test_errors(colour_run: Path, tmp_path: Path) -> None:
         explainer.explain(tmp_path / "bad.mp4", "blue")
     with pytest.raises(DataError, match=r"only a Keras model has.*m\.tflite"):
         load_explainer("m.tflite")
-    with pytest.raises(DataError, match="no run folder"):
+    with pytest.raises(DataError, match="should be a run folder"):
         load_run(tmp_path)
 
 

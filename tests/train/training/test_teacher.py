@@ -91,7 +91,7 @@ def test_one_that_does_not_fit_is_refused(taught: FitConfig, tmp_path: Path) -> 
         load_teacher(taught, ("left", "other", "right"))
     with pytest.raises(DataError, match=r"windows of 4 frames. Received 6. .*--num-frames 4"):
         load_teacher(replace(taught, num_frames=4), LABELS)
-    with pytest.raises(DataError, match="is no run folder"):
+    with pytest.raises(DataError, match="should be a run folder"):
         load_teacher(replace(taught, teacher=str(tmp_path)), LABELS)
     with pytest.raises(DataError, match=r"gone is no run folder: model.keras, spec.json missing"):
         load_teacher(replace(taught, teacher=str(tmp_path / "gone")), LABELS)
