@@ -62,7 +62,7 @@ def main(
     out: Path | None,
 ) -> None:
     """Measure the cache, encoding and memory of training on MANIFEST's files."""
-    config = FitConfig(
+    config = FitConfig.of(
         data=str(manifest), root=str(data), weights=weights, num_frames=num_frames,
         frame_rate_hz=frame_rate, epochs=1,
     )  # fmt: skip
@@ -100,7 +100,8 @@ def _time_in_turns(
 ) -> tuple[dict[str, list[float]], int]:
     """Seconds of each piece of work by round, and the number of frames."""
     import_keras()
-    clip = ClipSpec(config.num_frames, config.frame_rate_hz, config.size, config.size, "stretch")
+    window = config.window
+    clip = ClipSpec(window.num_frames, window.frame_rate_hz, window.size, window.size, "stretch")
     encoder = build_encoder(clip, config)
     frames = np.concatenate([load_frames(s.path, clip) for s in samples])
     batches = [frames[i : i + BATCH_FRAMES] for i in range(0, len(frames), BATCH_FRAMES)]
@@ -131,7 +132,7 @@ def _head_epoch(
         encoded = encode_dataset(samples, encoder, clip, cache=Path(cache))
     windows = build_windows([encoded], labels, config)
     head = build_classifier(len(labels), encoder.output_shape[-1], config)
-    head.compile(keras.optimizers.AdamW(config.learning_rate), "categorical_crossentropy")
+    head.compile(keras.optimizers.AdamW(config.training.learning_rate), "categorical_crossentropy")
     return lambda: head.fit(training_epoch(windows, config, 0), verbose=0, shuffle=False)
 
 
@@ -151,8 +152,10 @@ def _peak_mb(config: FitConfig, samples: list[Sample]) -> float:
                 seen[s.label] += 1
         command = [
             sys.executable, "-m", "har_train", "fit", str(manifest),
-            "--out", f"{folder}/run", "--cache", f"{folder}/cache", "--weights", config.weights,
-            "--num-frames", str(config.num_frames), "--frame-rate", str(config.frame_rate_hz),
+            "--out", f"{folder}/run", "--cache", f"{folder}/cache",
+            "--weights", config.backbone.weights,
+            "--num-frames", str(config.window.num_frames),
+            "--frame-rate", str(config.window.frame_rate_hz),
             "--epochs", "1",
         ]  # fmt: skip
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

@@ -103,7 +103,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def config(clips: Path, weights: Path) -> FitConfig:
     """Settings of the small run."""
-    return FitConfig(
+    return FitConfig.of(
         data=str(clips),
         num_frames=6,
         frame_rate_hz=5.0,

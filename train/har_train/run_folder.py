@@ -157,7 +157,7 @@ def resume_config(folder: Path) -> FitConfig:
             f"There is no unfinished training of {display_path(folder)}: {display_path(path)} is "
             "missing. Train from the start, without --resume."
         )
-    return FitConfig(**load_config(path))
+    return FitConfig.of(**load_config(path))
 
 
 def check_finished(path: str | os.PathLike[str]) -> None:
@@ -210,7 +210,9 @@ def _write(result: FitResult, folder: Path) -> None:
         folder / "predictions.csv",
     )  # fmt: skip
     write_report(result.predictions, result.spec, folder)
-    frames, windows = representative_set(result.samples, result.spec.clip, seed=result.config.seed)
+    frames, windows = representative_set(
+        result.samples, result.spec.clip, seed=result.config.training.seed
+    )
     np.savez_compressed(folder / "representative.npz", frames=frames, windows=windows)
     plot_history(result.history, result.best_epoch, folder / "training_history.png")
 
@@ -236,8 +238,8 @@ def _write_samples(samples: Sequence[Sample], config: FitConfig, path: Path) -> 
 
 def data_root(config: FitConfig) -> Path:
     """Folder that the paths in a run's tables start from."""
-    data = Path(config.data)
-    return Path(config.root) if config.root else data.parent if data.is_file() else data
+    data = Path(config.data.path)
+    return Path(config.data.root) if config.data.root else data.parent if data.is_file() else data
 
 
 def representative_set(

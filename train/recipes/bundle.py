@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +38,13 @@ def main() -> None:
     target.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
         shutil.copyfile(run / name, target / name)
-    config = FitConfig(**load_config(run / "config.toml"))
+    config = FitConfig.of(**load_config(run / "config.toml"))
     # Where they lay on the machine that trained is nobody's business.
-    places = {"weights": Path(config.weights).name, "teacher": Path(config.teacher).name}
-    save_config(replace(config, data="", root="", **places), target / "config.toml")
+    places = {
+        "weights": Path(config.backbone.weights).name,
+        "teacher": Path(config.fine_tune.teacher).name,
+    }
+    save_config(config.with_(data="", root="", **places), target / "config.toml")
     samples = [
         s for s in load_dataset(manifest, data)
         if s.split == "train" and s.path.relative_to(data).parts[0] in FREE

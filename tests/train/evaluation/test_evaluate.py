@@ -309,7 +309,7 @@ def test_command(
     assert result.returncode == 1
     assert "There is no model runs/typo" in result.stderr
     (tmp_path / "runs" / "bare").mkdir(parents=True)
-    start_checkpoints(FitConfig("pictures"), tmp_path / "runs" / "mine")
+    start_checkpoints(FitConfig.of(data="pictures"), tmp_path / "runs" / "mine")
     for name, said in (
         ("bare", "no finished run folder: model.keras is missing"),
         ("mine", "Go on with: har-train fit --resume runs/mine"),

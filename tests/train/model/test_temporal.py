@@ -48,7 +48,7 @@ def accuracy(head: Head, *, train_shuffled: bool, val_shuffled: bool) -> float:
     import keras
 
     keras.utils.set_random_seed(0)
-    config = FitConfig(
+    config = FitConfig.of(
         data="d", num_frames=NUM_FRAMES, head=head, lstm_units=16, dense_units=(16,),
         feature_dropout=0.0, learning_rate=5e-3, batch_size=32,
     )  # fmt: skip
@@ -57,7 +57,7 @@ def accuracy(head: Head, *, train_shuffled: bool, val_shuffled: bool) -> float:
         for seed, shuffled in ((1, train_shuffled), (2, val_shuffled))
     )
     model: Any = build_classifier(2, 64, config)
-    model.compile(keras.optimizers.AdamW(config.learning_rate), "categorical_crossentropy",
+    model.compile(keras.optimizers.AdamW(config.training.learning_rate), "categorical_crossentropy",
                   weighted_metrics=["accuracy"])  # fmt: skip
     settings = LoopSettings(epochs=12, patience=12, seed=0)
     val_set = held_out_epoch(val, 100)

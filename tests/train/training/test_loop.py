@@ -237,8 +237,8 @@ def run_killed(folder: Path, cache: Path, kills: int, seed: int) -> int:
 
 
 def check_kills(config: FitConfig, cache: Path, tmp_path: Path, kills: int, seed: int) -> None:
-    config = replace(
-        config, alpha=0.35, weights="none", epochs=10, patience=10, views=1, fine_tune_blocks=1,
+    config = config.with_(
+        alpha=0.35, weights="none", epochs=10, patience=10, views=1, fine_tune_blocks=1,
         fine_tune_epochs=10, ema=0.9, name="killed",
     )  # fmt: skip
     for name in ("disturbed", "undisturbed"):

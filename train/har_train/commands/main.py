@@ -8,10 +8,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -19,11 +19,11 @@ from har_edge import __version__
 from har_edge.commands.harness import BACKENDS, note, run_command
 from har_edge.errors import DataError, HarError, MissingExtraError, OutputError
 from har_edge.paths import display_path
-from har_train.config import Balance, FitConfig, Head, HeadInput, Keep, default_name, load_config
+from har_train.commands.settings import setting_options
+from har_train.config import FitConfig, default_name, load_config
 from har_train.dataset.samples import SPLITS
 from har_train.explore.explore import ExploreConfig
 from har_train.explore.findings import KINDS
-from har_train.model.network import BACKBONES
 
 if TYPE_CHECKING:
     from har_train.features.cache import Fill
@@ -45,24 +45,6 @@ def cli() -> None:
     """
 
 
-def _setting(name: str) -> Any:
-    """Give the default of a setting, for the help text."""
-    default = next(f.default for f in fields(FitConfig) if f.name == name)
-    return None if default is MISSING else default
-
-
-def _parse_answers(
-    context: click.Context, option: click.Parameter, value: str | None
-) -> tuple[str, ...] | None:
-    """Read `--labels`; an empty list would quietly mean all of them."""
-    from har_edge.recognition.decide import parse_labels
-
-    labels = parse_labels(value)
-    if value and not labels:
-        raise click.BadParameter(f"expected labels. Received {value!r}.", context, option)
-    return labels or None
-
-
 @cli.command()
 @click.argument("data", required=False)
 @click.option("--out", metavar="RUN", help="Run folder to write. [default: runs/NAME-DATE]")
@@ -72,237 +54,7 @@ def _parse_answers(
     metavar="FILE",
     help="Settings as TOML, such as a run folder's config.toml; options win.",
 )
-@click.option("--name", help="Name of the model. [default: the run folder's, else the data's]")
-@click.option(
-    "--labels",
-    metavar="A,B,...",
-    callback=_parse_answers,
-    help="Labels that the model answers with. Samples of others are learnt beside them, as what "
-    "is no sign of an answer, and left out of the finished model. [default: all labels]",
-)
-@click.option("--root", metavar="DIR", help="Folder that a manifest's paths start from.")
-@click.option(
-    "--num-frames",
-    type=click.IntRange(min=1),
-    metavar="T",
-    help="Frames in a window. [default: 1 for stills, 16 for clips]",
-)
-@click.option(
-    "--frame-rate",
-    "frame_rate_hz",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="HZ",
-    help=f"Frames sampled a second. [default: {_setting('frame_rate_hz'):g}]",
-)
-@click.option(
-    "--size",
-    type=click.IntRange(min=32),
-    metavar="PX",
-    help=f"Height and width of a frame. [default: {_setting('size')}]",
-)
-@click.option(
-    "--resize",
-    type=click.Choice(("stretch", "crop")),
-    help=f"How a frame is brought to size. [default: {_setting('resize')}]",
-)
-@click.option(
-    "--backbone",
-    type=click.Choice(tuple(BACKBONES)),
-    help=f"Image network. [default: {_setting('backbone')}]",
-)
-@click.option(
-    "--alpha",
-    type=float,
-    metavar="A",
-    help=f"Its width, such as 0.35, 0.5, 0.75, 1.0 or 1.4. [default: {_setting('alpha')}]",
-)
-@click.option(
-    "--head",
-    type=click.Choice(get_args(Head)),
-    help="Temporal head; mean ignores the order of frames. [default: lstm]",
-)
-@click.option(
-    "--head-input",
-    type=click.Choice(get_args(HeadInput)),
-    help="What the head sees: the frames' features, or how much they change from frame to frame, "
-    f"which leaves out the scene. [default: {_setting('head_input')}]",
-)
-@click.option(
-    "--weights",
-    metavar="imagenet|none|PATH",
-    help="Backbone weights: a file of them, or another run's model.keras; imagenet downloads them. "
-    "[default: imagenet]",
-)
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help=f"Most epochs. [default: {_setting('epochs')}]",
-)
-@click.option(
-    "--patience",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help=f"Epochs without progress before stopping. [default: {_setting('patience')}]",
-)
-@click.option(
-    "--keep",
-    type=click.Choice(get_args(Keep)),
-    help="Epoch whose weights stay: the best of the validation part, or the last, with a rate that "
-    f"falls to 0; for validation parts of some dozen clips. [default: {_setting('keep')}]",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=2),
-    metavar="N",
-    help=f"Windows in a step. [default: {_setting('batch_size')}]",
-)
-@click.option(
-    "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="R",
-    help=f"AdamW's learning rate. [default: {_setting('learning_rate')}]",
-)
-@click.option(
-    "--feature-dropout",
-    type=click.FloatRange(min=0, max=0.9),
-    metavar="P",
-    help=f"Dropout before the LSTM. [default: {_setting('feature_dropout')}]",
-)
-@click.option(
-    "--weight-decay",
-    type=click.FloatRange(min=0),
-    metavar="R",
-    help=f"AdamW's weight decay. [default: {_setting('weight_decay')}]",
-)
-@click.option(
-    "--dropout",
-    type=click.FloatRange(min=0, max=0.9),
-    metavar="P",
-    help=f"Dropout after each dense layer. [default: {_setting('dropout')}]",
-)
-@click.option(
-    "--views",
-    type=click.IntRange(min=0),
-    metavar="K",
-    help=f"Augmented views of each training sample. [default: {_setting('views')}]",
-)
-@click.option(
-    "--augment-strength",
-    type=click.FloatRange(min=0),
-    metavar="S",
-    help="Factor on the views' shift, zoom and colour. "
-    f"[default: {_setting('augment_strength'):g}]",
-)
-@click.option(
-    "--augment-flip/--no-augment-flip",
-    default=None,
-    help="Whether views may swap left and right. [default: they may]",
-)
-@click.option(
-    "--augment-erase",
-    type=click.FloatRange(min=0, max=1, max_open=True),
-    metavar="P",
-    help=f"Share of views with a grey patch. [default: {_setting('augment_erase'):g}]",
-)
-@click.option(
-    "--mixup",
-    type=click.FloatRange(min=0),
-    metavar="A",
-    help=f"Mix windows by Beta(A, A); 0 for off. [default: {_setting('mixup'):g}]",
-)
-@click.option(
-    "--cutmix",
-    type=click.FloatRange(min=0),
-    metavar="A",
-    help="Paste boxes of other windows, of area Beta(A, A); needs --fresh-views; 0 for off. "
-    f"[default: {_setting('cutmix'):g}]",
-)
-@click.option(
-    "--mix-share",
-    type=click.FloatRange(min=0, max=1),
-    metavar="P",
-    help=f"Share of batches that these two mix. [default: {_setting('mix_share'):g}]",
-)
-@click.option(
-    "--label-smoothing",
-    type=click.FloatRange(min=0, max=1, max_open=True),
-    metavar="E",
-    help=f"Share of a target spread over all classes. [default: {_setting('label_smoothing'):g}]",
-)
-@click.option(
-    "--balance",
-    type=click.Choice(get_args(Balance)),
-    help=f"What evens out rare classes. [default: {_setting('balance')}]",
-)
-@click.option(
-    "--fine-tune-blocks",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Top blocks of the backbone to train after the head. "
-    f"[default: {_setting('fine_tune_blocks')}]",
-)
-@click.option(
-    "--fine-tune-epochs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help=f"Most epochs of that. [default: {_setting('fine_tune_epochs')}]",
-)
-@click.option(
-    "--fine-tune-rate",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="R",
-    help=f"Its highest learning rate. [default: {_setting('fine_tune_rate')}]",
-)
-@click.option(
-    "--fresh-views/--cached-views",
-    default=None,
-    help="Whether it draws new views of the pixels in every epoch. [default: cached views]",
-)
-@click.option(
-    "--fine-tune-size",
-    type=click.IntRange(min=32),
-    metavar="PX",
-    help="Size of frames that it learns from; needs --fresh-views. [default: --size]",
-)
-@click.option(
-    "--fine-tune-frames",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Frames of a window that it learns from; needs --fresh-views. [default: --num-frames]",
-)
-@click.option(
-    "--teacher",
-    metavar="RUN",
-    help="Learn this run's answers to the same pictures beside the labels; needs --fresh-views.",
-)
-@click.option(
-    "--teacher-share",
-    type=click.FloatRange(min=0, max=1),
-    metavar="P",
-    help=f"Share of them in a target. [default: {_setting('teacher_share'):g}]",
-)
-@click.option(
-    "--mixed-precision/--full-precision",
-    default=None,
-    help="Whether it computes in bfloat16, for machines made for that. [default: float32]",
-)
-@click.option(
-    "--ema",
-    type=click.FloatRange(min=0, max=1, max_open=True),
-    metavar="M",
-    help="Momentum of the average of weights kept while fine-tuning, such as 0.99; 0 for off. "
-    f"[default: {_setting('ema'):g}]",
-)
-@click.option(
-    "--seed", type=int, metavar="N", help=f"Of all random choices. [default: {_setting('seed')}]"
-)
-@click.option(
-    "--deterministic/--no-deterministic",
-    default=None,
-    help="Same weights from the same run; without, fine-tuning on a CPU takes half of the time. "
-    "[default: deterministic]",
-)
+@setting_options
 @click.option("--cache", metavar="DIR", help="Feature cache. [default: ~/.cache/har-edge/features]")
 @click.option(
     "--workers",
@@ -368,7 +120,7 @@ def fit(
         settings["data"] = data
     if not settings.get("data"):
         raise click.UsageError("DATA is missing: give a folder, a manifest or --config.")
-    _fit(FitConfig(**settings), out, means)
+    _fit(FitConfig.of(**settings), out, means)
 
 
 @dataclass(frozen=True)
@@ -420,11 +172,11 @@ def _fit(config: FitConfig | None, out: str | None, means: _Means) -> None:
         raise MissingExtraError("tensorboard", "tensorboard")
     resumed = config is None
     config = _named(resume_config(Path(out or "")) if config is None else config, out)
-    if config.deterministic:
+    if config.training.deterministic:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its sums differ from run to run
-    folder = Path(out or f"runs/{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
-    if not Path(config.data).exists():
-        raise DataError(f"There is no dataset {config.data}. Check the path.")
+    folder = Path(out or f"runs/{config.data.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    if not Path(config.data.path).exists():
+        raise DataError(f"There is no dataset {config.data.path}. Check the path.")
     check_free(folder)
     cache = Path(means.cache) if means.cache else default_cache()
     distribution = means.open_distribution()
@@ -481,8 +233,8 @@ def _show_metrics(metrics: Mapping[str, Mapping[str, float]], num_frames: int) -
 
 def _named(config: FitConfig, out: str | None) -> FitConfig:
     """Name a model after its run folder, else after its data."""
-    name = Path(out).absolute().name if out else default_name(config.data)
-    return config if config.name else replace(config, name=name)
+    name = Path(out).absolute().name if out else default_name(config.data.path)
+    return config if config.data.name else config.with_(name=name)
 
 
 def _check_installed(*modules: str) -> None:

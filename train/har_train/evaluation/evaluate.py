@@ -110,7 +110,7 @@ def _run_data(folder: Path, root: str) -> LabelledData:
             "not there. Give the folder that the paths in its split.csv start from as --root."
         )
     samples = _list(folder / "split.csv", base)
-    return LabelledData(os.fspath(folder), base, _by_part(samples), config.stride)
+    return LabelledData(os.fspath(folder), base, _by_part(samples), config.window.stride)
 
 
 def _list(data: str | Path, root: str | Path) -> list[Sample]:

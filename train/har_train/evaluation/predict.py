@@ -70,7 +70,7 @@ class KerasPredictor:
 
     def __init__(self, run: KerasRun, cache: Path) -> None:
         self.spec = run.spec
-        self.stride = run.config.stride
+        self.stride = run.config.window.stride
         self._run, self._cache = run, cache
 
     def predict(

@@ -78,7 +78,7 @@ def load_settings(folder: Path) -> FitConfig:
         raise DataError(
             f"{display_path(folder / 'config.toml')} should name its data. Train again."
         )
-    return FitConfig(**settings)
+    return FitConfig.of(**settings)
 
 
 def _load_parts(file: Path) -> tuple[Any, Any]:

@@ -18,7 +18,7 @@ import numpy as np
 from har_edge.errors import DataError, MissingExtraError
 from har_edge.model.native_log import native_log_muted
 from har_edge.model.spec import ClipSpec
-from har_train.config import FitConfig
+from har_train.config import BackboneName, FitConfig
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Backbone:
 V3_BLOCK = r"expanded_conv_(\d+_)?"
 
 # Those that convert to builtin ops, which the tests check one by one.
-BACKBONES = {
+BACKBONES: Mapping[BackboneName, Backbone] = {
     "mobilenet_v2": Backbone("MobileNetV2", True, (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)),
     "mobilenet_v3_small": Backbone("MobileNetV3Small", False, (0.75, 1.0), block=V3_BLOCK),
     "mobilenet_v3_large": Backbone("MobileNetV3Large", False, (0.75, 1.0), block=V3_BLOCK),
@@ -68,19 +68,15 @@ def import_keras() -> Any:
 def backbone_name(config: FitConfig) -> str:
     """What the spec calls the backbone, such as `mobilenet_v2_1.0`."""
     has_widths = bool(_backbone(config).alphas)
-    return f"{config.backbone}_{config.alpha}" if has_widths else config.backbone
+    return f"{config.backbone.name}_{config.backbone.alpha}" if has_widths else config.backbone.name
 
 
 def _backbone(config: FitConfig) -> Backbone:
-    known = BACKBONES.get(config.backbone)
-    if known is None:
+    known = BACKBONES[config.backbone.name]
+    if config.backbone.alpha not in (known.alphas or (1.0,)):
         raise DataError(
-            f"backbone should be one of {', '.join(BACKBONES)}. Received {config.backbone!r}."
-        )
-    if config.alpha not in (known.alphas or (1.0,)):
-        raise DataError(
-            f"alpha of {config.backbone} should be one of "
-            f"{', '.join(map(str, known.alphas or (1.0,)))}. Received {config.alpha}."
+            f"alpha of {config.backbone.name} should be one of "
+            f"{', '.join(map(str, known.alphas or (1.0,)))}. Received {config.backbone.alpha}."
         )
     return known
 
@@ -111,8 +107,8 @@ def build_encoder(clip: ClipSpec, config: FitConfig) -> Any:
 
 
 def _load_backbone(keras: Any, known: Backbone, clip: ClipSpec, config: FitConfig) -> Any:
-    downloaded = config.weights == "imagenet"
-    options = {**known.options, **({"alpha": config.alpha} if known.alphas else {})}
+    downloaded = config.backbone.weights == "imagenet"
+    options = {**known.options, **({"alpha": config.backbone.alpha} if known.alphas else {})}
     try:
         backbone = getattr(keras.applications, known.function)(
             input_shape=clip.frame_shape,
@@ -120,15 +116,16 @@ def _load_backbone(keras: Any, known: Backbone, clip: ClipSpec, config: FitConfi
             weights="imagenet" if downloaded else None,
             **options,
         )
-        if not downloaded and config.weights != "none":
-            _load_weights(backbone, Path(config.weights))
+        if not downloaded and config.backbone.weights != "none":
+            _load_weights(backbone, Path(config.backbone.weights))
     except DataError:
         raise
     # Keras raises bare Exception when a download fails, and whatever h5py raises for files.
     except Exception as error:
         raise DataError(
-            f"The weights '{config.weights}' cannot be loaded into {backbone_name(config)} without "
-            f"its top: {error}. Without a network give --weights FILE, or none to start from noise."
+            f"The weights '{config.backbone.weights}' cannot be loaded into "
+            f"{backbone_name(config)} without its top: {error}. Without a network give "
+            "--weights FILE, or none to start from noise."
         ) from error
     backbone.trainable = False
     return backbone
@@ -162,18 +159,18 @@ def build_classifier(num_classes: int, feature_size: int, config: FitConfig) -> 
     """
     keras = import_keras()
     layers = keras.layers
-    features = keras.Input((config.num_frames, feature_size), name="features")
-    differences = config.head_input == "differences"
+    features = keras.Input((config.window.num_frames, feature_size), name="features")
+    differences = config.head.input == "differences"
     x = _frame_differences(keras, features) if differences else features
     # Dropping features makes up for few samples and blunts the head to int8's noise too.
     # (A layer of its own: the LSTM's own dropout leaves a seed variable in the converted graph.)
-    x = layers.SpatialDropout1D(config.feature_dropout, name="feature_dropout")(x)
-    x = HEADS[config.head](keras, x, config.lstm_units)  # (N, U)
-    for i, units in enumerate(config.dense_units, start=1):
+    x = layers.SpatialDropout1D(config.head.feature_dropout, name="feature_dropout")(x)
+    x = HEADS[config.head.kind](keras, x, config.head.lstm_units)  # (N, U)
+    for i, units in enumerate(config.head.dense_units, start=1):
         x = layers.Dense(units, name=f"dense_{i}")(x)
         x = layers.BatchNormalization(name=f"dense_{i}_bn")(x)
         x = layers.ReLU(name=f"dense_{i}_relu")(x)
-        x = layers.Dropout(config.dropout, name=f"dense_{i}_dropout")(x)
+        x = layers.Dropout(config.head.dropout, name=f"dense_{i}_dropout")(x)
     probabilities = layers.Dense(num_classes, activation="softmax", name="probabilities")(x)
     return keras.Model(features, probabilities, name="classify")
 

@@ -90,19 +90,22 @@ def fine_tune(
         OutputError: if the cache or a checkpoint cannot be written.
     """
     first = first_layer_of_top(backbone_of(encoder), config)
-    prepare = _from_pixels if config.fresh_views else _from_maps
-    count = len(train) * (1 if config.fresh_views else len(views)) + len(val)
+    prepare = _from_pixels if config.fine_tune.fresh_views else _from_maps
+    count = len(train) * (1 if config.fine_tune.fresh_views else len(views)) + len(val)
     tick = progress(count, len(labels))
     store = partial(cache_dataset, clip=clip, cache=cache, progress=tick, fill=fill)
     parts = prepare(encoder, classifier, (train, val), labels, config, clip, views, store)
     with _learning(encoder, first, classifier, config):
-        steps = epoch_length(parts.train, once_per_clip=config.fresh_views) / config.batch_size
+        steps = (
+            epoch_length(parts.train, once_per_clip=config.fine_tune.fresh_views)
+            / config.training.batch_size
+        )
 
         def compile_model(model: Any) -> None:
             model.compile(
                 optimizer=_optimizer(config, math.ceil(steps)),
                 loss=import_keras().losses.CategoricalCrossentropy(
-                    label_smoothing=config.label_smoothing
+                    label_smoothing=config.training.label_smoothing
                 ),
                 weighted_metrics=["accuracy"],
             )
@@ -111,9 +114,13 @@ def fine_tune(
         return run_epochs(
             parts.model,
             lambda epoch: training_epoch(
-                parts.train, config, epoch, once_per_clip=config.fresh_views, teacher=teacher
+                parts.train,
+                config,
+                epoch,
+                once_per_clip=config.fine_tune.fresh_views,
+                teacher=teacher,
             ),
-            held_out_epoch(parts.val, config.batch_size),
+            held_out_epoch(parts.val, config.training.batch_size),
             loop,
             judge=parts.judge,
             trained=True,
@@ -161,7 +168,7 @@ def _from_maps(
 
     train, val = samples
     return _Parts(
-        model=join_encoder(top, classifier, config.num_frames),
+        model=join_encoder(top, classifier, config.window.num_frames),
         judge=None,
         train=build_map_windows([maps(train, view) for view in views], labels, config),
         val=build_map_windows([maps(val, View())], labels, config),
@@ -184,14 +191,14 @@ def _from_pixels(
     )
     size, frames = config.drawn_size, config.drawn_frames
     augmentation = views[0].augmentation
-    small, drawn = replace(clip, height=size, width=size), replace(config, num_frames=frames)
+    small, drawn = replace(clip, height=size, width=size), config.with_(num_frames=frames)
     head = shortened_classifier(classifier, frames)
     return _Parts(
         model=join_encoder(resized_encoder(encoder, size), head, frames, augmentation),
-        judge=join_encoder(encoder, classifier, config.num_frames),
+        judge=join_encoder(encoder, classifier, config.window.num_frames),
         train=build_fresh_windows(train, labels, drawn, clip=small, augmentation=augmentation),
         # Side by side: overlapping windows would run the same frames through again.
-        val=build_map_windows([val], labels, replace(config, window_stride=config.num_frames)),
+        val=build_map_windows([val], labels, config.with_(window_stride=config.window.num_frames)),
     )
 
 
@@ -291,18 +298,18 @@ def first_layer_of_top(backbone: Any, config: FitConfig) -> Any:
     Raises:
         DataError: if there are fewer blocks.
     """
-    pattern = re.compile(BACKBONES[config.backbone].block)
+    pattern = re.compile(BACKBONES[config.backbone.name].block)
     first_of: dict[str, Any] = {}
     for layer in backbone.layers:
         match = pattern.match(layer.name)
         if match:
             first_of.setdefault(match.group(), layer)
-    if config.fine_tune_blocks > len(first_of):
+    if config.fine_tune.blocks > len(first_of):
         raise DataError(
-            f"fine_tune_blocks of {config.backbone} should be at most {len(first_of)}. "
-            f"Received {config.fine_tune_blocks}. Give fewer."
+            f"fine_tune_blocks of {config.backbone.name} should be at most {len(first_of)}. "
+            f"Received {config.fine_tune.blocks}. Give fewer."
         )
-    return list(first_of.values())[-config.fine_tune_blocks]
+    return list(first_of.values())[-config.fine_tune.blocks]
 
 
 def join_encoder(
@@ -331,7 +338,7 @@ def _learning(encoder: Any, first: Any, classifier: Any, config: FitConfig) -> I
     try:
         for layer in top:
             layer.trainable = True
-        if config.mixed_precision:
+        if config.fine_tune.mixed_precision:
             for layer in policies:
                 # Probabilities stay float32: their logarithm is taken.
                 if layer is not classifier.layers[-1]:
@@ -352,17 +359,19 @@ def _optimizer(config: FitConfig, steps: int) -> Any:
         steps: Of one epoch.
     """
     keras = import_keras()
-    total = steps * config.fine_tune_epochs
+    total = steps * config.fine_tune.epochs
     warm_up = max(1, round(total * WARM_UP))
     rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=config.fine_tune_rate / warm_up,
+        initial_learning_rate=config.fine_tune.rate / warm_up,
         decay_steps=max(1, total - warm_up),
-        warmup_target=config.fine_tune_rate,
+        warmup_target=config.fine_tune.rate,
         warmup_steps=warm_up,
     )
-    average = {"use_ema": True, "ema_momentum": config.ema} if config.ema else {}
+    average = (
+        {"use_ema": True, "ema_momentum": config.fine_tune.ema} if config.fine_tune.ema else {}
+    )
     optimizer = keras.optimizers.AdamW(
-        rate, config.weight_decay, beta_2=BETA_2, global_clipnorm=GRADIENT_NORM, **average
+        rate, config.training.weight_decay, beta_2=BETA_2, global_clipnorm=GRADIENT_NORM, **average
     )
     # Only kernels decay: pulling shifts and scales of batch norm to 0 would undo ImageNet's.
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])

@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,7 +75,7 @@ class FitResult:
         history: Keras's history by epoch, of all stages.
         best_epoch: Epoch, from 1, whose weights were kept; 0 where no loss was a number.
         samples: All readable samples of the model's labels with their splits.
-        beside: The readable samples of other labels, see `FitConfig.labels`.
+        beside: The readable samples of other labels, see `DataConfig.labels`.
         left_out: The files that could not be decoded.
         predictions: By split, tempered by `spec.temperature` as the edge gives them.
         metrics: By split, see `evaluate.measure`.
@@ -125,15 +125,17 @@ def fit(
         OutputError: if the cache or a checkpoint cannot be written.
     """
     keras = import_keras()
-    keras.utils.set_random_seed(config.seed)
-    if config.deterministic:
+    keras.utils.set_random_seed(config.training.seed)
+    if config.training.deterministic:
         _enable_determinism()
-    asked, beside = beside_answers(load_dataset(config.data, config.root), config.labels)
+    asked, beside = beside_answers(
+        load_dataset(config.data.path, config.data.root), config.data.labels
+    )
     asked = assign_splits(
         asked,
-        val_fraction=config.val_fraction,
-        test_fraction=config.test_fraction,
-        seed=config.seed,
+        val_fraction=config.data.val_fraction,
+        test_fraction=config.data.test_fraction,
+        seed=config.training.seed,
     )
     config = _complete(config, asked)
     samples = [*asked, *without_held_out(beside, asked)]
@@ -142,7 +144,7 @@ def fit(
         config, cache, checkpoints, log_folder, say, progress, epoch_progress, fill, distribution
     )
     encoder = build_encoder(stage.clip, config)
-    if config.fine_tune_blocks:
+    if config.fine_tune.blocks:
         # Before anything is encoded: the backbone may have fewer.
         first_layer_of_top(backbone_of(encoder), config)
     encoded = _encode(samples, encoder, stage)
@@ -151,7 +153,7 @@ def fit(
     classifier = build_classifier(len(encoded.labels), encoder.output_shape[-1], config)
     windows = _windows(encoded, config)
     stages = [_train_head(classifier, windows, stage, encoded)]
-    if config.fine_tune_blocks:
+    if config.fine_tune.blocks:
         stages.append(_fine_tune(encoder, classifier, encoded, stage, teacher))
         if stages[-1].kept is None:
             say("No epoch was better on the validation part: backbone and head stay as they were.")
@@ -185,8 +187,10 @@ class _Stage:
 
     @property
     def clip(self) -> ClipSpec:
-        c = self.config
-        return ClipSpec(c.num_frames, c.frame_rate_hz, c.size, c.size, c.resize)
+        window = self.config.window
+        return ClipSpec(
+            window.num_frames, window.frame_rate_hz, window.size, window.size, window.resize
+        )
 
     def ticker(self, samples: int, classes: int) -> Tick:
         """Start to count samples that are read, or encoded."""
@@ -194,13 +198,13 @@ class _Stage:
 
     def loop(self, name: str, epochs: int, fingerprint: str) -> LoopSettings:
         """Settings of the training loop of one stage."""
-        settings = {k: v for k, v in asdict(self.config).items() if k not in PLACES}
+        settings = {k: v for k, v in self.config.flat().items() if k not in PLACES}
         text = json.dumps([fingerprint, settings], sort_keys=True)
         return LoopSettings(
             epochs=epochs,
-            patience=self.config.patience,
-            keep=self.config.keep,
-            seed=self.config.seed,
+            patience=self.config.training.patience,
+            keep=self.config.training.keep,
+            seed=self.config.training.seed,
             checkpoint=self.checkpoints / f"{name}.npz" if self.checkpoints else None,
             fingerprint=hashlib.sha256(text.encode()).hexdigest(),
             log_folder=self.log_folder / name if self.log_folder else None,
@@ -264,10 +268,9 @@ class _Encoded:
 
 def _complete(config: FitConfig, samples: Sequence[Sample]) -> FitConfig:
     """Fill in the settings that depend on the data."""
-    return replace(
-        config,
-        name=config.name or default_name(config.data),
-        num_frames=config.num_frames or default_num_frames(samples),
+    return config.with_(
+        name=config.data.name or default_name(config.data.path),
+        num_frames=config.window.num_frames or default_num_frames(samples),
     )
 
 
@@ -278,12 +281,12 @@ def training_views(config: FitConfig, views: int) -> list[View]:
     repeats, for so the runner sees it.
     """
     augmentation = Augmentation(
-        strength=config.augment_strength,
-        flip=config.augment_flip,
-        erase=config.augment_erase,
-        seed=config.seed,
+        strength=config.augment.strength,
+        flip=config.augment.flip,
+        erase=config.augment.erase,
+        seed=config.training.seed,
     )
-    path_frames = config.num_frames if config.num_frames > 1 else 0
+    path_frames = config.window.num_frames if config.window.num_frames > 1 else 0
     return [View(number, augmentation, path_frames) for number in range(views + 1)]
 
 
@@ -293,9 +296,11 @@ def _encode(
     """Encode all samples, training samples in all views; name the unreadable ones."""
     config = stage.config
     labels = sorted({s.label for s in samples})
-    answers = tuple(label for label in labels if not config.labels or label in config.labels)
+    answers = tuple(
+        label for label in labels if not config.data.labels or label in config.data.labels
+    )
     beside = tuple(label for label in labels if label not in answers)
-    renderings = training_views(config, config.views if views is None else views)
+    renderings = training_views(config, config.augment.views if views is None else views)
     by_split = {split: [s for s in samples if s.split == split] for split in SPLITS}
     total = len(samples) + len(by_split["train"]) * (len(renderings) - 1)
     tick = stage.ticker(total, len(labels))
@@ -343,15 +348,20 @@ def _train_head(
     coloured pictures; on the features of whole ones it comes out better.
     """
     keras, config = import_keras(), stage.config
-    steps = math.ceil(epoch_length(windows["train"]) / config.batch_size) * config.epochs
+    steps = (
+        math.ceil(epoch_length(windows["train"]) / config.training.batch_size)
+        * config.training.epochs
+    )
 
     def compile_model(model: Any) -> None:
-        rate = config.learning_rate
-        if config.keep == "last":
+        rate = config.training.learning_rate
+        if config.training.keep == "last":
             rate = keras.optimizers.schedules.CosineDecay(rate, steps)
         model.compile(
-            optimizer=keras.optimizers.AdamW(rate, config.weight_decay),
-            loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
+            optimizer=keras.optimizers.AdamW(rate, config.training.weight_decay),
+            loss=keras.losses.CategoricalCrossentropy(
+                label_smoothing=config.training.label_smoothing
+            ),
             weighted_metrics=["accuracy"],
         )
 
@@ -360,10 +370,10 @@ def _train_head(
         classifier,
         lambda epoch: training_epoch(windows["train"], config, epoch),
         held_out_epoch(windows["val"], 256),
-        stage.loop(name, config.epochs, encoded.fingerprint),
+        stage.loop(name, config.training.epochs, encoded.fingerprint),
         trained=name == "head_again",
         compile_model=compile_model,
-        report=stage.reporter(config.epochs),
+        report=stage.reporter(config.training.epochs),
     )
 
 
@@ -384,8 +394,8 @@ def _fine_tune(
     config = stage.config
     samples = {s: [item.sample for item in encoded.parts[s][0]] for s in ("train", "val")}
     # Seen one frame at a time, a still needs no path; else frames are to be neighbours on it.
-    drawn = replace(config, num_frames=1) if config.drawn_frames == 1 else config
-    stage.say(f"\nFine-tuning the top {config.fine_tune_blocks} blocks of {config.backbone}")
+    drawn = config.with_(num_frames=1) if config.drawn_frames == 1 else config
+    stage.say(f"\nFine-tuning the top {config.fine_tune.blocks} blocks of {config.backbone.name}")
     return fine_tune(
         encoder,
         classifier,
@@ -394,13 +404,13 @@ def _fine_tune(
         encoded.labels,
         config,
         clip=stage.clip,
-        views=training_views(drawn, config.views),
+        views=training_views(drawn, config.augment.views),
         cache=stage.cache,
         fill=stage.fill,
         teacher=teacher,
-        loop=stage.loop("fine_tune", config.fine_tune_epochs, encoded.fingerprint),
+        loop=stage.loop("fine_tune", config.fine_tune.epochs, encoded.fingerprint),
         progress=stage.ticker,
-        report=stage.reporter(config.fine_tune_epochs),
+        report=stage.reporter(config.fine_tune.epochs),
     )
 
 
@@ -422,7 +432,7 @@ def _result(
         groups = [item.sample.group for item in judged.parts[s][0]]
         predictions[s], metrics[s] = measure_tempered(raw[s], temperature, threshold, groups)
     spec = ModelSpec(
-        name=config.name,
+        name=config.data.name,
         labels=judged.labels,
         clip=clip,
         feature_size=int(encoder.output_shape[-1]),
@@ -435,8 +445,8 @@ def _result(
             **tool_versions("keras", "tensorflow", "numpy"),
             "har-edge": __version__,
         },
-        description=config.about.get("description", ""),
-        license=config.about.get("license", ""),
+        description=config.data.about.get("description", ""),
+        license=config.data.about.get("license", ""),
     )
     model = join_model(encoder, head, clip)
     beside = [s for s in encoded.samples if s.label not in judged.labels]

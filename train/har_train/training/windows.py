@@ -178,12 +178,12 @@ def _cut(
 ) -> Windows:
     rows, targets, clip_of, first_frames, offset = [], [], [], [], 0
     for number, (sample, count) in enumerate(samples):
-        indices = window_indices(count, config.num_frames, config.stride)
+        indices = window_indices(count, config.window.num_frames, config.window.stride)
         rows.append(indices + offset)
         targets += [labels.index(sample.label)] * len(indices)
         clip_of += [number] * len(indices)
         # A short clip's window starts before its first frame, see `window_indices`.
-        first_frames += list(indices[:, -1] - config.num_frames + 1)
+        first_frames += list(indices[:, -1] - config.window.num_frames + 1)
         offset += count
     return Windows(
         bank=bank,
@@ -280,10 +280,10 @@ def training_epoch(
         once_per_clip: Whether an epoch sees one window of each clip instead of all.
         teacher: Whose answers the targets are to come near to, if given.
     """
-    random = np.random.default_rng((config.seed, epoch))
+    random = np.random.default_rng((config.training.seed, epoch))
     count, weights = len(windows.rows), windows.weights
     order = random.permutation(count)
-    if config.balance == "sampling":
+    if config.training.balance == "sampling":
         share = windows.class_weights * weights
         number = epoch_length(windows, once_per_clip=once_per_clip)
         order = random.choice(count, number, p=share / share.sum())
@@ -291,13 +291,13 @@ def training_epoch(
     elif once_per_clip:
         _, first = np.unique(windows.clip_of[order], return_index=True)
         order, weights = order[np.sort(first)], np.ones_like(weights)
-    if config.balance == "weights":
+    if config.training.balance == "weights":
         weights = np.asarray(weights * windows.class_weights, dtype=np.float32)
     views = random.integers(0, windows.bank.num_views, len(order))
-    cutmix = config.cutmix if isinstance(windows.bank, FreshBank) else 0.0
-    mix = Mix(config.mixup, cutmix, config.mix_share, (config.seed, epoch))
-    plan = _Plan(order, views, weights, mix, teacher, config.teacher_share)
-    return _make_dataset(windows, plan, config.batch_size)
+    cutmix = config.augment.cutmix if isinstance(windows.bank, FreshBank) else 0.0
+    mix = Mix(config.augment.mixup, cutmix, config.augment.mix_share, (config.training.seed, epoch))
+    plan = _Plan(order, views, weights, mix, teacher, config.fine_tune.teacher_share)
+    return _make_dataset(windows, plan, config.training.batch_size)
 
 
 def epoch_length(windows: Windows, *, once_per_clip: bool = False) -> int:
