@@ -25,7 +25,7 @@ from har_edge.sources.clips import load_frames
 from har_edge.sources.open import open_source
 from har_train.config import FitConfig, load_config
 from har_train.dataset.samples import Sample, load_dataset
-from har_train.reports.metrics import SplitPredictions
+from har_train.reports.predictions import SplitPredictions
 from har_train.reports.tables import write_predictions
 from har_train.run_folder import (
     _write_samples,
@@ -36,7 +36,8 @@ from har_train.run_folder import (
     save_run,
     start_checkpoints,
 )
-from har_train.training.fit import FitResult, fit
+from har_train.training.fit import fit
+from har_train.training.result import FitResult
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train

@@ -31,7 +31,7 @@ from har_train.reports.tables import (
     write_predictions,
     write_report,
 )
-from har_train.training.fit import FitResult
+from har_train.training.result import FitResult
 
 # Enough for stable int8 ranges; the file stays at some 25 MB for 224 x 224.
 REPRESENTATIVE_FRAMES = 192

@@ -20,7 +20,8 @@ from har_edge.model.spec import ClipSpec
 from har_train.config import FitConfig
 from har_train.dataset.samples import load_dataset
 from har_train.features.cache import EncodedSample, View, cache_dataset, encode_dataset
-from har_train.features.workers import Workers, open_processes, open_ray
+from har_train.features.ray import open_ray
+from har_train.features.workers import Workers, open_processes
 from har_train.model.network import build_encoder
 
 pytest.importorskip("tensorflow")

@@ -24,7 +24,7 @@ from har_train.model.network import (
     narrow_classifier,
     weights_digest,
 )
-from har_train.training.fit import FitResult
+from har_train.training.result import FitResult
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train

@@ -22,14 +22,15 @@ from har_train.model.network import (
     build_encoder,
     weights_digest,
 )
-from har_train.reports.metrics import best_temperature
+from har_train.reports.calibration import best_temperature
 from har_train.training.finetune import (
     first_layer_of_top,
     resized_encoder,
     shortened_classifier,
     split_encoder,
 )
-from har_train.training.fit import FitResult, fit
+from har_train.training.fit import fit
+from har_train.training.result import FitResult
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train

@@ -17,7 +17,8 @@ from har_train.config import FitConfig
 from har_train.dataset.samples import SPLITS, Sample, assign_splits, load_dataset
 from har_train.features.cache import EncodedSample
 from har_train.model.network import weights_digest
-from har_train.training.fit import FitResult, fit, tool_versions
+from har_train.training.fit import fit
+from har_train.training.result import FitResult, tool_versions
 from har_train.training.windows import FeatureBank, Windows, build_windows, training_epoch
 
 pytest.importorskip("tensorflow")

@@ -14,7 +14,8 @@ from har_edge.errors import DataError
 from har_train.config import FitConfig
 from har_train.model.network import build_classifier
 from har_train.run_folder import save_run
-from har_train.training.fit import FitResult, fit
+from har_train.training.fit import fit
+from har_train.training.result import FitResult
 from har_train.training.teacher import load_teacher
 
 pytest.importorskip("tensorflow")

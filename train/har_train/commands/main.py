@@ -144,7 +144,8 @@ class _Means:
     def open_fill(self) -> contextlib.AbstractContextManager[Fill]:
         """Start what encodes samples."""
         from har_train.features.cache import fill_folder
-        from har_train.features.workers import open_processes, open_ray
+        from har_train.features.ray import open_ray
+        from har_train.features.workers import open_processes
 
         if self.ray:
             return open_ray(self.ray, _say)

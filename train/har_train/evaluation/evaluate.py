@@ -17,7 +17,8 @@ from har_train.config import default_name
 from har_train.dataset.samples import SPLITS, Sample, list_dataset
 from har_train.evaluation.predict import Predictor, Say, Tick, is_run
 from har_train.model.keras_run import load_settings
-from har_train.reports.metrics import SplitPredictions, measure_tempered
+from har_train.reports.metrics import measure_tempered
+from har_train.reports.predictions import SplitPredictions
 from har_train.reports.tables import REPORT_NAMES, write_predictions, write_report
 from har_train.run_folder import check_finished, check_free, data_root, whole_folder
 

@@ -17,8 +17,8 @@ from har_edge.sources.clips import load_frames, window_indices
 from har_train.dataset.samples import Sample
 from har_train.features.cache import View, encode_dataset
 from har_train.model.keras_run import MODEL_NAME, KerasRun, load_run
-from har_train.reports.metrics import SplitPredictions
-from har_train.training.fit import predict_windows, training_views
+from har_train.reports.predictions import SplitPredictions
+from har_train.training.encoded import predict_windows, training_views
 from har_train.training.windows import build_windows
 
 Tick = Callable[[int], object]

@@ -25,7 +25,7 @@ from har_edge.errors import DataError, OutputError
 from har_edge.paths import display_path
 from har_train.config import Keep
 from har_train.model.network import import_keras
-from har_train.reports.metrics import best_temperature
+from har_train.reports.calibration import best_temperature
 from har_train.training.distribute import Distribution
 
 Arrays = list[NDArray[Any]]
