@@ -37,7 +37,7 @@ from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig
 from har_train.dataset.samples import Sample, load_dataset
-from har_train.features.cache import BATCH_FRAMES, cache_dataset, encode_dataset
+from har_train.features.cache import BATCH_FRAMES, Rendering, cache_dataset, encode_dataset
 from har_train.model.network import build_classifier, build_encoder, import_keras
 from har_train.training.windows import build_windows, training_epoch
 
@@ -110,7 +110,9 @@ def _time_in_turns(
     for turn in range(rounds + 1):
         with tempfile.TemporaryDirectory() as cache:
             work: dict[str, Callable[[], object]] = {
-                "encoding": lambda: cache_dataset(samples, encoder, clip, cache=Path(cache)),
+                "encoding": lambda: cache_dataset(
+                    samples, encoder, Rendering(clip), cache=Path(cache)
+                ),
                 "backbone": lambda: [encoder.predict_on_batch(batch) for batch in batches],
                 "head": train_epoch,
             }
@@ -129,7 +131,7 @@ def _head_epoch(
     keras = import_keras()
     labels = sorted({s.label for s in samples})
     with tempfile.TemporaryDirectory() as cache:
-        encoded = encode_dataset(samples, encoder, clip, cache=Path(cache))
+        encoded = encode_dataset(samples, encoder, Rendering(clip), cache=Path(cache))
     windows = build_windows([encoded], labels, config)
     head = build_classifier(len(labels), encoder.output_shape[-1], config)
     head.compile(keras.optimizers.AdamW(config.training.learning_rate), "categorical_crossentropy")

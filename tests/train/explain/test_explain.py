@@ -17,7 +17,7 @@ from har_edge.frames.opencv import import_cv2
 from har_edge.model.spec import ClipSpec, ModelSpec
 from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig, save_config
-from har_train.explain.explain import explain_files, load_explainer
+from har_train.explain.files import explain_files, load_explainer
 from har_train.explain.gradcam import Explainer, Explanation
 from har_train.model.keras_run import load_run
 from har_train.model.network import build_classifier, join_model

@@ -13,7 +13,8 @@ from har_train.config import FitConfig, Head
 from har_train.dataset.samples import Sample
 from har_train.features.cache import EncodedSample
 from har_train.model.network import build_classifier
-from har_train.training.loop import LoopSettings, run_epochs
+from har_train.training.checkpoint import LoopSettings
+from har_train.training.loop import run_epochs
 from har_train.training.windows import build_windows, held_out_epoch, training_epoch
 
 pytest.importorskip("tensorflow")

@@ -27,7 +27,7 @@ TWO_DEVICES = """
 import sys, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from har_train.cli import main
+from har_train.commands.main import main
 main()
 """
 

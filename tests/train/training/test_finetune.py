@@ -23,14 +23,15 @@ from har_train.model.network import (
     weights_digest,
 )
 from har_train.reports.calibration import best_temperature
-from har_train.training.finetune import (
+from har_train.training.fit import fit
+from har_train.training.parts import (
     first_layer_of_top,
     resized_encoder,
     shortened_classifier,
     split_encoder,
 )
-from har_train.training.fit import fit
 from har_train.training.result import FitResult
+from har_train.watch import Watch
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -189,7 +190,7 @@ def test_rejoined_model_is_the_trained_one(tuned: FitResult, tmp_path: Path) -> 
 def test_tuning_that_makes_nothing_better_is_said(config: FitConfig, cache: Path) -> None:
     said: list[str] = []
     spoilt = config.with_(epochs=2, fine_tune_blocks=1, fine_tune_epochs=1, fine_tune_rate=100.0)
-    result = fit(spoilt, cache=cache, say=said.append)
+    result = fit(spoilt, cache=cache, watch=Watch(said.append))
     alone = fit(config.with_(epochs=2), cache=cache)
     assert len(result.history["val_loss"]) == 3
     assert result.best_epoch == alone.best_epoch <= 2
@@ -203,7 +204,7 @@ def test_too_many_blocks_are_refused_before_anything_is_trained(
 ) -> None:
     said: list[str] = []
     with pytest.raises(DataError, match="at most 16"):
-        fit(config.with_(fine_tune_blocks=99), cache=cache, say=said.append)
+        fit(config.with_(fine_tune_blocks=99), cache=cache, watch=Watch(said.append))
     assert not any("epoch" in line for line in said)
 
 

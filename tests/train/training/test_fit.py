@@ -20,6 +20,7 @@ from har_train.model.network import weights_digest
 from har_train.training.fit import fit
 from har_train.training.result import FitResult, tool_versions
 from har_train.training.windows import FeatureBank, Windows, build_windows, training_epoch
+from har_train.watch import Watch
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -112,7 +113,7 @@ def test_what_is_beside_the_labels_is_trained_on_and_not_judged(
         seen.extend(epoch[i][1].sum(axis=0) for i in range(len(epoch)))
         return epoch
 
-    monkeypatch.setattr("har_train.training.fit.training_epoch", recorded)
+    monkeypatch.setattr("har_train.training.head.training_epoch", recorded)
     found = fit(config, cache=cache)
     assert np.sum(seen, axis=0)[2:].tolist() == [4, 4]  # blue and red pictures, behind the answers
     assert found.spec.labels == ("left", "right")
@@ -190,7 +191,7 @@ def test_other_seed_other_weights_and_a_corrupt_file_is_named(
         return lambda done: None
 
     settings = config.with_(data=str(data), seed=4, epochs=1, name="other")
-    result = fit(settings, cache=cache, say=lines.append, progress=progress)  # type: ignore[arg-type]
+    result = fit(settings, cache=cache, watch=Watch(lines.append, progress))  # type: ignore[arg-type]
     assert counts == [(13, 2)]
     assert len(result.samples) == 12
     assert len([line for line in lines if "broken.mp4" in line]) == 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,10 @@ from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import load_frames, window_indices
 from har_train.model.keras_run import KerasRun
 from har_train.model.network import import_keras
+from har_train.model.types import Tensor
 
 BATCH = 32
+Score = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,9 @@ class Explainer:
         pooling = run.encoder.get_layer("features")
         # (N, H, W, 3) -> last maps (N, h, w, D) and their means, the features (N, D).
         self._maps = keras.Model(run.encoder.input, [pooling.input, pooling.output])
-        self._last = run.classifier.get_layer("probabilities")
-        self._body = keras.Model(run.classifier.input, self._last.input)
+        last = run.classifier.get_layer("probabilities")
+        self._kernel, self._bias = last.get_weights()
+        self._body = keras.Model(run.classifier.input, last.input)
 
     @property
     def name(self) -> str:
@@ -154,10 +157,11 @@ class Explainer:
         chosen = np.eye(len(self._run.spec.labels), dtype=np.float32)[classes]
 
         def gradient(part: slice) -> FloatArray:
-            def score(x: Any) -> Any:
-                logits = ops.matmul(self._body(x, training=False), self._last.kernel)
-                logits = ops.add(logits, self._last.bias)  # (M, C)
-                return ops.sum(ops.multiply(logits, chosen[part]))
+            def score(x: Tensor) -> Tensor:
+                logits = ops.matmul(self._body(x, training=False), self._kernel)
+                logits = ops.add(logits, self._bias)  # (M, C)
+                total: Tensor = ops.sum(ops.multiply(logits, chosen[part]))
+                return total
 
             return self._gradient(score, features[windows[part]])
 
@@ -165,7 +169,7 @@ class Explainer:
         return np.concatenate([gradient(slice(i, i + BATCH)) for i in starts])
 
 
-def _gradient_function(keras: Any) -> Callable[[Callable[[Any], Any], FloatArray], FloatArray]:
+def _gradient_function(keras: ModuleType) -> Callable[[Score, FloatArray], FloatArray]:
     """Find out how the active backend differentiates."""
     backend = keras.backend.backend()
     known = {"tensorflow": _gradient_by_tensorflow, "torch": _gradient_by_torch}
@@ -177,7 +181,7 @@ def _gradient_function(keras: Any) -> Callable[[Callable[[Any], Any], FloatArray
     return known[backend]
 
 
-def _gradient_by_tensorflow(score: Callable[[Any], Any], inputs: FloatArray) -> FloatArray:
+def _gradient_by_tensorflow(score: Score, inputs: FloatArray) -> FloatArray:
     import tensorflow as tf
 
     x = tf.constant(inputs)
@@ -187,7 +191,7 @@ def _gradient_by_tensorflow(score: Callable[[Any], Any], inputs: FloatArray) -> 
     return np.asarray(tape.gradient(value, x), dtype=np.float32)
 
 
-def _gradient_by_torch(score: Callable[[Any], Any], inputs: FloatArray) -> FloatArray:
+def _gradient_by_torch(score: Score, inputs: FloatArray) -> FloatArray:
     import torch
 
     x = import_keras().ops.convert_to_tensor(inputs).requires_grad_()

@@ -6,13 +6,17 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future
-from typing import Any
+from types import ModuleType
+from typing import TypeVar
 
 from har_edge.errors import BackendError, MissingExtraError
 from har_train.features.cache import (
     Fill,
 )
-from har_train.features.workers import Say, Workers
+from har_train.features.workers import Workers
+from har_train.watch import Say
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -59,16 +63,16 @@ def _check_reachable(address: str) -> None:
 class _RayExecutor:
     """Runs functions as Ray tasks, of one CPU each."""
 
-    def __init__(self, ray: Any) -> None:
+    def __init__(self, ray: ModuleType) -> None:
         self._ray = ray
 
-    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+    def submit(self, function: Callable[..., T], /, *arguments: object) -> Future[T]:
         errors = self._ray.exceptions
         # Spread: otherwise Ray fills one node before it asks the next.
         task = self._ray.remote(scheduling_strategy="SPREAD")(function)
-        settled: Future[Any] = Future()
+        settled: Future[T] = Future()
 
-        def settle(running: Future[Any]) -> None:
+        def settle(running: Future[T]) -> None:
             error = running.exception()
             if error is None:
                 settled.set_result(running.result())

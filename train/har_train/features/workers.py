@@ -23,8 +23,9 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_c
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
+from har_edge.arrays import FloatArray
 from har_edge.errors import DataError, OutputError
 from har_edge.paths import display_path
 from har_train.dataset.samples import Sample
@@ -37,8 +38,10 @@ from har_train.features.cache import (
     fill_folder,
 )
 from har_train.model.network import import_keras
+from har_train.model.types import KerasModel
+from har_train.watch import Say, Tick, uncounted
 
-Say = Callable[[str], object]
+T = TypeVar("T")
 # Clips handed out at once: few, so that progress is seen and the last worker ends soon.
 CLIPS_AT_ONCE = 4
 
@@ -46,7 +49,7 @@ CLIPS_AT_ONCE = 4
 class Executor(Protocol):
     """What runs functions elsewhere."""
 
-    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+    def submit(self, function: Callable[..., T], /, *arguments: object) -> Future[T]:
         """Run a function elsewhere; `BrokenExecutor` says that whatever ran it is gone."""
 
 
@@ -103,10 +106,10 @@ class Workers:
     def fill(
         self,
         samples: Sequence[Sample],
-        encoder: Any,
+        encoder: KerasModel | None,
         target: Target,
         *,
-        progress: Callable[[int], object],
+        progress: Tick,
         skipped: Say,
     ) -> list[CachedSample]:
         """Encode samples; this process does what is left over when workers were killed.
@@ -208,7 +211,7 @@ def _cut(samples: Sequence[Sample], workers: int) -> list[Sequence[Sample]]:
 
 
 @contextlib.contextmanager
-def _handed_over(encoder: Any, folder: Path) -> Iterator[Path]:
+def _handed_over(encoder: KerasModel | None, folder: Path) -> Iterator[Path]:
     """Save the encoder where workers see it: in the cache, for as long as the block lasts."""
     try:
         with tempfile.TemporaryDirectory(prefix="workers-", dir=folder) as handed:
@@ -234,7 +237,7 @@ def _work(job: _Job, samples: Sequence[Sample]) -> _Done:
             list(whole),
             _HandedEncoder(job.handed / "encoder.keras") if job.has_encoder else None,
             job.target,
-            progress=lambda done: None,
+            progress=uncounted,
             skipped=messages.append,
             threads=job.threads,
         )
@@ -257,10 +260,11 @@ class _HandedEncoder:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def predict_on_batch(self, frames: Any) -> Any:
-        return _load(self._path).predict_on_batch(frames)
+    def predict_on_batch(self, x: FloatArray) -> FloatArray:
+        return _load(self._path).predict_on_batch(x)
 
 
 @functools.lru_cache(maxsize=1)
-def _load(path: Path) -> Any:
-    return import_keras().models.load_model(path, compile=False)
+def _load(path: Path) -> KerasModel:
+    model: KerasModel = import_keras().models.load_model(path, compile=False)
+    return model

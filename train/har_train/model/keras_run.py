@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from har_edge.errors import DataError
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
 from har_train.config import FitConfig, load_config
 from har_train.model.network import import_keras
+from har_train.model.types import KerasModel
 
 MODEL_NAME = "model.keras"
 
@@ -31,8 +31,8 @@ class KerasRun:
     path: Path
     spec: ModelSpec
     config: FitConfig
-    encoder: Any
-    classifier: Any
+    encoder: KerasModel
+    classifier: KerasModel
 
 
 def load_run(path: str | os.PathLike[str]) -> KerasRun:
@@ -81,7 +81,7 @@ def load_settings(folder: Path) -> FitConfig:
     return FitConfig.of(**settings)
 
 
-def _load_parts(file: Path) -> tuple[Any, Any]:
+def _load_parts(file: Path) -> tuple[KerasModel, KerasModel]:
     """Load a model that `model.join_model` joined."""
     keras = import_keras()
     try:

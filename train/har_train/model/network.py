@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from har_edge.errors import DataError, MissingExtraError
 from har_edge.model.native_log import native_log_muted
 from har_edge.model.spec import ClipSpec
 from har_train.config import BackboneName, FitConfig
+from har_train.model.types import KerasModel, Tensor
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Backbone:
     function: str
     rescale: bool = False
     alphas: tuple[float, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
     block: str = r"block_?\d+[a-z]?_"
 
 
@@ -51,7 +52,7 @@ BACKBONES: Mapping[BackboneName, Backbone] = {
 }
 
 
-def import_keras() -> Any:
+def import_keras() -> ModuleType:
     """Import Keras.
 
     Raises:
@@ -62,7 +63,8 @@ def import_keras() -> Any:
             import keras
     except ImportError as error:
         raise MissingExtraError("train", "tensorflow") from error
-    return keras
+    module: ModuleType = keras
+    return module
 
 
 def backbone_name(config: FitConfig) -> str:
@@ -81,7 +83,7 @@ def _backbone(config: FitConfig) -> Backbone:
     return known
 
 
-def build_encoder(clip: ClipSpec, config: FitConfig) -> Any:
+def build_encoder(clip: ClipSpec, config: FitConfig) -> KerasModel:
     """Build the frame encoder.
 
     Args:
@@ -103,14 +105,17 @@ def build_encoder(clip: ClipSpec, config: FitConfig) -> Any:
     # Batch norm in inference mode: the moving statistics belong to the weights.
     x = backbone(scaled, training=False)  # (N, H/32, W/32, D)
     features = keras.layers.GlobalAveragePooling2D(name="features")(x)  # (N, D)
-    return keras.Model(frame, features, name="encode")
+    encoder: KerasModel = keras.Model(frame, features, name="encode")
+    return encoder
 
 
-def _load_backbone(keras: Any, known: Backbone, clip: ClipSpec, config: FitConfig) -> Any:
+def _load_backbone(
+    keras: ModuleType, known: Backbone, clip: ClipSpec, config: FitConfig
+) -> KerasModel:
     downloaded = config.backbone.weights == "imagenet"
     options = {**known.options, **({"alpha": config.backbone.alpha} if known.alphas else {})}
     try:
-        backbone = getattr(keras.applications, known.function)(
+        backbone: KerasModel = getattr(keras.applications, known.function)(
             input_shape=clip.frame_shape,
             include_top=False,
             weights="imagenet" if downloaded else None,
@@ -131,7 +136,7 @@ def _load_backbone(keras: Any, known: Backbone, clip: ClipSpec, config: FitConfi
     return backbone
 
 
-def _load_weights(backbone: Any, path: Path) -> None:
+def _load_weights(backbone: KerasModel, path: Path) -> None:
     """Load a weights file, or take over the backbone of a trained model."""
     if not path.is_file():
         raise DataError(
@@ -145,13 +150,14 @@ def _load_weights(backbone: Any, path: Path) -> None:
         backbone.load_weights(path)
 
 
-def backbone_of(encoder: Any) -> Any:
+def backbone_of(encoder: KerasModel) -> KerasModel:
     """Give the image network inside a frame encoder."""
     keras = import_keras()
-    return next(layer for layer in encoder.layers if isinstance(layer, keras.Model))
+    found: KerasModel = next(one for one in encoder.layers if isinstance(one, keras.Model))
+    return found
 
 
-def build_classifier(num_classes: int, feature_size: int, config: FitConfig) -> Any:
+def build_classifier(num_classes: int, feature_size: int, config: FitConfig) -> KerasModel:
     """Build the temporal head: see `HEADS`, then dense layers and softmax.
 
     Returns:
@@ -172,10 +178,11 @@ def build_classifier(num_classes: int, feature_size: int, config: FitConfig) -> 
         x = layers.ReLU(name=f"dense_{i}_relu")(x)
         x = layers.Dropout(config.head.dropout, name=f"dense_{i}_dropout")(x)
     probabilities = layers.Dense(num_classes, activation="softmax", name="probabilities")(x)
-    return keras.Model(features, probabilities, name="classify")
+    classifier: KerasModel = keras.Model(features, probabilities, name="classify")
+    return classifier
 
 
-def narrow_classifier(classifier: Any, num_classes: int, config: FitConfig) -> Any:
+def narrow_classifier(classifier: KerasModel, num_classes: int, config: FitConfig) -> KerasModel:
     """Copy a head with its first classes alone, which may be all.
 
     Its probabilities are those of the whole head, given that one of these classes is right.
@@ -189,7 +196,7 @@ def narrow_classifier(classifier: Any, num_classes: int, config: FitConfig) -> A
     return narrow
 
 
-def _frame_differences(keras: Any, x: Any) -> Any:
+def _frame_differences(keras: ModuleType, x: Tensor) -> Tensor:
     """How much each feature changes from frame to frame: |x_t - x_(t-1)|, (N, T-1, D).
 
     A camera that stands still leaves nothing of the scene in it. Source: the RGB differences of
@@ -198,27 +205,32 @@ def _frame_differences(keras: Any, x: Any) -> Any:
     layers = keras.layers
     later = layers.Cropping1D((1, 0), name="later_frames")(x)
     earlier = layers.Cropping1D((0, 1), name="earlier_frames")(x)
-    return keras.ops.absolute(layers.Subtract(name="frame_differences")([later, earlier]))
+    change: Tensor = keras.ops.absolute(layers.Subtract(name="frame_differences")([later, earlier]))
+    return change
 
 
 # The temporal heads, (N, T, D) -> (N, U). All recurrent layers are unrolled, so that the converted
 # graph holds builtin ops alone and no loop.
 
 
-def _lstm(keras: Any, x: Any, units: int) -> Any:
-    return keras.layers.LSTM(units, unroll=True, name="lstm")(x)
+def _lstm(keras: ModuleType, x: Tensor, units: int) -> Tensor:
+    last: Tensor = keras.layers.LSTM(units, unroll=True, name="lstm")(x)
+    return last
 
 
-def _gru(keras: Any, x: Any, units: int) -> Any:
-    return keras.layers.GRU(units, unroll=True, name="gru")(x)
+def _gru(keras: ModuleType, x: Tensor, units: int) -> Tensor:
+    last: Tensor = keras.layers.GRU(units, unroll=True, name="gru")(x)
+    return last
 
 
-def _bilstm(keras: Any, x: Any, units: int) -> Any:
+def _bilstm(keras: ModuleType, x: Tensor, units: int) -> Tensor:
     layers = keras.layers
-    return layers.Bidirectional(layers.LSTM(units, unroll=True), name="bilstm")(x)  # (N, 2 U)
+    lstm = layers.LSTM(units, unroll=True)
+    ends: Tensor = layers.Bidirectional(lstm, name="bilstm")(x)  # (N, 2 U)
+    return ends
 
 
-def _attention(keras: Any, x: Any, units: int) -> Any:
+def _attention(keras: ModuleType, x: Tensor, units: int) -> Tensor:
     """Attention pooling: a weight for each instant, learned from the LSTM's output at it.
 
     Source: Raffel and Ellis, Feed-Forward Networks with Attention (2015), equations 1 and 2.
@@ -228,16 +240,18 @@ def _attention(keras: Any, x: Any, units: int) -> Any:
     scores = layers.Dense(1, activation="tanh", name="attention_scores")(steps)  # (N, T, 1)
     weights = layers.Softmax(axis=1, name="attention")(scores)
     pooled = layers.Dot(axes=1, name="attention_pool")([weights, steps])  # (N, 1, U)
-    return layers.Flatten(name="attention_flat")(pooled)
+    flat: Tensor = layers.Flatten(name="attention_flat")(pooled)
+    return flat
 
 
-def _mean(keras: Any, x: Any, units: int) -> Any:
+def _mean(keras: ModuleType, x: Tensor, units: int) -> Tensor:
     """Average over time: the baseline that any temporal head has to beat."""
     del units
-    return keras.layers.GlobalAveragePooling1D(name="mean")(x)  # (N, D)
+    mean: Tensor = keras.layers.GlobalAveragePooling1D(name="mean")(x)  # (N, D)
+    return mean
 
 
-HEADS: Mapping[str, Callable[[Any, Any, int], Any]] = {
+HEADS: Mapping[str, Callable[[ModuleType, Tensor, int], Tensor]] = {
     "lstm": _lstm,
     "gru": _gru,
     "bilstm": _bilstm,
@@ -246,15 +260,16 @@ HEADS: Mapping[str, Callable[[Any, Any, int], Any]] = {
 }
 
 
-def join_model(encoder: Any, classifier: Any, clip: ClipSpec) -> Any:
+def join_model(encoder: KerasModel, classifier: KerasModel, clip: ClipSpec) -> KerasModel:
     """Join both parts: (N, T, H, W, 3) pixels in 0..255 -> (N, C) probabilities."""
     keras = import_keras()
     frames = keras.Input((clip.num_frames, *clip.frame_shape), name="clip")
     features = keras.layers.TimeDistributed(encoder, name="frames")(frames)  # (N, T, D)
-    return keras.Model(frames, classifier(features), name="har")
+    model: KerasModel = keras.Model(frames, classifier(features), name="har")
+    return model
 
 
-def weights_digest(model: Any) -> str:
+def weights_digest(model: KerasModel) -> str:
     """SHA-256 over a model's weights in order."""
     digest = hashlib.sha256()
     for array in model.get_weights():

@@ -5,34 +5,31 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from har_edge.errors import DataError
 from har_train.config import FitConfig
-from har_train.dataset.samples import (
-    SPLITS,
-    Sample,
-)
-from har_train.features.augment import Augmentation
-from har_train.features.cache import EncodedSample, View, encode_dataset
+from har_train.dataset.samples import SPLITS, Sample
+from har_train.features.cache import EncodedSample, Rendering, View, encode_dataset
+from har_train.model.types import KerasModel, Predicts
 from har_train.reports.predictions import SplitPredictions
-from har_train.training.stage import _Stage
-from har_train.training.windows import (
-    Windows,
-    build_windows,
-)
+from har_train.training.stage import Learnt, Stage, training_views
+from har_train.training.windows import Windows, build_windows
 
 
 @dataclass(frozen=True)
-class _Encoded:
+class Encoded:
     """All readable samples with their features, by split and view.
 
     Attributes:
         answers: Labels that the model answers with, in order.
         labels: These, then those learnt beside them.
+        samples: The samples.
+        left_out: The files that could not be decoded.
+        parts: By split the samples in each view, the original first.
     """
 
     answers: tuple[str, ...]
@@ -41,11 +38,8 @@ class _Encoded:
     left_out: Sequence[Path]
     parts: Mapping[str, Sequence[Sequence[EncodedSample]]]
 
-    def views(self, split: str) -> Sequence[Sequence[EncodedSample]]:
-        return self.parts[split]
-
     @property
-    def answered(self) -> _Encoded:
+    def answered(self) -> Encoded:
         """What the model can answer right, which is what it is judged on."""
         if self.answers == self.labels:
             return self
@@ -63,49 +57,55 @@ class _Encoded:
     @property
     def fingerprint(self) -> str:
         """Of the content and labels of everything that training sees."""
-        return _fingerprint([e for split in ("train", "val") for e in self.parts[split][0]])
+        return fingerprint([e for split in ("train", "val") for e in self.parts[split][0]])
+
+    @property
+    def learnt(self) -> Learnt:
+        """What is learnt from, without the features."""
+        train, val = ([item.sample for item in self.parts[s][0]] for s in ("train", "val"))
+        return Learnt(train, val, self.labels, self.fingerprint)
+
+    def windows(self, config: FitConfig) -> dict[str, Windows]:
+        """Cut all clips into windows, by split."""
+        return {s: build_windows(self.parts[s], self.labels, config) for s in SPLITS}
 
 
-def training_views(config: FitConfig, views: int) -> list[View]:
-    """List the views of training samples: the original, then the augmented ones.
+def encode_samples(
+    samples: Sequence[Sample], encoder: KerasModel, stage: Stage, views: int | None = None
+) -> Encoded:
+    """Encode all samples, training samples in all views; name the unreadable ones.
 
-    A still among clips is a crop path in training. Held out it is one frame that the window
-    repeats, for so the runner sees it.
+    Args:
+        samples: With splits.
+        encoder: (N, H, W, 3) pixels -> (N, D) features.
+        stage: Settings, cache, and who is told.
+        views: Augmented views of training samples; None for as many as the settings say.
+
+    Raises:
+        DataError: if a class has no readable sample on one of the sides.
+        OutputError: if the cache cannot be written.
     """
-    augmentation = Augmentation(
-        strength=config.augment.strength,
-        flip=config.augment.flip,
-        erase=config.augment.erase,
-        seed=config.training.seed,
-    )
-    path_frames = config.window.num_frames if config.window.num_frames > 1 else 0
-    return [View(number, augmentation, path_frames) for number in range(views + 1)]
-
-
-def _encode(
-    samples: Sequence[Sample], encoder: Any, stage: _Stage, views: int | None = None
-) -> _Encoded:
-    """Encode all samples, training samples in all views; name the unreadable ones."""
     config = stage.config
     labels = sorted({s.label for s in samples})
-    answers = tuple(
-        label for label in labels if not config.data.labels or label in config.data.labels
-    )
+    asked = config.data.labels or labels
+    answers = tuple(label for label in labels if label in asked)
     beside = tuple(label for label in labels if label not in answers)
     renderings = training_views(config, config.augment.views if views is None else views)
     by_split = {split: [s for s in samples if s.split == split] for split in SPLITS}
     total = len(samples) + len(by_split["train"]) * (len(renderings) - 1)
-    tick = stage.ticker(total, len(labels))
+    encode = partial(
+        encode_dataset,
+        cache=stage.cache,
+        progress=stage.watch.samples(total, len(labels)),
+        skipped=stage.watch.say,
+        fill=stage.fill,
+    )
     parts: dict[str, list[list[EncodedSample]]] = {}
     for split in SPLITS:
         parts[split] = []
         for view in renderings if split == "train" else [View()]:
             members = [e.sample for e in parts[split][0]] if view.number else by_split[split]
-            found = encode_dataset(
-                members, encoder, stage.clip, cache=stage.cache, view=view, progress=tick,
-                skipped=stage.say, fill=stage.fill,
-            )  # fmt: skip
-            parts[split].append(found)
+            parts[split].append(encode(members, encoder, Rendering(stage.clip, view)))
         missing = sorted(set(answers) - {item.sample.label for item in parts[split][0]})
         if missing:
             raise DataError(
@@ -114,21 +114,13 @@ def _encode(
             )
     readable = {item.sample for part in parts.values() for item in part[0]}
     left_out = sorted({s.path for s in samples if s not in readable})
-    return _Encoded(
+    return Encoded(
         answers, answers + beside, [s for s in samples if s in readable], left_out, parts
     )
 
 
-def _silent(line: str) -> None:
-    """Say nothing: the unreadable files were named before."""
-
-
-def _windows(encoded: _Encoded, config: FitConfig) -> dict[str, Windows]:
-    return {s: build_windows(encoded.views(s), encoded.labels, config) for s in SPLITS}
-
-
 def predict_windows(
-    classifier: Any, windows: Windows, part: Sequence[EncodedSample]
+    classifier: Predicts, windows: Windows, part: Sequence[EncodedSample]
 ) -> SplitPredictions:
     """Classify windows with a Keras head.
 
@@ -152,6 +144,7 @@ def predict_windows(
     )
 
 
-def _fingerprint(part: Sequence[EncodedSample]) -> str:
+def fingerprint(part: Sequence[EncodedSample]) -> str:
+    """Hash the content and labels of samples, in whatever order."""
     lines = sorted(f"{item.sha256} {item.sample.label}" for item in part)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

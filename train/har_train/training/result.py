@@ -6,10 +6,9 @@ import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from har_edge import __version__
-from har_edge.model.spec import ClipSpec, ModelSpec
+from har_edge.model.spec import ModelSpec
 from har_train.config import FitConfig
 from har_train.dataset.samples import (
     SPLITS,
@@ -19,11 +18,13 @@ from har_train.model.network import (
     backbone_name,
     join_model,
 )
+from har_train.model.types import KerasModel
 from har_train.reports.calibration import choose_reject_threshold, fit_temperature
 from har_train.reports.metrics import measure_tempered
 from har_train.reports.predictions import SplitPredictions, tempered
-from har_train.training.encoded import _Encoded, _fingerprint
+from har_train.training.encoded import Encoded, fingerprint
 from har_train.training.loop import Outcome, join_outcomes
+from har_train.training.stage import Network, Stage
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class FitResult:
 
     config: FitConfig
     spec: ModelSpec
-    model: Any
+    model: KerasModel
     history: Mapping[str, Sequence[float]]
     best_epoch: int
     samples: Sequence[Sample]
@@ -55,16 +56,23 @@ class FitResult:
     metrics: Mapping[str, Mapping[str, float]]
 
 
-def _result(
-    config: FitConfig,
-    clip: ClipSpec,
-    encoder: Any,
-    head: Any,
-    encoded: _Encoded,
-    stages: Sequence[Outcome],
+def describe(
+    network: Network,
+    encoded: Encoded,
+    stage: Stage,
+    outcomes: Sequence[Outcome],
     raw: Mapping[str, SplitPredictions],
 ) -> FitResult:
-    """Calibrate and measure the model, describe it and join its parts."""
+    """Calibrate and measure the model, describe it and join its parts.
+
+    Args:
+        network: The trained parts; the head has the model's labels alone.
+        encoded: All samples.
+        stage: Settings and preprocessing.
+        outcomes: Of the trainings, in order.
+        raw: What the network says, by split, untempered.
+    """
+    config = stage.config
     judged = encoded.answered
     temperature = fit_temperature(raw["val"])
     threshold = choose_reject_threshold(tempered(raw["val"], temperature))
@@ -75,12 +83,12 @@ def _result(
     spec = ModelSpec(
         name=config.data.name,
         labels=judged.labels,
-        clip=clip,
-        feature_size=int(encoder.output_shape[-1]),
+        clip=stage.clip,
+        feature_size=int(network.encoder.output_shape[-1]),
         backbone=backbone_name(config),
         temperature=temperature,
         reject_threshold=threshold,
-        data_fingerprint=_fingerprint(encoded.parts["train"][0]),
+        data_fingerprint=fingerprint(encoded.parts["train"][0]),
         metrics={f"test_{k}": v for k, v in metrics["test"].items()},
         tool_versions={
             **tool_versions("keras", "tensorflow", "numpy"),
@@ -89,9 +97,9 @@ def _result(
         description=config.data.about.get("description", ""),
         license=config.data.about.get("license", ""),
     )
-    model = join_model(encoder, head, clip)
+    model = join_model(network.encoder, network.classifier, stage.clip)
     beside = [s for s in encoded.samples if s.label not in judged.labels]
-    history, best_epoch = join_outcomes(stages)
+    history, best_epoch = join_outcomes(outcomes)
     return FitResult(
         config, spec, model, history, best_epoch, judged.samples, beside, encoded.left_out,
         predictions, metrics,

@@ -8,16 +8,16 @@ consistent (CVPR 2022).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from har_edge.arrays import FloatArray
 from har_edge.errors import DataError
 from har_edge.paths import display_path
 from har_train.config import FitConfig
 from har_train.model.keras_run import KerasRun, load_run
-from har_train.training.finetune import join_encoder, resized_encoder, shortened_classifier
-from har_train.training.windows import Floats, Teacher
+from har_train.training.parts import join_encoder, resized_encoder, shortened_classifier
+from har_train.training.windows import Teacher
 
 
 def load_teacher(config: FitConfig, labels: Sequence[str]) -> Teacher | None:
@@ -38,13 +38,13 @@ def load_teacher(config: FitConfig, labels: Sequence[str]) -> Teacher | None:
         return None
     run = load_run(config.fine_tune.teacher)
     _check_fits(run, config, labels)
-    network: Any = join_encoder(
+    network = join_encoder(
         resized_encoder(run.encoder, config.drawn_size),
         shortened_classifier(run.classifier, config.drawn_frames),
         config.drawn_frames,
     )
 
-    def answer(inputs: Floats) -> Floats:
+    def answer(inputs: FloatArray) -> FloatArray:
         return np.asarray(network.predict_on_batch(inputs), dtype=np.float32)
 
     return answer

@@ -1,8 +1,4 @@
-"""Which parts of a picture or clip speak for an action: Grad-CAM.
-
-Source: Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
-Localization (ICCV 2017), section 3, equations 1 and 2.
-"""
+"""Explanations of files, one by one, written as they are found."""
 
 from __future__ import annotations
 
