@@ -12,9 +12,11 @@ from har_train.config.setting import Range, check_settings, setting, settings_of
 
 @dataclass(frozen=True)
 class Oven:
-    heat: float = setting(180.0, metavar="C", help="Degrees.", range=Range(above=0, most=300))
+    heat: float = setting(180.0, metavar="C", help="Degrees.", allowed=Range(above=0, most=300))
     fan: bool = setting(False, option="--fan/--no-fan", help="Whether air moves.", shown="still")
-    minutes: int = setting(0, key="oven_minutes", help="How long.", range=Range(least=1), shown="")
+    minutes: int = setting(
+        0, key="oven_minutes", help="How long.", allowed=Range(least=1), shown=""
+    )
     racks: tuple[int, ...] = setting((1,))
 
     def __post_init__(self) -> None:

@@ -47,11 +47,11 @@ def _type(
     setting: Setting,
 ) -> click.Choice[str] | click.types.IntParamType | click.types.FloatParamType | None:
     """What the command line takes: a choice, a number in its range, or any text."""
-    if setting.facts.choices:
-        return click.Choice(setting.facts.choices)
+    bounds, whole = setting.facts.allowed, isinstance(setting.default, int)
+    if isinstance(bounds, tuple):
+        return click.Choice(bounds)
     if setting.is_list or isinstance(setting.default, (bool, str)):
         return None
-    bounds, whole = setting.facts.range, isinstance(setting.default, int)
     if bounds is None:
         return click.INT if whole else click.FLOAT
     least = bounds.least if bounds.above is None else bounds.above

@@ -63,8 +63,8 @@ class DataConfig(Group):
         "what is no sign of an answer, and left out of the finished model.",
         shown="all labels",
     )
-    val_fraction: float = setting(0.15, range=HELD_OUT)
-    test_fraction: float = setting(0.15, range=HELD_OUT)
+    val_fraction: float = setting(0.15, allowed=HELD_OUT)
+    test_fraction: float = setting(0.15, allowed=HELD_OUT)
     about: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -88,18 +88,18 @@ class WindowConfig(Group):
     num_frames: int = setting(
         0,
         metavar="T",
-        range=FROM_1,
+        allowed=FROM_1,
         help="Frames in a window.",
         shown="1 for stills, 16 for clips",
     )
     frame_rate_hz: float = setting(
-        8.0, option="--frame-rate", metavar="HZ", range=POSITIVE, help="Frames sampled a second."
+        8.0, option="--frame-rate", metavar="HZ", allowed=POSITIVE, help="Frames sampled a second."
     )
-    size: int = setting(224, metavar="PX", range=PIXELS, help="Height and width of a frame.")
+    size: int = setting(224, metavar="PX", allowed=PIXELS, help="Height and width of a frame.")
     resize: Resize = setting(
-        "stretch", choices=get_args(Resize), help="How a frame is brought to size."
+        "stretch", allowed=get_args(Resize), help="How a frame is brought to size."
     )
-    window_stride: int = setting(0, range=NOT_NEGATIVE)
+    window_stride: int = setting(0, allowed=NOT_NEGATIVE)
 
     @property
     def stride(self) -> int:
@@ -119,7 +119,7 @@ class BackboneConfig(Group):
     """
 
     name: BackboneName = setting(
-        "mobilenet_v2", key="backbone", choices=get_args(BackboneName), help="Image network."
+        "mobilenet_v2", key="backbone", allowed=get_args(BackboneName), help="Image network."
     )
     alpha: float = setting(
         1.0,
@@ -152,23 +152,23 @@ class HeadConfig(Group):
     kind: Head = setting(
         "lstm",
         key="head",
-        choices=get_args(Head),
+        allowed=get_args(Head),
         help="Temporal head; mean ignores the order of frames.",
     )
     input: HeadInput = setting(
         "features",
         key="head_input",
-        choices=get_args(HeadInput),
+        allowed=get_args(HeadInput),
         help="What the head sees: the frames' features, or how much they change from frame to "
         "frame, which leaves out the scene.",
     )
     lstm_units: int = setting(128)
     dense_units: tuple[int, ...] = setting((256, 128))
     feature_dropout: float = setting(
-        0.5, metavar="P", range=DROPPED, help="Dropout before the LSTM."
+        0.5, metavar="P", allowed=DROPPED, help="Dropout before the LSTM."
     )
     dropout: float = setting(
-        0.3, metavar="P", range=DROPPED, help="Dropout after each dense layer."
+        0.3, metavar="P", allowed=DROPPED, help="Dropout after each dense layer."
     )
 
 
@@ -192,26 +192,28 @@ class TrainingConfig(Group):
             TensorFlow adds in any order, nearly twice as fast.
     """
 
-    epochs: int = setting(60, metavar="N", range=FROM_1, help="Most epochs.")
+    epochs: int = setting(60, metavar="N", allowed=FROM_1, help="Most epochs.")
     patience: int = setting(
-        8, metavar="N", range=FROM_1, help="Epochs without progress before stopping."
+        8, metavar="N", allowed=FROM_1, help="Epochs without progress before stopping."
     )
     keep: Keep = setting(
         "best",
-        choices=get_args(Keep),
+        allowed=get_args(Keep),
         help="Epoch whose weights stay: the best of the validation part, or the last, with a rate "
         "that falls to 0; for validation parts of some dozen clips.",
     )
-    batch_size: int = setting(32, metavar="N", range=Range(least=2), help="Windows in a step.")
-    learning_rate: float = setting(5e-4, metavar="R", range=POSITIVE, help="AdamW's learning rate.")
+    batch_size: int = setting(32, metavar="N", allowed=Range(least=2), help="Windows in a step.")
+    learning_rate: float = setting(
+        5e-4, metavar="R", allowed=POSITIVE, help="AdamW's learning rate."
+    )
     weight_decay: float = setting(
-        0.01, metavar="R", range=NOT_NEGATIVE, help="AdamW's weight decay."
+        0.01, metavar="R", allowed=NOT_NEGATIVE, help="AdamW's weight decay."
     )
     label_smoothing: float = setting(
-        0.0, metavar="E", range=BELOW_1, help="Share of a target spread over all classes."
+        0.0, metavar="E", allowed=BELOW_1, help="Share of a target spread over all classes."
     )
     balance: Balance = setting(
-        "none", choices=get_args(Balance), help="What evens out rare classes."
+        "none", allowed=get_args(Balance), help="What evens out rare classes."
     )
     seed: int = setting(0, metavar="N", help="Of all random choices.")
     deterministic: bool = setting(
@@ -239,13 +241,13 @@ class AugmentConfig(Group):
     """
 
     views: int = setting(
-        0, metavar="K", range=NOT_NEGATIVE, help="Augmented views of each training sample."
+        0, metavar="K", allowed=NOT_NEGATIVE, help="Augmented views of each training sample."
     )
     strength: float = setting(
         1.0,
         key="augment_strength",
         metavar="S",
-        range=NOT_NEGATIVE,
+        allowed=NOT_NEGATIVE,
         help="Factor on the views' shift, zoom and colour.",
     )
     flip: bool = setting(
@@ -259,20 +261,20 @@ class AugmentConfig(Group):
         0.0,
         key="augment_erase",
         metavar="P",
-        range=BELOW_1,
+        allowed=BELOW_1,
         help="Share of views with a grey patch.",
     )
     mixup: float = setting(
-        0.0, metavar="A", range=NOT_NEGATIVE, help="Mix windows by Beta(A, A); 0 for off."
+        0.0, metavar="A", allowed=NOT_NEGATIVE, help="Mix windows by Beta(A, A); 0 for off."
     )
     cutmix: float = setting(
         0.0,
         metavar="A",
-        range=NOT_NEGATIVE,
+        allowed=NOT_NEGATIVE,
         help="Paste boxes of other windows, of area Beta(A, A); needs --fresh-views; 0 for off.",
     )
     mix_share: float = setting(
-        1.0, metavar="P", range=SHARE, help="Share of batches that these two mix."
+        1.0, metavar="P", allowed=SHARE, help="Share of batches that these two mix."
     )
 
 
@@ -301,14 +303,14 @@ class FineTuneConfig(Group):
         0,
         key="fine_tune_blocks",
         metavar="N",
-        range=NOT_NEGATIVE,
+        allowed=NOT_NEGATIVE,
         help="Top blocks of the backbone to train after the head.",
     )
     epochs: int = setting(
-        10, key="fine_tune_epochs", metavar="N", range=FROM_1, help="Most epochs of that."
+        10, key="fine_tune_epochs", metavar="N", allowed=FROM_1, help="Most epochs of that."
     )
     rate: float = setting(
-        1e-4, key="fine_tune_rate", metavar="R", range=POSITIVE, help="Its highest learning rate."
+        1e-4, key="fine_tune_rate", metavar="R", allowed=POSITIVE, help="Its highest learning rate."
     )
     fresh_views: bool = setting(
         False,
@@ -320,7 +322,7 @@ class FineTuneConfig(Group):
         0,
         key="fine_tune_size",
         metavar="PX",
-        range=PIXELS,
+        allowed=PIXELS,
         help="Size of frames that it learns from; needs --fresh-views.",
         shown="--size",
     )
@@ -328,7 +330,7 @@ class FineTuneConfig(Group):
         0,
         key="fine_tune_frames",
         metavar="N",
-        range=FROM_1,
+        allowed=FROM_1,
         help="Frames of a window that it learns from; needs --fresh-views.",
         shown="--num-frames",
     )
@@ -339,7 +341,9 @@ class FineTuneConfig(Group):
         "--fresh-views.",
         shown="",
     )
-    teacher_share: float = setting(0.7, metavar="P", range=SHARE, help="Share of them in a target.")
+    teacher_share: float = setting(
+        0.7, metavar="P", allowed=SHARE, help="Share of them in a target."
+    )
     mixed_precision: bool = setting(
         False,
         option="--mixed-precision/--full-precision",
@@ -349,6 +353,6 @@ class FineTuneConfig(Group):
     ema: float = setting(
         0.0,
         metavar="M",
-        range=BELOW_1,
+        allowed=BELOW_1,
         help="Momentum of the average of weights kept while fine-tuning, such as 0.99; 0 for off.",
     )

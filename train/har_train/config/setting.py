@@ -7,7 +7,6 @@ says of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, field, fields
 from typing import TypeVar, cast
 
@@ -69,8 +68,7 @@ class Facts:
     help: str = ""
     shown: str | None = None
     metavar: str | None = None
-    range: Range | None = None
-    choices: tuple[str, ...] = ()
+    allowed: Range | tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -133,8 +131,8 @@ class Setting:
                 f"{self.key} should be spelled in UTF-8. Received '{display_path(value)}'. "
                 "Rename it."
             )
-        allowed = self.facts.choices or self.facts.range
-        if allowed and value != self.default and value not in allowed:
+        allowed = self.facts.allowed
+        if allowed is not None and value != self.default and value not in allowed:
             words = allowed if isinstance(allowed, Range) else f"one of {', '.join(allowed)}"
             raise DataError(f"{self.key} should be {words}. Received {value!r}.")
 
@@ -147,8 +145,7 @@ def setting(
     shown: str | None = None,
     option: str = "",
     metavar: str | None = None,
-    range: Range | None = None,
-    choices: Iterable[str] = (),
+    allowed: Range | tuple[str, ...] | None = None,
 ) -> T:
     """Declare a setting, as a field of a group.
 
@@ -159,17 +156,16 @@ def setting(
         shown: What the help gives as its default, where that is not the value; "" for nothing.
         option: The option, where it is not spelled like the key; a flag names both of its sides.
         metavar: What stands for its value in the help.
-        range: Numbers allowed.
-        choices: Texts allowed.
+        allowed: Numbers allowed, or texts.
 
     Example:
         >>> @dataclass(frozen=True)
         ... class Oven:
-        ...     heat: int = setting(180, help="Degrees.", range=Range(least=0))
+        ...     heat: int = setting(180, help="Degrees.", allowed=Range(least=0))
         >>> Oven().heat, settings_of(Oven)[0].option, settings_of(Oven)[0].help
         (180, '--heat', 'Degrees. [default: 180]')
     """
-    facts = Facts(key, option, help, shown, metavar, range, tuple(choices))
+    facts = Facts(key, option, help, shown, metavar, allowed)
     return field(default=default, metadata={"facts": facts})
 
 
