@@ -29,7 +29,7 @@ from har_edge.commands.harness import note, run_command
 from har_edge.errors import DataError
 from har_edge.machine.facts import machine_facts
 from har_edge.model.file import read_model_file
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.runtimes import import_runtime
 from har_edge.model.xnnpack import int8_delegates
 from har_edge.sources.clips import load_frames, window_indices
@@ -69,7 +69,7 @@ def run(file: str, manifest: Path, data: Path, out: Path, backend: str, every: i
     note(f"{about['runtime']}: {len(features)} frames and {len(probabilities)} windows to {out}")
 
 
-def _answers(model: Model, path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _answers(model: LoadedModel, path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Features of all frames, (F, D), and probabilities of all windows, (M, C)."""
     size = model.spec.clip.num_frames
     features = np.stack([model.encode(frame) for frame in load_frames(path, model.spec.clip)])

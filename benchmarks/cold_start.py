@@ -36,7 +36,7 @@ START = "start the interpreter"
 STEPS = (
     ("import har_edge.commands.main, click", "import har_edge.commands.main"),
     ("import numpy", "import numpy"),
-    ("import our modules", "import har_edge.commands.run"),
+    ("import our modules", "import har_edge.run.build"),
     (
         "read and check the model file",
         "from har_edge.model.file import read_model_file, resolve_model\n"
@@ -63,7 +63,9 @@ STEPS = (
     ("import PIL", "import PIL.Image, PIL.ImageOps"),
     (
         "decode the picture",
-        "from har_edge.frames.preprocess import import_cv2, load_image, resize_frame\n"
+        "from har_edge.frames.decode import load_image\n"
+        "from har_edge.frames.opencv import import_cv2\n"
+        "from har_edge.frames.preprocess import resize_frame\n"
         "pixels = load_image(sys.argv[2])",
     ),
     ("import cv2", "import_cv2()"),

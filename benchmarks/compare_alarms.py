@@ -31,7 +31,7 @@ from har_benchmarks.results.compare import compare
 from har_benchmarks.results.results import build_report, to_json
 from har_edge.commands.harness import note, run_command
 from har_edge.machine.facts import machine_facts
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.runtimes import Array
 
 CALIBRATION_CALLS = 20
@@ -41,7 +41,7 @@ THRESHOLD = 0.05
 class SlowBackend:
     """A backend whose `encode` sleeps for a share of its own time."""
 
-    def __init__(self, model: Model, share: float) -> None:
+    def __init__(self, model: LoadedModel, share: float) -> None:
         import numpy as np
 
         self._inner = model.backend
@@ -84,7 +84,7 @@ def cli() -> None:
 def slow_worker(share: float) -> None:
     """Be the harness's worker, with a backend that is slower by SHARE."""
 
-    def load(path: str, **options: Any) -> Model:
+    def load(path: str, **options: Any) -> LoadedModel:
         model = load_model(path, **options)
         model.backend = SlowBackend(model, share)
         return model

@@ -34,17 +34,18 @@ import har_edge
 from har_benchmarks.results.results import file_facts, to_json
 from har_edge.arrays import Pixels
 from har_edge.commands.harness import note, run_command
+from har_edge.config import SinkConfig
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.preprocess import resize_frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.machine.facts import machine_facts
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ClipSpec
 from har_edge.recognition.ahead import resize_ahead
 from har_edge.recognition.decide import Decider
 from har_edge.run.lanes import SourceOpener
 from har_edge.run.runner import Run
-from har_edge.sinks.fan_out import OutletOptions, open_outlets
+from har_edge.sinks.fan_out import RunFacts, open_outlets
 from har_edge.sinks.stream import open_output
 from har_edge.sources.files import VideoSource
 
@@ -114,7 +115,7 @@ def timed(work: Callable[[], int]) -> tuple[float, float]:
     return (time.perf_counter() - wall_s) * 1e3 / count, (time.process_time() - cpu_s) * 1e3 / count
 
 
-def bare(model: Model, frames: list[Pixels], count: int) -> int:
+def bare(model: LoadedModel, frames: list[Pixels], count: int) -> int:
     """Run both signatures `count` times on tensors that lie ready."""
     clip = model.spec.clip
     window = np.zeros((1, clip.num_frames, model.spec.feature_size), np.float32)
@@ -133,16 +134,16 @@ def decode(video: Path, clip: ClipSpec) -> int:
 def run(name: str, num_threads: int, video: Path) -> int:
     """Run over the video as the command does, with JSON lines to nowhere."""
     model = load_model(name, num_threads=1)
-    options = OutletOptions(output=os.devnull, output_format="jsonl", emit="all")
-    outlets = open_outlets(options, model.spec.clip.frame_rate_hz, note)
+    config = SinkConfig(output=os.devnull, output_format="jsonl", emit="all")
+    sinks = open_outlets(config, RunFacts(model.spec.clip.frame_rate_hz), note)
     result = Run(
         model=model,
-        outlets=outlets,
+        sinks=sinks,
         note=note,
         new_decider=partial(Decider.for_spec, model.spec),
         num_workers=num_threads,
     )([SourceOpener(str(video), lambda notify: VideoSource(video))])
-    outlets.close()
+    sinks.close()
     return result.summary.frames
 
 

@@ -35,7 +35,7 @@ from har_edge.frames.opencv import import_cv2
 from har_edge.frames.preprocess import resize_frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.machine.facts import machine_facts
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import MAX_FRAME_RATE_HZ
 from har_edge.recognition.recognizer import Recognizer
 from har_edge.sinks.stream import open_output
@@ -74,7 +74,7 @@ class Row:
         return [median(path["whole_ms"]) / median(bare["whole_ms"]) for bare, path in pairs]
 
 
-def prepare(video: Path, model: Model, name: str, rate_hz: float, max_frames: int) -> Row:
+def prepare(video: Path, model: LoadedModel, name: str, rate_hz: float, max_frames: int) -> Row:
     """Sample the video once and keep tensors of at most `max_frames` frames that count."""
     first = first_counted(model)
     row = Row(name, rate_hz, [], [])
@@ -92,12 +92,12 @@ def prepare(video: Path, model: Model, name: str, rate_hz: float, max_frames: in
     return row
 
 
-def first_counted(model: Model) -> int:
+def first_counted(model: LoadedModel) -> int:
     """Number of the first frame that counts: the window is full and the file long open."""
     return max(1, model.spec.clip.num_frames - 1)
 
 
-def measure_bare(model: Model, row: Row) -> Samples:
+def measure_bare(model: LoadedModel, row: Row) -> Samples:
     """Time the two signatures on the row's tensors, made ready before the clock starts."""
     num_frames = model.spec.clip.num_frames
     samples: Samples = {name: [] for name in BARE}
@@ -113,7 +113,7 @@ def measure_bare(model: Model, row: Row) -> Samples:
     return samples
 
 
-def measure_path(model: Model, video: Path, row: Row) -> Samples:
+def measure_path(model: LoadedModel, video: Path, row: Row) -> Samples:
     """Time the same frames as the runner takes them, from the file to the prediction."""
     recognizer = Recognizer(model)
     samples: Samples = {name: [] for name in PATH}
@@ -134,7 +134,7 @@ def add(samples: Samples, names: Sequence[str], values_s: Sequence[float]) -> No
         samples[name].append(round(value_s * 1e3, 4))
 
 
-def measure(model: Model, video: Path, rows: Sequence[Row], rounds: int) -> None:
+def measure(model: LoadedModel, video: Path, rows: Sequence[Row], rounds: int) -> None:
     """Run the rounds, bare and path in turn, the order swapped each time."""
     for number in range(WARMUP_ROUNDS + rounds):
         for row in rows:
@@ -207,7 +207,7 @@ def find_model(model: str | None) -> Path:
     return found[-1]
 
 
-def load_float_model(path: Path) -> Model:
+def load_float_model(path: Path) -> LoadedModel:
     """Load a model in one thread and make sure that it is a float one.
 
     Raises:

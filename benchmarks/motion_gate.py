@@ -25,7 +25,7 @@ from har_edge.arrays import FloatArray, Pixels
 from har_edge.commands.harness import note, run_command
 from har_edge.frames.opencv import import_cv2
 from har_edge.machine.facts import machine_facts
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.recognition.motion import MAX_HOLD_S, NOISE_LEVELS, THRESHOLD, MotionGate
 from har_edge.sources.clips import load_frames
 
@@ -68,7 +68,7 @@ def cli(data: Path, every: int, out: Path | None) -> None:
         out.write_text(to_json(facts), encoding="utf-8")
 
 
-def still_scene(model: Model, path: Path, noise: float) -> Pixels:
+def still_scene(model: LoadedModel, path: Path, noise: float) -> Pixels:
     """Hold the first frame of a clip for half a minute, as a camera would deliver it."""
     cv2 = import_cv2()
     picture = load_frames(path, model.spec.clip)[0].astype(np.float32)
@@ -86,7 +86,7 @@ def still_scene(model: Model, path: Path, noise: float) -> Pixels:
         return load_frames(video, model.spec.clip)
 
 
-def compare(model: Model, clips: Sequence[Pixels]) -> dict[str, dict[str, float]]:
+def compare(model: LoadedModel, clips: Sequence[Pixels]) -> dict[str, dict[str, float]]:
     """Answers with the gate, at each threshold, against those without, over all windows."""
     encoded = [np.stack([model.encode(frame) for frame in clip]) for clip in clips]
     plain = [classify_all(model, features) for features in encoded]
@@ -121,7 +121,7 @@ def reused(gate: MotionGate, clip: Pixels, frame_rate_hz: float) -> list[int]:
     return used
 
 
-def classify_all(model: Model, features: FloatArray) -> NDArray[np.float32]:
+def classify_all(model: LoadedModel, features: FloatArray) -> NDArray[np.float32]:
     """Answers for all whole windows, every second one; (M, C)."""
     size = model.spec.clip.num_frames
     starts = range(0, max(1, len(features) - size + 1), 2)

@@ -41,8 +41,9 @@ import har_edge
 from har_benchmarks.results.results import file_facts, to_json
 from har_edge.commands.harness import note, run_command
 from har_edge.errors import HarError
+from har_edge.frames.decode import decode_image
 from har_edge.frames.opencv import import_cv2
-from har_edge.frames.preprocess import decode_image, resize_frame
+from har_edge.frames.preprocess import resize_frame
 from har_edge.machine.facts import machine_facts
 from har_edge.model.loaded import load_model
 from har_edge.sinks.stream import open_output

@@ -30,9 +30,9 @@ import har_edge.recognition.taught
 from har_benchmarks.results.results import file_facts, to_json
 from har_edge.arrays import FloatArray
 from har_edge.commands.harness import note, run_command
-from har_edge.frames.preprocess import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from har_edge.machine.facts import machine_facts
-from har_edge.model.loaded import Model, load_model
+from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.recognition.taught import EVIDENCE, Background, Taught, TaughtModel, describe
 from har_edge.recognition.teach import packaged_background, write_background
 from har_edge.sources.clips import load_frames, window_indices
@@ -131,14 +131,14 @@ def held_out_rows(model_name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(table))
 
 
-def described(model: Model, path: Path, *, apart: int) -> list[FloatArray]:
+def described(model: LoadedModel, path: Path, *, apart: int) -> list[FloatArray]:
     """All windows of a file, so many frames apart, described."""
     features = np.stack([model.encode(frame) for frame in load_frames(path, model.spec.clip)])
     windows = window_indices(len(features), model.spec.clip.num_frames, apart)
     return [describe(features[window]) for window in windows]
 
 
-def encode_photos(model: Model, data: Path) -> Photos:
+def encode_photos(model: LoadedModel, data: Path) -> Photos:
     """Encode all held-out photos."""
     rows = held_out_rows("har15")
     features = np.stack([described(model, data / row["path"], apart=1)[0] for row in rows])
@@ -155,7 +155,7 @@ class Clip:
     answers: FloatArray
 
 
-def encode_clips(model: Model, data: Path) -> dict[str, Clip]:
+def encode_clips(model: LoadedModel, data: Path) -> dict[str, Clip]:
     """Encode all clips of the actions to teach, by path."""
     paths = [path for action in ACTIONS for path in sorted((data / "ucf101" / action).iterdir())]
     clips = {}
@@ -168,7 +168,7 @@ def encode_clips(model: Model, data: Path) -> dict[str, Clip]:
 
 
 def trial(
-    model: Model,
+    model: LoadedModel,
     photos: Photos,
     clips: dict[str, Clip],
     seed: int,

@@ -31,12 +31,13 @@ import numpy as np
 
 from har_benchmarks.results.results import to_json
 from har_edge.commands.harness import run_command
+from har_edge.datasets import Sample
 from har_edge.errors import DataError
 from har_edge.machine.facts import machine_facts
 from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig
-from har_train.dataset.samples import Sample, load_dataset
+from har_train.dataset.samples import load_dataset
 from har_train.features.cache import BATCH_FRAMES, Rendering, cache_dataset, encode_dataset
 from har_train.model.network import build_classifier, build_encoder, import_keras
 from har_train.training.windows import build_windows, training_epoch

@@ -11,6 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.architecture import (
+    count_any,
+    find_circles,
+    import_graph,
+    long_files,
+    long_functions,
+    longest_chain,
+    upward_imports,
+    wide_functions,
+)
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = {
     "har_edge": ROOT / "edge" / "har_edge",
@@ -24,6 +35,104 @@ HEAVY = {
     "numpy", "cv2", "PIL", "ai_edge_litert", "tflite_runtime", "tensorflow", "keras", "matplotlib",
     "sklearn", "pandas", "fastapi", "scipy", "onnx", "onnxruntime", "tf2onnx",
 }  # fmt: skip
+
+# Rooms from the top down: imports only go down, and those of one line may import each other. What
+# is not named is the ground floor, on which all may stand.
+ORDERS = {
+    "har_edge": (
+        "__main__ __init__",
+        "commands",
+        "server",
+        "run",
+        "machine",
+        "sinks",
+        "recognition",
+        "sources",
+        "frames",
+        "model",
+    ),
+    "har_edge.server": ("app", "routes"),
+    "har_edge.sources": ("clips", "open", "live", "web_files pipe", "captures"),
+    "har_train": (
+        "__main__ __init__",
+        "commands",
+        "explain explore",
+        "evaluation",
+        "trained_run",
+        "run_folder",
+        "training",
+        "reports",
+        "features",
+        "dataset",
+        "model",
+        "config",
+    ),
+    "har_convert": (
+        "__main__ __init__",
+        "commands",
+        "convert",
+        "card worker verify steps recipe run_folder calibration",
+        "audit tflite onnx",
+    ),
+    "har_benchmarks": (
+        "__main__ __init__",
+        "commands",
+        "run",
+        "peers",
+        "render",
+        "results",
+        "execute",
+        "tasks",
+        "plan",
+    ),
+}
+# Half of what there was when all modules of a package lay in one folder.
+MOST_ANY = {"har_edge": 98, "har_train": 116, "har_convert": 59, "har_benchmarks": 81}
+MOST_FLOORS = 12
+MOST_LINES_OF_A_FILE = 400
+MOST_LINES_OF_A_FUNCTION = 60
+MOST_PARAMETERS = 7
+
+
+@pytest.fixture(params=["edge", "train", "convert", "benchmarks"])
+def sources(request: pytest.FixtureRequest) -> list[Path]:
+    """All source files of an area: the package, and scripts beside it."""
+    return sorted((ROOT / request.param).rglob("*.py"))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_only_go_down(package: str) -> None:
+    orders = {f: o for f, o in ORDERS.items() if f.partition(".")[0] == package}
+    assert upward_imports(import_graph(PACKAGES[package]), orders) == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_modules_import_each_other(package: str) -> None:
+    assert find_circles(import_graph(PACKAGES[package])) == []
+
+
+def test_the_runner_has_few_floors() -> None:
+    chain = longest_chain(import_graph(PACKAGES["har_edge"]))
+    assert len(chain) <= MOST_FLOORS, " → ".join(chain)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_types_are_said(package: str) -> None:
+    count = count_any(sorted(PACKAGES[package].rglob("*.py")))
+    assert count <= MOST_ANY[package]
+
+
+def test_files_are_short(sources: list[Path]) -> None:
+    assert len(sources) > 10  # the test sees the files
+    assert long_files(sources, MOST_LINES_OF_A_FILE) == []
+
+
+def test_functions_fit_a_screen(sources: list[Path]) -> None:
+    assert long_functions(sources, MOST_LINES_OF_A_FUNCTION) == []
+
+
+def test_functions_take_few_parameters(sources: list[Path]) -> None:
+    assert wide_functions(sources, MOST_PARAMETERS) == []
 
 
 def imports_of(path: Path) -> set[str]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from har_edge.frames.opencv import import_cv2
-from har_edge.model.loaded import Model, apply_temperature, load_model
+from har_edge.model.loaded import LoadedModel, apply_temperature, load_model
 from har_edge.sources.clips import load_frames
 
 pytest.importorskip("tensorflow")
@@ -85,7 +85,7 @@ def file_name(variant: str) -> str:
     return f"squares-{variant}" + (".encode.onnx" if variant == "onnx" else ".tflite")
 
 
-def load(project: Path, variant: str) -> Model:
+def load(project: Path, variant: str) -> LoadedModel:
     return load_model(project / "models" / "squares" / file_name(variant))
 
 

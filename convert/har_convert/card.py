@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from har_convert.recipe import VARIANTS
-from har_convert.run_folder import Run, read_config
+from har_convert.run_folder import Run
 from har_edge.errors import OutputError
 from har_edge.machine.facts import machine_facts
 from har_edge.model.file import ONNX_SUFFIXES, ModelFile, read_model_file
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
+from har_edge.run_folder import read_config
 
 CARD_NAME, SUMS_NAME = "MODEL_CARD.md", "SHA256SUMS"
 ORDER = (*VARIANTS, "int16")

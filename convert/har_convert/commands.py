@@ -23,6 +23,7 @@ from har_edge import __version__
 from har_edge.commands.harness import note, run_command
 from har_edge.errors import GateError
 from har_edge.paths import display_path
+from har_edge.table import text_table
 
 # With fewer files to verify on, a loss of a point, the gate, may go unseen.
 FEW_CLIPS = 300
@@ -47,7 +48,13 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 96}
 @click.option(
     "--calibration",
     metavar="DATA",
-    help="Folder of classes or manifest to calibrate on. [default: frames kept in the run]",
+    help="Folder of classes, manifest or run folder to calibrate on; its training part, if it is "
+    "split. [default: frames kept in the run]",
+)
+@click.option(
+    "--root",
+    metavar="DIR",
+    help="Folder that the paths of --calibration start from. [default: the manifest's own]",
 )
 @click.option(
     "--calibration-frames",
@@ -103,7 +110,11 @@ def cli(run: str | None, everything: bool, **options: Any) -> None:
 
 def _convert(name: str | None, variants: Sequence[Any], options: dict[str, Any]) -> None:
     run = load_run(
-        find_run(name), options["data"], options["calibration"], options["calibration_frames"]
+        find_run(name),
+        options["data"],
+        options["calibration"],
+        options["calibration_frames"],
+        options["root"],
     )
     folder = Path(options["out"]) if options["out"] else Path("models") / run.spec.name
     note(f"Converting {display_path(run.folder)}")
@@ -158,32 +169,30 @@ def _say_too_few(conversions: Sequence[Conversion]) -> None:
 
 def format_table(conversions: Sequence[Conversion]) -> str:
     """Lay the verified files out as a table."""
-    lines = [
-        f"{'variant':<10}{'size':>9}{'as Keras':>10}{'max |dp|':>10}{'accuracy':>10}"
-        f"  {'drop in points (95 %)':<23}{'encode':>9}  file"
-    ]
+    headers = ("variant", "size", "as Keras", "max |dp|", "accuracy", "drop in points (95 %)",
+               "encode", "file")  # fmt: skip
+    rows = []
     for c in conversions:
         r, (low, high) = c.result, c.result.drop_interval
         size = f"{c.size_bytes / 1e6:.1f} MB" if c.passed else "-"
         accuracy = "-" if r.accuracy is None else f"{r.accuracy:.1%}"
         drop = f"{r.drop:.1f} ({low:.1f} to {high:.1f})"
         file = display_path(c.paths[0]) if c.passed else "not written: missed the gate"
-        lines.append(
-            f"{c.recipe.variant:<10}{size:>9}{r.agreement:>10.1%}{r.max_difference:>10.2g}"
-            f"{accuracy:>10}  {drop:<23}{r.encode_ms:>6.2f} ms  {file}"
-        )
-    return "\n".join(lines)
+        rows.append((c.recipe.variant, size, f"{r.agreement:.1%}", f"{r.max_difference:.2g}",
+                     accuracy, drop, f"{r.encode_ms:.2f} ms", file))  # fmt: skip
+    return text_table(rows, headers, align="lrrrrlrl")
 
 
 def format_layers(layers: Sequence[LayerError]) -> str:
     """Lay the layers' shares out as a table, the most sensitive first."""
     chosen = sensitive_layers(layers)
-    lines = [f"{'layer':<28}{'error':>8}{'range on calibration frames':>30}{'clipped':>10}"]
+    rows = []
     for row in sorted(layers, key=lambda row: -row.error):
-        mark = "  float in a fallback" if row.layer in chosen else ""
+        mark = "float in a fallback" if row.layer in chosen else ""
         span = f"{row.low:.2f} to {row.high:.2f}"
-        lines.append(f"{row.layer:<28}{row.error:>8.2%}{span:>30}{row.clipped:>10.2%}{mark}")
-    return "\n".join(lines)
+        rows.append((row.layer, f"{row.error:.2%}", span, f"{row.clipped:.2%}", mark))
+    headers = ("layer", "error", "range on calibration frames", "clipped", "")
+    return text_table(rows, headers, align="lrrrl")
 
 
 @click.command(context_settings=SETTINGS)
@@ -217,16 +226,15 @@ def audit(model: str, output_format: str) -> None:
 
 def format_audit(found: Audit) -> str:
     """Lay an audit out for people."""
-    lines = [
-        f"{found.path}  {found.size_bytes / 1e6:.2f} MB",
-        f"{'parameters':<16}{found.parameters:,}",
-        f"{'oldest runtime':<16}{found.min_runtime or 'not recorded'}",
-        f"{'not builtin':<16}{', '.join(found.not_builtin) or 'nothing'}",
-        f"{'metadata':<16}{'yes' if found.metadata else 'none'}; "
-        f"attached: {', '.join(found.attached) or 'nothing'}",
+    metadata = "yes" if found.metadata else "none"
+    facts = [
+        ("parameters", f"{found.parameters:,}"),
+        ("oldest runtime", found.min_runtime or "not recorded"),
+        ("not builtin", ", ".join(found.not_builtin) or "nothing"),
+        ("metadata", f"{metadata}; attached: {', '.join(found.attached) or 'nothing'}"),
+        *found.runtimes.items(),
     ]
-    for name, answer in found.runtimes.items():
-        lines.append(f"{name:<16}{answer}")
+    lines = [f"{found.path}  {found.size_bytes / 1e6:.2f} MB", text_table(facts, align="ll")]
     for signature in found.signatures:
         lines += ["", *_signature_lines(signature)]
     return "\n".join(lines)
@@ -239,10 +247,11 @@ def _signature_lines(signature: Signature) -> list[str]:
     lines = [f"{signature.name}: {macs}, activations {memory}"]
     lines += [f"  in   {_show_tensor(tensor)}" for tensor in signature.inputs]
     lines += [f"  out  {_show_tensor(tensor)}" for tensor in signature.outputs]
-    lines.append(f"  {'op':<28}{'version':>8}{'count':>7}{'XNNPACK':>9}")
-    for op in signature.ops:
-        taken = "-" if op.delegated is None else str(op.delegated)
-        lines.append(f"  {op.name:<28}{op.version:>8}{op.count:>7}{taken:>9}")
+    rows = [
+        (op.name, op.version, op.count, "-" if op.delegated is None else op.delegated)
+        for op in signature.ops
+    ]
+    lines.append(text_table(rows, ("op", "version", "count", "XNNPACK"), indent=2))
     return lines
 
 

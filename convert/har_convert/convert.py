@@ -17,7 +17,7 @@ import numpy as np
 from har_convert.audit.audit import audit_flatbuffer, runtimes_for, try_runtime
 from har_convert.onnx.export import OPSET
 from har_convert.recipe import Recipe, fallbacks
-from har_convert.run_folder import HeldOut, Run
+from har_convert.run_folder import Run
 from har_convert.tflite.sensitivity import LayerError, sensitive_layers
 from har_convert.verify import (
     Outputs,
@@ -29,10 +29,12 @@ from har_convert.verify import (
 )
 from har_convert.worker import ERROR_NAME, LOG_NAME, Job
 from har_edge.errors import BackendError, HarError, MissingExtraError, OutputError
+from har_edge.files import write_whole
 from har_edge.model.file import pack_model_file, pack_onnx_file
 from har_edge.model.loaded import apply_temperature, load_model
 from har_edge.model.spec import ModelSpec, Variant
 from har_edge.paths import display_path
+from har_edge.run_folder import HeldOut
 
 # Variants that are the same network in another format: what they may differ by at most.
 EXACT: tuple[Variant, ...] = ("float32", "onnx")
@@ -199,6 +201,7 @@ class _Session:
             data=str(run.data_root.absolute()) if run.data_root else "",
             calibration=str(run.calibration.absolute()) if run.calibration else "",
             calibration_frames=run.calibration_frames,
+            calibration_root=str(run.calibration_root.absolute()) if run.calibration_root else "",
             limit=self.options.limit,
             recipes=tuple(recipes),
             reference=reference,
@@ -295,7 +298,7 @@ class _Session:
         self._try_other_runtimes(made)
         written = tuple(self.out / path.name for path in made)
         for source, target in zip(made, written, strict=True):
-            _write_whole(target, source.read_bytes())
+            write_whole(target, source.read_bytes(), advice="Make room or give another --out.")
         return written, sum(path.stat().st_size for path in written)
 
     def _try_other_runtimes(self, paths: Sequence[Path]) -> None:
@@ -328,21 +331,6 @@ def _make_folder(out: Path) -> None:
         raise OutputError(
             f"{display_path(out)} cannot be written: {error.strerror}. Give another --out."
         ) from error
-
-
-def _write_whole(target: Path, content: bytes) -> None:
-    """Write a file so that nobody ever sees half of it under its name."""
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(target)
-    except OSError as error:
-        raise OutputError(
-            f"{display_path(target)} cannot be written: {error.strerror}. Make room or give "
-            "another --out."
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _run_worker(folder: Path, say: Say) -> None:

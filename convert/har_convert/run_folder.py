@@ -1,80 +1,40 @@
-"""Read a run folder, or one of the two that are bundled: all that conversion needs of it."""
+"""The run folder to convert, or one of the two that are bundled, and what it is compared on."""
 
 from __future__ import annotations
 
-import csv
-import math
 import os
-import sys
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from har_edge.arrays import Pixels
+from har_convert.calibration import LabelledClip, load_calibration, thin
 from har_edge.errors import DataError
 from har_edge.model.file import BUNDLED, DEFAULT_MODEL
-from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
+from har_edge.run_folder import FRAMES_NAME, MODEL_NAME, SPEC_NAME, HeldOut, TrainedRun, read_run
 from har_edge.sources.clips import load_frames
 
 RUNS_FOLDER = Path("runs")
-NEEDED = ("model.keras", "spec.json", "representative.npz")
+NEEDED = (MODEL_NAME, SPEC_NAME, FRAMES_NAME)
 
 
 @dataclass(frozen=True)
-class LabelledClip:
-    """Frames of one clip with the windows to classify.
+class Run(TrainedRun):
+    """A run folder to convert.
 
     Attributes:
-        frames: (N, H, W, 3), uint8, preprocessed.
-        windows: Rows of frame numbers, (M, T).
-        label: True class, or "" if unknown.
-    """
-
-    frames: Pixels
-    windows: NDArray[np.intp]
-    label: str
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """A clip of the run's held-out part: its file, where its windows start, its span in s."""
-
-    path: Path
-    label: str
-    first_frames: tuple[int, ...]
-    start_s: float = 0.0
-    end_s: float = math.inf
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run folder.
-
-    Attributes:
-        folder: Where it is.
-        spec: The trained model's spec.
         data_root: Folder that its held-out files are looked for in, if known.
         calibration: Dataset to calibrate on instead of the frames kept in the run.
         calibration_frames: Frames to calibrate on, about; 0 for all at hand.
+        calibration_root: Folder that the paths of `calibration` start from, if not its own.
     """
 
-    folder: Path
-    spec: ModelSpec
-    data_root: Path | None
+    data_root: Path | None = None
     calibration: Path | None = None
     calibration_frames: int = 0
-
-    @property
-    def model_path(self) -> Path:
-        """The Keras model."""
-        return self.folder / "model.keras"
+    calibration_root: Path | None = None
 
     def representative(self) -> LabelledClip:
         """Read the frames and windows to calibrate on.
@@ -83,35 +43,15 @@ class Run:
             DataError: if they are missing, damaged, or do not fit the model.
         """
         if self.calibration is not None:
-            from har_convert.calibration import load_calibration
-
-            return load_calibration(self.calibration, self.spec, num_frames=self.calibration_frames)
-        clip = self._kept_frames()
+            return load_calibration(
+                self.calibration,
+                self.spec,
+                root=self.calibration_root or "",
+                num_frames=self.calibration_frames,
+            )
+        clip = LabelledClip(*self.kept_frames(), "")
         windows = self.calibration_frames // self.spec.clip.num_frames
         return thin(clip, max(1, windows)) if self.calibration_frames else clip
-
-    def _kept_frames(self) -> LabelledClip:
-        path = self.folder / "representative.npz"
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                frames, windows = arrays["frames"], arrays["windows"]
-        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise DataError(
-                f"{display_path(path)} cannot be read: {error}. Train again."
-            ) from error
-        clip = self.spec.clip
-        if frames.dtype != np.uint8 or frames.shape[1:] != clip.frame_shape or not len(frames):
-            raise DataError(
-                f"{display_path(path)} should hold uint8 frames of shape (N, *{clip.frame_shape}). "
-                f"Received {frames.shape}, {frames.dtype}."
-            )
-        fits = windows.ndim == 2 and windows.shape[1] == clip.num_frames and windows.size > 0
-        if not fits or windows.min() < 0 or windows.max() >= len(frames):
-            raise DataError(
-                f"{display_path(path)} should hold windows of {clip.num_frames} frame numbers. "
-                f"Received {windows.shape}."
-            )
-        return LabelledClip(frames, windows.astype(np.intp), "")
 
     def held_out(self, limit: int) -> list[HeldOut]:
         """List the held-out clips whose files are at hand, at most `limit`, evenly spread.
@@ -119,55 +59,10 @@ class Run:
         Args:
             limit: 0 for all.
         """
-        path = self.folder / "predictions.csv"
-        if self.data_root is None or not path.is_file():
-            return []
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-        if not {"path", "label", "first_frame"} <= set(reader.fieldnames or ()):
-            raise DataError(
-                f"{display_path(path)} should have the columns path,label,first_frame. Received "
-                f"{','.join(reader.fieldnames or ()) or 'no header'}. Train again."
-            )
-        try:
-            clips = [
-                HeldOut(self.data_root / name, group[0]["label"], _starts(group), start_s, end_s)
-                for (name, start_s, end_s), group in (
-                    (k, list(g)) for k, g in groupby(rows, _file_and_span)
-                )
-            ]
-        except (TypeError, ValueError) as error:
-            raise DataError(
-                f"{display_path(path)} is damaged: first_frame, start_s and end_s should be "
-                f"numbers ({error}). Train again."
-            ) from error
-        clips = [clip for clip in clips if clip.path.is_file()]
+        clips = [] if self.data_root is None else self.held_out_files(self.data_root)
         if limit and len(clips) > limit:
             clips = [clips[i] for i in np.linspace(0, len(clips) - 1, limit).astype(int)]
         return clips
-
-
-def thin(clip: LabelledClip, windows: int) -> LabelledClip:
-    """Keep some windows, evenly spread, and the frames that they need.
-
-    The kept frames of a run come ordered by class, so that every class keeps its share.
-    """
-    if windows >= len(clip.windows):
-        return clip
-    chosen = clip.windows[np.linspace(0, len(clip.windows) - 1, windows).astype(int)]
-    used, rows = np.unique(chosen, return_inverse=True)
-    return LabelledClip(clip.frames[used], rows.reshape(chosen.shape).astype(np.intp), clip.label)
-
-
-def _file_and_span(row: dict[str, str]) -> tuple[str, float, float]:
-    """Tell clips apart: runs on spans of longer videos name the span, empty for open ends."""
-    start, end = row.get("start_s"), row.get("end_s")
-    return row["path"], float(start or 0), float(end or math.inf)
-
-
-def _starts(rows: list[dict[str, str]]) -> tuple[int, ...]:
-    return tuple(int(row["first_frame"]) for row in rows)
 
 
 def iter_clips(run: Run, held_out: list[HeldOut]) -> Iterator[LabelledClip]:
@@ -219,6 +114,7 @@ def load_run(
     data: str | os.PathLike[str] | None = None,
     calibration: str | os.PathLike[str] | None = None,
     calibration_frames: int = 0,
+    calibration_root: str | os.PathLike[str] | None = None,
 ) -> Run:
     """Read a run folder's spec.
 
@@ -227,48 +123,24 @@ def load_run(
         data: Folder to look for the held-out files in, instead of the one trained from.
         calibration: Dataset to calibrate on, instead of the run's own frames.
         calibration_frames: Frames to calibrate on; 0 for all at hand.
+        calibration_root: Folder that the paths of `calibration` start from, if not its own.
 
     Raises:
         DataError: if it cannot be read.
         SpecError: if its spec is broken.
     """
-    try:
-        spec = ModelSpec.from_json(
-            (folder / "spec.json").read_bytes(), where=display_path(folder / "spec.json")
-        )
-    except OSError as error:
-        raise DataError(f"{display_path(folder)}/spec.json: {error.strerror}.") from error
+    trained = read_run(folder)
     if data is not None and not Path(data).is_dir():
         raise DataError(f"There is no data folder {display_path(data)}. Check --data.")
     if calibration is not None and not Path(calibration).exists():
         raise DataError(
             f"There is no calibration data {display_path(calibration)}. Check --calibration."
         )
-    root = Path(data) if data is not None else _recorded_root(folder)
-    kept = Path(calibration) if calibration is not None else None
-    return Run(folder, spec, root, kept, calibration_frames)
-
-
-def read_config(folder: Path) -> dict[str, object]:
-    """Read a run's config.toml; empty if there is none."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
-    path = folder / "config.toml"
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError as error:
-        raise DataError(f"{display_path(path)} is not valid TOML: {error}.") from error
-
-
-def _recorded_root(folder: Path) -> Path | None:
-    """Folder of the data that the run was trained from, if it says so and it still exists."""
-    config = read_config(folder)
-    root, data = str(config.get("root", "")), str(config.get("data", ""))
-    if not (root or data):
-        return None
-    path = Path(root or data)
-    path = path.parent if path.is_file() else path
-    return path if path.is_dir() else None
+    return Run(
+        folder,
+        trained.spec,
+        Path(data) if data is not None else trained.recorded_root,
+        Path(calibration) if calibration is not None else None,
+        calibration_frames,
+        Path(calibration_root) if calibration_root is not None else None,
+    )

@@ -7,9 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TextIO
 
-import click
+from har_edge.progress import Progress
 
 TICK_S = 1.0
 # What is longer would wrap, and could not be rewritten in place.
@@ -74,14 +74,7 @@ class Steps:
         if not self._live:
             return lambda done: None
         self.end()
-        bar: Any = click.progressbar(length=length, label="  verifying", file=self._stream)
-
-        def update(done: int) -> None:
-            bar.update(done)
-            if bar.finished:
-                bar.render_finish()
-
-        return update
+        return Progress(length, "  verifying", "clip", stream=self._stream, keep=True)
 
     def _show(self) -> None:
         seconds = int(time.monotonic() - self._since_s)

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from har_convert.run_folder import HeldOut, LabelledClip, Run, iter_clips
+from har_convert.calibration import LabelledClip
+from har_convert.run_folder import Run, iter_clips
 from har_edge.errors import ModelFileError
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
+from har_edge.run_folder import HeldOut
 
 FloatArray = NDArray[np.float32]
 
@@ -130,7 +132,7 @@ def run_models(
     return results, Clips(np.array(clip_of), targets)
 
 
-def _run_model(model: Model, clip: LabelledClip) -> Outputs:
+def _run_model(model: LoadedModel, clip: LabelledClip) -> Outputs:
     features = np.stack([model.encode(frame) for frame in clip.frames])
     return Outputs(features, np.stack([model.classify(features[w]) for w in clip.windows]))
 

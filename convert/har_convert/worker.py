@@ -25,14 +25,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from har_convert.calibration import LabelledClip
 from har_convert.onnx.export import export_onnx, quantize_onnx, take_pixels
 from har_convert.recipe import CALIBRATED, Recipe
-from har_convert.run_folder import HeldOut, LabelledClip, Run, iter_clips, load_run
+from har_convert.run_folder import Run, iter_clips, load_run
 from har_convert.tflite.export import Calibration, export, quantize
 from har_convert.tflite.metadata import attach_metadata
 from har_convert.tflite.ptq import backbone_of, prepare, prepare_float16
 from har_convert.tflite.sensitivity import MAX_FRAMES, measure_sensitivity
 from har_edge.errors import DataError, HarError
+from har_edge.run_folder import HeldOut
 
 LOG_NAME = "convert.log"
 ERROR_NAME = "error.txt"
@@ -47,6 +49,7 @@ class Job:
         data: Folder of its held-out files, or "".
         calibration: Dataset to calibrate on instead of the run's own frames, or "".
         calibration_frames: Frames to calibrate on; 0 for all at hand.
+        calibration_root: Folder that the paths of that dataset start from, or "" for its own.
         limit: Held-out clips to run the Keras model on; 0 for all.
         recipes: Files to make.
         reference: Whether to run the Keras model.
@@ -57,6 +60,7 @@ class Job:
     data: str = ""
     calibration: str = ""
     calibration_frames: int = 0
+    calibration_root: str = ""
     limit: int = 0
     recipes: tuple[Recipe, ...] = ()
     reference: bool = True
@@ -79,7 +83,11 @@ class Job:
     def load_run(self) -> Run:
         """Read the run folder that the job is about."""
         return load_run(
-            Path(self.run), self.data or None, self.calibration or None, self.calibration_frames
+            Path(self.run),
+            self.data or None,
+            self.calibration or None,
+            self.calibration_frames,
+            self.calibration_root or None,
         )
 
 

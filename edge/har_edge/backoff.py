@@ -14,10 +14,23 @@ REFUSED_RETRY_S = 30.0
 
 
 class Backoff:
-    """Waits that double, up to a limit, with a random part so that many clients spread out."""
+    """Waits that double, up to a limit, with a random part so that many clients spread out.
 
-    def __init__(self, rng: random.Random | None = None) -> None:
+    Args:
+        rng: Draws the random part.
+        longest_s: No wait is longer, but for those after many refusals.
+
+    Example:
+        >>> backoff = Backoff(longest_s=8.0)
+        >>> [0.5 * longest_s <= backoff.next_s() <= longest_s for longest_s in (0.5, 1, 2, 4, 8, 8)]
+        [True, True, True, True, True, True]
+    """
+
+    def __init__(
+        self, rng: random.Random | None = None, *, longest_s: float = LONGEST_RETRY_S
+    ) -> None:
         self._rng = rng or random.Random()
+        self._longest_s = longest_s
         self.attempts = self.refusals = 0
 
     def reset(self) -> None:
@@ -30,6 +43,6 @@ class Backoff:
         if refused and self.refusals > QUICK_REFUSALS:
             self.attempts += 1
             return REFUSED_RETRY_S
-        longest_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(self.attempts, 16))
+        longest_s = min(self._longest_s, FIRST_RETRY_S * 2.0 ** min(self.attempts, 16))
         self.attempts += 1
         return longest_s * self._rng.uniform(0.5, 1.0)

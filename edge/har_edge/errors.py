@@ -1,6 +1,7 @@
 """Everything har-edge can refuse, as a tree: catch broadly, recover narrowly.
 
 HarError
+├── ConfigError        a setting is not what it may be, or two do not go together
 ├── SpecError          a spec is missing, broken or contradicts itself
 ├── ModelFileError     a model file cannot be used
 ├── BackendError       no runtime, or the runtime refuses the model
@@ -29,6 +30,15 @@ class HarError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
+
+
+class ConfigError(HarError, ValueError):
+    """A setting is not what it may be, or two do not go together.
+
+    A command shows it as it shows any other mistake in what was typed.
+    """
+
+    exit_code: ClassVar[int] = 2
 
 
 class SpecError(HarError, ValueError):

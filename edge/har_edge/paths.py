@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from har_edge.errors import SourceError
+
 
 def cache_folder() -> Path:
     """What can be made again: HAR_CACHE_DIR, else XDG_CACHE_HOME/har-edge, else ~/.cache/har-edge.
@@ -28,3 +30,23 @@ def _folder(variable: str, fallback: str) -> Path:
 def display_path(path: str | os.PathLike[str]) -> str:
     """Spell a path so that it can be printed and written as UTF-8, whatever its bytes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def sample_path(name: str) -> Path:
+    """Path of a bundled picture or clip, to try things on: what `har-edge run --demo` shows.
+
+    Args:
+        name: `falling.mp4`, `lying.jpg` or `seated.jpg`.
+
+    Raises:
+        SourceError: if it is none of these.
+
+    Example:
+        >>> sample_path("falling.mp4").name
+        'falling.mp4'
+    """
+    folder = Path(__file__).parent / "samples"
+    names = sorted(path.name for path in folder.iterdir() if path.suffix in (".jpg", ".mp4"))
+    if name not in names:
+        raise SourceError(f"There is no sample {name!r}. Choose from: {', '.join(names)}.")
+    return folder / name

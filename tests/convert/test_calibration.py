@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from har_convert.calibration import DEFAULT_FRAMES, load_calibration
-from har_convert.run_folder import LabelledClip
+from har_convert.calibration import DEFAULT_FRAMES, LabelledClip, load_calibration
 from har_edge.errors import DataError, SourceError
 from har_edge.frames.opencv import import_cv2
 from har_edge.model.spec import ClipSpec, ModelSpec

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import os
 import signal
 import subprocess
@@ -26,6 +25,7 @@ from har_edge.commands.harness import run_command
 from har_edge.errors import OutputError
 from har_edge.model.loaded import load_model
 from har_edge.model.spec import Variant
+from tests.support.full_disk import fill_disk
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -234,15 +234,7 @@ def test_interrupt_leaves_nothing_half_done(run_folder: Path, tmp_path: Path) ->
 def test_full_disk_leaves_no_part_of_a_file(
     run: Run, tmp_path: Path, in_process: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = Path.write_bytes
-
-    def write_half(path: Path, content: Any) -> int:
-        if path.parent == tmp_path / "out":
-            write(path, content[: len(content) // 2])
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return write(path, content)
-
-    monkeypatch.setattr(Path, "write_bytes", write_half)
+    fill_disk(monkeypatch)
     with pytest.raises(OutputError, match=r"colours-float32.tflite cannot be written: No space"):
         convert(run, ["float32"], tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []

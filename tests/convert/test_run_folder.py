@@ -9,17 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from har_convert.run_folder import (
-    LabelledClip,
-    Run,
-    bundled_run,
-    find_run,
-    iter_clips,
-    load_run,
-    read_config,
-    thin,
-)
+from har_convert.calibration import LabelledClip, thin
+from har_convert.run_folder import Run, bundled_run, find_run, iter_clips, load_run
 from har_edge.errors import DataError, SpecError
+from har_edge.run_folder import read_config
 from har_edge.sources.clips import load_frames
 
 pytest.importorskip("tensorflow")

@@ -9,16 +9,7 @@ import pytest
 
 from har_convert import steps as module
 from har_convert.steps import Steps
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-    @property
-    def lines(self) -> list[str]:
-        """What is left on the screen."""
-        return [line.rsplit("\r", 1)[-1] for line in self.getvalue().split("\n") if line]
+from tests.support.terminal import Terminal
 
 
 def test_a_file_gets_a_line_a_step() -> None:

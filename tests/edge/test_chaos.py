@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 
+from har_edge.config import LiveOptions
 from har_edge.errors import SourceRefusedError
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.loaded import load_model
-from har_edge.sources.base import LiveOptions
-from har_edge.sources.captures.ffmpeg import AvStream
-from har_edge.sources.captures.http import open_http
+from har_edge.sources.captures.open import open_http
+from har_edge.sources.captures.pyav import AvStream
 from har_edge.sources.live.source import LiveSource
 from tests.conftest import ASSETS, ROOT
 from tests.support.chaos.mjpeg_server import MjpegServer

@@ -15,7 +15,7 @@ from typing import Any
 
 from har_benchmarks.execute import worker
 from har_edge.errors import BackendError
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 
 SLEEP_S = 0.002
 
@@ -23,7 +23,7 @@ SLEEP_S = 0.002
 def main() -> None:
     kind, word = sys.argv[1:]
 
-    def load(path: str, **options: Any) -> Model:
+    def load(path: str, **options: Any) -> LoadedModel:
         if word not in path:
             return load_model(path, **options)
         if kind == "crash":

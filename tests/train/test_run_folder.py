@@ -16,15 +16,16 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from har_edge.datasets import Sample
 from har_edge.errors import DataError, OutputError
 from har_edge.frames.sampling import FrameSampler
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.model.spec import ClipSpec, ModelSpec
 from har_edge.recognition.recognizer import Recognizer
 from har_edge.sources.clips import load_frames
 from har_edge.sources.open import open_source
 from har_train.config import FitConfig, load_config
-from har_train.dataset.samples import Sample, load_dataset
+from har_train.dataset.samples import load_dataset
 from har_train.reports.predictions import SplitPredictions
 from har_train.reports.tables import write_predictions
 from har_train.run_folder import (
@@ -166,7 +167,7 @@ class SeenPixels:
 def test_training_sees_the_pixels_that_the_runner_sees(trained: FitResult) -> None:
     for s in trained.samples[:4]:
         backend = SeenPixels()
-        recognizer = Recognizer(Model(trained.spec, Path("m"), 0, backend))
+        recognizer = Recognizer(LoadedModel(trained.spec, Path("m"), 0, backend))
         for frame in open_source(s.path).frames(FrameSampler(trained.spec.clip.frame_rate_hz)):
             recognizer.push(frame)
         assert np.array_equal(np.stack(backend.frames), load_frames(s.path, trained.spec.clip))

@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from har_edge import run_folder
 from har_edge.arrays import Pixels
+from har_edge.datasets import SPLITS, Sample
 from har_edge.errors import DataError, OutputError
+from har_edge.files import whole_path
 from har_edge.model.file import BUNDLED
 from har_edge.model.spec import ClipSpec
 from har_edge.paths import display_path
 from har_edge.sources.clips import load_frames, window_indices
 from har_train.config import FitConfig, load_config, save_config
-from har_train.dataset.samples import SPLITS, Sample
 from har_train.model.keras_run import MODEL_NAME
 from har_train.reports.plots import plot_history
 from har_train.reports.tables import (
@@ -124,8 +126,8 @@ def start_checkpoints(config: FitConfig, folder: Path) -> Path:
         )
     try:
         checkpoints.mkdir(parents=True, exist_ok=True)
-        save_config(config, checkpoints / "config.toml.partial")
-        (checkpoints / "config.toml.partial").replace(checkpoints / "config.toml")
+        with whole_path(checkpoints / "config.toml") as partial:
+            save_config(config, partial)
     except OSError as error:
         discard_start(folder)
         raise OutputError(
@@ -238,8 +240,7 @@ def _write_samples(samples: Sequence[Sample], config: FitConfig, path: Path) -> 
 
 def data_root(config: FitConfig) -> Path:
     """Folder that the paths in a run's tables start from."""
-    data = Path(config.data.path)
-    return Path(config.data.root) if config.data.root else data.parent if data.is_file() else data
+    return run_folder.data_root(config.data.path, config.data.root)
 
 
 def representative_set(

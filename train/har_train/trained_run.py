@@ -112,7 +112,7 @@ def resume(out: str | os.PathLike[str], *, means: FitMeans | None = None) -> Tra
 
 def _prepare(means: FitMeans) -> None:
     prepare_tensorflow(repeatable=False)
-    check_installed("keras", "sklearn", "matplotlib", "tqdm", "tomli_w")
+    check_installed("keras", "sklearn", "matplotlib", "tomli_w")
     means.check_installed()
 
 

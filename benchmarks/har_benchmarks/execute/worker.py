@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from har_edge.errors import HarError
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 
 Say = Callable[..., None]
-LoadModel = Callable[..., Model]
+LoadModel = Callable[..., LoadedModel]
 
 
 def main(load: LoadModel = load_model) -> None:

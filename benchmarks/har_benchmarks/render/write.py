@@ -10,6 +10,7 @@ from har_benchmarks.render.markdown import to_csv, to_markdown
 from har_benchmarks.render.plots import draw_all
 from har_benchmarks.results.results import REPORT_NAME, Report, to_json
 from har_edge.errors import OutputError
+from har_edge.files import open_whole
 from har_edge.paths import display_path
 
 PNG_DPI = 160
@@ -45,7 +46,8 @@ def write_report(report: Report, folder: Path) -> None:
             REPORT_NAME: to_json(report),
         }
         for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
+            with open_whole(folder / name) as file:
+                file.write(text.encode())
     except OSError as error:
         raise OutputError(
             f"{display_path(folder)} cannot be written: {error.strerror}. Free space there, or "

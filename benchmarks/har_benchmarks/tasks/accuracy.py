@@ -10,7 +10,7 @@ import numpy as np
 
 from har_benchmarks.execute.worker import LoadModel, Say
 from har_benchmarks.stats import grouped_difference
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.sources.clips import load_frames, window_indices
 
 LEVEL = 0.95
@@ -47,7 +47,7 @@ def answer(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, Any]:
     return found
 
 
-def _windows(model: Model, path: str, start_s: float, end_s: float) -> Any:
+def _windows(model: LoadedModel, path: str, start_s: float, end_s: float) -> Any:
     """Probabilities of all windows of a file, (M, C)."""
     size = model.spec.clip.num_frames
     frames = load_frames(path, model.spec.clip, start_s=start_s, end_s=end_s)

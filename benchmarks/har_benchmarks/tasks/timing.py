@@ -15,7 +15,7 @@ import numpy as np
 from har_benchmarks.execute.worker import LoadModel, Say
 from har_edge.arrays import FloatArray
 from har_edge.frames.frame import Frame
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.model.runtimes import import_runtime
 from har_edge.model.spec import ClipSpec
 from har_edge.recognition.ahead import resize_ahead
@@ -66,7 +66,7 @@ def timing(job: Mapping[str, Any], say: Say, load: LoadModel) -> dict[str, Any]:
     }
 
 
-def _bare_inference(model: Model, job: Mapping[str, Any], say: Say) -> dict[str, Any]:
+def _bare_inference(model: LoadedModel, job: Mapping[str, Any], say: Say) -> dict[str, Any]:
     """The times of a loaded model; see `timing`."""
     frames, window = _inputs(model)
 
@@ -126,7 +126,7 @@ def _short(milliseconds: float) -> float:
     return round(milliseconds, 4)
 
 
-def _inputs(model: Model) -> tuple[itertools.cycle[Any], FloatArray]:
+def _inputs(model: LoadedModel) -> tuple[itertools.cycle[Any], FloatArray]:
     """Frames of noise that take turns, and a window of features."""
     generator = np.random.default_rng(0)
     clip = model.spec.clip

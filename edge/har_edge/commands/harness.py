@@ -7,15 +7,15 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Iterator, Sequence
+from typing import NoReturn, get_args
 
 import click
 
-from har_edge.errors import HarError
+from har_edge.config import BackendName
+from har_edge.errors import ConfigError, HarError
 
-BACKENDS = ("auto", "litert", "tflite-runtime", "onnxruntime")
-FORMATS = ("text", "jsonl", "csv")
+BACKENDS: tuple[str, ...] = get_args(BackendName)
 # What was registered for the end of the process may take so long.
 FAREWELL_TIMEOUT_S = 2.0
 
@@ -31,7 +31,7 @@ def run_command(
     """Run a command and exit by the project's exit codes; shared by all our commands."""
     invoke = command.invoke
 
-    def invoke_for_reader(ctx: click.Context) -> Any:
+    def invoke_for_reader(ctx: click.Context) -> object:
         try:
             return invoke(ctx)
         except BrokenPipeError:
@@ -57,22 +57,32 @@ def run_command(
     sys.exit(code if isinstance(code, int) else 0)
 
 
-class NumThreads(click.ParamType[Any]):
-    """A number of threads, or `auto`."""
+def parse_num_threads(ctx: click.Context, param: click.Parameter, text: str) -> int | str:
+    """Read a number of threads, or `auto`; the callback of an option."""
+    if text == "auto":
+        return text
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise click.BadParameter(
+            f"should be auto or a whole number from 1. Received {text!r}.", ctx=ctx, param=param
+        )
+    return number
 
-    name = "threads"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> int | str:
-        """Check what was typed."""
-        if value == "auto":
-            return "auto"
-        try:
-            number = int(value)
-        except (TypeError, ValueError):
-            number = 0
-        if number < 1:
-            self.fail(f"should be auto or a whole number from 1. Received {value!r}.", param, ctx)
-        return number
+@contextlib.contextmanager
+def usage_errors() -> Iterator[None]:
+    """Show settings that do not go together as click shows what it refuses itself.
+
+    Raises:
+        click.UsageError: in place of a `ConfigError`.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def leave(code: int) -> NoReturn:

@@ -1,23 +1,54 @@
-"""What a model file says of itself, and how the runtime sees it."""
+"""`har-edge info`: what a model file says of itself, and how the runtime sees it."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
+import click
+
+from har_edge.commands.options.fields import setting
+from har_edge.config import ModelConfig
 from har_edge.model.loaded import load_model
 from har_edge.paths import display_path
+from har_edge.table import text_table
 
 
-def describe(model: str | os.PathLike[str] | None, backend: str = "auto") -> dict[str, Any]:
+@click.command()
+@click.argument("model", default=ModelConfig.model, metavar="[MODEL]")
+@setting(ModelConfig, "backend", "--backend", help="Runtime to load the model in.")
+@click.option(
+    "--output-format",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="A table or one JSON object.",
+)
+def info(model: str, backend: str, output_format: str) -> None:
+    """Print everything that MODEL (har15, clips, a .tflite or an .onnx file) says of itself.
+
+    \b
+    Examples:
+      har-edge info
+      har-edge info clips --output-format json
+    """
+    facts = describe(model, backend)
+    if output_format == "json":
+        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        click.echo(format_table(facts))
+
+
+def describe(model: str | os.PathLike[str] | None, backend: str = "auto") -> dict[str, object]:
     """Collect a model's spec, its size and the runtime that loads it, as plain values.
 
     Raises:
         ModelFileError: if the file is missing, damaged or not one of ours.
         BackendError: if no runtime is there or it refuses the model.
     """
+
     loaded = load_model(model, backend=backend)
     return {
         "path": display_path(loaded.path),
@@ -28,19 +59,22 @@ def describe(model: str | os.PathLike[str] | None, backend: str = "auto") -> dic
     }
 
 
-def format_table(facts: Mapping[str, Any]) -> str:
+def format_table(facts: Mapping[str, object]) -> str:
     """Lay the facts out in two columns, nested ones indented."""
-    lines: list[str] = []
-    for key, value in facts.items():
-        if isinstance(value, Mapping):
-            lines.append(key)
-            lines += [f"  {k:<22} {_show(v)}" for k, v in value.items()]
-        else:
-            lines.append(f"{key:<24} {_show(value)}")
-    return "\n".join(lines)
+    parts: list[str] = []
+    plain: list[tuple[str, str]] = []
+    for key, value in (*facts.items(), ("", {})):
+        if not isinstance(value, Mapping):
+            plain.append((key, _show(value)))
+            continue
+        parts.append(text_table(plain, align="ll"))
+        rows = [(k, _show(v)) for k, v in value.items()]
+        parts += [key, text_table(rows, align="ll", indent=2)]
+        plain = []
+    return "\n".join(part for part in parts if part)
 
 
-def _show(value: Any) -> str:
+def _show(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     if isinstance(value, float):

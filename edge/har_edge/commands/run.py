@@ -1,143 +1,142 @@
-"""What `har-edge run` does with its options: load, open, run, sum up."""
+"""`har-edge run`: from options to a run, and what it amounts to."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from har_edge.commands.options.sinks import build_decider, build_outlet_options
-from har_edge.commands.options.sources import build_follow, build_openers
-from har_edge.errors import OutputError
-from har_edge.frames.opencv import import_cv2
-from har_edge.model.loaded import Model, load_model
-from har_edge.paths import display_path
-from har_edge.recognition.events import EventTracker
-from har_edge.recognition.motion import MotionGate
-from har_edge.recognition.teach import load_taught
-from har_edge.run.lanes import Follow, SourceOpener
-from har_edge.run.runner import Run, RunLimits, RunResult
-from har_edge.run.stop_signals import stop_signals
-from har_edge.sinks.base import Note
-from har_edge.sinks.fan_out import Outlets, open_outlets
+import click
+
+from har_edge.commands.harness import note, parse_num_threads, usage_errors
+from har_edge.commands.options.fields import collect, setting, together
+from har_edge.commands.options.sinks import (
+    decide_config,
+    output_options,
+    sink_config,
+    sink_options,
+)
+from har_edge.commands.options.sources import source_config, source_options
+from har_edge.config import RunConfig, RunLimits
+
+if TYPE_CHECKING:
+    from har_edge.run.runner import RunResult
+
+model_options = together(
+    setting(
+        RunConfig,
+        "model",
+        "-m",
+        "--model",
+        metavar="FILE",
+        help="har15 (15 actions, frame by frame), clips (6, by motion), a .tflite or .onnx file.",
+    ),
+    setting(
+        RunConfig,
+        "taught",
+        "--taught",
+        metavar="FILE",
+        help="Actions that `har-edge teach` wrote to this file, too.",
+    ),
+    setting(RunConfig, "backend", "--backend", help="Runtime that executes the model."),
+    setting(
+        RunConfig,
+        "num_threads",
+        "--num-threads",
+        metavar="N|auto",
+        callback=parse_num_threads,
+        show_default="cores, at most 4",
+        help="Threads for the model; auto measures once what suits this machine.",
+    ),
+    setting(
+        RunConfig,
+        "inference_hz",
+        "--inference-fps",
+        metavar="R",
+        show_default="the model's rate",
+        help="Predictions a second, to save power.",
+    ),
+    setting(
+        RunConfig,
+        "motion_gate",
+        "--motion-gate",
+        help="Spare the encoder frames in which nothing moved.",
+    ),
+)
+limit_options = together(
+    setting(
+        RunLimits, "max_frames", "--max-frames", metavar="N", help="Stop after N frames in all."
+    ),
+    setting(
+        RunLimits,
+        "duration_s",
+        "--duration",
+        metavar="S",
+        help="Stop each source after S seconds of its own time.",
+    ),
+)
 
 
-def run_with_options(options: Mapping[str, Any], note: Note) -> int:
-    """Run over the sources and print the summary.
-
-    Args:
-        options: The values of the command's options.
-        note: Takes lines for the user.
-
-    Returns:
-        The exit code.
+def run_config(values: Mapping[str, object]) -> RunConfig:
+    """Collect a whole run from the values of the command's options.
 
     Raises:
-        HarError: if a source, the model or an output cannot be used at all.
+        ConfigError: if no source is named, or a table is asked to hold two kinds of rows.
     """
-    openers, follow = build_openers(options), build_follow(options, note)
-    outlet_options = build_outlet_options(options)
-    _keep_sources(openers, options)
-    # Sources share the cores with the model; a frame is too small for OpenCV to share it out too.
-    import_cv2().setNumThreads(1)
-    num_threads = _num_threads(options, note)
-    # Frames of videos are encoded beside each other, by one thread each; those of a live source
-    # come one by one, and so does what the motion gate lets pass.
-    in_turns = options["motion_gate"] or any(opener.apart for opener in openers)
-    model = _load(options, num_threads if in_turns else 1)
-    new_decider = partial(build_decider, model.spec, options)
-    new_decider()  # refuses lists that do not fit before anything is opened
-    viewer = _viewer() if options["show"] else None
-    outlets = open_outlets(outlet_options, model.spec.clip.frame_rate_hz, note)
-    run = Run(
-        model=model,
-        outlets=outlets,
-        note=note,
-        new_decider=new_decider,
-        tracker=EventTracker(options["min_duration"]),
-        new_gate=MotionGate if options["motion_gate"] else None,
-        limits=RunLimits(options["max_frames"], options["duration"]),
-        inference_hz=options["inference_fps"],
-        num_workers=1 if in_turns else num_threads,
-        watch=viewer,
-        progress=sys.stderr.isatty(),
+    return collect(
+        RunConfig,
+        values,
+        limits=collect(RunLimits, values),
+        source=source_config(values),
+        decide=decide_config(values),
+        sink=sink_config(values),
     )
-    with contextlib.closing(viewer) if viewer else contextlib.nullcontext():
-        result = _run_and_close(run, outlets, openers, follow)
-    _sum_up(result, note)
-    if outlets.totals is not None:
-        note(outlets.totals.format().rstrip())
-    return result.exit_code
 
 
-def _run_and_close(
-    run: Run, outlets: Outlets, openers: Sequence[SourceOpener], follow: Follow | None
-) -> RunResult:
-    """Run until the end or a signal; one that comes while outputs are closed lets them be, too."""
-    with stop_signals(outlets.hurry) as stop:
-        try:
-            result = replace(run, should_stop=lambda: stop.number is not None)(openers, follow)
-        finally:
-            outlets.close()
-        result.signal = stop.number
-    return result
+@click.command()
+@source_options
+@model_options
+@output_options
+@sink_options
+@limit_options
+@setting(RunConfig, "show", "--show/--headless", help="Open a window with the frames.")
+@click.pass_context
+@usage_errors()
+def run(ctx: click.Context, /, **values: object) -> None:
+    """Classify SOURCES: pictures, videos, folders, globs, cameras, streams, lists of them.
 
+    Cameras are camera:N, picamera:N or /dev/videoN; streams rtsp://, rtmp:// or http:// URLs;
+    lists .txt files with a source a line; '-' is standard input. Files are read one after the
+    other, live sources all at once. What is seen goes to standard output, progress and the
+    summary to standard error.
 
-def _keep_sources(openers: Sequence[SourceOpener], options: Mapping[str, Any]) -> None:
-    """Refuse to write over what is about to be read.
+    \b
+    Examples:
+      har-edge run --camera 0
+      har-edge run photo.jpg holiday/ 'clips/*.mp4'
+      har-edge run rtsp://user:password@cam.local/stream --emit events --save-events clips/
+      har-edge run video.mp4 --model clips --output-format jsonl > actions.jsonl
+      ffmpeg -i film.mkv -q:v 3 -r 25 -f mjpeg - | har-edge run -
 
-    Raises:
-        OutputError: if an output is one of the sources, or videos would become some.
+    \b
+    Exit codes: 0 done, 1 a source or an option is unusable, 2 usage,
+    4 a live source was lost, 130 or 143 interrupted.
     """
-    for option in ("save_video", "save_events"):
-        target = Path(options[option] or os.devnull).resolve()
-        for folder in options["watch"]:
-            if target.is_relative_to(Path(folder).resolve()):
-                raise OutputError(
-                    f"{display_path(folder)} is watched for new files, and --"
-                    f"{option.replace('_', '-')} would put its videos there. Name a place outside."
-                )
-    files = [path for opener in openers if (path := Path(opener.name)).is_file()]
-    for option in ("output", "save_video", "totals"):
-        target = Path(options[option] or "-")
-        if target.is_file() and any(target.samefile(path) for path in files):
-            name = option.replace("_", "-")
-            raise OutputError(
-                f"{display_path(target)} is a source and shall be written to (--{name}), which "
-                "would destroy it. Choose another file for the output."
-            )
+    config = run_config(values)
+    from har_edge.run.build import run as run_all
+
+    result = run_all(config, note, progress=sys.stderr.isatty())
+    sum_up(result)
+    ctx.exit(result.exit_code)
 
 
-def _num_threads(options: Mapping[str, Any], note: Note) -> int:
-    if options["num_threads"] != "auto":
-        return int(options["num_threads"])
-    from har_edge.machine.thread_choice import choose_num_threads
-
-    choice = choose_num_threads(options["model"], backend=options["backend"])
-    note(choice.format())
-    return choice.num_threads
-
-
-def _load(options: Mapping[str, Any], num_threads: int) -> Model:
-    model = load_model(options["model"], backend=options["backend"], num_threads=num_threads)
-    return load_taught(model, options["taught"])
-
-
-def _viewer() -> Any:
-    from har_edge.commands.viewer import Viewer
-
-    return Viewer()
-
-
-def _sum_up(result: RunResult, note: Note) -> None:
+def sum_up(result: RunResult) -> None:
+    """Say what a run amounts to."""
     if result.summary.frames:
         note("\n" + result.summary.format().rstrip())
     for stats in result.live:
         note(stats)
     if result.failed and result.opened > 1:  # of one, its own message said it
         note(f"{len(result.failed)} of {result.opened} sources could not be read in full.")
+    if result.totals is not None:
+        note(result.totals.format().rstrip())

@@ -1,62 +1,121 @@
-"""What `har-edge teach` does with its options: record, forget, list."""
+"""`har-edge teach`: record, forget, list."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from har_edge.model.loaded import load_model
-from har_edge.recognition import teach
-from har_edge.sinks.base import Note
-from har_edge.sources.base import FrameSource, SourceStatus
-from har_edge.sources.names import camera_name, expand_sources
-from har_edge.sources.open import open_source
+import click
+
+from har_edge.commands.harness import note
+from har_edge.commands.options.fields import setting
+from har_edge.config import ModelConfig, RunLimits
+
+if TYPE_CHECKING:
+    from har_edge.model.loaded import LoadedModel
+    from har_edge.sources.base import FrameSource
 
 
-def teach_with_options(options: Mapping[str, Any], note: Note) -> list[str]:
-    """Forget, teach and list, in this order, whatever the options ask for.
+@click.command()
+@click.argument("name", required=False)
+@click.argument("sources", nargs=-1, metavar="[SOURCES]...")
+@click.option("--camera", metavar="N|PATH", help="Record from a camera.")
+@setting(
+    RunLimits,
+    "duration_s",
+    "--duration",
+    metavar="S",
+    default=10.0,
+    show_default=True,
+    help="Seconds to take of each source.",
+)
+@setting(ModelConfig, "model", "-m", "--model", metavar="FILE", help="The model to teach.")
+@setting(ModelConfig, "backend", "--backend", help="Runtime that executes the model.")
+@setting(
+    ModelConfig,
+    "taught",
+    "--taught",
+    metavar="FILE",
+    help="File of taught actions; default your own.",
+)
+@click.option(
+    "--background",
+    multiple=True,
+    metavar="SOURCES",
+    help="Recordings of other things, for a model that is not bundled.",
+)
+@click.option("--forget", metavar="NAME", help="Forget a taught action.")
+@click.option("--list", "listed", is_flag=True, help="List what was taught.")
+def teach(
+    name: str | None,
+    sources: tuple[str, ...],
+    camera: str | None,
+    duration_s: float,
+    model: str,
+    backend: str,
+    taught: str | None,
+    background: tuple[str, ...],
+    forget: str | None,
+    listed: bool,
+) -> None:
+    """Teach the model an action NAME from SOURCES: pictures, videos, or a camera.
 
-    Args:
-        options: The values of the command's options.
-        note: Takes lines for the user.
+    Teach the name `nothing` what the same place looks like without the action.
 
-    Returns:
-        The listing: one line an action; empty if none is asked for.
-
-    Raises:
-        HarError: if a source, the model or the file of taught actions cannot be used.
+    \b
+    Examples:
+      har-edge teach waving --camera 0 --duration 10
+      har-edge teach nothing --camera 0
+      har-edge teach push_ups monday.mp4 tuesday.mp4
+      har-edge teach --list
     """
-    model = load_model(options["model"], backend=options["backend"])
-    given = options["taught"]
-    path = Path(given) if given else teach.default_taught_path(model)
-    if options["forget"]:
-        left = teach.read_taught(model, path).without(options["forget"])
-        teach.write_taught(model, left, path)
-        note(f"Forgot '{options['forget']}'.")
-    if options["name"]:
-        camera = options["camera"]
-        names = [*options["sources"], *([camera_name(camera)] if camera else ())]
-        known = teach.teach(
-            model,
-            options["name"],
-            _open(names, note, f"Recording for {options['duration']:g} s: now."),
+    if not (listed or forget or name):
+        raise click.UsageError("Nothing to do: give NAME and SOURCES, --forget NAME or --list.")
+    if name and not (sources or camera):
+        raise click.UsageError("Nothing to record: give SOURCES or --camera N.")
+    from har_edge.model.loaded import load_model
+    from har_edge.recognition import teach as teaching
+    from har_edge.sources.names import camera_name
+
+    loaded = load_model(model, backend=backend)
+    path = Path(taught) if taught else teaching.default_taught_path(loaded)
+    if forget:
+        left = teaching.read_taught(loaded, path).without(forget)
+        teaching.write_taught(loaded, left, path)
+        note(f"Forgot '{forget}'.")
+    if name:
+        names = [*sources, *([camera_name(camera)] if camera else ())]
+        known = teaching.teach(
+            loaded,
+            name,
+            _open(names, f"Recording for {duration_s:g} s: now."),
             path,
-            duration_s=options["duration"],
-            background=_open(options["background"], note),
+            duration_s=duration_s,
+            background=_open(background),
         )
-        note(teach.report(known, options["name"]))
-    if not options["list"]:
-        return []
-    windows_of = teach.read_taught(model, path).windows if path.exists() else {}
-    if not windows_of:
-        note(f"Nothing was taught to {model.spec.name} yet. Try: har-edge teach NAME SOURCES")
-    return [f"{action}\t{len(windows)} windows" for action, windows in windows_of.items()]
+        note(teaching.report(known, name))
+    if listed:
+        _list(loaded, path)
 
 
-def _open(names: Iterable[str], note: Note, live: str = "") -> Iterator[FrameSource]:
+def _open(names: Iterable[str], live: str = "") -> Iterator[FrameSource]:
+    from har_edge.sources.base import SourceStatus
+    from har_edge.sources.names import expand_sources
+    from har_edge.sources.open import open_source
+
     # A dark camera gives no frame; it must not be waited for without a word.
     def tell(status: SourceStatus) -> None:
         note(f"{status.source}: {live if status.state == 'live' and live else status.detail}")
 
     return (open_source(name, notify=tell) for name in expand_sources(names))
+
+
+def _list(model: LoadedModel, path: Path) -> None:
+    from har_edge.recognition.teach import read_taught
+
+    windows_of = read_taught(model, path).windows if path.exists() else {}
+    if not windows_of:
+        note(f"Nothing was taught to {model.spec.name} yet. Try: har-edge teach NAME SOURCES")
+    for action, windows in windows_of.items():
+        click.echo(f"{action}\t{len(windows)} windows")

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from har_edge.arrays import Pixels
-
-if TYPE_CHECKING:
-    pass
+from har_edge.arrays import FloatArray, Pixels
 
 
 @dataclass(frozen=True)
@@ -44,5 +37,5 @@ class Frame:
     after_gap: bool = False
     resized: Pixels | None = None
     preprocess_ms: float = 0.0
-    features: NDArray[np.float32] | None = None
+    features: FloatArray | None = None
     encode_ms: float = 0.0

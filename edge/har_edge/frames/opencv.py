@@ -6,7 +6,8 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterator
-from typing import Any
+from types import ModuleType
+from typing import Protocol
 
 import numpy as np
 
@@ -14,8 +15,33 @@ from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
 
 
+class VideoCapture(Protocol):
+    """What is used of OpenCV's class of that name."""
+
+    def isOpened(self) -> bool:  # noqa: N802
+        """Whether there is anything to read."""
+
+    def get(self, property_id: int, /) -> float:
+        """Give a property, such as `CAP_PROP_FPS`; 0 if it is not known."""
+
+    def set(self, property_id: int, value: float, /) -> bool:
+        """Set a property; False if that is not supported."""
+
+    def grab(self) -> bool:
+        """Go on to the next frame; False at the end."""
+
+    def retrieve(self) -> tuple[bool, Pixels]:
+        """Decode the frame that was grabbed."""
+
+    def read(self) -> tuple[bool, Pixels]:
+        """Go on to the next frame and decode it."""
+
+    def release(self) -> None:
+        """Close the file or the device."""
+
+
 @functools.cache
-def import_cv2() -> Any:
+def import_cv2() -> ModuleType:
     """Import OpenCV with its and FFmpeg's own logging off.
 
     Damaged files are reported by our errors; the decoders' lines on stderr would only

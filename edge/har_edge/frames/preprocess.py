@@ -1,6 +1,6 @@
-"""Decode, turn to RGB, resize: the only preprocessing there is.
+"""Resize to what a model takes: after `decode`, the only preprocessing there is.
 
-Training, calibration, verification, the runner and the benchmarks all call this module,
+Training, calibration, verification, the runner and the benchmarks all call these two modules,
 so that the same file gives the same tensor everywhere. Scaling to [-1, 1] is not done
 here: the model does it inside its `encode` signature.
 
@@ -13,157 +13,12 @@ area interpolation.
 
 from __future__ import annotations
 
-import functools
-import os
-from pathlib import Path
-from typing import Any, BinaryIO
-
 import numpy as np
 
 from har_edge.arrays import Pixels
-from har_edge.errors import ShapeError, SourceError
+from har_edge.errors import ShapeError
 from har_edge.frames.opencv import bgr_to_rgb, import_cv2
 from har_edge.model.spec import ClipSpec
-from har_edge.paths import display_path
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v"})
-
-# Source: Exif 2.3, 4.6.4 A.
-_ORIENTATION = 0x0112
-
-
-def load_image(path: str | os.PathLike[str], *, smallest: int | None = None) -> Pixels:
-    """Decode a picture as a viewer would show it.
-
-    EXIF orientation is applied, transparency is laid over white, 16-bit greyscale keeps its
-    full range, CMYK and palettes become RGB.
-
-    Args:
-        path: A picture in any format that Pillow reads.
-        smallest: For looking, not for models: a JPEG may come out at 1/2, 1/4 or 1/8 of its
-            size, though no side below this; all of the file is read, several times faster.
-
-    Returns:
-        RGB pixels, (H, W, 3), uint8.
-
-    Raises:
-        SourceError: if the file is missing, empty, cut short or not a picture.
-    """
-    shown = display_path(path)
-    try:
-        if Path(path).stat().st_size == 0:
-            raise SourceError(f"{shown} is empty (0 bytes). Copy the picture again.")
-        with Path(path).open("rb") as file:
-            return decode_image(file, shown, smallest=smallest)
-    except FileNotFoundError as error:
-        raise SourceError(f"{shown} does not exist. Check the path.") from error
-    except OSError as error:
-        raise SourceError(f"{shown} cannot be decoded: {error}. Check the file.") from error
-
-
-def decode_image(
-    file: BinaryIO,
-    shown: str,
-    *,
-    smallest: int | None = None,
-    max_pixels: int | None = None,
-    formats: tuple[str, ...] | None = None,
-) -> Pixels:
-    """Decode a picture from an open file, as `load_image` does.
-
-    Args:
-        file: The picture; may be in memory.
-        shown: What to call it in messages.
-        smallest: As for `load_image`.
-        max_pixels: Refuse larger pictures by what their header says, before any of their pixels
-            takes memory.
-        formats: Pillow's names of the formats to try; None for all that it knows.
-
-    Returns:
-        RGB pixels, (H, W, 3), uint8.
-
-    Raises:
-        SourceError: if it is cut short, too large or not a picture.
-    """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with Image.open(file, formats=formats) as image:
-            if max_pixels is not None and image.width * image.height > max_pixels:
-                raise SourceError(
-                    f"{shown} should have {max_pixels / 1e6:g} megapixels at most. Received "
-                    f"{image.width} x {image.height}. Make it smaller."
-                )
-            if smallest is not None:
-                image.draft(None, (smallest, smallest))
-            elif (pixels := _decode_plain_jpeg(image, file)) is not None:
-                return pixels
-            return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
-    except UnidentifiedImageError as error:
-        raise SourceError(
-            f"{shown} is not a picture that can be decoded. Expected JPEG, PNG, WebP or BMP; "
-            "check that the ending fits the content."
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise SourceError(f"{shown} is too large to decode safely: {error}.") from error
-    # Broken files surface as SyntaxError (PNG), ValueError or struct-like errors too.
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise SourceError(
-            f"{shown} cannot be decoded: {error}. It may be cut short; copy it again."
-        ) from error
-
-
-def _decode_plain_jpeg(image: Any, file: BinaryIO) -> Pixels | None:
-    """Decode a common JPEG to the same pixels as Pillow, in a third of its time.
-
-    Both use libjpeg-turbo with the same settings, but Pillow copies the pixels three times, and
-    holds other Python threads up meanwhile.
-
-    Returns:
-        None for what Pillow has to judge: turned pictures, CMYK, damage, other formats.
-    """
-    simplejpeg = _find_simplejpeg()
-    common = image.format == "JPEG" and image.mode in ("RGB", "L")
-    if simplejpeg is None or not common or image.getexif().get(_ORIENTATION, 1) != 1:
-        return None
-    file.seek(0)
-    data = file.read()
-    # Two parsers may disagree on an odd header; no more is decoded than was checked.
-    shape = (image.height, image.width, 3)
-    try:
-        pixels: Pixels = simplejpeg.decode_jpeg(
-            data, colorspace="RGB", strict=True, buffer=np.empty(shape, np.uint8)
-        )
-    except ValueError:
-        return None
-    return pixels if pixels.shape == shape else None
-
-
-@functools.cache
-def _find_simplejpeg() -> Any:
-    try:
-        import simplejpeg
-    except ImportError:  # there are machines that it has no wheels for
-        return None
-    return simplejpeg
-
-
-def _to_rgb(image: Any) -> Any:
-    """Convert a Pillow image of any mode to RGB without losing what a viewer shows."""
-    from PIL import Image
-
-    if image.mode.startswith("I") or image.mode == "F":  # 16 or 32 bits a pixel
-        values = np.asarray(image, dtype=np.float64)
-        # Pillow would clip at 255; 16-bit files are full range by definition.
-        return Image.fromarray((np.clip(values, 0, 65535) / 257 + 0.5).astype(np.uint8)).convert(
-            "RGB"
-        )
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
 
 
 def resize_frame(frame: Pixels, clip: ClipSpec) -> Pixels:

@@ -26,6 +26,7 @@ from har_edge.model.loaded import load_model
 from har_edge.model.runtimes import RUNTIMES, TFLITE_RUNTIMES, import_runtime
 from har_edge.model.xnnpack import int8_delegates
 from har_edge.paths import cache_folder, data_folder, display_path
+from har_edge.table import text_table
 
 Level = Literal["ok", "warn", "fail"]
 OLDEST_PYTHON = (3, 10)
@@ -283,15 +284,14 @@ def check_optional() -> Findings:
 
 def format_findings(findings: list[Finding]) -> str:
     """Lay the findings out as a table, fixes below what they mend."""
-    width = max(len(finding.topic) for finding in findings)
-    lines = []
+    rows: list[tuple[str, str, str]] = []
     for f in findings:
-        lines.append(f"{f.level:<4}  {f.topic:<{width}}  {f.text}")
+        rows.append((f.level, f.topic, f.text))
         if f.fix:
-            lines.append(f"{'':<4}  {'':<{width}}  → {f.fix}")
+            rows.append(("", "", f"→ {f.fix}"))
     counts = {level: sum(f.level == level for f in findings) for level in ("ok", "warn", "fail")}
-    lines.append(", ".join(f"{count} {level}" for level, count in counts.items()))
-    return "\n".join(lines)
+    said = ", ".join(f"{count} {level}" for level, count in counts.items())
+    return f"{text_table(rows, align='lll')}\n{said}"
 
 
 def _video_devices(root: Path) -> Iterator[tuple[Path, str]]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from har_edge.arrays import FloatArray, Pixels
 from har_edge.frames.preprocess import resize_frame
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 
 GOLDEN = Path(__file__).parents[1] / "model" / "bundled" / "golden.json"
 HEIGHT, WIDTH = 360, 480  # like a camera's, so that both steps of the resize rule are used
@@ -70,7 +70,7 @@ def draw_frames(count: int) -> Pixels:
     return frames
 
 
-def golden_numbers(model: Model) -> dict[str, object]:
+def golden_numbers(model: LoadedModel) -> dict[str, object]:
     """What this machine makes of the golden clip, as plain values to be stored."""
     tensor, probabilities, _ = _run(model)
     return {
@@ -80,7 +80,7 @@ def golden_numbers(model: Model) -> dict[str, object]:
     }
 
 
-def check_golden(model: Model) -> GoldenResult | None:
+def check_golden(model: LoadedModel) -> GoldenResult | None:
     """Run the golden clip; None if there are no numbers for this model file."""
     known = json.loads(GOLDEN.read_text(encoding="utf-8")).get(model.spec.name)
     if known is None or known["model_sha256"] != model.spec.model_sha256:
@@ -95,7 +95,7 @@ def check_golden(model: Model) -> GoldenResult | None:
     )
 
 
-def _run(model: Model) -> tuple[Pixels, FloatArray, float]:
+def _run(model: LoadedModel) -> tuple[Pixels, FloatArray, float]:
     clip = model.spec.clip
     tensor = np.stack([resize_frame(frame, clip) for frame in draw_frames(clip.num_frames)])
     probabilities = model.classify_clip(tensor)

@@ -17,6 +17,8 @@ from statistics import median
 
 import numpy as np
 
+from har_edge.errors import OutputError
+from har_edge.files import write_whole
 from har_edge.machine.facts import machine_facts
 from har_edge.model.file import ModelFile, read_model_file, resolve_model
 from har_edge.model.runtimes import Backend, load_backend
@@ -159,9 +161,6 @@ def _save(path: Path, choices: dict[str, ThreadChoice]) -> None:
         key: {"num_threads": choice.num_threads, "median_ms": choice.median_ms}
         for key, choice in choices.items()
     }
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     # A cache that cannot be written costs a second at the next start, and nothing else.
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
+    with contextlib.suppress(OutputError):
+        write_whole(path, json.dumps(entries, indent=2) + "\n", parents=True, sync=False)

@@ -84,6 +84,42 @@ def resolve_model(model: str | os.PathLike[str] | None) -> Path:
     return path
 
 
+def available_models() -> list[str]:
+    """Names of the bundled models, the default first.
+
+    Example:
+        >>> available_models()
+        ['har15', 'clips']
+    """
+    return list(BUNDLED)
+
+
+def model_in_folder(folder: str | os.PathLike[str]) -> Path:
+    """Find the model of a folder: the only one, or the only int8 `.tflite` file among several.
+
+    Raises:
+        ModelFileError: if there is none, or none that stands out.
+    """
+    files = sorted(p for p in Path(folder).iterdir() if p.is_file())
+    found = [p for p in files if p.suffix == ".tflite" or p.name.endswith(ONNX_SUFFIXES[0])]
+    if len(found) > 1:
+        flatbuffers = [p for p in found if p.suffix == ".tflite"]
+        best = [p for p in flatbuffers if read_model_file(p).spec.variant == "int8"]
+        found = best if len(best) == 1 else found
+    if len(found) == 1:
+        return found[0]
+    shown = display_path(folder)
+    if not found:
+        raise ModelFileError(
+            f"{shown} should hold a .tflite or .onnx model. Received none; har-convert makes one "
+            "out of a run folder."
+        )
+    raise ModelFileError(
+        f"{shown} should hold one model, or one int8 .tflite file among others. Received "
+        f"{', '.join(p.name for p in found)}. Name the file."
+    )
+
+
 def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
     """Read a model file and check that it is whole.
 

@@ -14,7 +14,7 @@ from har_edge.model.runtimes import Backend, load_backend
 from har_edge.model.spec import ModelSpec
 
 
-class Model:
+class LoadedModel:
     """A model file loaded into a runtime.
 
     Attributes:
@@ -56,7 +56,7 @@ class Model:
 
 def load_model(
     model: str | os.PathLike[str] | None = None, *, backend: str = "auto", num_threads: int = 1
-) -> Model:
+) -> LoadedModel:
     """Load a model file.
 
     Args:
@@ -71,7 +71,7 @@ def load_model(
     """
     file = read_model_file(resolve_model(model))
     runtime = load_backend(file.networks, backend=backend, num_threads=num_threads)
-    return Model(file.spec, file.path, file.size_bytes, runtime)
+    return LoadedModel(file.spec, file.path, file.size_bytes, runtime)
 
 
 def apply_temperature(probabilities: FloatArray, temperature: float) -> FloatArray:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ctypes
 from types import ModuleType
-from typing import Any
 
 SIGNED_8_BIT = 1 << 0  # TFLITE_XNNPACK_DELEGATE_FLAG_QS8
 UNSIGNED_8_BIT = 1 << 1  # TFLITE_XNNPACK_DELEGATE_FLAG_QU8
@@ -67,7 +66,7 @@ class Int8Delegate:
             self._delete(self._pointer)
 
 
-def int8_delegates(runtime: ModuleType, num_threads: int) -> list[Any]:
+def int8_delegates(runtime: ModuleType, num_threads: int) -> list[Int8Delegate]:
     """Make what tflite-runtime's interpreter needs to run int8 files on XNNPACK.
 
     Args:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from har_edge.frames.frame import Frame
 from har_edge.frames.preprocess import resize_frame
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.model.spec import ClipSpec
 
 
@@ -28,7 +28,7 @@ def resize_ahead(frame: Frame, clip: ClipSpec, *, keep_pixels: bool = True) -> F
     return replace(frame, pixels=pixels, resized=resized, preprocess_ms=preprocess_ms)
 
 
-def encode_ahead(frame: Frame, model: Model) -> Frame:
+def encode_ahead(frame: Frame, model: LoadedModel) -> Frame:
     """Encode a frame, so that `Recognizer.push` need not; once is enough."""
     if frame.features is not None:
         return frame

@@ -16,7 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from har_edge.durations import format_duration, format_time, iso_time
 from har_edge.frames.sampling import TOLERANCE_S
+from har_edge.notebook import html_table
 from har_edge.recognition.prediction import UNKNOWN, Prediction
 
 EventKind = Literal["action_started", "action_ended"]
@@ -25,6 +27,13 @@ EventKind = Literal["action_started", "action_ended"]
 @dataclass(frozen=True)
 class Event:
     """An action began or ended.
+
+    Example:
+        >>> event = Event("action_ended", 1, "a.mp4", "falling", 1.5, 3.0, 0.9)
+        >>> print(event)
+        falling ended after 1.5 s, 0:03.00 of a.mp4
+        >>> event.duration_s
+        1.5
 
     Attributes:
         kind: `action_started` or `action_ended`.
@@ -53,6 +62,37 @@ class Event:
     def duration_s(self) -> float | None:
         """Length of an action that ended."""
         return None if self.end_s is None else self.end_s - self.start_s
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values with the field names that users see, in files as on the network.
+
+        Example:
+            >>> Event("action_started", 1, "a.mp4", "falling", 1.5, None, 0.9).as_dict()["event"]
+            'action_started'
+        """
+        record: dict[str, object] = {
+            "event": self.kind,
+            "number": self.number,
+            "source": self.source,
+            "action": self.action,
+            "start_s": round(self.start_s, 3),
+            "end_s": None if self.end_s is None else round(self.end_s, 3),
+            "duration_s": None if self.duration_s is None else round(self.duration_s, 3),
+            "confidence": round(self.confidence, 4),
+        }
+        if self.start_at_s is not None:
+            record["start_time"] = iso_time(self.start_at_s)
+            record["end_time"] = None if self.end_at_s is None else iso_time(self.end_at_s)
+        return record
+
+    def __str__(self) -> str:
+        if self.end_s is None or self.duration_s is None:
+            return f"{self.action} began, {format_time(self.start_s)} of {self.source}"
+        lasted = format_duration(self.duration_s)
+        return f"{self.action} ended after {lasted}, {format_time(self.end_s)} of {self.source}"
+
+    def _repr_html_(self) -> str:
+        return html_table(str(self), ("field", "value"), self.as_dict().items())
 
 
 class EventTracker:

@@ -8,14 +8,28 @@ from functools import cached_property
 import numpy as np
 
 from har_edge.arrays import FloatArray
+from har_edge.durations import format_time, iso_time
+from har_edge.notebook import html_table
 
+# What is done to a frame, in this order; each takes its time.
+STAGES = ("decode", "preprocess", "encode", "classify")
 # What is said in place of an action that the model is not sure of.
 UNKNOWN = "unknown"
+# Actions that a table in a notebook lists.
+SHOWN_ACTIONS = 5
 
 
 @dataclass(frozen=True)
 class Prediction:
     """What the model says of the window that ends with one frame.
+
+    Example:
+        >>> from har_edge.testing import make_prediction
+        >>> prediction = make_prediction({"falling": 0.75, "sitting": 0.25}, timestamp_s=1.5)
+        >>> prediction.action, prediction.confidence
+        ('falling', 0.75)
+        >>> print(prediction)
+        falling 75%, 0:01.50 of made-up.mp4
 
     Attributes:
         source: Name of the source.
@@ -68,7 +82,56 @@ class Prediction:
         """Total time spent on this frame."""
         return self.decode_ms + self.preprocess_ms + self.encode_ms + self.classify_ms
 
-    def top(self, k: int) -> list[tuple[str, float]]:
-        """The k most probable labels with their probabilities, best first."""
+    def top(self, k: int | None = None) -> list[tuple[str, float]]:
+        """The k most probable labels with their probabilities, best first; all without k.
+
+        Example:
+            >>> from har_edge.testing import make_prediction
+            >>> make_prediction({"sitting": 0.25, "falling": 0.75}).top(1)
+            [('falling', 0.75)]
+        """
         order = np.argsort(-self.probabilities, kind="stable")[:k]
         return [(self.labels[i], float(self.probabilities[i])) for i in order]
+
+    def as_dict(self, top_k: int | None = 3, *, by_stage: bool = False) -> dict[str, object]:
+        """Plain values with the field names that users see, in files as on the network.
+
+        Args:
+            top_k: Actions to list in `all_predictions`; None for all.
+            by_stage: Whether `latency_ms` holds the time of each stage, as the server gives it,
+                in place of their sum with a field for each beside it, as a line of output does.
+
+        Example:
+            >>> from har_edge.testing import make_prediction
+            >>> found = make_prediction({"falling": 0.75, "sitting": 0.25}).as_dict(top_k=1)
+            >>> found["action"], found["all_predictions"]
+            ('falling', [{'action': 'falling', 'confidence': 0.75}])
+        """
+        stages = {stage: round(getattr(self, f"{stage}_ms"), 3) for stage in STAGES}
+        flat = {f"{stage}_ms": spent_ms for stage, spent_ms in stages.items()}
+        costs = {"latency_ms": round(self.latency_ms, 3), **flat}
+        record: dict[str, object] = {
+            "source": self.source,
+            "frame": self.frame,
+            "timestamp_s": round(self.timestamp_s, 3),
+            "action": self.action,
+            "confidence": round(self.confidence, 4),
+            "all_predictions": [
+                {"action": action, "confidence": round(confidence, 4)}
+                for action, confidence in self.top(top_k)
+            ],
+            "window_frames": self.window_frames,
+            **({"latency_ms": stages} if by_stage else costs),
+            "age_ms": None if self.age_ms is None else round(self.age_ms, 3),
+        }
+        if self.captured_at_s is not None:
+            record["time"] = iso_time(self.captured_at_s)
+        return record
+
+    def __str__(self) -> str:
+        when = format_time(self.timestamp_s)
+        return f"{self.action} {self.confidence:.0%}, {when} of {self.source}"
+
+    def _repr_html_(self) -> str:
+        rows = [(action, f"{confidence:.1%}") for action, confidence in self.top(SHOWN_ACTIONS)]
+        return html_table(str(self), ("action", "confidence"), rows)

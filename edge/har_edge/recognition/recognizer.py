@@ -14,7 +14,7 @@ import numpy as np
 
 from har_edge.arrays import FloatArray
 from har_edge.frames.frame import Frame
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.recognition.ahead import encode_ahead, resize_ahead
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.prediction import Prediction
@@ -23,7 +23,7 @@ from har_edge.recognition.prediction import Prediction
 class Recognizer:
     """Classifies a stream frame by frame with a ring of the last T feature vectors."""
 
-    def __init__(self, model: Model, gate: MotionGate | None = None) -> None:
+    def __init__(self, model: LoadedModel, gate: MotionGate | None = None) -> None:
         """Set up an empty window.
 
         Args:

@@ -27,7 +27,7 @@ import numpy as np
 
 from har_edge.arrays import FloatArray
 from har_edge.errors import DataError
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 
 # Windows taught under this name are what is *not* an action, in the place where it was recorded:
 # a taught action must fit better than they do. It never is an answer itself.
@@ -202,10 +202,10 @@ class Taught:
         return found
 
 
-class TaughtModel(Model):
+class TaughtModel(LoadedModel):
     """A model that knows the taught actions too: its labels, then theirs."""
 
-    def __init__(self, model: Model, taught: Taught) -> None:
+    def __init__(self, model: LoadedModel, taught: Taught) -> None:
         super().__init__(
             model.spec.with_(labels=(*model.spec.labels, *taught.names)),
             model.path,

@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 
 from har_edge.arrays import FloatArray
-from har_edge.errors import DataError, OutputError
+from har_edge.errors import DataError
+from har_edge.files import write_whole
 from har_edge.frames.preprocess import resize_frame
 from har_edge.frames.sampling import FrameSampler
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.paths import data_folder, display_path
 from har_edge.recognition.prediction import UNKNOWN
 from har_edge.recognition.taught import NOTHING, Background, Taught, TaughtModel, describe
@@ -41,7 +42,7 @@ BROKEN = (
 )  # fmt: skip
 
 
-def load_taught(model: Model, path: str | os.PathLike[str] | None = None) -> Model:
+def load_taught(model: LoadedModel, path: str | os.PathLike[str] | None = None) -> LoadedModel:
     """Add the taught actions to a model.
 
     Args:
@@ -60,12 +61,12 @@ def load_taught(model: Model, path: str | os.PathLike[str] | None = None) -> Mod
     return TaughtModel(model, taught) if taught.names else model
 
 
-def default_taught_path(model: Model) -> Path:
+def default_taught_path(model: LoadedModel) -> Path:
     """Where the actions that the user taught to this model lie; the file need not exist."""
     return data_folder() / "taught" / f"{model.spec.name}-{_checksum(model)[:12]}.npz"
 
 
-def read_taught(model: Model, path: Path) -> Taught:
+def read_taught(model: LoadedModel, path: Path) -> Taught:
     """Read a file of taught actions.
 
     Raises:
@@ -96,7 +97,7 @@ def read_taught(model: Model, path: Path) -> Taught:
     return taught
 
 
-def _check(taught: Taught, model: Model, shown: str) -> None:
+def _check(taught: Taught, model: LoadedModel, shown: str) -> None:
     """Refuse arrays that do not fit together, or names that the model has."""
     size = described_size(model)
     background = taught.background
@@ -117,7 +118,7 @@ def _check(taught: Taught, model: Model, shown: str) -> None:
         check_name(name, model)
 
 
-def check_name(name: str, model: Model) -> None:
+def check_name(name: str, model: LoadedModel) -> None:
     """Refuse a name that no taught action of this model can have.
 
     Raises:
@@ -134,7 +135,7 @@ def check_name(name: str, model: Model) -> None:
         )
 
 
-def write_taught(model: Model, taught: Taught, path: Path) -> None:
+def write_taught(model: LoadedModel, taught: Taught, path: Path) -> None:
     """Write a file of taught actions, whole or not at all.
 
     Raises:
@@ -150,20 +151,10 @@ def write_taught(model: Model, taught: Taught, path: Path) -> None:
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {**_from_background(taught.background), **windows}
     np.savez_compressed(buffer, about=json.dumps(about), **arrays)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(buffer.getvalue())
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise OutputError(
-            f"{display_path(path)} cannot be written: {error.strerror}. Give another --taught FILE."
-        ) from error
+    write_whole(path, buffer.getbuffer(), parents=True, advice="Give another --taught FILE.")
 
 
-def record_windows(model: Model, source: FrameSource, *, duration_s: float) -> FloatArray:
+def record_windows(model: LoadedModel, source: FrameSource, *, duration_s: float) -> FloatArray:
     """Encode a source and describe its windows, a quarter of a window apart.
 
     Args:
@@ -199,7 +190,7 @@ def record_windows(model: Model, source: FrameSource, *, duration_s: float) -> F
     return np.stack(described)
 
 
-def packaged_background(model: Model) -> Background | None:
+def packaged_background(model: LoadedModel) -> Background | None:
     """The background that comes with a bundled model; None for any other."""
     path = Path(__file__).parents[1] / "model" / "bundled" / f"{model.spec.name}-background.npz"
     if not path.is_file():
@@ -208,7 +199,7 @@ def packaged_background(model: Model) -> Background | None:
     return _to_background(arrays) if about["model_sha256"] == _checksum(model) else None
 
 
-def write_background(model: Model, background: Background, path: Path) -> None:
+def write_background(model: LoadedModel, background: Background, path: Path) -> None:
     """Write a background as the package carries it, at half precision."""
     about = json.dumps({"model": model.spec.name, "model_sha256": _checksum(model)})
     arrays: dict[str, Any] = _from_background(background)
@@ -217,7 +208,7 @@ def write_background(model: Model, background: Background, path: Path) -> None:
 
 
 def teach(
-    model: Model,
+    model: LoadedModel,
     name: str,
     sources: Iterable[FrameSource],
     path: Path,
@@ -277,7 +268,9 @@ def report(taught: Taught, name: str) -> str:
     return line
 
 
-def _find_background(model: Model, sources: Iterable[FrameSource], duration_s: float) -> Background:
+def _find_background(
+    model: LoadedModel, sources: Iterable[FrameSource], duration_s: float
+) -> Background:
     windows = [record_windows(model, source, duration_s=duration_s) for source in sources]
     if windows:
         return Background.of(np.concatenate(windows))
@@ -291,17 +284,17 @@ def _find_background(model: Model, sources: Iterable[FrameSource], duration_s: f
     return packaged
 
 
-def described_size(model: Model) -> int:
+def described_size(model: LoadedModel) -> int:
     """Length of a described window of this model."""
     return model.spec.feature_size * (1 if model.spec.clip.num_frames == 1 else 2)
 
 
-def _examples(model: Model) -> str:
+def _examples(model: LoadedModel) -> str:
     count = model.spec.clip.num_frames
     return "frames or pictures" if count == 1 else f"windows of {count} frames"
 
 
-def _checksum(model: Model) -> str:
+def _checksum(model: LoadedModel) -> str:
     return model.spec.model_sha256 or hashlib.sha256(model.path.read_bytes()).hexdigest()
 
 

@@ -7,27 +7,29 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from har_edge.config import RequestLimits
 from har_edge.errors import SourceError
+from har_edge.frames.decode import decode_image
 from har_edge.frames.frame import Frame
-from har_edge.frames.preprocess import decode_image
 from har_edge.frames.sampling import FrameSampler
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.recognition.decide import Decider
-from har_edge.recognition.events import Event, EventTracker
+from har_edge.recognition.events import EventTracker
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.recognizer import Recognizer
-from har_edge.server.uploads import Limits, Upload
+from har_edge.recognition.whole import recognize_frames, sum_up
+from har_edge.server.uploads import Upload
 from har_edge.sources.files import VideoSource
 
-STAGES = ("decode", "preprocess", "encode", "classify")
+# What the results of an upload name as their source: its own name is nobody's business.
+SOURCE = "upload"
 TIMELINE_TOP_K = 5
 # Rates above this are slow-motion recordings; what claims more is no clip.
 MAX_FRAME_RATE_HZ = 250
@@ -48,9 +50,9 @@ class Answering:
 
     new_decider: Callable[[], Decider]
     min_duration_s: float = 0.5
-    limits: Limits = field(default_factory=Limits)
+    limits: RequestLimits = field(default_factory=RequestLimits)
 
-    def answer(self, upload: Upload, top_k: int | None, model: Model) -> dict[str, Any]:
+    def answer(self, upload: Upload, top_k: int | None, model: LoadedModel) -> dict[str, object]:
         """Recognise an upload.
 
         Raises:
@@ -68,7 +70,9 @@ class Answering:
             except SourceError as error:
                 raise SourceError(str(error).replace(str(path), "The clip")) from error
 
-    def _answer_image(self, upload: Upload, top_k: int | None, model: Model) -> dict[str, Any]:
+    def _answer_image(
+        self, upload: Upload, top_k: int | None, model: LoadedModel
+    ) -> dict[str, object]:
         started = time.perf_counter()
         content = upload.file.read()
         # Each scan costs as much as decoding the picture once; editors write ten at most.
@@ -84,36 +88,30 @@ class Answering:
             formats=(upload.format,),
         )
         decode_ms = (time.perf_counter() - started) * 1e3
-        recognizer = Recognizer(model)
-        prediction = recognizer.push(Frame(pixels, 0.0, 0, "upload", decode_ms))
-        prediction = prediction or recognizer.flush()
-        assert prediction is not None
+        frame = Frame(pixels, 0.0, 0, SOURCE, decode_ms)
+        raw = [p for _, p in recognize_frames(Recognizer(model), [frame]) if p is not None]
         height, width = pixels.shape[:2]
         return {
-            **_ranking(self.new_decider().decide(prediction), top_k),
+            **sum_up(raw, self.new_decider()).as_dict(top_k, by_stage=True),
             "source": {"kind": "image", "width": width, "height": height},
-            "latency_ms": _latency_ms([prediction]),
         }
 
-    def _answer_clip(self, path: Path, top_k: int | None, model: Model) -> dict[str, Any]:
+    def _answer_clip(self, path: Path, top_k: int | None, model: LoadedModel) -> dict[str, object]:
         source = VideoSource(path)
         self._check(source)
-        frames, raw = self._recognise_clip(source, model)
+        frames, raw = self._recognize_clip(source, model)
         decider, tracker = self.new_decider(), EventTracker(self.min_duration_s)
         decided = [decider.decide(prediction) for prediction in raw]
         events = [event for prediction in decided for event in tracker.add(prediction)]
         events += tracker.end_all()
         end_s = source.duration_s or raw[-1].timestamp_s
-        mean = np.mean([prediction.probabilities for prediction in raw], axis=0)
-        whole = replace(raw[-1], probabilities=mean.astype(np.float32))
         return {
-            **_ranking(self.new_decider().decide(whole), top_k),
+            **sum_up(raw, self.new_decider()).as_dict(top_k, by_stage=True),
             "source": {"kind": "clip", "width": source.width, "height": source.height},
-            "latency_ms": _latency_ms(raw),
             "duration_s": round(end_s, 3),
             "num_frames": frames,
             "timeline": _timeline(decided, model.spec.clip.num_frames > 1, end_s),
-            "events": [_event(event) for event in events if event.kind == "action_ended"],
+            "events": [event.as_dict() for event in events if event.kind == "action_ended"],
         }
 
     def _check(self, source: VideoSource) -> None:
@@ -129,13 +127,23 @@ class Answering:
                 f"{source.duration_s:.1f} s. Cut it, or run: har-edge run FILE"
             )
 
-    def _recognise_clip(self, source: VideoSource, model: Model) -> tuple[int, list[Prediction]]:
+    def _recognize_clip(
+        self, source: VideoSource, model: LoadedModel
+    ) -> tuple[int, list[Prediction]]:
         """Classify all windows of a clip; the number of frames that were taken comes first."""
+        frames = self._within_limits(source, model.spec.clip.frame_rate_hz)
+        predictions, indices = list[Prediction](), set[int]()
+        for frame, prediction in recognize_frames(Recognizer(model), frames):
+            indices.add(frame.index)
+            if prediction is not None:
+                predictions.append(prediction)
+        return len(indices), predictions
+
+    def _within_limits(self, source: VideoSource, frame_rate_hz: float) -> Iterator[Frame]:
+        """The frames of a clip, as long as it is short enough and read soon enough."""
         limits = self.limits
         until_s = time.monotonic() + limits.request_timeout_s
-        recognizer = Recognizer(model)
-        predictions, count = [], 0
-        for frame in source.frames(FrameSampler(model.spec.clip.frame_rate_hz)):
+        for frame in source.frames(FrameSampler(frame_rate_hz)):
             # What the file says of itself need not be true.
             too_long = frame.timestamp_s > limits.max_clip_s
             too_many = frame.index > limits.max_clip_s * MAX_FRAME_RATE_HZ
@@ -145,15 +153,10 @@ class Answering:
                     f"{limits.request_timeout_s:g} s. It is longer. Cut it, or run: har-edge run "
                     "FILE"
                 )
-            count += 1
-            prediction = recognizer.push(frame)
-            if prediction is not None:
-                predictions.append(prediction)
-        last = recognizer.flush()
-        return count, predictions + ([last] if last is not None else [])
+            yield replace(frame, source=SOURCE)
 
 
-def warm_up(model: Model) -> Model:
+def warm_up(model: LoadedModel) -> LoadedModel:
     """Do what is slow the first time, and give the model back: import decoders, plan buffers."""
     from PIL import Image
 
@@ -163,30 +166,9 @@ def warm_up(model: Model) -> Model:
     return model
 
 
-def ranked(prediction: Prediction, top_k: int | None) -> list[dict[str, Any]]:
-    """The most probable actions, best first; all of them without `top_k`."""
-    best = prediction.top(len(prediction.labels) if top_k is None else top_k)
-    return [{"action": action, "confidence": round(share, 4)} for action, share in best]
-
-
-def _ranking(prediction: Prediction, top_k: int | None) -> dict[str, Any]:
-    return {
-        "action": prediction.action,
-        "confidence": round(prediction.confidence, 4),
-        "all_predictions": ranked(prediction, top_k),
-    }
-
-
-def _latency_ms(predictions: Sequence[Prediction]) -> dict[str, float]:
-    """Time of each stage, summed over all windows."""
-    return {
-        stage: round(sum(getattr(p, f"{stage}_ms") for p in predictions), 3) for stage in STAGES
-    }
-
-
 def _timeline(
     predictions: Sequence[Prediction], windowed: bool, end_s: float
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Join neighbours of the same action into spans that cover the clip.
 
     A still's prediction holds from its frame on, a window's until its last frame.
@@ -199,27 +181,16 @@ def _timeline(
     ):
         members = list(group)
         mean = np.mean([p.probabilities for _, p in members], axis=0).astype(np.float32)
-        middle = replace(members[0][1], probabilities=mean)
+        said = replace(members[0][1], probabilities=mean).as_dict(TIMELINE_TOP_K)
         spans.append(
             {
                 "start_s": round(members[0][0], 3),
                 "end_s": round(end_s, 3),
                 "action": action,
-                "confidence": round(middle.confidence, 4),
-                "all_predictions": ranked(middle, TIMELINE_TOP_K),
+                "confidence": said["confidence"],
+                "all_predictions": said["all_predictions"],
             }
         )
     for span, following in pairwise(spans):
         span["end_s"] = following["start_s"]
     return spans
-
-
-def _event(event: Event) -> dict[str, Any]:
-    return {
-        "event": event.kind,
-        "action": event.action,
-        "confidence": round(event.confidence, 4),
-        "start_s": round(event.start_s, 3),
-        "end_s": None if event.end_s is None else round(event.end_s, 3),
-        "duration_s": None if event.duration_s is None else round(event.duration_s, 3),
-    }

@@ -20,11 +20,9 @@ from har_edge.frames.opencv import import_cv2, rgb_to_bgr
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
 from har_edge.run.lanes import SourceOpener
-from har_edge.run.runner import Outlet, Run
-from har_edge.server.answers import STAGES, ranked
+from har_edge.run.runner import Run, Sinks
 from har_edge.sinks.base import Note, Record, Shot
 from har_edge.sinks.fan_out import Outlets
-from har_edge.sinks.records import event_record, status_record
 from har_edge.sinks.totals import Totals
 from har_edge.sources.base import SourceStatus
 
@@ -112,7 +110,7 @@ def _end(queue: asyncio.Queue[Message | None]) -> None:
 
 
 class LiveSession:
-    """Runs one live source and keeps what it said; the outlet of its own `Run`.
+    """Runs one live source and keeps what it said; the sinks of its own `Run`.
 
     All methods may be called from any thread, unless they say otherwise.
 
@@ -123,14 +121,14 @@ class LiveSession:
     """
 
     def __init__(
-        self, opener: SourceOpener, build_run: Callable[[Outlet], Run], outlets: Outlets, note: Note
+        self, opener: SourceOpener, build_run: Callable[[Sinks], Run], sinks: Outlets, note: Note
     ) -> None:
         """Prepare a run.
 
         Args:
             opener: The source.
-            build_run: Makes the run that hands on to an outlet.
-            outlets: Where results go beside, such as a file with totals.
+            build_run: Makes the run that hands on to the sinks it is given.
+            sinks: Where results go beside, such as a file with totals.
             note: Takes lines for the user.
         """
         self.source = opener.name
@@ -138,7 +136,7 @@ class LiveSession:
         self.viewers = 0
         self.predictions = 0
         self._opener = opener
-        self._others = outlets
+        self._others = sinks
         self._note = note
         run = build_run(self)
         self._run = replace(run, should_stop=lambda: self._stopping, watch=self._see_frame)
@@ -153,7 +151,7 @@ class LiveSession:
         self._history: deque[tuple[float, str, float]] = deque(maxlen=HISTORY_S)
         self._events: deque[dict[str, Any]] = deque(maxlen=KEPT_EVENTS)
         self._ids = itertools.count(1)
-        self._before = _today(outlets.totals) if outlets.totals else {}
+        self._before = _today(sinks.totals) if sinks.totals else {}
         self._totals = Totals(None, note)
         self._shot: Shot | None = None
         self._picture: tuple[Shot | None, bytes] = (None, b"")
@@ -207,7 +205,7 @@ class LiveSession:
             else:
                 self._status = record
                 self._latest = None
-                message = Message("status", status_record(record))
+                message = Message("status", record.as_dict())
         if message is not None:
             self.feed.publish(message)
 
@@ -220,7 +218,7 @@ class LiveSession:
         if frame.after_gap and prediction is None and self._latest is not None:
             with self._lock:
                 self._latest = None
-                message = Message("status", status_record(replace(self._status, at_s=time.time())))
+                message = Message("status", replace(self._status, at_s=time.time()).as_dict())
             self.feed.publish(message)
         return True
 
@@ -244,32 +242,16 @@ class LiveSession:
 
     def _prediction_record(self, prediction: Prediction) -> dict[str, Any]:
         return {
-            "source": prediction.source,
-            "action": prediction.action,
-            "confidence": round(prediction.confidence, 4),
-            "all_predictions": ranked(prediction, TOP_K),
-            **self._pace(prediction),
+            **prediction.as_dict(TOP_K, by_stage=True),
+            "fps": round(self._fps(), 2),
             "time": iso_time(prediction.captured_at_s or time.time()),
         }
 
-    def _pace(self, prediction: Prediction) -> dict[str, Any]:
-        return {
-            "fps": round(self._fps(), 2),
-            "latency_ms": {s: round(getattr(prediction, f"{s}_ms"), 3) for s in STAGES},
-            "age_ms": None if prediction.age_ms is None else round(prediction.age_ms, 3),
-        }
-
     def _take_event(self, event: Event) -> Message:
-        record = event_record(event)
-        kept = {
-            "id": next(self._ids),
-            **{name: record[name] for name in ("event", "source", "action", "confidence")},
-            "start_time": record.get("start_time"),
-            "end_time": record.get("end_time"),
-            "duration_s": record["duration_s"],
-        }
+        number = next(self._ids)
+        kept = {"id": number, "start_time": None, "end_time": None, **event.as_dict()}
         self._events.append(kept)
-        return Message(event.kind, kept, kept["id"])
+        return Message(event.kind, kept, number)
 
     # What the routes ask for.
 
@@ -306,16 +288,15 @@ class LiveSession:
             totals = dict(self._before.get(today, {}))
             for action, seconds in self._totals.days().get(today, {}).get(self.source, {}).items():
                 totals[action] = totals.get(action, 0.0) + seconds
-            pace: dict[str, Any] = {"fps": 0.0, "latency_ms": None, "age_ms": None}
+            said = latest.as_dict(TOP_K, by_stage=True) if latest else {"all_predictions": []}
+            names = ("action", "confidence", "all_predictions", "latency_ms", "age_ms")
             since_s = time.time() - HISTORY_S
             return {
                 "source": self.source,
                 "state": self._status.state,
                 "detail": self._status.detail,
-                "action": latest.action if latest else None,
-                "confidence": round(latest.confidence, 4) if latest else None,
-                "all_predictions": ranked(latest, TOP_K) if latest else [],
-                **(self._pace(latest) if latest else pace),
+                **{name: said.get(name) for name in names},
+                "fps": round(self._fps(), 2) if latest else 0.0,
                 "totals_today": {a: round(s, 3) for a, s in totals.items()},
                 "history": [
                     (round(at_s, 3), action, round(confidence, 4))
@@ -326,7 +307,7 @@ class LiveSession:
 
     def status_message(self) -> Message:
         """The state, for a listener that has just come."""
-        return Message("status", status_record(self._status))
+        return Message("status", self._status.as_dict())
 
     def events(self, *, after: int, limit: int) -> tuple[list[dict[str, Any]], bool]:
         """Events with ids above `after`, oldest first, and whether there are more."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from har_edge.model.loaded import Model
+from har_edge.config import RequestLimits
+from har_edge.model.loaded import LoadedModel
 from har_edge.server.answers import Answering
 from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
-from har_edge.server.uploads import Limits
 from har_edge.server.workers import Gate, Workers
 
 
@@ -28,7 +28,7 @@ class Services:
         live: The live source, if there is one.
     """
 
-    model: Model
+    model: LoadedModel
     workers: Workers
     answering: Answering
     uploads: Gate
@@ -39,6 +39,6 @@ class Services:
     live: LiveSession | None = None
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> RequestLimits:
         """What a request may cost."""
         return self.answering.limits

@@ -12,6 +12,7 @@ import anyio
 from fastapi import Request
 from starlette.types import Receive
 
+from har_edge.config import RequestLimits
 from har_edge.server.forms import FIELD, FormFile
 from har_edge.server.problems import ProblemError
 
@@ -50,29 +51,6 @@ _SIGNATURES: tuple[tuple[bytes, int, bytes, Kind, str], ...] = (
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a request may cost.
-
-    Attributes:
-        max_upload_bytes: Size of an upload.
-        max_pixels: Pixels of a picture, or of a clip's frame; checked before decoding.
-        max_clip_s: Length of a clip.
-        upload_timeout_s: Time for the upload to arrive.
-        request_timeout_s: Time for the answer after that.
-        max_requests: Uploads in hand at once, those that still arrive included.
-        max_streams: Readers of the live view, and of the live events, at once.
-    """
-
-    max_upload_bytes: int = 64 * 2**20
-    max_pixels: int = 25_000_000
-    max_clip_s: float = 120.0
-    upload_timeout_s: float = 30.0
-    request_timeout_s: float = 60.0
-    max_requests: int = 64
-    max_streams: int = 16
-
-
-@dataclass(frozen=True)
 class Upload:
     """A file that was received.
 
@@ -90,7 +68,7 @@ class Upload:
 
 
 @asynccontextmanager
-async def receive_upload(request: Request, limits: Limits) -> AsyncGenerator[Upload, None]:
+async def receive_upload(request: Request, limits: RequestLimits) -> AsyncGenerator[Upload, None]:
     """Read the field `file` of a form.
 
     Raises:
@@ -128,7 +106,7 @@ async def receive_upload(request: Request, limits: Limits) -> AsyncGenerator[Upl
         yield _examine(form.file, form.size_bytes)
 
 
-async def _read(receive: Receive, form: FormFile, limits: Limits) -> None:
+async def _read(receive: Receive, form: FormFile, limits: RequestLimits) -> None:
     """Read a body to its end, and count its bytes as they come, whatever its header said."""
     received, more = 0, True
     while more:
@@ -165,7 +143,7 @@ async def refuse(
     raise ProblemError(status, detail, headers={**(headers or {}), "Connection": "close"})
 
 
-def _too_large(limits: Limits) -> str:
+def _too_large(limits: RequestLimits) -> str:
     return (
         f"A file should have {limits.max_upload_bytes / 2**20:g} MiB at most. Received more. Send "
         "a smaller one, or raise --max-upload-mb."

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.server.problems import ProblemError
 
 Result = TypeVar("Result")
@@ -26,10 +26,10 @@ MALLOC_SETTINGS = {-1: 128 * 2**20, -2: 16 * 2**20, -3: 32 * 2**20}
 class _Job:
     """Something to do, and who waits for it."""
 
-    do: Callable[[Model], Any]
+    do: Callable[[LoadedModel], Any]
     future: asyncio.Future[Any]
 
-    def run(self, model: Model) -> None:
+    def run(self, model: LoadedModel) -> None:
         """Do it, unless nobody waits any more, and tell the event loop."""
         if self.future.cancelled():
             return
@@ -61,7 +61,7 @@ class Workers:
     More models than cores get no more done: 2 gave 242 to 246, 3 gave 242 to 247 and 4 gave 243.
     """
 
-    def __init__(self, load: Callable[[], Model], count: int) -> None:
+    def __init__(self, load: Callable[[], LoadedModel], count: int) -> None:
         """Start the threads and load the models.
 
         Args:
@@ -85,7 +85,7 @@ class Workers:
             if error is not None:
                 raise error
 
-    async def run(self, job: Callable[[Model], Result]) -> Result:
+    async def run(self, job: Callable[[LoadedModel], Result]) -> Result:
         """Do a job on the next free thread."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._jobs.put(_Job(job, future))
@@ -99,7 +99,9 @@ class Workers:
         for _ in self._threads:
             self._jobs.put(None)
 
-    def _work(self, load: Callable[[], Model], started: SimpleQueue[BaseException | None]) -> None:
+    def _work(
+        self, load: Callable[[], LoadedModel], started: SimpleQueue[BaseException | None]
+    ) -> None:
         try:
             model = load()
         except BaseException as error:  # it is for the one who starts us

@@ -1,58 +1,34 @@
-"""All sinks of a run behind one front: opened from options, fed and closed together."""
+"""All sinks of a run behind one front: opened from settings, fed and closed together."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from har_edge.config import DecideConfig, FilePath, SinkConfig
 from har_edge.sinks.base import Note, Record, Shot, Sink
 from har_edge.sinks.queue import CLOSE_TIMEOUT_S, Outbox, OutboxStats
-from har_edge.sinks.stream import Emit, StreamSink
+from har_edge.sinks.stream import StreamSink
 from har_edge.sinks.totals import MAX_STEP_S, Totals
-
-Path = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
-class OutletOptions:
-    """Where results go; what is None is not opened.
+class RunFacts:
+    """What sinks must know of the run that feeds them.
 
     Attributes:
-        output: File of the main output; None for standard output.
-        output_format: `text`, `jsonl` or `csv`.
-        emit: What the main output holds.
-        top_k: Actions to list for each prediction.
-        save_video: File for an annotated video.
-        save_events: Folder for a clip of each action.
-        event_padding_s: Seconds in a clip before and after the action.
-        save_events_max_mb: Room for all clips.
-        totals: File with the time of each action a day.
-        mqtt: URL of a broker.
-        mqtt_discovery: Where Home Assistant looks for configurations; "" for nowhere.
-        folders: Watched folders, each of which is one camera to the broker.
-        webhook: URL to post events to.
-        min_duration_s: How long after its start an action is reported.
+        frame_rate_hz: The model's rate, for videos.
         inference_hz: Predictions a second, if fewer than the model's rate.
+        min_duration_s: How long after its start an action is reported.
+        folders: Watched folders, each of which is one camera to the broker.
     """
 
-    output: Path | None = None
-    output_format: str = "text"
-    emit: Emit = "predictions"
-    top_k: int = 3
-    save_video: Path | None = None
-    save_events: Path | None = None
-    event_padding_s: float = 3.0
-    save_events_max_mb: float = 1000.0
-    totals: Path | None = None
-    mqtt: str | None = None
-    mqtt_discovery: str = "homeassistant"
-    folders: tuple[str, ...] = ()
-    webhook: str | None = None
-    min_duration_s: float = 0.5
+    frame_rate_hz: float
     inference_hz: float | None = None
+    min_duration_s: float = DecideConfig.min_duration_s
+    folders: tuple[str, ...] = ()
 
 
 class Outlets:
@@ -123,33 +99,31 @@ class Outlets:
         return [outbox.stats for outbox in self.outboxes]
 
 
-def open_outlets(options: OutletOptions, frame_rate_hz: float, note: Note) -> Outlets:
-    """Open the main output and all that the options ask for.
+def open_outlets(config: SinkConfig, facts: RunFacts, note: Note) -> Outlets:
+    """Open the main output and all that is asked for.
 
     Args:
-        options: What to open.
-        frame_rate_hz: The model's rate, for videos.
+        config: What to open.
+        facts: About the run that will feed them.
         note: Takes lines for the user.
 
     Raises:
         OutputError: if one cannot be opened; the others are closed.
         MissingExtraError: if paho-mqtt is needed and not installed.
     """
-    main = StreamSink(options.output, options.output_format, options.emit, options.top_k)
-    return _open(main, options, frame_rate_hz, note)
+    main = StreamSink(config.output, config.output_format, config.emit, config.top_k)
+    return _open(main, config, facts, note)
 
 
-def open_live_outlets(options: OutletOptions, frame_rate_hz: float, note: Note) -> Outlets:
-    """Open all that the options ask for beside the main output; arguments and errors as above."""
-    return _open(None, options, frame_rate_hz, note)
+def open_live_outlets(config: SinkConfig, facts: RunFacts, note: Note) -> Outlets:
+    """Open all that is asked for beside the main output; arguments and errors as above."""
+    return _open(None, config, facts, note)
 
 
-def _open(
-    main: StreamSink | None, options: OutletOptions, frame_rate_hz: float, note: Note
-) -> Outlets:
+def _open(main: StreamSink | None, config: SinkConfig, facts: RunFacts, note: Note) -> Outlets:
     sinks: list[Sink] = [main] if main is not None else []
     try:
-        sinks += [build() for build in _builders(options, frame_rate_hz, note)]
+        sinks += [build() for build in _builders(config, facts, note)]
     except BaseException:
         for sink in sinks:
             sink.close()
@@ -157,24 +131,24 @@ def _open(
     return Outlets([Outbox(sink, note=note, vital=sink is main) for sink in sinks])
 
 
-def _builders(options: OutletOptions, rate_hz: float, note: Note) -> list[Callable[[], Sink]]:
+def _builders(config: SinkConfig, facts: RunFacts, note: Note) -> list[Callable[[], Sink]]:
     """One function a sink that is asked for; what each needs is imported when it is called."""
     builders: list[Callable[[], Sink]] = []
 
-    def video(path: Path) -> Sink:
+    def video(path: FilePath) -> Sink:
         from har_edge.sinks.video import VideoSink
 
-        return VideoSink(path, rate_hz)
+        return VideoSink(path, facts.frame_rate_hz)
 
-    def clips(folder: Path) -> Sink:
+    def clips(folder: FilePath) -> Sink:
         from har_edge.sinks.event_clips import EventClips
 
         return EventClips(
             folder,
-            rate_hz,
-            padding_s=options.event_padding_s,
-            min_duration_s=options.min_duration_s,
-            max_bytes=int(options.save_events_max_mb * 1e6),
+            facts.frame_rate_hz,
+            padding_s=config.event_padding_s,
+            min_duration_s=facts.min_duration_s,
+            max_bytes=int(config.save_events_max_mb * 1e6),
         )
 
     def broker(url: str) -> Sink:
@@ -183,9 +157,9 @@ def _builders(options: OutletOptions, rate_hz: float, note: Note) -> list[Callab
         return MqttSink(
             url,
             note,
-            top_k=options.top_k,
-            discovery_prefix=options.mqtt_discovery,
-            folders=options.folders,
+            top_k=config.top_k,
+            discovery_prefix=config.mqtt_discovery,
+            folders=facts.folders,
         )
 
     def webhook(url: str) -> Sink:
@@ -193,16 +167,16 @@ def _builders(options: OutletOptions, rate_hz: float, note: Note) -> list[Callab
 
         return WebhookSink(url)
 
-    if (totals := options.totals) is not None:
+    if (totals := config.totals) is not None:
         # Who asks for one prediction a minute wants that minute counted.
-        step_s = max(MAX_STEP_S, 2 / (options.inference_hz or 1.0))
+        step_s = max(MAX_STEP_S, 2 / (facts.inference_hz or 1.0))
         builders.append(lambda: Totals(totals, note, longest_step_s=step_s))
-    if (file := options.save_video) is not None:
+    if (file := config.save_video) is not None:
         builders.append(lambda: video(file))
-    if (folder := options.save_events) is not None:
+    if (folder := config.save_events) is not None:
         builders.append(lambda: clips(folder))
-    if (url := options.webhook) is not None:
+    if (url := config.webhook) is not None:
         builders.append(lambda: webhook(url))
-    if (address := options.mqtt) is not None:
+    if (address := config.mqtt) is not None:
         builders.append(lambda: broker(address))
     return builders

@@ -44,7 +44,6 @@ from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.base import Note, Record, TryLaterError, safe_name
 from har_edge.sinks.home_assistant import sensor_config
-from har_edge.sinks.records import event_record, status_record, to_record
 from har_edge.sources.base import SourceStatus
 from har_edge.sources.names import DEVICE
 from har_edge.sources.urls import is_url
@@ -191,7 +190,7 @@ class MqttSink:
     def close(self) -> None:
         """Say that all cameras ended and that nobody is here, then disconnect."""
         for source, camera in self._cameras.items():
-            ended = _json(status_record(SourceStatus(source, "ended", time.time())))
+            ended = _json(SourceStatus(source, "ended", time.time()).as_dict())
             self._client.publish(self._topic(camera, "status"), ended, 1, retain=True)
         last = self._client.publish(self._topic("available"), "offline", 1, retain=True)
         if self._client.is_connected():
@@ -272,12 +271,12 @@ class MqttSink:
         """Hand an event or a state to the client; gives the number of the message."""
         if isinstance(record, Event):
             key = f"{self._run}-{record.number}-{record.kind.removeprefix('action_')}"
-            payload = {"id": key, **event_record(record)}
+            payload = {"id": key, **record.as_dict()}
             topic = self._topic(self._camera(record.source), "event")
             return int(self._client.publish(topic, _json(payload), 2).mid)
         assert isinstance(record, SourceStatus)
         topic = self._topic(self._camera(record.source), "status")
-        return int(self._retain(topic, _json(status_record(record)), 2).mid)
+        return int(self._retain(topic, _json(record.as_dict()), 2).mid)
 
     def _show(self, prediction: Prediction) -> None:
         """Publish what is going on; while the broker is away it is only remembered."""
@@ -293,7 +292,7 @@ class MqttSink:
         told = (source, action) == (prediction.source, prediction.action)
         if not told or now_s - shown_s >= REFRESH_S:
             self._shown[camera] = (prediction.source, prediction.action, now_s)
-            record = to_record(prediction, self._top_k)
+            record = prediction.as_dict(self._top_k)
             self._retain(self._topic(camera, "action"), _json(record), 0)
 
     def _announce(self, camera: str, prediction: Prediction) -> None:
@@ -301,7 +300,7 @@ class MqttSink:
         place, status = self._place(prediction.source), self._topic(camera, "status")
         if status not in self._retained:
             live = SourceStatus(place, "live", time.time())
-            self._retain(status, _json(status_record(live)), 1)
+            self._retain(status, _json(live.as_dict()), 1)
         if self._discovery_prefix:
             topic, config = sensor_config(
                 self._node, camera, place, prediction.labels, self.broker.prefix

@@ -10,7 +10,7 @@ What an `Outbox` promises:
 
 What it does when `Sink.take` raises:
 
-- `TryLaterError`: the same record again, after a wait that doubles up to `MAX_BACKOFF_S`, for as
+- `TryLaterError`: the same record again, after a wait that doubles up to `LONGEST_RETRY_S`, for as
   long as the run lasts. Said once an outage, at most once a minute, and when it is over.
 - another `OutputError`: this record is lost and counted, the next one is tried; after
   `MAX_REFUSED` in a row the sink is given up.
@@ -22,12 +22,12 @@ raise what it raised, which ends the run.
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from har_edge.backoff import Backoff
 from har_edge.errors import OutputError
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
@@ -43,8 +43,9 @@ MAX_SHOTS = 4
 BATCH = 64
 TICK_S = 0.1
 MAX_REFUSED = 10
-FIRST_BACKOFF_S = 0.5
-MAX_BACKOFF_S = 30.0
+# A server that is away is asked more and more rarely; who closes waits no longer than this for it.
+LONGEST_RETRY_S = 30.0
+CLOSING_RETRY_S = 0.5
 CLOSE_TIMEOUT_S = 5.0
 # An unsteady network shall not fill a log: outages are said this far apart, refusals so often.
 SAY_OUTAGE_EVERY_S = 60.0
@@ -279,7 +280,7 @@ class Outbox:
 
     def _deliver(self, record: Record) -> bool:
         """Offer a record until it is taken; False if closing ran out of time before."""
-        backoff_s, said = FIRST_BACKOFF_S, False
+        backoff, said = Backoff(longest_s=LONGEST_RETRY_S), False
         while True:
             try:
                 self.sink.take(record)
@@ -287,11 +288,9 @@ class Outbox:
                 if not said and time.monotonic() - self._outage_said_s >= SAY_OUTAGE_EVERY_S:
                     self._note(f"Warning: {error} What waits is kept and sent later.")
                     self._outage_said_s, said = time.monotonic(), True
-                # Spread out, so that many machines do not return to a server all at once.
-                pause_s = backoff_s * random.uniform(0.5, 1.0)
+                pause_s = backoff.next_s()
                 if not self._pause(pause_s if error.after_s is None else error.after_s):
                     return False
-                backoff_s = min(MAX_BACKOFF_S, 2 * backoff_s)
                 continue
             if said:
                 self._note(f"{self.sink.name} takes records again.")
@@ -306,8 +305,8 @@ class Outbox:
         until_s = time.monotonic() + seconds
         with self._changed:
             while not self._out_of_time and (left_s := until_s - time.monotonic()) > 0:
-                if self._finishing and left_s > FIRST_BACKOFF_S:
-                    until_s = time.monotonic() + FIRST_BACKOFF_S
+                if self._finishing and left_s > CLOSING_RETRY_S:
+                    until_s = time.monotonic() + CLOSING_RETRY_S
                 else:
                     self._changed.wait(left_s)
             return not self._out_of_time

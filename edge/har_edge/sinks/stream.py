@@ -15,8 +15,9 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol, TextIO, get_args
+from typing import Any, Protocol, TextIO, get_args
 
+from har_edge.config import Emit
 from har_edge.durations import format_duration
 from har_edge.durations import format_time as format_time  # noqa: PLC0414 - others take it here
 from har_edge.errors import OutputError
@@ -24,10 +25,8 @@ from har_edge.paths import display_path
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.base import Record
-from har_edge.sinks.records import event_record, status_record, to_record
 from har_edge.sources.base import SourceStatus
 
-Emit = Literal["predictions", "events", "all"]
 EMITS: tuple[Emit, ...] = get_args(Emit)
 
 CSV_COLUMNS = (
@@ -77,11 +76,9 @@ class JsonLinesWriter:
         """Write one line and flush it: a kill loses at most the line being written."""
         match record:
             case Prediction():
-                values = to_record(record, self._top_k)
-            case Event():
-                values = event_record(record)
-            case SourceStatus():
-                values = status_record(record)
+                values = record.as_dict(self._top_k)
+            case Event() | SourceStatus():
+                values = record.as_dict()
             case _:
                 return
         _write(self._stream, json.dumps(values, ensure_ascii=False) + "\n")
@@ -98,7 +95,7 @@ class CsvWriter:
     def write(self, record: Record) -> None:
         """Write one row and flush it."""
         if isinstance(record, Prediction):
-            values = to_record(record, top_k=1)
+            values = record.as_dict(1)
             _write(self._stream, _row([values.get(name) for name in CSV_COLUMNS]))
 
 
@@ -113,7 +110,7 @@ class CsvEventWriter:
     def write(self, record: Record) -> None:
         """Write one row and flush it."""
         if isinstance(record, Event) and record.kind == "action_ended":
-            values = event_record(record)
+            values = record.as_dict()
             _write(self._stream, _row([values.get(name) for name in EVENT_COLUMNS]))
 
 

@@ -25,7 +25,6 @@ from har_edge import __version__
 from har_edge.errors import OutputError
 from har_edge.recognition.events import Event
 from har_edge.sinks.base import Record, TryLaterError
-from har_edge.sinks.records import event_record, status_record
 from har_edge.sources.base import SourceStatus
 
 TIMEOUT_S = 10.0
@@ -83,10 +82,8 @@ class WebhookSink:
         # Counted, not taken from the record: states have no number of their own.
         key = f"{self._run}-{self._count}"
         values: dict[str, Any] = {"id": key}
-        if isinstance(record, Event):
-            values |= event_record(record)
-        elif isinstance(record, SourceStatus):
-            values |= status_record(record)
+        if isinstance(record, Event | SourceStatus):
+            values |= record.as_dict()
         headers = {
             "Content-Type": "application/json",
             "User-Agent": f"har-edge/{__version__}",

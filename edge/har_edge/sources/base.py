@@ -1,14 +1,16 @@
-"""What a source is, what it says of its state, and how patient a live one is."""
+"""What a source is, and what it says of its state."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
+from har_edge.durations import iso_time
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 
+Opened = TypeVar("Opened")
 SourceState = Literal["live", "lost", "black", "frozen", "ended"]
 
 
@@ -28,6 +30,20 @@ class SourceStatus:
     state: SourceState
     at_s: float
     detail: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values with the field names that users see, in files as on the network.
+
+        Example:
+            >>> SourceStatus("camera:0", "lost", 0.0).as_dict()["status"]
+            'lost'
+        """
+        return {
+            "status": self.state,
+            "source": self.source,
+            "time": iso_time(self.at_s),
+            "detail": self.detail,
+        }
 
 
 Notify = Callable[[SourceStatus], None]
@@ -53,18 +69,11 @@ class FrameSource(Protocol):
         """Make `frames` end soon, whatever it waits for; for other threads to call."""
 
 
-@dataclass(frozen=True)
-class LiveOptions:
-    """How patient a live source is.
+class OpenSource(FrameSource, Protocol):
+    """A source that a `with` block stops at its end, on an error too; to be inherited from."""
 
-    Attributes:
-        stall_timeout_s: Without a frame for so long, the source is lost and opened again.
-        frozen_after_s: The same picture for so long is no picture of now; 0: never judge so.
-        max_retries: Attempts in a row to get a frame again, None: no end.
-        wait_for_source: Whether to wait for a source that is not there at the start, too.
-    """
+    def __enter__(self: Opened) -> Opened:
+        return self
 
-    stall_timeout_s: float = 5.0
-    frozen_after_s: float = 5.0
-    max_retries: int | None = None
-    wait_for_source: bool = False
+    def __exit__(self, *_: object) -> None:
+        self.stop()

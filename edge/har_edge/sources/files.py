@@ -9,18 +9,15 @@ import tempfile
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.frames.opencv import bgr_to_rgb, import_cv2, opencv_faults, view_as_rgb
-from har_edge.frames.preprocess import load_image
+from har_edge.frames.decode import load_image
+from har_edge.frames.frame import Frame
+from har_edge.frames.opencv import VideoCapture, bgr_to_rgb, import_cv2, opencv_faults, view_as_rgb
 from har_edge.frames.sampling import FrameSampler
 from har_edge.paths import display_path
-
-if TYPE_CHECKING:
-    pass
-from har_edge.frames.frame import Frame
+from har_edge.sources.base import OpenSource
 
 # Stored frame counts are estimates in some containers; only a clear gap means damage.
 COMPLETE_SHARE = 0.9
@@ -28,7 +25,7 @@ COMPLETE_SHARE = 0.9
 LARGE_PIXELS = 1_000_000
 
 
-class ImageSource:
+class ImageSource(OpenSource):
     """A still picture: one frame at time 0."""
 
     live = False
@@ -56,7 +53,7 @@ class ImageSource:
         """Do nothing: a picture never waits."""
 
 
-class VideoSource:
+class VideoSource(OpenSource):
     """A video file, decoded by FFmpeg through OpenCV."""
 
     live = False
@@ -156,7 +153,7 @@ class VideoSource:
             return bgr_to_rgb(pixels) if decoded else None
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[Any]:
+    def _open(self) -> Iterator[VideoCapture]:
         cv2 = import_cv2()
         if not self.path.is_file():
             raise SourceError(f"{self.name} does not exist. Check the path.")

@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from har_edge.config import LiveOptions, StdinFormat
 from har_edge.errors import SourceError, SourceRefusedError
-from har_edge.frames.preprocess import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from har_edge.paths import display_path
-from har_edge.sources.base import FrameSource, Notify
+from har_edge.sources.base import Notify, OpenSource
 from har_edge.sources.files import ImageSource, VideoSource
 from har_edge.sources.pipe import PipeSource
 from har_edge.sources.urls import is_url
-
-if TYPE_CHECKING:
-    from har_edge.sources.base import LiveOptions
-    from har_edge.sources.captures.pipe import StdinFormat
 
 
 def open_source(
@@ -30,7 +26,7 @@ def open_source(
     options: LiveOptions | None = None,
     notify: Notify | None = None,
     stdin_format: StdinFormat | None = None,
-) -> FrameSource:
+) -> OpenSource:
     """Open a source by its name.
 
     Args:
@@ -40,9 +36,18 @@ def open_source(
         notify: For live sources: takes changes of state, on the thread that iterates over frames.
         stdin_format: What comes on standard input; pictures at 25 frames/s if None.
 
+    Returns:
+        The source; a `with` block stops it at its end.
+
     Raises:
         SourceError: if it is missing, of an unknown kind, or cannot be opened. Cameras and
             streams are opened, and so may be refused, by their `frames`.
+
+    Example:
+        >>> import har_edge
+        >>> with har_edge.open_source(har_edge.sample_path("falling.mp4")) as source:
+        ...     source.live, round(source.duration_s, 1)
+        (False, 4.0)
     """
     text = os.fspath(name)
     kind = text.partition(":")[0]
@@ -59,7 +64,7 @@ def open_source(
     return _open_file(text)
 
 
-def _open_file(path: str) -> FrameSource:
+def _open_file(path: str) -> OpenSource:
     suffix = Path(path).suffix.lower()
     if suffix in IMAGE_SUFFIXES:
         return ImageSource(path)
@@ -73,7 +78,7 @@ def _open_file(path: str) -> FrameSource:
     )
 
 
-def _open_finite_url(url: str, *, wait: bool) -> FrameSource | None:
+def _open_finite_url(url: str, *, wait: bool) -> OpenSource | None:
     """Open a picture or a video file on a server; None if the URL is a live stream."""
     from har_edge.sources.captures.http import url_kind
     from har_edge.sources.web_files import UrlImageSource, UrlVideoSource
@@ -95,8 +100,8 @@ def _open_stdin(
     form: StdinFormat | None,
     options: LiveOptions | None,
     notify: Notify | None,
-) -> FrameSource:
-    from har_edge.sources.captures.pipe import PipeCapture, StdinFormat
+) -> OpenSource:
+    from har_edge.sources.captures.pipe import PipeCapture
 
     form = form or StdinFormat()
     capture = PipeCapture(0, form)

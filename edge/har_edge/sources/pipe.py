@@ -7,14 +7,15 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from har_edge.errors import SourceError
+from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
+from har_edge.sources.base import OpenSource
 
 if TYPE_CHECKING:
     from har_edge.sources.captures.pipe import PipeCapture
-from har_edge.frames.frame import Frame
 
 
-class PipeSource:
+class PipeSource(OpenSource):
     """Frames that another program writes at a rate it states: all are read, none is dropped.
 
     Reading waits for the model, and the pipe makes the writing program wait in turn, so a video

@@ -8,16 +8,15 @@ import tempfile
 import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
+from har_edge.frames.decode import load_image
 from har_edge.frames.frame import Frame
-from har_edge.frames.opencv import opencv_faults
-from har_edge.frames.preprocess import load_image
+from har_edge.frames.opencv import VideoCapture, opencv_faults
 from har_edge.frames.sampling import FrameSampler
-from har_edge.sources.captures.ffmpeg import opencv_capture
 from har_edge.sources.captures.http import download
+from har_edge.sources.captures.opencv import opencv_capture
 from har_edge.sources.files import ImageSource, VideoSource
 from har_edge.sources.urls import redact
 
@@ -86,7 +85,7 @@ class UrlVideoSource(VideoSource):
         self._stopped.set()
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[Any]:
+    def _open(self) -> Iterator[VideoCapture]:
         capture = opencv_capture(self._url)
         try:
             if not capture.isOpened():

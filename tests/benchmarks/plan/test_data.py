@@ -69,8 +69,8 @@ def test_a_part_of_the_files_is_taken_evenly(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("file,label\n1.jpg,a\n", "should have the columns path,label"),
-        ("path,label\nmissing.jpg,a\n", "line 2: expected an existing file and a label"),
-        ("path,label\n1.jpg,\n", "line 2: expected an existing file and a label"),
+        ("path,label\nmissing.jpg,a\n", r"line 2: there is no file .*missing\.jpg.*--root"),
+        ("path,label\n1.jpg,\n", "line 2: expected a path, a label .*Received '1.jpg', ''"),
         ("path,label,start_s,end_s\n1.jpg,a,3,2\n", "line 2: start_s and end_s should be seconds"),
         ("path,label,start_s,end_s\n1.jpg,a,x,2\n", "line 2: start_s and end_s should be seconds"),
         ("path,label\n", "Received no labelled file"),

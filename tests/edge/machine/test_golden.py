@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from har_edge.machine import golden
 from har_edge.machine.golden import TOLERANCE, check_golden, draw_frames
 from har_edge.model.file import BUNDLED
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from tests.conftest import ASSETS
 
 
@@ -43,12 +43,12 @@ def test_wrong_pixels_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_wrong_answers_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Model.encode
+    original = LoadedModel.encode
 
-    def encode(self: Model, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def encode(self: LoadedModel, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         return original(self, pixels) * np.float32(0.5)
 
-    monkeypatch.setattr(Model, "encode", encode)
+    monkeypatch.setattr(LoadedModel, "encode", encode)
     result = check_golden(load_model("har15"))
     assert result is not None
     assert result.same_tensor

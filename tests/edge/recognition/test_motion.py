@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from har_edge.errors import SpecError
+from har_edge.frames.decode import load_image
 from har_edge.frames.frame import Frame
-from har_edge.frames.preprocess import load_image, resize_frame
+from har_edge.frames.preprocess import resize_frame
 from har_edge.model.loaded import load_model
 from har_edge.model.spec import ClipSpec
 from har_edge.recognition.motion import MAX_HOLD_S, MotionGate, block_means, changed_share

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from har_edge.errors import ShapeError
 from har_edge.frames.frame import Frame
 from har_edge.frames.preprocess import resize_frame
-from har_edge.model.loaded import Model, apply_temperature, load_model
+from har_edge.model.loaded import LoadedModel, apply_temperature, load_model
 from har_edge.recognition.recognizer import Recognizer
 from tests.conftest import ASSETS
 
@@ -24,7 +24,7 @@ def random_frames(count: int, seed: int, height: int = 40, width: int = 50) -> l
     return [Frame(p, i / 5, i, "random", 1.0) for i, p in enumerate(pixels)]
 
 
-def recompute(model: Model, frames: list[Frame]) -> list[NDArray[np.float32]]:
+def recompute(model: LoadedModel, frames: list[Frame]) -> list[NDArray[np.float32]]:
     """The plain way: every window is encoded again from its first to its last frame."""
     size = model.spec.clip.num_frames
     pixels = [resize_frame(f.pixels, model.spec.clip) for f in frames]
@@ -34,7 +34,7 @@ def recompute(model: Model, frames: list[Frame]) -> list[NDArray[np.float32]]:
     ]
 
 
-def assert_streaming_equals_recomputing(model: Model, seed: int, count: int) -> None:
+def assert_streaming_equals_recomputing(model: LoadedModel, seed: int, count: int) -> None:
     frames = random_frames(count, seed)
     recognizer = Recognizer(model)
     predictions = [p for p in map(recognizer.push, frames) if p is not None]

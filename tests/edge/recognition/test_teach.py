@@ -15,7 +15,7 @@ from har_edge.errors import DataError, OutputError
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.file import BUNDLED
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.recognition.recognizer import Recognizer
 from har_edge.recognition.taught import NOTHING, Background, Taught, describe
 from har_edge.recognition.teach import (  # fmt: skip
@@ -35,12 +35,12 @@ from tests.conftest import ASSETS, MakeVideo, RunCommand
 
 
 @pytest.fixture(scope="module")
-def tiny() -> Model:
+def tiny() -> LoadedModel:
     return load_model(ASSETS / "tiny-int8.tflite")
 
 
 @pytest.fixture
-def known(tiny: Model) -> Taught:
+def known(tiny: LoadedModel) -> Taught:
     """Two actions of random numbers."""
     random = np.random.default_rng(0)
     size = described_size(tiny)
@@ -61,7 +61,7 @@ def test_bundled_models_bring_their_background(name: str) -> None:
     assert np.abs(products - np.eye(len(products))).max() < 0.01
 
 
-def test_what_is_written_is_read(tmp_path: Path, tiny: Model, known: Taught) -> None:
+def test_what_is_written_is_read(tmp_path: Path, tiny: LoadedModel, known: Taught) -> None:
     path = tmp_path / "new" / "taught.npz"
     write_taught(tiny, known, path)
     again = read_taught(tiny, path)
@@ -73,7 +73,7 @@ def test_what_is_written_is_read(tmp_path: Path, tiny: Model, known: Taught) -> 
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_taught_model_knows_more_labels(tmp_path: Path, tiny: Model, known: Taught) -> None:
+def test_a_taught_model_knows_more_labels(tmp_path: Path, tiny: LoadedModel, known: Taught) -> None:
     path = tmp_path / "taught.npz"
     write_taught(tiny, known, path)
     model = load_taught(tiny, path)
@@ -89,7 +89,9 @@ def test_a_taught_model_knows_more_labels(tmp_path: Path, tiny: Model, known: Ta
     assert originals / originals.sum() == pytest.approx(before.probabilities, abs=0.01)
 
 
-def test_features_of_another_model_are_refused(tmp_path: Path, tiny: Model, known: Taught) -> None:
+def test_features_of_another_model_are_refused(
+    tmp_path: Path, tiny: LoadedModel, known: Taught
+) -> None:
     path = tmp_path / "taught.npz"
     write_taught(tiny, known, path)
     with pytest.raises(DataError, match="taught to another model"):
@@ -97,7 +99,7 @@ def test_features_of_another_model_are_refused(tmp_path: Path, tiny: Model, know
 
 
 def test_each_model_has_a_file_of_its_own(
-    tmp_path: Path, tiny: Model, known: Taught, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny: LoadedModel, known: Taught, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert load_taught(tiny) is tiny
@@ -111,7 +113,7 @@ def test_each_model_has_a_file_of_its_own(
 
 @pytest.mark.parametrize("keep", [0, 10, 300, 0.5, 0.95])
 def test_a_file_that_was_cut_short_is_refused(
-    tmp_path: Path, tiny: Model, known: Taught, keep: float
+    tmp_path: Path, tiny: LoadedModel, known: Taught, keep: float
 ) -> None:
     path = tmp_path / "taught.npz"
     write_taught(tiny, known, path)
@@ -121,7 +123,7 @@ def test_a_file_that_was_cut_short_is_refused(
         read_taught(tiny, path)
 
 
-def test_flipped_bits_never_crash(tmp_path: Path, tiny: Model, known: Taught) -> None:
+def test_flipped_bits_never_crash(tmp_path: Path, tiny: LoadedModel, known: Taught) -> None:
     path = tmp_path / "taught.npz"
     write_taught(tiny, known, path)
     content = path.read_bytes()
@@ -137,7 +139,7 @@ def test_flipped_bits_never_crash(tmp_path: Path, tiny: Model, known: Taught) ->
     assert refused > 150  # all but those in fields that nobody reads
 
 
-def test_pickles_are_refused(tmp_path: Path, tiny: Model) -> None:
+def test_pickles_are_refused(tmp_path: Path, tiny: LoadedModel) -> None:
     path = tmp_path / "taught.npz"
     np.savez(path, about=np.array([{"names": []}], dtype=object))
     with pytest.raises(DataError, match="Teach them again"):
@@ -146,7 +148,7 @@ def test_pickles_are_refused(tmp_path: Path, tiny: Model) -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_numbers_that_are_none_are_refused(
-    tmp_path: Path, tiny: Model, known: Taught, value: float
+    tmp_path: Path, tiny: LoadedModel, known: Taught, value: float
 ) -> None:
     known.windows["waving"][0, 0] = value
     path = tmp_path / "taught.npz"
@@ -155,13 +157,15 @@ def test_numbers_that_are_none_are_refused(
         read_taught(tiny, path)
 
 
-def test_a_file_that_cannot_be_written_is_said(tmp_path: Path, tiny: Model, known: Taught) -> None:
+def test_a_file_that_cannot_be_written_is_said(
+    tmp_path: Path, tiny: LoadedModel, known: Taught
+) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="--taught FILE"):
         write_taught(tiny, known, tmp_path / "file" / "taught.npz")
 
 
-def test_windows_of_a_video(make_video: MakeVideo, tiny: Model) -> None:
+def test_windows_of_a_video(make_video: MakeVideo, tiny: LoadedModel) -> None:
     """50 frames at 25 Hz are 10 at 5 Hz: 7 windows of 4, of which one starts each frame."""
     path = make_video()
     assert tiny.spec.clip.frame_rate_hz == 5
@@ -171,7 +175,7 @@ def test_windows_of_a_video(make_video: MakeVideo, tiny: Model) -> None:
     assert record_windows(tiny, open_source(path), duration_s=0.1).shape[0] == 1
 
 
-def test_no_window_spans_a_gap(tiny: Model) -> None:
+def test_no_window_spans_a_gap(tiny: LoadedModel) -> None:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (12, 32, 32, 3), np.uint8)
 
@@ -200,18 +204,18 @@ def test_a_still_model_takes_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", " a", "a\nb", "x" * 61, "unknown"])
-def test_names_that_cannot_be_are_refused(tmp_path: Path, tiny: Model, name: str) -> None:
+def test_names_that_cannot_be_are_refused(tmp_path: Path, tiny: LoadedModel, name: str) -> None:
     with pytest.raises(DataError, match=r"name of an action|knows already"):
         teach(tiny, name, [], tmp_path / "t.npz", duration_s=1)
 
 
-def test_the_model_s_own_actions_cannot_be_taught(tmp_path: Path, tiny: Model) -> None:
+def test_the_model_s_own_actions_cannot_be_taught(tmp_path: Path, tiny: LoadedModel) -> None:
     with pytest.raises(DataError, match="knows already"):
         teach(tiny, tiny.spec.labels[0], [], tmp_path / "t.npz", duration_s=1)
 
 
 def test_a_model_without_background_says_what_it_needs(
-    tmp_path: Path, make_video: MakeVideo, tiny: Model
+    tmp_path: Path, make_video: MakeVideo, tiny: LoadedModel
 ) -> None:
     source = open_source(make_video())
     with pytest.raises(DataError, match="--background FOLDER"):

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from har_edge.arrays import Pixels
+from har_edge.config import LiveOptions, RunLimits
 from har_edge.errors import SourceError
 from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import bgr_to_rgb, import_cv2
@@ -27,10 +28,9 @@ from har_edge.recognition.events import Event, EventTracker
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.prediction import Prediction
 from har_edge.run.lanes import SourceOpener
-from har_edge.run.runner import Run, RunLimits, RunResult
+from har_edge.run.runner import Run, RunResult
 from har_edge.run.watchdog import Watchdog
 from har_edge.sinks.base import Record, Shot
-from har_edge.sources.base import LiveOptions
 from har_edge.sources.files import VideoSource
 from har_edge.sources.live.source import LiveSource
 from tests.conftest import ASSETS, MakeVideo, moving_square, write_video

@@ -22,7 +22,7 @@ httpx = pytest.importorskip("httpx", reason="needs httpx")
 from har_edge.model.loaded import load_model  # noqa: E402
 from har_edge.recognition.decide import Decider  # noqa: E402
 from har_edge.run.lanes import SourceOpener  # noqa: E402
-from har_edge.run.runner import Outlet, Run  # noqa: E402
+from har_edge.run.runner import Run, Sinks  # noqa: E402
 from har_edge.server.live import LiveSession  # noqa: E402
 from har_edge.sinks.fan_out import Outlets  # noqa: E402
 from har_edge.sources.base import FrameSource, Notify, SourceStatus  # noqa: E402
@@ -300,10 +300,10 @@ def test_a_fault_of_ours_does_not_look_like_a_camera_that_is_there() -> None:
         notify(SourceStatus("camera:0", "live", time.time()))
         raise ZeroDivisionError
 
-    def build_run(outlet: Outlet) -> Run:
+    def build_run(sinks: Sinks) -> Run:
         model = load_model(ASSETS / "tiny-int8.tflite")
         decider = partial(Decider.for_spec, model.spec)
-        return Run(model=model, outlets=outlet, note=pytest.fail, new_decider=decider)
+        return Run(model=model, sinks=sinks, note=pytest.fail, new_decider=decider)
 
     async def watch() -> None:
         opener = SourceOpener("camera:0", open_it, apart=True)

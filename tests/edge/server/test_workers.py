@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("fastapi", reason="needs the extra serve")
 
 from har_edge.errors import ModelFileError
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.server.workers import Workers
 from tests.conftest import ASSETS
 
@@ -33,11 +33,11 @@ def make_workers() -> Iterator[Callable[[int], Workers]]:
 def test_each_thread_has_a_model_of_its_own(make_workers: Callable[[int], Workers]) -> None:
     workers, all_there = make_workers(3), threading.Barrier(3, timeout=20)
 
-    def job(model: Model) -> tuple[Model, str]:
+    def job(model: LoadedModel) -> tuple[LoadedModel, str]:
         all_there.wait()
         return model, threading.current_thread().name
 
-    async def run() -> list[tuple[Model, str]]:
+    async def run() -> list[tuple[LoadedModel, str]]:
         return await asyncio.gather(*(workers.run(job) for _ in range(3)))
 
     models, names = zip(*asyncio.run(run()), strict=True)
@@ -49,7 +49,7 @@ def test_jobs_are_done_in_the_order_in_which_they_come(
 ) -> None:
     workers, done = make_workers(1), list[int]()
 
-    def note(number: int, _: Model) -> None:
+    def note(number: int, _: LoadedModel) -> None:
         done.append(number)
 
     async def run() -> None:
@@ -75,7 +75,7 @@ def test_errors_reach_who_waits_and_leave_the_thread_alive(
 def test_what_nobody_waits_for_is_not_done(make_workers: Callable[[int], Workers]) -> None:
     workers, begun, go, done = make_workers(1), threading.Event(), threading.Event(), []
 
-    def hold(_: Model) -> None:
+    def hold(_: LoadedModel) -> None:
         begun.set()
         assert go.wait(20)
 
@@ -97,7 +97,7 @@ def test_what_nobody_waits_for_is_not_done(make_workers: Callable[[int], Workers
 def test_closing_drops_what_has_not_begun(make_workers: Callable[[int], Workers]) -> None:
     workers, begun, go, done = make_workers(1), threading.Event(), threading.Event(), []
 
-    def hold(_: Model) -> str:
+    def hold(_: LoadedModel) -> str:
         begun.set()
         assert go.wait(20)
         return "done"

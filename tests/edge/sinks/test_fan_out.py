@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from har_edge.config import DecideConfig, SinkConfig
 from har_edge.errors import OutputError
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.loaded import load_model
@@ -24,7 +25,7 @@ from har_edge.recognition.events import EventTracker
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.recognizer import Recognizer
 from har_edge.sinks.base import Record, Shot
-from har_edge.sinks.fan_out import OutletOptions, Outlets, open_outlets
+from har_edge.sinks.fan_out import Outlets, RunFacts, open_outlets
 from har_edge.sinks.queue import Outbox
 from har_edge.sinks.totals import Totals
 from har_edge.sources.files import VideoSource
@@ -33,14 +34,14 @@ from tests.conftest import ASSETS, ROOT, MakeVideo
 SOON_S = 20.0
 
 
-def run(video: Path, options: OutletOptions, notes: list[str]) -> Outlets:
+def run(video: Path, config: SinkConfig, notes: list[str]) -> Outlets:
     """What the runner does with a file, without its reports and signals."""
     model = load_model(ASSETS / "tiny-int8.tflite")
     rate_hz = model.spec.clip.frame_rate_hz
     recognizer, source = Recognizer(model), VideoSource(video)
     decider = Decider(model.spec.labels, smoothing_s=0.5, threshold=0.0)
-    tracker = EventTracker(options.min_duration_s)
-    outlets = open_outlets(options, rate_hz, notes.append)
+    tracker = EventTracker(DecideConfig.min_duration_s)
+    outlets = open_outlets(config, RunFacts(rate_hz), notes.append)
     for frame in source.frames(FrameSampler(rate_hz)):
         prediction = recognizer.push(frame)
         decided = None if prediction is None else decider.decide(prediction)
@@ -57,7 +58,7 @@ def run(video: Path, options: OutletOptions, notes: list[str]) -> Outlets:
 
 
 def test_a_file_through_all_that_writes_files(tmp_path: Path, make_video: MakeVideo) -> None:
-    options = OutletOptions(
+    config = SinkConfig(
         output=tmp_path / "out.jsonl",
         output_format="jsonl",
         emit="all",
@@ -66,7 +67,7 @@ def test_a_file_through_all_that_writes_files(tmp_path: Path, make_video: MakeVi
         totals=tmp_path / "totals.json",
     )
     notes: list[str] = []
-    outlets = run(make_video(count=150), options, notes)
+    outlets = run(make_video(count=150), config, notes)
     assert notes == []
     records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     events = [r for r in records if "event" in r]
@@ -84,8 +85,8 @@ def test_a_file_through_all_that_writes_files(tmp_path: Path, make_video: MakeVi
 def test_events_as_csv_and_no_pictures_where_nobody_wants_them(
     tmp_path: Path, make_video: MakeVideo
 ) -> None:
-    options = OutletOptions(output=tmp_path / "out.csv", output_format="csv", emit="events")
-    outlets = run(make_video(count=150), options, [])
+    config = SinkConfig(output=tmp_path / "out.csv", output_format="csv", emit="events")
+    outlets = run(make_video(count=150), config, [])
     assert not outlets.want_shots
     rows = list(csv.DictReader((tmp_path / "out.csv").open()))
     assert rows and all(float(row["duration_s"]) >= 0.499 for row in rows)
@@ -99,7 +100,6 @@ def test_events_as_csv_and_no_pictures_where_nobody_wants_them(
         {"totals": "no/folder/totals.json"},
         {"webhook": "nonsense"},
         {"mqtt": "nonsense"},
-        {"output_format": "csv", "emit": "all"},
     ],
 )
 def test_what_cannot_be_opened_is_said_before_the_run(
@@ -108,15 +108,13 @@ def test_what_cannot_be_opened_is_said_before_the_run(
     monkeypatch.chdir(tmp_path)
     before = threading.active_count()
     with pytest.raises(OutputError):
-        open_outlets(OutletOptions(output="out.txt", **options), 8.0, pytest.fail)
+        open_outlets(SinkConfig(output="out.txt", **options), RunFacts(8.0), pytest.fail)
     assert threading.active_count() == before
 
 
 def test_totals_count_however_few_predictions_are_asked_for(tmp_path: Path) -> None:
-    options = OutletOptions(
-        output=tmp_path / "out.txt", totals=tmp_path / "totals.json", inference_hz=0.1
-    )
-    outlets = open_outlets(options, 5.0, pytest.fail)
+    config = SinkConfig(output=tmp_path / "out.txt", totals=tmp_path / "totals.json")
+    outlets = open_outlets(config, RunFacts(5.0, inference_hz=0.1), pytest.fail)
     for number in range(4):
         outlets.put(prediction_at(10.0 * number), wait=True)
     outlets.close(SOON_S)
@@ -207,8 +205,9 @@ ENDLESS = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from tests.edge.sinks.test_stream import prediction
-from har_edge.sinks.fan_out import OutletOptions, open_outlets
-outlets = open_outlets(OutletOptions(output_format="jsonl"), 8.0, print)
+from har_edge.config import SinkConfig
+from har_edge.sinks.fan_out import RunFacts, open_outlets
+outlets = open_outlets(SinkConfig(output_format="jsonl"), RunFacts(8.0), print)
 try:
     for number in range(1_000_000):
         outlets.put(prediction(0.8, 0.1, 0.1, frame=number), wait=True)

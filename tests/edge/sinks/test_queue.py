@@ -252,7 +252,7 @@ def test_waiting_for_a_vital_sink_is_no_busy_loop(
 def test_a_record_is_offered_again_until_it_is_taken(
     sink: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr("har_edge.backoff.FIRST_RETRY_S", 0.01)
     monkeypatch.setattr(module, "SAY_OUTAGE_EVERY_S", 0.0)
     tries: list[Record] = []
 
@@ -280,7 +280,7 @@ def test_a_record_is_offered_again_until_it_is_taken(
 def test_what_keeps_failing_does_not_fill_the_log(
     sink: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FIRST_BACKOFF_S", 0.001)
+    monkeypatch.setattr("har_edge.backoff.FIRST_RETRY_S", 0.001)
     tries: dict[int, int] = {}
 
     def fails(record: Record) -> BaseException | None:
@@ -373,7 +373,7 @@ def test_every_record_is_accounted_for_once(
     sink: Collector, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """Several threads, a sink that is slow, away or refuses at random: the sums have to match."""
-    monkeypatch.setattr(module, "FIRST_BACKOFF_S", 0.001)
+    monkeypatch.setattr("har_edge.backoff.FIRST_RETRY_S", 0.001)
     monkeypatch.setattr(module, "MAX_REFUSED", 10**9)
     rng = random.Random(seed)
 

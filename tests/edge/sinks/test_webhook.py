@@ -14,7 +14,6 @@ import pytest
 
 from har_edge.errors import OutputError
 from har_edge.recognition.events import Event
-from har_edge.sinks import queue as module
 from har_edge.sinks.queue import Outbox
 from har_edge.sinks.webhook import WebhookSink
 from har_edge.sources.base import SourceStatus
@@ -77,8 +76,8 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FIRST_BACKOFF_S", 0.05)
-    monkeypatch.setattr(module, "MAX_BACKOFF_S", 0.2)
+    monkeypatch.setattr("har_edge.backoff.FIRST_RETRY_S", 0.05)
+    monkeypatch.setattr("har_edge.sinks.queue.LONGEST_RETRY_S", 0.2)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 

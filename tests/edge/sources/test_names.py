@@ -1,16 +1,15 @@
-"""How what a user types becomes a list of sources, and which new files are taken."""
+"""How what a user types becomes a list of sources."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from har_edge.errors import SourceError
-from har_edge.sources.names import camera_name, expand_sources, iter_new_files
+from har_edge.sources.names import camera_name, expand_sources
 from tests.conftest import MakeVideo
 
 
@@ -91,61 +90,11 @@ def test_unusable_lists_are_refused(tmp_path: Path, content: bytes, message: str
         expand_sources([str(tmp_path / "list.txt")])
 
 
-class Looks:
-    """Does something between one look at the folder and the next, then stops."""
-
-    def __init__(self, *steps: Callable[[], object]) -> None:
-        self._steps = list(steps)
-        self.over = False
-
-    def sleep(self, _: float) -> None:
-        if self._steps:
-            self._steps.pop(0)()
-        else:
-            self.over = True
-
-
-def test_new_files_are_taken_once_they_are_complete(tmp_path: Path) -> None:
-    growing, folder = tmp_path / "growing.mp4", tmp_path / "sub"
-    (tmp_path / "old.jpg").write_bytes(b"1")
-
-    def grow() -> None:
-        with growing.open("ab") as file:
-            file.write(b"more")
-
-    looks = Looks(
-        grow,
-        grow,
-        grow,
-        lambda: None,
-        lambda: (folder.mkdir(), (folder / "new.png").write_bytes(b"1")),
-        lambda: (tmp_path / "notes.txt").write_text("no picture"),
-        lambda: None,
-    )
-    names = iter_new_files([str(tmp_path)], lambda: looks.over, sleep=looks.sleep)
-    assert [Path(name).name for name in names] == ["old.jpg", "growing.mp4", "new.png"]
-
-
-def test_name_that_comes_again_is_taken_again(tmp_path: Path) -> None:
-    path = tmp_path / "a.jpg"
-    path.write_bytes(b"1")
-    looks = Looks(
-        lambda: None, path.unlink, lambda: path.write_bytes(b"2"), lambda: None, lambda: None
-    )
-    names = iter_new_files([str(tmp_path)], lambda: looks.over, sleep=looks.sleep)
-    assert list(names) == [str(path)] * 2
-
-
 def test_schemes_that_cannot_be_read_are_named_with_those_that_can(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("ftp://me:secret@host/film.mp4")
     for name in ("ftp://me:secret@host/film.mp4", str(tmp_path / "list.txt")):
         with pytest.raises(SourceError, match=r"ftp://\*\*\*@host.*scheme.*http://.*rtsp://"):
             expand_sources([name])
-
-
-def test_folder_to_watch_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no folder to watch"):
-        next(iter_new_files([str(tmp_path / "gone")], lambda: False))
 
 
 @pytest.mark.parametrize(
@@ -164,23 +113,3 @@ def test_what_is_no_camera_is_said() -> None:
 def test_name_that_cannot_be_looked_up_is_an_error_for_the_user() -> None:
     with pytest.raises(SourceError, match="cannot be looked up: File name too long"):
         expand_sources(["a" * 300])
-
-
-def test_folder_that_vanishes_during_a_look_ends_no_watch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"1")
-    looked: Callable[..., object] = Path.rglob
-
-    def vanish(path: Path, pattern: str) -> object:
-        monkeypatch.setattr(Path, "rglob", looked)
-        raise FileNotFoundError(2, "No such file or directory")
-
-    looks = Looks(
-        lambda: monkeypatch.setattr(Path, "rglob", vanish),
-        lambda: (tmp_path / "b.jpg").write_bytes(b"1"),
-        lambda: None,
-        lambda: None,
-    )
-    names = iter_new_files([str(tmp_path)], lambda: looks.over, sleep=looks.sleep)
-    assert [Path(name).name for name in names] == ["a.jpg", "b.jpg"]

@@ -13,11 +13,12 @@ import pytest
 from PIL import Image
 
 from har_edge.arrays import Pixels
+from har_edge.config import StdinFormat
 from har_edge.errors import SourceError
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources import files
-from har_edge.sources.captures.pipe import PipeCapture, StdinFormat
+from har_edge.sources.captures.pipe import PipeCapture
 from har_edge.sources.files import ImageSource, VideoSource
 from har_edge.sources.live.source import LiveSource
 from har_edge.sources.open import open_source

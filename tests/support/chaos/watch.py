@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from har_edge.frames.sampling import FrameSampler
-from har_edge.model.loaded import Model
+from har_edge.model.loaded import LoadedModel
 from har_edge.recognition.recognizer import Recognizer
 from har_edge.sources.base import SourceState, SourceStatus
 from har_edge.sources.live.source import LiveSource
@@ -119,7 +119,7 @@ class Watch:
     """Runs a source through a recogniser on a thread of its own and writes down what comes."""
 
     def __init__(self, make_source: Callable[[Callable[[SourceStatus], None]], LiveSource],
-                 model: Model) -> None:  # fmt: skip
+                 model: LoadedModel) -> None:  # fmt: skip
         self.seen: list[Seen] = []
         self.statuses: list[tuple[float, SourceStatus]] = []
         self.error: BaseException | None = None

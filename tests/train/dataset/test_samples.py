@@ -10,16 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from har_edge.datasets import SPLITS, Sample, group_of, list_dataset
 from har_edge.errors import DataError
 from har_train.dataset.samples import (
-    SPLITS,
-    Sample,
     assign_splits,
     beside_answers,
     count_table,
     default_num_frames,
-    group_of,
-    list_dataset,
     load_dataset,
     without_held_out,
 )

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from har_edge.commands.harness import run_command
+from har_edge.datasets import SPLITS, Sample
 from har_edge.errors import DataError, GateError, OutputError
 from har_edge.frames.opencv import import_cv2
 from har_edge.sources.files import VideoSource
 from har_train.commands.main import cli
-from har_train.dataset.samples import SPLITS, Sample
 from har_train.explore import scan
 from har_train.explore.explore import (
     OUTPUT_NAMES,
@@ -32,7 +32,7 @@ from har_train.explore.lookalikes import find_lookalikes
 from har_train.explore.report import save_exploration, summary_text
 from har_train.explore.scan import read_facts
 
-for package in ("imagehash", "matplotlib", "tqdm"):
+for package in ("imagehash", "matplotlib"):
     pytest.importorskip(package)
 pytestmark = pytest.mark.train
 

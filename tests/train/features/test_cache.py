@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +11,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from har_edge.datasets import Sample
 from har_edge.errors import HarError, OutputError
 from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import load_frames
-from har_train.dataset.samples import Sample, load_dataset
+from har_train.dataset.samples import load_dataset
 from har_train.features.augment import Augmentation
 from har_train.features.cache import Rendering, View, cache_dataset, default_cache, encode_dataset
 from tests.conftest import write_video
+from tests.support.full_disk import fill_disk
 
 pytestmark = pytest.mark.train
 
@@ -261,13 +262,7 @@ def test_half_precision_entries_are_mapped_from_disk(clips: Path, tmp_path: Path
 def test_full_disk_leaves_no_entry(
     stills: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = Path.write_bytes
-
-    def write_half(path: Path, content: bytes) -> int:
-        write(path, content[:5])
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", write_half)
+    fill_disk(monkeypatch)
     with pytest.raises(OutputError, match=r"No space left on device.*another --cache"):
         encode_dataset(
             load_dataset(stills), MeanColour(), Rendering(CLIP), cache=tmp_path / "cache"

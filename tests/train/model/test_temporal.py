@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from har_edge.datasets import Sample
 from har_train.config import FitConfig, Head
-from har_train.dataset.samples import Sample
 from har_train.features.cache import EncodedSample
 from har_train.model.network import build_classifier
 from har_train.training.checkpoint import LoopSettings

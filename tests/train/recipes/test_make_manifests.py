@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from har_train.dataset.samples import Sample, load_dataset
+from har_edge.datasets import Sample
+from har_train.dataset.samples import load_dataset
 from tests.train.recipes.conftest import LoadRecipe
 
 pytest.importorskip("sklearn")

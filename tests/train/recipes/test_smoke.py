@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from har_edge.datasets import SPLITS
 from har_train.config import load_config
-from har_train.dataset.samples import SPLITS, load_dataset
+from har_train.dataset.samples import load_dataset
 from tests.conftest import write_video
 from tests.train.recipes.conftest import RECIPES, LoadRecipe
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from har_edge.datasets import SPLITS
 from har_edge.errors import DataError
 from har_edge.model.loaded import apply_temperature
 from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig
-from har_train.dataset.samples import SPLITS
 from har_train.model.network import (
     BACKBONES,
     HEADS,

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from har_edge.datasets import SPLITS, Sample
 from har_edge.errors import DataError
 from har_edge.model.loaded import apply_temperature
 from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig
-from har_train.dataset.samples import SPLITS, Sample, assign_splits, load_dataset
+from har_train.dataset.samples import assign_splits, load_dataset
 from har_train.features.cache import EncodedSample
 from har_train.model.network import weights_digest
 from har_train.training.fit import fit

@@ -8,7 +8,8 @@ import click
 
 from har_edge.commands.harness import note
 from har_edge.errors import HarError
-from har_train.commands.progress import open_bar, say
+from har_edge.progress import Progress
+from har_train.commands.progress import say
 from har_train.extras import check_installed, prepare_tensorflow
 
 
@@ -36,10 +37,10 @@ def explain(
     prepare_tensorflow()
     from har_train.explain.files import explain_files, load_explainer
 
-    check_installed("keras", "matplotlib", "tqdm")
+    check_installed("keras", "matplotlib")
     explainer = load_explainer(run)
     folder = Path(out) if out else Path("explain") / explainer.name
-    tick = open_bar(len(files), "Explaining", "file")
+    tick = Progress(len(files), "Explaining", "file")
     failed = 0
     for found in explain_files(explainer, [Path(f) for f in files], folder, action=action):
         tick(1)

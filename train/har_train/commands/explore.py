@@ -90,7 +90,7 @@ def explore(
     from har_train.explore import explore as library
     from har_train.explore.report import findings_table, save_exploration
 
-    check_installed("imagehash", "matplotlib", "tqdm")
+    check_installed("imagehash", "matplotlib")
     config = ExploreConfig(
         data, root, num_frames or 0, frame_rate_hz, min_samples, thorough=thorough
     )

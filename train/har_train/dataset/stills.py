@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.arrays import Pixels
-from har_edge.frames.preprocess import load_image, resize_frame
+from har_edge.frames.decode import load_image
+from har_edge.frames.preprocess import resize_frame
 from har_edge.model.spec import ClipSpec
 
 # Share of the picture's height and width that the smallest crop keeps.

@@ -9,18 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from har_edge.datasets import Listing, Sample, list_dataset
 from har_edge.errors import DataError
 from har_edge.model.file import ONNX_SUFFIXES, resolve_model
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
+from har_edge.run_folder import find_root, is_run_folder, list_data
 from har_train.config import default_name
-from har_train.dataset.samples import SPLITS, Sample, list_dataset
 from har_train.evaluation.predict import Predictor, is_run
 from har_train.model.keras_run import load_settings
 from har_train.reports.metrics import measure_tempered
 from har_train.reports.predictions import SplitPredictions
 from har_train.reports.tables import REPORT_NAMES, write_predictions, write_report
-from har_train.run_folder import check_finished, check_free, data_root, whole_folder
+from har_train.run_folder import check_finished, check_free, whole_folder
 from har_train.watch import SILENT, Watch
 
 OUTPUT_NAMES = {"metrics.json", "predictions.csv", *REPORT_NAMES}
@@ -93,30 +94,25 @@ def load_data(
         )
     folder = Path(data or model)
     folder = folder.parent if folder.suffix == ".keras" else folder
-    if data is None or (folder / "split.csv").is_file():
+    if data is None or is_run_folder(folder):
         found = _run_data(folder, root)
     else:
         table = folder.is_file()
         base = Path(root) if root and table else folder.parent if table else folder
-        found = LabelledData(data, base, _by_part(_list(data, root)))
+        found = LabelledData(data, base, _parts(list_dataset(data, root), data))
     return _choose(found, splits) if splits else found
 
 
 def _run_data(folder: Path, root: str) -> LabelledData:
     """The data of a run folder, split as it was for training."""
     config = load_settings(folder)
-    base = Path(root) if root else data_root(config)
-    if not base.is_dir():
-        raise DataError(
-            f"The data of {display_path(folder)} is looked for in {display_path(base)}, which is "
-            "not there. Give the folder that the paths in its split.csv start from as --root."
-        )
-    samples = _list(folder / "split.csv", base)
-    return LabelledData(os.fspath(folder), base, _by_part(samples), config.window.stride)
+    parts = _parts(list_data(folder, root), folder)
+    stride = config.window.stride
+    return LabelledData(os.fspath(folder), find_root(folder, root), parts, stride)
 
 
-def _list(data: str | Path, root: str | Path) -> list[Sample]:
-    listing = list_dataset(data, root)
+def _parts(listing: Listing, data: str | Path) -> dict[str, list[Sample]]:
+    """Sort samples by split; all of the data has to be usable."""
     if listing.problems:
         raise DataError(listing.problems[0].message)
     if not listing.samples:
@@ -124,15 +120,7 @@ def _list(data: str | Path, root: str | Path) -> list[Sample]:
             f"{display_path(data)} should hold a folder of pictures or clips for each class. "
             "Received none. Check the path."
         )
-    return listing.samples
-
-
-def _by_part(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
-    """Sort samples by split; where any has one, those without are for training."""
-    if not any(s.split for s in samples):
-        return {"all": list(samples)}
-    parts = {split: [s for s in samples if (s.split or "train") == split] for split in SPLITS}
-    return {split: part for split, part in parts.items() if part}
+    return {name: part.samples for name, part in listing.parts().items() if part.samples}
 
 
 def _choose(data: LabelledData, splits: Sequence[str]) -> LabelledData:

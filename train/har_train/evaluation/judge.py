@@ -70,7 +70,7 @@ def evaluate(
     means = means or EvaluateMeans()
     name, where = os.fspath(model), None if data is None else os.fspath(data)
     prepare_tensorflow()
-    check_installed(*(["keras"] if is_run(name) else []), "sklearn", "matplotlib", "tqdm")
+    check_installed(*(["keras"] if is_run(name) else []), "sklearn", "matplotlib")
     if out is not None:
         library.check_output(Path(out))
     judged = library.load_data(name, where, root=root, splits=splits)

@@ -9,12 +9,12 @@ from typing import Protocol
 
 import numpy as np
 
+from har_edge.datasets import Sample
 from har_edge.errors import DataError, SourceError
 from har_edge.model.file import BUNDLED
-from har_edge.model.loaded import Model, load_model
+from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ModelSpec
 from har_edge.sources.clips import load_frames, window_indices
-from har_train.dataset.samples import Sample
 from har_train.features.cache import Rendering, View, encode_dataset
 from har_train.model.keras_run import MODEL_NAME, KerasRun, load_run
 from har_train.reports.predictions import SplitPredictions
@@ -93,12 +93,12 @@ class KerasPredictor:
 class EdgePredictor:
     """A `.tflite` or `.onnx` model in the edge's own runtime."""
 
-    def __init__(self, model: Model, stride: int = 0) -> None:
+    def __init__(self, model: LoadedModel, stride: int = 0) -> None:
         self.spec = model.spec
         self.stride = stride or max(1, model.spec.clip.num_frames // 4)
         # Untempered like Keras's: the caller tempers both alike.
         spec = model.spec.with_(temperature=1.0)
-        self._model = Model(spec, model.path, model.size_bytes, model.backend)
+        self._model = LoadedModel(spec, model.path, model.size_bytes, model.backend)
 
     def predict(
         self, samples: Sequence[Sample], *, progress: Tick, skipped: Say

@@ -11,6 +11,7 @@ import numpy as np
 
 from har_edge.arrays import FloatArray, Pixels
 from har_edge.errors import OutputError
+from har_edge.files import whole_path
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.spec import ClipSpec
@@ -52,12 +53,8 @@ def save_explanation(found: Explanation, clip: ClipSpec, folder: Path, name: str
         folder.mkdir(parents=True, exist_ok=True)
         for ending, write in writers.items():
             path = folder / f"{name}.gradcam.{ending}"
-            partial = folder / f"{name}.partial.{ending}"
-            try:
+            with whole_path(path) as partial:
                 write(found, frames, clip, partial)
-                partial.replace(path)
-            finally:
-                partial.unlink(missing_ok=True)
             paths.append(path)
     except OSError as error:
         raise OutputError(

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from har_edge.datasets import Sample, list_dataset
 from har_edge.errors import DataError, GateError, OutputError
 from har_edge.paths import display_path
 from har_train.config import WindowConfig
-from har_train.dataset.samples import Sample, default_num_frames, list_dataset
+from har_train.dataset.samples import default_num_frames
 from har_train.explore import findings as checks
 from har_train.explore.findings import KINDS, UNDIVIDED, Finding, split_order
 from har_train.explore.scan import FileFacts, scan_files

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from har_edge.datasets import SPLITS, Problem, Sample
 from har_edge.frames.sampling import FrameSampler
 from har_edge.paths import display_path
-from har_train.dataset.samples import SPLITS, Problem, Sample
 from har_train.explore.lookalikes import find_lookalikes
 from har_train.explore.scan import FileFacts
 

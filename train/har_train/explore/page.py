@@ -11,9 +11,9 @@ from pathlib import Path
 
 from har_edge import __version__
 from har_edge.arrays import Pixels
+from har_edge.datasets import Sample
 from har_edge.errors import SourceError
 from har_edge.paths import display_path
-from har_train.dataset.samples import Sample
 from har_train.explore.explore import Exploration
 from har_train.explore.findings import KINDS, Finding
 from har_train.explore.scan import small_picture

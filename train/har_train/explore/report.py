@@ -12,6 +12,7 @@ import numpy as np
 from har_edge.arrays import Pixels
 from har_edge.errors import OutputError
 from har_edge.paths import display_path
+from har_edge.table import text_table
 from har_train.dataset.samples import count_table
 from har_train.explore.explore import OUTPUT_NAMES, Exploration
 from har_train.explore.findings import KINDS
@@ -103,34 +104,35 @@ def summary_text(exploration: Exploration) -> str:
     """Say in plain text what the dataset holds."""
     samples, facts = exploration.samples, exploration.facts
     clips = [f for f in facts if f.is_clip]
-    lines: list[str | None] = [
+    figures: dict[str, Sequence[float]] = {
+        "width (pixels)": [f.width for f in facts],
+        "height (pixels)": [f.height for f in facts],
+        "brightness (0..255)": [f.brightness for f in facts],
+        "duration (s)": [f.duration_s for f in clips],
+        "frame rate (Hz)": [f.frame_rate_hz for f in clips],
+    }
+    lines = [
         f"{display_path(exploration.config.data)}: {len(samples):,} samples, "
         f"{len(exploration.labels)} classes",
         f"readable: {len(facts) - len(clips):,} stills, {len(clips):,} clips",
         "",
-        f"{'':<24}{'least':>10}{'median':>10}{'most':>10}",
-        _range("width (pixels)", [f.width for f in facts]),
-        _range("height (pixels)", [f.height for f in facts]),
-        _range("brightness (0..255)", [f.brightness for f in facts]),
-        _range("duration (s)", [f.duration_s for f in clips]),
-        _range("frame rate (Hz)", [f.frame_rate_hz for f in clips]),
+        text_table(
+            [(name, *_range(values)) for name, values in figures.items() if values],
+            ("", "least", "median", "most"),
+        ),
         "",
         count_table(samples, exploration.splits),
         "",
         findings_table(exploration),
     ]
-    return "\n".join(line for line in lines if line is not None) + "\n"
+    return "\n".join(lines) + "\n"
 
 
-def _range(name: str, values: Sequence[float]) -> str | None:
-    if not values:
-        return None
-    shown = (f"{v:>10.4g}" for v in (min(values), float(np.median(values)), max(values)))
-    return f"{name:<24}" + "".join(shown)
+def _range(values: Sequence[float]) -> list[str]:
+    return [f"{v:.4g}" for v in (min(values), float(np.median(values)), max(values))]
 
 
 def findings_table(exploration: Exploration) -> str:
     """Lay out how many findings there are of each kind."""
-    lines = [f"{'finding':<17}{'count':>7}  meaning"]
-    lines += [f"{kind:<17}{n:>7,}  {KINDS[kind]}" for kind, n in exploration.counts.items()]
-    return "\n".join(lines)
+    rows = ((kind, f"{n:,}", KINDS[kind]) for kind, n in exploration.counts.items())
+    return text_table(rows, ("finding", "count", "meaning"), align="lrl")

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.arrays import Pixels
+from har_edge.datasets import Sample
 from har_edge.errors import SourceError
-from har_edge.frames.preprocess import VIDEO_SUFFIXES, load_image
+from har_edge.frames.decode import load_image
 from har_edge.frames.sampling import TOLERANCE_S, FrameSampler
+from har_edge.media import VIDEO_SUFFIXES
 from har_edge.sources.clips import empty_span
 from har_edge.sources.files import VideoSource
-from har_train.dataset.samples import Sample
 
 # Side in pixels of the smallest picture that hashes are made from, and of a thumbnail.
 HASHED_PX = 128

@@ -24,11 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.arrays import Pixels
+from har_edge.datasets import Sample
 from har_edge.errors import OutputError, SourceError
+from har_edge.files import open_whole
 from har_edge.model.spec import ClipSpec
 from har_edge.paths import cache_folder, display_path
 from har_edge.sources.clips import load_frames
-from har_train.dataset.samples import Sample
 from har_train.dataset.stills import load_still_as_clip
 from har_train.features.augment import Augmentation, Augmenter, path_draws
 from har_train.model.network import weights_digest
@@ -314,15 +315,13 @@ class _Store:
 
     def save(self, path: Path, encoded: Array) -> None:
         """Write an entry so that no reader ever sees half of it."""
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         # Not straight to the file: NumPy would tell of a full disk without saying that it is full.
         content = io.BytesIO()
         np.save(content, encoded)
         try:
-            partial.write_bytes(content.getbuffer())
-            partial.replace(path)
+            with open_whole(path, sync=False) as file:
+                file.write(content.getbuffer())
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise cache_not_written(self._folder, error) from error
 
 

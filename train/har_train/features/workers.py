@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from har_edge.arrays import FloatArray
+from har_edge.datasets import Sample
 from har_edge.errors import DataError, OutputError
 from har_edge.paths import display_path
-from har_train.dataset.samples import Sample
 from har_train.features.cache import (
     BATCH_FRAMES,
     CachedSample,

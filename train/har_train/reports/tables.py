@@ -14,6 +14,7 @@ from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
 from har_edge.model.spec import ModelSpec
 from har_edge.sources.clips import load_frames
+from har_edge.table import text_table
 from har_train.reports.calibration import reliability, risk_coverage
 from har_train.reports.classes import (
     WrongAnswer,
@@ -95,12 +96,11 @@ def _write_per_class(parts: Parts, labels: Sequence[str], path: Path) -> None:
 
 def class_table(part: SplitPredictions, labels: Sequence[str]) -> str:
     """Lay out precision, recall, F1 and support of each class."""
-    width = max(map(len, labels)) + 2
-    lines = [" " * width + "".join(f"{name:>11}" for name in CLASS_COLUMNS)]
-    for label, (*figures, support) in zip(labels, per_class(part), strict=True):
-        cells = "".join(f"{f:>11.1%}" for f in figures)
-        lines.append(f"{label:<{width}}{cells}{int(support):>11,}")
-    return "\n".join(lines)
+    rows = [
+        (label, *(f"{f:.1%}" for f in figures), f"{int(support):,}")
+        for label, (*figures, support) in zip(labels, per_class(part), strict=True)
+    ]
+    return text_table(rows, ("", *CLASS_COLUMNS))
 
 
 def metrics_table(metrics: Mapping[str, Mapping[str, float]], *, num_frames: int = 0) -> str:
@@ -115,12 +115,11 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float]], *, num_frames: int
     titles = {"accuracy_low": "accuracy_95%_interval"}
     if num_frames == 1 and all(m["clips"] == m["windows"] for m in metrics.values()):
         titles["clips"] = "pictures"
-    width = max(len(titles.get(key, key)) for key in keys) + 2
-    rows = [" " * width + "".join(f"{part:>14}" for part in metrics)]
-    for key in keys:
-        cells = (_cell(key, figures) for figures in metrics.values())
-        rows.append(f"{titles.get(key, key):<{width}}" + "".join(f"{c:>14}" for c in cells))
-    return "\n".join(rows)
+    rows = [
+        (titles.get(key, key), *(_cell(key, figures) for figures in metrics.values()))
+        for key in keys
+    ]
+    return text_table(rows, ("", *metrics))
 
 
 def interval_note(metrics: Mapping[str, Mapping[str, float]]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from har_edge.errors import DataError, OutputError
+from har_edge.files import open_whole
 from har_edge.paths import display_path
 from har_train.config import Keep
 from har_train.model.types import Array, KerasModel, Variable
@@ -95,16 +95,11 @@ def save_checkpoint(settings: LoopSettings, model: KerasModel, state: State) -> 
     arrays |= {f"best_{i}": a for i, a in enumerate(state.best)}
     variables = model.optimizer.variables
     arrays |= {f"optimizer_{i}": _to_numpy(v) for i, v in enumerate(variables)}
-    partial = path.with_name(f"{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with open_whole(path) as file:
             np.savez(file, about=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise OutputError(
             f"The checkpoint {display_path(path)} cannot be written: {error.strerror}. Make room "
             "and go on with --resume."

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from har_edge.datasets import SPLITS, Sample
 from har_edge.errors import DataError
 from har_train.config import FitConfig
-from har_train.dataset.samples import SPLITS, Sample
 from har_train.features.cache import EncodedSample, Rendering, View, encode_dataset
 from har_train.model.types import KerasModel, Predicts
 from har_train.reports.predictions import SplitPredictions

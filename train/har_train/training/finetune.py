@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from har_edge.datasets import Sample
 from har_train.config import FitConfig
-from har_train.dataset.samples import Sample
 from har_train.features.cache import CachedSample, Rendering, View, cache_dataset
 from har_train.model.network import backbone_of, import_keras
 from har_train.model.types import KerasModel, Layer, Optimizer

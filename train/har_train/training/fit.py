@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from har_edge.datasets import SPLITS, Sample
 from har_train.config import FitConfig, default_name
 from har_train.dataset.samples import (
-    SPLITS,
-    Sample,
     assign_splits,
     beside_answers,
     count_table,

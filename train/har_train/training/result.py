@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from har_edge import __version__
+from har_edge.datasets import SPLITS, Sample
 from har_edge.model.spec import ModelSpec
 from har_train.config import FitConfig
-from har_train.dataset.samples import (
-    SPLITS,
-    Sample,
-)
 from har_train.model.network import (
     backbone_name,
     join_model,

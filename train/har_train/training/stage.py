@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from har_edge.datasets import Sample
 from har_edge.model.spec import ClipSpec
 from har_train.config import FitConfig
-from har_train.dataset.samples import Sample
 from har_train.features.augment import Augmentation
 from har_train.features.cache import Fill, View, fill_folder
 from har_train.model.types import KerasModel

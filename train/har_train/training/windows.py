@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.arrays import FloatArray, Pixels
+from har_edge.datasets import Sample
 from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import window_indices
 from har_train.config import FitConfig
-from har_train.dataset.samples import Sample
 from har_train.features.augment import Augmentation, random_box
 from har_train.features.cache import CachedSample, EncodedSample
 from har_train.model.network import import_keras

@@ -1,16 +1,14 @@
-"""What sources read from on this machine: cameras and pipes. One class for each way.
+"""What live sources read from: a camera, a pipe, a stream. One class for each way.
 
 A capture knows nothing of reconnecting or of which frames are wanted: that is the job of `live`.
-It reads one device or connection until it ends, and drops what is damaged. Those of the network
-are in `streams`.
+It reads one device or connection until it ends, and drops what is damaged.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from har_edge.arrays import Pixels
-from har_edge.frames.opencv import bgr_to_rgb
 
 
 class Capture(Protocol):
@@ -40,22 +38,3 @@ class Capture(Protocol):
 
     def close(self) -> None:
         """Free the device or the connection."""
-
-
-class OpenCvCapture:
-    """What is read through OpenCV, once a subclass has opened it as `_capture`."""
-
-    _capture: Any
-
-    def grab(self) -> bool:
-        """Wait for the next frame."""
-        return bool(self._capture.grab())
-
-    def retrieve(self) -> Pixels | None:
-        """Decode and convert it."""
-        decoded, pixels = self._capture.retrieve()
-        return bgr_to_rgb(pixels) if decoded else None
-
-    def close(self) -> None:
-        """Free the device, or the connection."""
-        self._capture.release()

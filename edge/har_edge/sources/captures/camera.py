@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
 from har_edge.frames.opencv import import_cv2
-from har_edge.sources.captures.base import OpenCvCapture
 from har_edge.sources.captures.devices import advice, device_path
+from har_edge.sources.captures.opencv import OpenCvCapture
 
 
 class CameraCapture(OpenCvCapture):
@@ -42,6 +42,16 @@ class CameraCapture(OpenCvCapture):
             raise SourceError(f"Camera {device} cannot be opened, though it is there. {advice()}")
         # Where the driver honours it, one buffer keeps frames young.
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+
+
+class _Request(Protocol):
+    """What is used of a buffer that picamera2 lends."""
+
+    def make_array(self, name: str, /) -> Pixels:
+        """Copy a picture out of it, here `main`."""
+
+    def release(self) -> None:
+        """Give it back."""
 
 
 class PicameraCapture:
@@ -77,7 +87,7 @@ class PicameraCapture:
         form = {"size": (640, 480), "format": "BGR888"}
         self._camera.configure(self._camera.create_video_configuration(main=form))
         self._camera.start()
-        self._request: Any = None
+        self._request: _Request | None = None
 
     def grab(self) -> bool:
         """Wait for the next buffer."""
@@ -87,6 +97,8 @@ class PicameraCapture:
 
     def retrieve(self) -> Pixels | None:
         """Copy the buffer."""
+        if self._request is None:
+            return None
         return np.ascontiguousarray(self._request.make_array("main"), dtype=np.uint8)
 
     def _release(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from email.message import Message
 from http.client import HTTPException, HTTPMessage, HTTPResponse
-from typing import Any, Literal
+from typing import IO, Literal
 from urllib.error import HTTPError
 from urllib.request import (
     BaseHandler,
@@ -15,13 +15,12 @@ from urllib.request import (
     Request,
     build_opener,
 )
+from urllib.response import addinfourl
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.sources.captures.base import Capture
-from har_edge.sources.captures.ffmpeg import TIMEOUT_S, Patience, open_stream, refused
 from har_edge.sources.captures.mjpeg import MAX_PICTURE_BYTES, Pictures, import_simplejpeg
-from har_edge.sources.captures.whole_frames import KnownParameters
+from har_edge.sources.captures.network import TIMEOUT_S, Patience, refused
 from har_edge.sources.urls import redact, split_login
 
 CHUNK_BYTES = 2**16
@@ -80,8 +79,8 @@ class HttpMjpegCapture:
 # Both are asked about each refusal. They answer once: cameras lock out who tries again and again.
 class _Basic(HTTPBasicAuthHandler):
     def http_error_401(
-        self, req: Request, fp: Any, code: int, msg: str, headers: HTTPMessage
-    ) -> Any:
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage
+    ) -> addinfourl | None:
         offered = " ".join(headers.get_all("WWW-Authenticate", [])).lower()
         if req.has_header("Authorization") or "basic" not in offered:
             return None
@@ -90,14 +89,14 @@ class _Basic(HTTPBasicAuthHandler):
 
 class _Digest(HTTPDigestAuthHandler):
     def http_error_401(
-        self, req: Request, fp: Any, code: int, msg: str, headers: HTTPMessage
-    ) -> Any:
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage
+    ) -> addinfourl | None:
         if req.has_header("Authorization"):
             return None
         return super().http_error_401(req, fp, code, msg, headers)
 
 
-def open_url(url: str, timeout_s: float = TIMEOUT_S) -> Any:
+def open_url(url: str, timeout_s: float = TIMEOUT_S) -> HTTPResponse:
     """Send a GET request; the response's body is still to be read.
 
     Raises:
@@ -112,7 +111,8 @@ def open_url(url: str, timeout_s: float = TIMEOUT_S) -> Any:
         passwords.add_password(None, login.url, login.user, login.password)
         handlers = [_Basic(passwords), _Digest(passwords)]
     try:
-        return build_opener(*handlers).open(login.url, timeout=timeout_s)
+        response: HTTPResponse = build_opener(*handlers).open(login.url, timeout=timeout_s)
+        return response
     except HTTPError as error:
         error.close()
         if error.code in (401, 403):
@@ -164,20 +164,9 @@ def download(url: str, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
     """
     with contextlib.closing(open_url(url)) as response:
         try:
-            data: bytes = response.read(max_bytes + 1)
+            data = response.read(max_bytes + 1)
         except (OSError, HTTPException) as error:
             raise SourceError(f"{redact(url)} broke off: {error}. Try again.") from None
     if len(data) > max_bytes:
         raise SourceError(f"{redact(url)} is larger than {max_bytes // 2**20} MiB, too large.")
     return data
-
-
-def open_http(
-    url: str, timeout_s: float = TIMEOUT_S, known: KnownParameters | None = None
-) -> Capture:
-    """Open a live stream over HTTP: motion JPEG by its own reader, others as `open_stream` does."""
-    response = open_url(url, timeout_s)
-    if response_kind(response.headers) == "mjpeg":
-        return HttpMjpegCapture(response, timeout_s)
-    response.close()
-    return open_stream(url, timeout_s, known)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import Any
+from types import ModuleType
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
@@ -100,7 +100,7 @@ class JpegSplitter:
             self._in_scan = marker == _SOS
 
 
-def import_simplejpeg() -> Any:
+def import_simplejpeg() -> ModuleType:
     """Import the JPEG decoder that refuses what it cannot decode cleanly.
 
     OpenCV and Pillow fill the missing part of a damaged picture with grey and call it decoded.
@@ -115,7 +115,8 @@ def import_simplejpeg() -> Any:
             "Motion JPEG needs the package 'simplejpeg', which refuses damaged pictures. It is "
             "not installed. Run: pip install simplejpeg"
         ) from error
-    return simplejpeg
+    module: ModuleType = simplejpeg
+    return module
 
 
 def decode_jpeg(data: bytes) -> Pixels | None:

@@ -3,54 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import select
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from har_edge.arrays import Pixels
+from har_edge.config import StdinFormat
 from har_edge.sources.captures.mjpeg import Pictures, import_simplejpeg
-
-
-@dataclass(frozen=True)
-class StdinFormat:
-    """What comes on standard input: `mjpeg[@FPS|@live]` or `rgb24:WIDTHxHEIGHT[@FPS|@live]`.
-
-    Attributes:
-        kind: Pictures one after another, or bare pixels.
-        width, height: Size in pixels of `rgb24`, else 0.
-        frame_rate_hz: How many frames make a second of the source's time; None: they come live,
-            their time is that of their arrival.
-    """
-
-    kind: Literal["mjpeg", "rgb24"] = "mjpeg"
-    width: int = 0
-    height: int = 0
-    frame_rate_hz: float | None = 25.0
-
-    @classmethod
-    def parse(cls, text: str) -> StdinFormat:
-        """Read a format.
-
-        Raises:
-            ValueError: if it is none; the message says what is.
-        """
-        pattern = r"(?:(mjpeg)|rgb24:(\d{1,5})x(\d{1,5}))(?:@(live|\d+(?:\.\d+)?))?"
-        found = re.fullmatch(pattern, text)
-        if not found or (found[2] and not int(found[2]) * int(found[3])) or found[4] == "0":
-            raise ValueError(
-                "Expected mjpeg[@FPS|@live] or rgb24:WIDTHxHEIGHT[@FPS|@live], for example "
-                f"mjpeg@30 or rgb24:640x480@25. Received {text!r}."
-            )
-        rate = {None: cls.frame_rate_hz, "live": None}.get(found[4], found[4])
-        return cls(
-            "mjpeg" if found[1] else "rgb24",
-            int(found[2] or 0),
-            int(found[3] or 0),
-            None if rate is None else float(rate),
-        )
 
 
 class PipeCapture:

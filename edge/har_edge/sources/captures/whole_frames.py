@@ -10,7 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 # Errors are raised, and bits that are left over in a slice are one: changed bytes often decode to
 # something that only ends too early. Of pictures with such bytes, 1 in 27 passed without it.
@@ -69,8 +76,8 @@ class WholeFrames:
 
     def __init__(
         self,
-        av: Any,
-        stream: Any,
+        av: ModuleType,
+        stream: VideoStream,
         known: KnownParameters,
         error_detection: str = ERROR_DETECTION,
         log: Log = (),
@@ -100,7 +107,7 @@ class WholeFrames:
         self._decoder = self._new_decoder()
         known.add(parameter_sets(self._codec, extradata))
 
-    def decode(self, packet: Any, log: Log) -> list[Any]:
+    def decode(self, packet: Packet[VideoStream], log: Log) -> list[VideoFrame]:
         """Decode a packet.
 
         Args:
@@ -116,14 +123,14 @@ class WholeFrames:
         if self._doubtful_packets or not self._is_decodable(packet):
             return self.distrust()
         try:
-            frames: list[Any] = self._decoder.decode(packet)
+            frames: list[VideoFrame] = self._decoder.decode(packet)
         except self._av.FFmpegError:
             return self.distrust()
         if _said(_DAMAGED, log) or any(frame.is_corrupt for frame in frames):
             return self.distrust()
         return frames
 
-    def distrust(self) -> list[Any]:
+    def distrust(self) -> list[VideoFrame]:
         """Count a damaged picture, and take none before the next key frame; gives no frame.
 
         A stream that is joined in its middle is not damaged up to its first key frame.
@@ -134,9 +141,9 @@ class WholeFrames:
             self._decoder = self._new_decoder()
         return []
 
-    def _new_decoder(self) -> Any:
+    def _new_decoder(self) -> VideoCodecContext:
         template = self._template
-        decoder = self._av.CodecContext.create(template.codec, "r")
+        decoder: VideoCodecContext = self._av.CodecContext.create(template.codec, "r")
         for name in ("extradata", "width", "height", "pix_fmt"):
             if getattr(template, name):
                 setattr(decoder, name, getattr(template, name))
@@ -145,7 +152,7 @@ class WholeFrames:
         decoder.options = {"err_detect": self._error_detection}
         return decoder
 
-    def _is_decodable(self, packet: Any) -> bool:
+    def _is_decodable(self, packet: Packet[VideoStream]) -> bool:
         if packet.is_keyframe:
             if not self._known.accept(parameter_sets(self._codec, bytes(packet))):
                 return False

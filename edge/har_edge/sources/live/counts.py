@@ -1,8 +1,10 @@
-"""What became of the frames of a live source."""
+"""The frames of a live source: their numbers and times, and what became of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from har_edge.frames.sampling import FrameSampler
 
 
 @dataclass
@@ -36,3 +38,38 @@ class LiveStats:
             (self.reconnects, "times reconnected"),
         )
         return ", ".join(f"{count} {what}" for count, what in counts if count)
+
+
+class FrameCounter:
+    """Numbers the frames of all connections in one row, and says which of them are due.
+
+    The reading thread calls it, with its lock held.
+
+    Attributes:
+        stats: What became of them.
+        start_s: Time of the first frame; None before it came.
+    """
+
+    def __init__(self, stats: LiveStats, sampler: FrameSampler) -> None:
+        self.stats = stats
+        self.start_s: float | None = None
+        self._sampler = sampler
+        self._owed = False
+
+    def count(self, captured_s: float) -> tuple[int, float]:
+        """Count a frame; its number and its time in the source, in seconds."""
+        self.start_s = captured_s if self.start_s is None else self.start_s
+        self.stats.read += 1
+        return self.stats.read - 1, captured_s - self.start_s
+
+    def is_due(self, timestamp_s: float) -> bool:
+        """Whether the sampler takes the frame, or is owed one for a damaged one that it took."""
+        due = self._sampler.takes(timestamp_s) or self._owed
+        self._owed = False
+        return due
+
+    def owe(self) -> None:
+        """Count a damaged frame; the next one takes its place."""
+        self.stats.corrupt += 1
+        self.stats.read -= 1
+        self._owed = True

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from har_edge.config import LiveOptions
 from har_edge.errors import SourceError
-from har_edge.sources.base import LiveOptions, Notify
+from har_edge.sources.base import Notify
 from har_edge.sources.captures.base import Capture
 from har_edge.sources.captures.pipe import PipeCapture
 from har_edge.sources.live.source import LiveSource
@@ -24,8 +25,8 @@ def open_live(
         SourceError: if the name is none of either.
     """
     from har_edge.sources.captures.camera import CameraCapture, PicameraCapture
-    from har_edge.sources.captures.ffmpeg import TIMEOUT_S, open_stream
-    from har_edge.sources.captures.http import open_http
+    from har_edge.sources.captures.network import TIMEOUT_S
+    from har_edge.sources.captures.open import open_http, open_stream
     from har_edge.sources.captures.whole_frames import KnownParameters
 
     kind, _, rest = name.partition(":")

@@ -5,16 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.captures.base import Capture
-
-if TYPE_CHECKING:
-    from har_edge.sources.live.source import LiveSource
+from har_edge.sources.live.counts import FrameCounter
 
 # Native calls that open a device or a connection have limits of their own, about half of this.
 OPEN_TIMEOUT_S = 12.0
@@ -53,6 +50,8 @@ class Backlog:
 
 @dataclass(frozen=True)
 class Grabbed:
+    """A frame as it comes from a capture: its number, when it came, and its RGB pixels."""
+
     index: int
     captured_s: float
     pixels: Pixels
@@ -70,18 +69,41 @@ class Reader:
         error: Why it could not be opened or read.
     """
 
-    def __init__(self, source: LiveSource, sampler: FrameSampler) -> None:
+    def __init__(
+        self,
+        name: str,
+        open_capture: Callable[[], Capture],
+        counter: FrameCounter,
+        *,
+        stop: threading.Event,
+        stall_timeout_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start reading.
+
+        Args:
+            name: Printable name of the source.
+            open_capture: Connects; called on the thread.
+            counter: Counts the frames, and says which of them to decode.
+            stop: Set when nobody waits for frames any more; `changed` is to be notified then.
+            stall_timeout_s: Without a frame for so long, the connection is lost.
+            clock: Monotonic time in seconds.
+        """
         self.opened = self.ended = self.finite = False
         self.caveat = ""
         self.error: BaseException | None = None
         self.changed = threading.Condition()
-        self._source = source
-        self._sampler = sampler
+        self._name = name
+        self._open_capture = open_capture
+        self._counter = counter
+        self._stop = stop
+        self._stall_timeout_s = stall_timeout_s
+        self._clock = clock
         self._newest: Grabbed | None = None
-        self._progress_s = source.clock()
+        self._progress_s = clock()
         self._left = threading.Event()
         self._backlog = Backlog()
-        self.thread = threading.Thread(target=self._run, name=source.name, daemon=True)
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.thread.start()
 
     def take(self) -> Grabbed | None:
@@ -90,17 +112,16 @@ class Reader:
         Raises:
             SourceError: if the connection was lost or stalled.
         """
-        source = self._source
         with self.changed:
-            while self._newest is None and not self.ended and not source.stopped:
-                limit_s = source.options.stall_timeout_s if self.opened else OPEN_TIMEOUT_S
-                left_s = self._progress_s + limit_s - source.clock()
+            while self._newest is None and not self.ended and not self._stop.is_set():
+                limit_s = self._stall_timeout_s if self.opened else OPEN_TIMEOUT_S
+                left_s = self._progress_s + limit_s - self._clock()
                 if left_s <= 0:
                     what = "delivers no frame" if self.opened else "does not answer"
-                    raise SourceError(f"{source.name} {what} for {limit_s:g} s.")
+                    raise SourceError(f"{self._name} {what} for {limit_s:g} s.")
                 self.changed.wait(min(left_s, threading.TIMEOUT_MAX))
             grabbed, self._newest = self._newest, None
-        if grabbed is None and self.error is not None and not source.stopped:
+        if grabbed is None and self.error is not None and not self._stop.is_set():
             raise self.error
         return grabbed
 
@@ -111,35 +132,36 @@ class Reader:
 
     def _run(self) -> None:
         try:
-            with contextlib.closing(self._source.open_capture()) as capture:
+            with contextlib.closing(self._open_capture()) as capture:
                 with self.changed:
                     self.opened, self.finite, self.caveat = True, capture.finite, capture.caveat
-                    self._progress_s = self._source.clock()
+                    self._progress_s = self._clock()
                 while self._read_one(capture):
                     pass
         except Exception as error:  # handed to whoever takes the frames, whatever it is
             self.error = error
         with self.changed:
             if self.error is None and not self.finite:
-                self.error = SourceError(f"{self._source.name} stopped delivering frames.")
+                self.error = SourceError(f"{self._name} stopped delivering frames.")
             self.ended = True
             self.changed.notify()
 
     def _read_one(self, capture: Capture) -> bool:
-        source, corrupt, started_s = self._source, capture.corrupt, self._source.clock()
+        counter, stats = self._counter, self._counter.stats
+        corrupt, started_s = capture.corrupt, self._clock()
         try:
             received = capture.grab()
-            captured_s = source.clock()
+            captured_s = self._clock()
         finally:
             with self.changed:
-                source.stats.corrupt += capture.corrupt - corrupt
+                stats.corrupt += capture.corrupt - corrupt
         with self.changed:
             if self._left.is_set() or not received:
                 return False
-            index, timestamp_s = source.count_frame(captured_s)
+            index, timestamp_s = counter.count(captured_s)
             late = self._backlog.holds(captured_s - started_s)
-            source.stats.dropped += late
-            if late or not source.is_due(self._sampler, timestamp_s):
+            stats.dropped += late
+            if late or not counter.is_due(timestamp_s):
                 self._progress_s = captured_s
                 return True
         started = time.perf_counter()
@@ -149,9 +171,9 @@ class Reader:
             if self._left.is_set():
                 return False
             if pixels is None:
-                source.owe_frame()
+                counter.owe()
                 return True
-            source.stats.dropped += self._newest is not None
+            stats.dropped += self._newest is not None
             self._newest = Grabbed(index, captured_s, pixels, decode_ms)
             self._progress_s = captured_s
             self.changed.notify()

@@ -14,14 +14,15 @@ from collections.abc import Callable, Generator, Iterator
 
 from har_edge.arrays import Pixels
 from har_edge.backoff import Backoff
+from har_edge.config import LiveOptions
 from har_edge.errors import SourceError, SourceLostError, SourceRefusedError
 from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import opencv_faults
 from har_edge.frames.sampling import FrameSampler
-from har_edge.sources.base import LiveOptions, Notify, SourceState, SourceStatus
+from har_edge.sources.base import Notify, OpenSource, SourceState, SourceStatus
 from har_edge.sources.captures.base import Capture
 from har_edge.sources.live.blank import Screen
-from har_edge.sources.live.counts import LiveStats
+from har_edge.sources.live.counts import FrameCounter, LiveStats
 from har_edge.sources.live.reader import HOLE_INTERVALS, Grabbed, Reader
 
 # What the end of a source may take; see `FrameSource.stop`.
@@ -36,14 +37,12 @@ LONGEST_HOLE_S = 1.0
 LONGEST_INTERVAL_S = 5.0
 
 
-class LiveSource:
+class LiveSource(OpenSource):
     """A camera or a stream: the newest frame, for as long as there is one.
 
     Attributes:
         name: Printable name, without credentials.
         stats: Counters, up to date at any time.
-        options: How patient it is.
-        clock: Monotonic time in seconds.
         stopped: Whether `stop` was called.
     """
 
@@ -71,9 +70,9 @@ class LiveSource:
             sleep: Waits so many seconds between attempts; ends early when the source is stopped.
         """
         self.name = name
-        self.open_capture = open_capture
-        self.options = options or LiveOptions()
-        self.clock = clock
+        self._open_capture = open_capture
+        self._options = options or LiveOptions()
+        self._clock = clock
         self.stats = LiveStats()
         self._notify = notify or (lambda status: None)
         self._stop = threading.Event()
@@ -85,13 +84,12 @@ class LiveSource:
     def _begin(self) -> None:
         self._state: SourceState | None = None
         self._state_detail = ""
-        self._start_s: float | None = None
         self._last_s: float | None = None
         self._interval_s = self._period_s = 0.0
         self._size: tuple[int, ...] | None = None
-        self._gap = self._owed = self._delivered = False
+        self._gap = self._delivered = False
         self._backoff = Backoff()
-        self._screen = Screen(self.options.frozen_after_s)
+        self._screen = Screen(self._options.frozen_after_s)
 
     @property
     def stopped(self) -> bool:
@@ -115,10 +113,11 @@ class LiveSource:
         """
         self._begin()
         self._period_s = 1 / sampler.frame_rate_hz
+        counter = FrameCounter(self.stats, sampler)
         try:
             while not self.stopped:
                 try:
-                    yield from self._connection(sampler)
+                    yield from self._connection(counter)
                     break
                 except SourceError as error:
                     delay_s = self._next_attempt(error)
@@ -132,12 +131,19 @@ class LiveSource:
             for thread in self._left_behind:
                 thread.join(CLOSE_TIMEOUT_S / len(self._left_behind))
 
-    def _connection(self, sampler: FrameSampler) -> Iterator[Frame]:
+    def _connection(self, counter: FrameCounter) -> Iterator[Frame]:
         """Yield the frames of one connection; returns at its regular end."""
         self._left_behind = [t for t in self._left_behind if t.is_alive()]
         if len(self._left_behind) >= MAX_LEFT_BEHIND:
             raise SourceError(f"{self.name} hangs in its driver. Plug it out and in again.")
-        self._reader = reader = Reader(self, sampler)
+        self._reader = reader = Reader(
+            self.name,
+            self._open_capture,
+            counter,
+            stop=self._stop,
+            stall_timeout_s=self._options.stall_timeout_s,
+            clock=self._clock,
+        )
         try:
             first = True
             while (grabbed := self._take(reader)) is not None:
@@ -145,7 +151,7 @@ class LiveSource:
                     self.stats.reconnects += self._delivered
                     self._delivered, first = True, False
                     self._backoff.reset()
-                frame = self._examine(grabbed)
+                frame = self._examine(grabbed, counter.start_s or 0.0)
                 if frame is not None:
                     yield frame
         finally:
@@ -156,7 +162,7 @@ class LiveSource:
         with opencv_faults(self.name):
             return reader.take()
 
-    def _examine(self, grabbed: Grabbed) -> Frame | None:
+    def _examine(self, grabbed: Grabbed, start_s: float) -> Frame | None:
         """Hand a frame on, or withhold it if it is black or frozen."""
         look = self._screen.look(grabbed.pixels, grabbed.captured_s)
         if look == "black":
@@ -165,7 +171,7 @@ class LiveSource:
                 self._set_state("black", "The picture is black. Is the lens covered, is it dark?")
         elif look == "frozen":
             self.stats.frozen += 1
-            after_s = self.options.frozen_after_s
+            after_s = self._options.frozen_after_s
             self._set_state("frozen", f"The picture has not changed for {after_s:g} s.")
         if look != "good":
             self._gap = True
@@ -177,7 +183,7 @@ class LiveSource:
         gap, self._gap = self._gap, False
         return Frame(
             grabbed.pixels,
-            grabbed.captured_s - (self._start_s or 0.0),
+            grabbed.captured_s - start_s,
             grabbed.index,
             self.name,
             grabbed.decode_ms,
@@ -209,9 +215,9 @@ class LiveSource:
     def _next_attempt(self, error: SourceError) -> float:
         """Decide what a lost connection means: the wait before the next one, or the end."""
         refused = isinstance(error, SourceRefusedError)
-        if not self._delivered and (refused or not self.options.wait_for_source):
+        if not self._delivered and (refused or not self._options.wait_for_source):
             raise error
-        limit = self.options.max_retries
+        limit = self._options.max_retries
         if limit is not None and self._backoff.attempts >= limit:
             self._set_state("ended", f"{error} It did not come back.")
             raise SourceLostError(
@@ -226,23 +232,3 @@ class LiveSource:
         if state != self._state:
             self._state = state
             self._notify(SourceStatus(self.name, state, time.time(), detail))
-
-    # The reading thread calls these, with its lock held.
-
-    def count_frame(self, captured_s: float) -> tuple[int, float]:
-        """Count a frame; its number and its time in the source, in seconds."""
-        self._start_s = captured_s if self._start_s is None else self._start_s
-        self.stats.read += 1
-        return self.stats.read - 1, captured_s - self._start_s
-
-    def is_due(self, sampler: FrameSampler, timestamp_s: float) -> bool:
-        """Whether the sampler takes the frame, or is owed one for a damaged one that it took."""
-        due = sampler.takes(timestamp_s) or self._owed
-        self._owed = False
-        return due
-
-    def owe_frame(self) -> None:
-        """Count a damaged frame; the next one takes its place."""
-        self.stats.corrupt += 1
-        self.stats.read -= 1
-        self._owed = True

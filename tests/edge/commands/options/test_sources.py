@@ -1,43 +1,41 @@
-"""Options that name sources: which openers they become, and under which names."""
+"""The options that name sources."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
-import pytest
+from click.testing import CliRunner
 
-from har_edge.commands.options.sources import build_openers
-from har_edge.sources.live.source import LiveSource
-
-OPTIONS: dict[str, Any] = {
-    "demo": False,
-    "camera": None,
-    "stdin_format": None,
-    "stall_timeout": 5.0,
-    "frozen_after": 5.0,
-    "max_retries": None,
-    "wait_for_source": False,
-}
+from har_edge.commands.options.sources import source_config, source_options
+from har_edge.config import LiveOptions, SourceConfig, StdinFormat
 
 
-def test_live_sources_that_print_the_same_are_numbered() -> None:
-    names = ["rtsp://a:x@cam/1", "rtsp://b:y@cam/1", "a.mp4", "rtsp://cam/2", "rtsp://a:x@cam/1"]
-    openers = build_openers({**OPTIONS, "sources": names, "camera": "0"})
-    shown = [opener.name for opener in openers]
-    same = "rtsp://***@cam/1"
-    assert shown == [same, f"{same} (2)", "a.mp4", "rtsp://cam/2", f"{same} (3)", "camera:0"]
-    # What is seen carries the same names.
-    sources = [opener.open(lambda status: None) for opener in openers if opener.apart]
-    assert all(isinstance(source, LiveSource) for source in sources)
-    assert [source.name for source in sources] == [n for n in shown if n != "a.mp4"]
+def parse(*arguments: str) -> SourceConfig:
+    """The settings that a command with the options would get."""
+    configs: list[SourceConfig] = []
+
+    @click.command()
+    @source_options
+    def command(**values: object) -> None:
+        configs.append(source_config(values))
+
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return configs[0]
 
 
-def test_files_may_be_given_twice() -> None:
-    openers = build_openers({**OPTIONS, "sources": ["a.mp4", "a.mp4"]})
-    assert [opener.name for opener in openers] == ["a.mp4", "a.mp4"]
+def test_defaults_of_the_command_are_those_of_the_library() -> None:
+    assert parse() == SourceConfig()
+    assert parse().is_empty
 
 
-def test_standard_input_is_read_once() -> None:
-    with pytest.raises(click.UsageError, match="once"):
-        build_openers({**OPTIONS, "sources": ["-", "a.mp4", "-"]})
+def test_everything_arrives() -> None:
+    given = "a.mp4 - --camera 0 --demo --watch in --watch more --stdin-format mjpeg@live "
+    given += "--stall-timeout 2 --frozen-after 0 --max-retries 3 --wait-for-source"
+    assert parse(*given.split()) == SourceConfig(
+        names=("a.mp4", "-"),
+        camera="0",
+        demo=True,
+        watch=("in", "more"),
+        stdin_format=StdinFormat("mjpeg", frame_rate_hz=None),
+        live=LiveOptions(2.0, 0.0, 3, wait_for_source=True),
+    )

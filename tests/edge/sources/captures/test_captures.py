@@ -21,13 +21,17 @@ import pytest
 from PIL import Image
 
 import har_edge
+from har_edge.config import StdinFormat
 from har_edge.errors import SourceError, SourceRefusedError
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.captures.camera import CameraCapture, PicameraCapture
 from har_edge.sources.captures.devices import CameraDevice, advice, device_path, list_cameras
-from har_edge.sources.captures.ffmpeg import OPENCV_OPTIONS, OpenCvStream, has_av, open_stream
-from har_edge.sources.captures.http import open_http, response_kind, url_kind
-from har_edge.sources.captures.pipe import PipeCapture, StdinFormat
+from har_edge.sources.captures.http import response_kind, url_kind
+from har_edge.sources.captures.open import open_http, open_stream
+from har_edge.sources.captures.opencv import OpenCvStream
+from har_edge.sources.captures.options import OPENCV_OPTIONS
+from har_edge.sources.captures.pipe import PipeCapture
+from har_edge.sources.captures.pyav import has_av
 from har_edge.sources.live.open import live_pipe
 from har_edge.sources.live.source import LiveSource
 from har_edge.sources.open import open_source
@@ -175,7 +179,7 @@ def test_file_without_video_is_refused(web: str, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not has_av(), reason="needs PyAV (pip install av)")
 def test_video_that_no_decoder_knows_is_refused(tmp_path: Path) -> None:
-    from har_edge.sources.captures.ffmpeg import AvStream
+    from har_edge.sources.captures.pyav import AvStream
 
     path = tmp_path / "a.mp4"
     path.write_bytes(SAMPLE.read_bytes().replace(b"mp4v", b"evc1").replace(b"esds", b"evcC"))
@@ -213,7 +217,7 @@ def test_the_key_frame_that_rtmp_begins_with_is_not_lost() -> None:
 @pytest.mark.skipif(not has_av(), reason="needs PyAV (pip install av)")
 def test_frame_in_a_colour_space_of_no_camera_is_damaged() -> None:
     """As a damaged header of an H.264 stream may say; FFmpeg decodes it, but cannot convert it."""
-    from har_edge.sources.captures.ffmpeg import AvStream
+    from har_edge.sources.captures.pyav import AvStream
 
     capture = AvStream(str(SAMPLE))
     try:

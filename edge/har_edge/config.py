@@ -1,0 +1,350 @@
+"""What a run or a server is built from: frozen settings, checked when they are made.
+
+Nothing is opened or loaded here. The defaults are those of the command line, whose options are
+made of these fields.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from har_edge.errors import ConfigError
+from har_edge.settings import Range, Settings
+
+BackendName = Literal["auto", "litert", "tflite-runtime", "onnxruntime"]
+Emit = Literal["predictions", "events", "all"]
+OutputFormat = Literal["text", "jsonl", "csv"]
+FilePath = str | os.PathLike[str]
+
+SHORTEST_TOKEN = 8
+_MAKE_TOKEN = "Make one: python3 -c 'import secrets; print(secrets.token_urlsafe())'"
+
+_FROM_0 = {"range": Range(0)}
+_ABOVE_0 = {"range": Range(0, open=True)}
+_COUNT = {"range": Range(1, whole=True)}
+
+
+def default_num_threads() -> int:
+    """Threads for a model unless a number is given: the cores, at most 4."""
+    return min(4, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class StdinFormat:
+    """What comes on standard input: `mjpeg[@FPS|@live]` or `rgb24:WIDTHxHEIGHT[@FPS|@live]`.
+
+    Attributes:
+        kind: Pictures one after another, or bare pixels.
+        width, height: Size in pixels of `rgb24`, else 0.
+        frame_rate_hz: How many frames make a second of the source's time; None: they come live,
+            their time is that of their arrival.
+    """
+
+    kind: Literal["mjpeg", "rgb24"] = "mjpeg"
+    width: int = 0
+    height: int = 0
+    frame_rate_hz: float | None = 25.0
+
+    @classmethod
+    def parse(cls, text: str) -> StdinFormat:
+        """Read a format.
+
+        Raises:
+            ValueError: if it is none; the message says what is.
+
+        Example:
+            >>> StdinFormat.parse("rgb24:640x480@live").frame_rate_hz is None
+            True
+        """
+        pattern = r"(?:(mjpeg)|rgb24:(\d{1,5})x(\d{1,5}))(?:@(live|\d+(?:\.\d+)?))?"
+        found = re.fullmatch(pattern, text)
+        if not found or (found[2] and not int(found[2]) * int(found[3])) or found[4] == "0":
+            raise ValueError(
+                "Expected mjpeg[@FPS|@live] or rgb24:WIDTHxHEIGHT[@FPS|@live], for example "
+                f"mjpeg@30 or rgb24:640x480@25. Received {text!r}."
+            )
+        rate = {None: cls.frame_rate_hz, "live": None}.get(found[4], found[4])
+        return cls(
+            "mjpeg" if found[1] else "rgb24",
+            int(found[2] or 0),
+            int(found[3] or 0),
+            None if rate is None else float(rate),
+        )
+
+
+@dataclass(frozen=True)
+class LiveOptions(Settings):
+    """How patient a live source is.
+
+    Attributes:
+        stall_timeout_s: Without a frame for so long, the source is lost and opened again.
+        frozen_after_s: The same picture for so long is no picture of now; 0: never judge so.
+        max_retries: Attempts in a row to get a frame again, None: no end.
+        wait_for_source: Whether to wait for a source that is not there at the start, too.
+    """
+
+    stall_timeout_s: float = field(default=5.0, metadata=_ABOVE_0)
+    frozen_after_s: float = field(default=5.0, metadata=_FROM_0)
+    max_retries: int | None = field(default=None, metadata={"range": Range(0, whole=True)})
+    wait_for_source: bool = False
+
+
+@dataclass(frozen=True)
+class SourceConfig(Settings):
+    """What is looked at.
+
+    Attributes:
+        names: Sources as a user names them: files, folders, globs, lists, cameras, URLs, `-`; see
+            `har_edge.sources.names.expand_sources`.
+        camera: A camera by its number or device file, as one more source.
+        demo: Whether to look at the bundled pictures and clip.
+        watch: Folders whose files are taken as they come.
+        stdin_format: What comes on `-`; None for pictures at 25 frames/s.
+        live: How patient cameras and streams are.
+    """
+
+    names: tuple[str, ...] = ()
+    camera: str | None = None
+    demo: bool = False
+    watch: tuple[str, ...] = ()
+    stdin_format: StdinFormat | None = None
+    live: LiveOptions = LiveOptions()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no source is named."""
+        return not (self.names or self.camera or self.demo or self.watch)
+
+
+@dataclass(frozen=True)
+class DecideConfig(Settings):
+    """What is said of what the model saw.
+
+    Attributes:
+        smoothing_s: Time constant over which probabilities are averaged; 0 leaves the model's own.
+        score_threshold: Probability below which the answer is `unknown`; None for the model's own
+            threshold, 0 to always say an action.
+        allow: Actions that may be said; none stands for all.
+        deny: Actions that may not be said.
+        min_duration_s: An action begins once it lasted so long, and ends once it was away as long.
+    """
+
+    smoothing_s: float = field(default=0.5, metadata=_FROM_0)
+    score_threshold: float | None = field(default=None, metadata={"range": Range(0, 1)})
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    min_duration_s: float = field(default=0.5, metadata=_FROM_0)
+
+
+@dataclass(frozen=True)
+class SinkConfig(Settings):
+    """What is told, and where it goes; what is None is not opened.
+
+    Attributes:
+        output: File of the main output; None for standard output.
+        output_format: `text`, `jsonl` or `csv`.
+        emit: What the main output holds.
+        top_k: Actions to list for each prediction.
+        save_video: File for an annotated video.
+        save_events: Folder for a clip of each action.
+        event_padding_s: Seconds in a clip before and after the action.
+        save_events_max_mb: Room for all clips, in MB.
+        totals: File with the time of each action a day.
+        mqtt: URL of a broker; kept out of `repr`, as it may hold a password.
+        mqtt_discovery: Where Home Assistant looks for configurations; "" for nowhere.
+        webhook: URL to post events to; kept out of `repr`, too.
+    """
+
+    output: FilePath | None = None
+    output_format: OutputFormat = field(
+        default="text", metadata={"choices": get_args(OutputFormat)}
+    )
+    emit: Emit = field(default="predictions", metadata={"choices": get_args(Emit)})
+    top_k: int = field(default=3, metadata=_COUNT)
+    save_video: FilePath | None = None
+    save_events: FilePath | None = None
+    event_padding_s: float = field(default=3.0, metadata={"range": Range(0, 60)})
+    save_events_max_mb: float = field(default=1000.0, metadata={"range": Range(1)})
+    totals: FilePath | None = None
+    mqtt: str | None = field(default=None, repr=False)
+    mqtt_discovery: str = "homeassistant"
+    webhook: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check that the settings go together.
+
+        Raises:
+            ConfigError: if a table is asked to hold both predictions and events.
+        """
+        super().__post_init__()
+        if self.output_format == "csv" and self.emit == "all":
+            raise ConfigError(
+                "A CSV table has one kind of row: use --emit predictions or events, or jsonl."
+            )
+
+
+@dataclass(frozen=True)
+class ModelConfig(Settings):
+    """Which model looks, and what runs it.
+
+    Attributes:
+        model: `har15`, `clips`, a `.tflite` or an `.onnx` file.
+        taught: File of actions that were taught; None for the model's own file of the user.
+        backend: Runtime that executes the model.
+    """
+
+    model: FilePath = "har15"
+    taught: FilePath | None = None
+    backend: BackendName = field(default="auto", metadata={"choices": get_args(BackendName)})
+
+
+@dataclass(frozen=True)
+class RunLimits(Settings):
+    """When to stop early.
+
+    Attributes:
+        max_frames: Frames in all; None for no end.
+        duration_s: Seconds of each source's own time; None for no end.
+    """
+
+    max_frames: int | None = field(default=None, metadata=_COUNT)
+    duration_s: float | None = field(default=None, metadata=_ABOVE_0)
+
+
+@dataclass(frozen=True)
+class RunConfig(ModelConfig):
+    """A whole run: what is looked at, by which model, and where its answers go.
+
+    Attributes:
+        num_threads: Threads for the model; `auto` measures once what suits this machine.
+        inference_hz: Predictions a second of a source's time; None for the model's rate.
+        motion_gate: Whether to spare the encoder frames in which nothing moved.
+        show: Whether to open a window with the frames.
+        limits: When to stop early.
+        source: What is looked at.
+        decide: What is said of it.
+        sink: Where that goes.
+
+    Raises:
+        ConfigError: if no source is named, or a value is not what it may be.
+
+    Example:
+        >>> config = RunConfig(source=SourceConfig(demo=True), limits=RunLimits(max_frames=3))
+        >>> config.model, config.sink.output_format, config.decide.smoothing_s
+        ('har15', 'text', 0.5)
+    """
+
+    num_threads: int | Literal["auto"] = field(
+        default_factory=default_num_threads,
+        metadata={"range": Range(1, whole=True), "choices": ("auto",)},
+    )
+    inference_hz: float | None = field(default=None, metadata=_ABOVE_0)
+    motion_gate: bool = False
+    show: bool = False
+    limits: RunLimits = RunLimits()
+    source: SourceConfig = SourceConfig()
+    decide: DecideConfig = DecideConfig()
+    sink: SinkConfig = SinkConfig()
+
+    def __post_init__(self) -> None:
+        """Check that there is something to do."""
+        super().__post_init__()
+        if self.source.is_empty:
+            raise ConfigError("Nothing to do: give SOURCES, --camera N, --watch DIR or --demo.")
+
+
+@dataclass(frozen=True)
+class RequestLimits(Settings):
+    """What a request to a server may cost.
+
+    Attributes:
+        max_upload_bytes: Size of an upload.
+        max_pixels: Pixels of a picture, or of a clip's frame; checked before decoding.
+        max_clip_s: Length of a clip.
+        upload_timeout_s: Time for the upload to arrive.
+        request_timeout_s: Time for the answer after that.
+        max_requests: Uploads in hand at once, those that still arrive included.
+        max_streams: Readers of the live view, and of the live events, at once.
+    """
+
+    max_upload_bytes: int = field(default=64 * 2**20, metadata={"range": Range(0, whole=True)})
+    max_pixels: int = field(default=25_000_000, metadata={"range": Range(0, whole=True)})
+    max_clip_s: float = field(default=120.0, metadata=_ABOVE_0)
+    upload_timeout_s: float = field(default=30.0, metadata=_ABOVE_0)
+    request_timeout_s: float = field(default=60.0, metadata=_ABOVE_0)
+    max_requests: int = field(default=64, metadata=_COUNT)
+    max_streams: int = field(default=16, metadata=_COUNT)
+
+
+@dataclass(frozen=True)
+class ServeConfig(ModelConfig):
+    """A whole server: where it listens, who may ask, and what it looks at.
+
+    Attributes:
+        host: Address to listen on; any but this machine's own loopback needs a token.
+        port: Port to listen on; 0 takes a free one.
+        token: Answer only who sends this; None answers everybody. Kept out of `repr`.
+        allow_origins: Origins of other sites whose pages may use the server.
+        workers: Uploads that are recognised at once; None for the cores, at most 4.
+        limits: What a request may cost.
+        source: One camera or stream, or none.
+        decide: What is said, of uploads and of the live source.
+        sink: Where it goes beside; a server has no main output (`output`, `output_format`, `emit`).
+
+    Raises:
+        ConfigError: if everybody in the network would be answered, a token is too short to be of
+            use, the source is none for a server, or a value is not what it may be.
+
+    Example:
+        >>> ServeConfig(port=0, source=SourceConfig(camera="0"), token="sesame-open").host
+        '127.0.0.1'
+    """
+
+    host: str = "127.0.0.1"
+    port: int = field(default=8000, metadata={"range": Range(0, 65535, whole=True)})
+    token: str | None = field(default=None, repr=False)
+    allow_origins: tuple[str, ...] = ()
+    workers: int | None = field(default=None, metadata=_COUNT)
+    limits: RequestLimits = RequestLimits()
+    source: SourceConfig = SourceConfig()
+    decide: DecideConfig = DecideConfig()
+    sink: SinkConfig = SinkConfig()
+
+    def __post_init__(self) -> None:
+        """Check that not everybody in the network is answered, and that settings go together."""
+        super().__post_init__()
+        if self.token is not None and len(self.token) < SHORTEST_TOKEN:
+            raise ConfigError(
+                f"--token should have {SHORTEST_TOKEN} characters or more. Received "
+                f"{len(self.token)}. {_MAKE_TOKEN}"
+            )
+        if self.token is None and not is_loopback(self.host):
+            raise ConfigError(
+                f"--host {self.host} can be reached by others and needs --token (or HAR_TOKEN). "
+                f"Received none. {_MAKE_TOKEN}"
+            )
+        if self.source.demo or self.source.watch:
+            raise ConfigError(
+                "A server looks at one camera or stream. Received the demo or a folder to watch. "
+                "Use a run for them."
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine alone.
+
+    Example:
+        >>> is_loopback("localhost"), is_loopback("::1"), is_loopback("0.0.0.0")
+        (True, True, False)
+    """
+    import ipaddress
+
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

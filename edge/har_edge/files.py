@@ -1,0 +1,148 @@
+"""Files that are whole or not there: nobody ever sees half of one under its name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from har_edge.errors import OutputError
+from har_edge.paths import display_path
+
+ADVICE = "Make room on the disk, or choose another place."
+
+
+def write_whole(
+    path: Path,
+    content: str | bytes | memoryview,
+    *,
+    private: bool = False,
+    parents: bool = False,
+    sync: bool = True,
+    advice: str = ADVICE,
+) -> None:
+    """Write a file so that a kill, a power cut or a full disk leaves the old one or the new one.
+
+    Args:
+        path: The file. A link of this name is replaced, what it leads to stays as it is.
+        content: Text, written as UTF-8, or bytes.
+        private: Only the user may read it, whatever an older file allowed.
+        parents: Make the folders that it lies in, if they are missing.
+        sync: Wait until the disk has it; for what can be made again, that is not worth the time.
+        advice: What to do if it cannot be written, a sentence.
+
+    Raises:
+        OutputError: if it cannot be written; an older file stays as it was.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_whole(Path(folder, "labels.txt"), "walking", private=True)
+        ...     Path(folder, "labels.txt").read_text()
+        'walking'
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        if parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with open_whole(path, private=private, sync=sync) as file:
+            file.write(data)
+    except OSError as error:
+        raise OutputError(
+            f"{display_path(path)} cannot be written: {error.strerror}. {advice}"
+        ) from error
+
+
+@contextlib.contextmanager
+def open_whole(path: Path, *, private: bool = False, sync: bool = True) -> Iterator[BinaryIO]:
+    """Open a file that gets its name when the block ends well; for writers of a stream.
+
+    Args:
+        path: The file; see `write_whole`.
+        private: Only the user may read it.
+        sync: Wait until the disk has it.
+
+    Raises:
+        OSError: if it cannot be written. Nothing is left of it then, nor after any other error.
+    """
+    partial = _partial(path)
+    with _replacing(path, partial), os.fdopen(_create(partial, private=private), "wb") as file:
+        if not private:
+            _keep_mode(path, file.fileno())
+        yield file
+        file.flush()
+        if sync:
+            os.fsync(file.fileno())
+    if sync:
+        _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def whole_path(path: Path, *, private: bool = False) -> Iterator[Path]:
+    """Lend the path of an empty file that becomes `path` when the block ends well.
+
+    For writers that open files themselves: the path lies in the same folder and ends alike, as
+    many choose the format by the ending.
+
+    Args:
+        path: The file; see `write_whole`.
+        private: Only the user may read it.
+
+    Raises:
+        OSError: if it cannot be written. Nothing is left of it then, nor after any other error.
+    """
+    partial = _partial(path, path.suffix)
+    with _replacing(path, partial):
+        os.close(_create(partial, private=private))
+        yield partial
+        with partial.open("rb") as file:  # by its path: the writer may have put a new file there
+            if private:
+                os.fchmod(file.fileno(), 0o600)
+            else:
+                _keep_mode(path, file.fileno())
+            os.fsync(file.fileno())
+    _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path, partial: Path) -> Iterator[None]:
+    try:
+        yield
+        partial.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+
+
+def _partial(path: Path, ending: str = "") -> Path:
+    """Choose a name beside `path` that nobody else has chosen."""
+    # Long names stay as long as file systems take: 255 bytes, of which a character takes up to 4.
+    return path.with_name(f".{path.name[:50]}.{secrets.token_hex(8)}.partial{ending}")
+
+
+def _create(partial: Path, *, private: bool) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(partial, flags, 0o600 if private else 0o666)
+
+
+def _keep_mode(path: Path, descriptor: int) -> None:
+    """Give the new file the permissions of the one that it replaces."""
+    with contextlib.suppress(OSError):
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode):
+            os.fchmod(descriptor, stat.S_IMODE(mode))
+
+
+def _sync_folder(folder: Path) -> None:
+    # The name is in the folder, not in the file. Some file systems cannot sync a folder.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

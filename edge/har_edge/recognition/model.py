@@ -1,0 +1,322 @@
+"""What a program loads and asks: actions of pictures, of clips, of any source.
+
+The answers are those of `har-edge run` for the same input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, overload
+
+import numpy as np
+
+from har_edge.arrays import Pixels
+from har_edge.errors import SourceError
+from har_edge.frames.decode import decode_image, image_pixels
+from har_edge.frames.frame import Frame
+from har_edge.frames.sampling import FrameSampler
+from har_edge.model.file import DEFAULT_MODEL, model_in_folder
+from har_edge.model.loaded import LoadedModel, load_model
+from har_edge.model.spec import ModelSpec
+from har_edge.notebook import html_table
+from har_edge.paths import display_path
+from har_edge.recognition.decide import Decider
+from har_edge.recognition.events import Event, EventTracker
+from har_edge.recognition.prediction import Prediction
+from har_edge.recognition.recognizer import Recognizer
+from har_edge.recognition.teach import load_taught
+from har_edge.recognition.whole import recognize_frames, sum_up
+from har_edge.sources.base import FrameSource
+from har_edge.sources.names import expand_sources
+from har_edge.sources.open import open_source
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    Shown = str | os.PathLike[str] | bytes | Image.Image | Pixels
+    AnyShown = TypeVar("AnyShown", bound=Shown)
+
+AnySource = str | os.PathLike[str] | FrameSource
+
+
+def load(
+    model: str | os.PathLike[str] = DEFAULT_MODEL,
+    *,
+    backend: str = "auto",
+    num_threads: int = 1,
+    taught: str | os.PathLike[str] | None = None,
+) -> Model:
+    """Load a model.
+
+    Args:
+        model: The name of a bundled one (see `available_models`), a `.tflite` file, one of an
+            ONNX pair, or a folder that holds one model, or one int8 `.tflite` file among others.
+        backend: `auto`, `litert`, `tflite-runtime` or `onnxruntime`.
+        num_threads: Threads of the runtime.
+        taught: File of actions that `har-edge teach` wrote; None for the user's own, if any.
+
+    Raises:
+        ModelFileError: if there is no such model, or the file is damaged or not one of ours.
+        BackendError: if no runtime is there or it refuses the model.
+        DataError: if the file of taught actions is missing, damaged or of another model.
+
+    Example:
+        >>> import har_edge
+        >>> har_edge.load("clips").labels[:2]
+        ('crawling', 'falling')
+    """
+    path = model if not Path(model).is_dir() else model_in_folder(model)
+    loaded = load_model(path, backend=backend, num_threads=num_threads)
+    return Model(load_taught(loaded, taught))
+
+
+class Model:
+    """A model that says what people do.
+
+    One thread at a time may use it, as is the way of the runtimes.
+
+    Attributes:
+        loaded: The model file in its runtime, for what works on features or windows.
+
+    Example:
+        >>> import har_edge
+        >>> model = har_edge.load("har15")
+        >>> answer = model.classify(har_edge.sample_path("lying.jpg"))
+        >>> answer.action
+        'sleeping'
+        >>> answer.top(1) == [(answer.action, answer.confidence)]
+        True
+    """
+
+    def __init__(self, loaded: LoadedModel) -> None:
+        self.loaded = loaded
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model file says of itself."""
+        return self.loaded.spec
+
+    @property
+    def name(self) -> str:
+        """Short name of the model."""
+        return self.spec.name
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The actions that it knows, (C,)."""
+        return self.spec.labels
+
+    @overload
+    def classify(self, shown: list[AnyShown]) -> list[Prediction]: ...
+
+    @overload
+    def classify(self, shown: Shown) -> Prediction: ...
+
+    def classify(self, shown: Shown | list[AnyShown]) -> Prediction | list[Prediction]:
+        """Say what a picture or a clip shows, in one answer.
+
+        The answer to a picture is that of `har-edge run`. That to a clip is that of the server's
+        `POST /predict`: the mean of the model's probabilities over all windows that `har-edge
+        run` would classify, each alike and before smoothing; below the model's threshold it is
+        `unknown`. That is the answer by which `har-train evaluate` counts clips as right, too.
+        It is told of the clip's last frame. For what happens when, see `recognize`.
+
+        Args:
+            shown: The path of a picture or of a clip, or its URL; the bytes of a picture; a
+                picture of Pillow's; RGB pixels, (H, W, 3), uint8. A list of these gives a list.
+
+        Raises:
+            SourceError: if it cannot be decoded, or has no end, as a camera.
+            ShapeError: if an array is not (H, W, 3) uint8.
+
+        Example:
+            >>> import har_edge
+            >>> model = har_edge.load("clips")
+            >>> print(model.classify(har_edge.sample_path("falling.mp4")).action)
+            falling
+            >>> seated, lying = model.classify([har_edge.sample_path(name) for name in
+            ...                                 ("seated.jpg", "lying.jpg")])
+        """
+        if isinstance(shown, list):
+            return [self.classify(one) for one in shown]
+        rate_hz, recognizer = self.spec.clip.frame_rate_hz, Recognizer(self.loaded)
+        with contextlib.closing(_frames_of(shown, rate_hz)) as frames:
+            found = [p for _, p in recognize_frames(recognizer, frames) if p is not None]
+        return sum_up(found, Decider.for_spec(self.spec))
+
+    def recognize(
+        self,
+        source: AnySource,
+        *,
+        allow: Iterable[str] = (),
+        deny: Iterable[str] = (),
+        smoothing_s: float = 0.5,
+        score_threshold: float | None = None,
+    ) -> Iterator[Prediction]:
+        """Say what a source shows, window by window, as `har-edge run` does.
+
+        Predictions are smoothed, `unknown` where none is probable enough, and a source shorter
+        than a window has one; none spans a gap.
+
+        Args:
+            source: What `open_source` opens, by its name; a folder, a glob or a list of these,
+                one after the other; or an open source.
+            allow: Actions that may be said; none stands for all.
+            deny: Actions that may not be said.
+            smoothing_s: Time constant of the smoothing; 0 turns it off.
+            score_threshold: Probability below which the answer is `unknown`; the model's if None.
+
+        Raises:
+            SpecError: if a list names an action that the model does not know.
+            SourceError: if a source cannot be read, or not to its end: what could be read was
+                told before.
+
+        Example:
+            >>> import har_edge
+            >>> model = har_edge.load("clips")
+            >>> for p in model.recognize(har_edge.sample_path("falling.mp4")):
+            ...     last = f"{p.timestamp_s:.2f} {p.action}"
+        """
+        new_decider = self._new_decider(allow, deny, smoothing_s, score_threshold)
+        sources = _open_all(source)
+        return (
+            prediction
+            for opened in sources
+            for _, prediction in self._decided(opened, new_decider())
+            if prediction is not None
+        )
+
+    def events(
+        self,
+        source: AnySource,
+        *,
+        allow: Iterable[str] = (),
+        deny: Iterable[str] = (),
+        min_duration_s: float = 0.5,
+        smoothing_s: float = 0.5,
+        score_threshold: float | None = None,
+    ) -> Iterator[Event]:
+        """Say which actions begin and end in a source, as `har-edge run --emit events` does.
+
+        Args:
+            source: As for `recognize`.
+            allow: Actions that may be said; none stands for all.
+            deny: Actions that may not be said.
+            min_duration_s: How long an action must last to be told, and be absent to end.
+            smoothing_s: Time constant of the smoothing; 0 turns it off.
+            score_threshold: Probability below which the answer is `unknown`; the model's if None.
+
+        Raises:
+            SpecError: if a list names an action that the model does not know.
+            SourceError: if a source cannot be read, or not to its end; what went on has ended
+                before.
+
+        Example:
+            >>> import har_edge
+            >>> model = har_edge.load("clips")
+            >>> with har_edge.open_source(har_edge.sample_path("falling.mp4")) as source:
+            ...     events = list(model.events(source, allow=["falling"]))
+            >>> [event.kind for event in events]
+            ['action_started', 'action_ended']
+        """
+        new_decider = self._new_decider(allow, deny, smoothing_s, score_threshold)
+        sources, tracker = _open_all(source), EventTracker(min_duration_s)
+        return (
+            event for opened in sources for event in self._tracked(opened, new_decider(), tracker)
+        )
+
+    def _new_decider(
+        self,
+        allow: Iterable[str],
+        deny: Iterable[str],
+        smoothing_s: float,
+        score_threshold: float | None,
+    ) -> Callable[[], Decider]:
+        """Make what makes deciders; lists that do not fit are refused at once."""
+        new_decider = partial(
+            Decider.for_spec,
+            self.spec,
+            allow=tuple(allow),
+            deny=tuple(deny),
+            smoothing_s=smoothing_s,
+            score_threshold=score_threshold,
+        )
+        new_decider()
+        return new_decider
+
+    def _decided(
+        self, source: FrameSource, decider: Decider
+    ) -> Iterator[tuple[Frame, Prediction | None]]:
+        """Each frame of a source with what is said of the window that it ends."""
+        sampler = FrameSampler(self.spec.clip.frame_rate_hz)
+        with contextlib.closing(source.frames(sampler)) as frames:
+            found = recognize_frames(Recognizer(self.loaded), frames, live=source.live)
+            for frame, prediction in found:
+                if frame.after_gap:
+                    decider.reset()
+                yield frame, None if prediction is None else decider.decide(prediction)
+
+    def _tracked(
+        self, source: FrameSource, decider: Decider, tracker: EventTracker
+    ) -> Iterator[Event]:
+        try:
+            for frame, prediction in self._decided(source, decider):
+                if frame.after_gap:
+                    yield from tracker.end(source.name)
+                if prediction is not None:
+                    yield from tracker.add(prediction)
+        except SourceError:
+            yield from tracker.end(source.name)
+            raise
+        yield from tracker.end(source.name)
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name}: {len(self.labels)} actions, {self.spec.variant}>"
+
+    def _repr_html_(self) -> str:
+        clip, backend = self.spec.clip, self.loaded.backend
+        facts = {
+            "actions": ", ".join(self.labels),
+            "window": f"{clip.num_frames} frames at {clip.frame_rate_hz:g} Hz",
+            "variant": self.spec.variant,
+            "size": f"{self.loaded.size_bytes / 1e6:.1f} MB",
+            "backend": f"{backend.name} {backend.version}",
+        }
+        return html_table(self.name, ("field", "value"), facts.items())
+
+
+def _open_all(source: AnySource) -> Iterable[FrameSource]:
+    """Open what a name stands for, each when its turn comes; names are looked up at once."""
+    if not isinstance(source, str | os.PathLike):
+        return (source,)
+    return map(open_source, expand_sources([os.fspath(source)]))
+
+
+def _frames_of(shown: Shown, rate_hz: float) -> Generator[Frame, None, None]:
+    """The frames of a picture or a clip."""
+    if not isinstance(shown, str | os.PathLike):
+        yield Frame(_pixels_of(shown), 0.0, 0, "picture", 0.0)
+        return
+    if Path(shown).is_dir():
+        raise SourceError(
+            f"{display_path(shown)} is a folder. Expected a picture or a clip; use recognize, or "
+            "give a list of files."
+        )
+    source = open_source(shown)
+    if source.live:
+        raise SourceError(
+            f"{source.name} has no end, and so no one answer. Expected a picture or a clip; use "
+            "recognize or events."
+        )
+    yield from source.frames(FrameSampler(rate_hz))
+
+
+def _pixels_of(shown: bytes | Image.Image | Pixels) -> Pixels:
+    if isinstance(shown, bytes):
+        return decode_image(io.BytesIO(shown), "The picture")
+    return shown if isinstance(shown, np.ndarray) else image_pixels(shown)

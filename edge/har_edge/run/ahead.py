@@ -1,0 +1,36 @@
+"""What is done to a frame ahead of the run, on the thread that read it."""
+
+from __future__ import annotations
+
+import threading
+
+from har_edge.frames.frame import Frame
+from har_edge.model.loaded import LoadedModel, load_model
+from har_edge.recognition.ahead import encode_ahead, resize_ahead
+from har_edge.sources.base import FrameSource
+
+
+class Ahead:
+    """What is done to a frame on the thread that read it: resize it, encode it if it may.
+
+    Interpreters cannot be shared, so each thread loads one of its own. On several frames at
+    once they get more done than one interpreter of several threads, which wait for each other
+    in every layer.
+    """
+
+    def __init__(self, model: LoadedModel, *, encodes_videos: bool, keeps_pixels: bool) -> None:
+        self._model = model
+        self._encodes_videos = encodes_videos
+        self._keeps_pixels = keeps_pixels
+        self._of_thread = threading.local()
+
+    def __call__(self, frame: Frame, source: FrameSource) -> Frame:
+        frame = resize_ahead(frame, self._model.spec.clip, keep_pixels=self._keeps_pixels)
+        # For a single picture, loading a second interpreter would take longer than encoding it.
+        if not self._encodes_videos or source.live or source.duration_s is None:
+            return frame
+        if not hasattr(self._of_thread, "model"):
+            self._of_thread.model = load_model(
+                self._model.path, backend=self._model.backend.name, num_threads=1
+            )
+        return encode_ahead(frame, self._of_thread.model)

@@ -1,0 +1,187 @@
+"""A run from its settings: find the sources, load the model, open the sinks; then run it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from har_edge.config import DecideConfig, FilePath, ModelConfig, RunConfig
+from har_edge.errors import OutputError
+from har_edge.frames.opencv import import_cv2
+from har_edge.model.loaded import LoadedModel, load_model
+from har_edge.model.spec import ModelSpec
+from har_edge.paths import display_path
+from har_edge.recognition.decide import Decider
+from har_edge.recognition.events import EventTracker
+from har_edge.recognition.motion import MotionGate
+from har_edge.recognition.teach import load_taught
+from har_edge.run.lanes import Follow, SourceOpener
+from har_edge.run.openers import build_follow, build_openers
+from har_edge.run.runner import Run, RunResult
+from har_edge.run.stop_signals import stop_signals
+from har_edge.run.viewer import Viewer
+from har_edge.sinks.base import Note
+from har_edge.sinks.fan_out import Outlets, RunFacts, open_outlets
+
+
+@dataclass(frozen=True)
+class BuiltRun:
+    """A run and all that it needs, opened and ready to go.
+
+    Attributes:
+        run: Feeds sources to the model.
+        openers: The sources.
+        follow: Gives the files of watched folders; None without any.
+        sinks: Where results go; whoever builds a run closes them.
+        viewer: The window, if one is asked for; to be closed, too.
+    """
+
+    run: Run
+    openers: Sequence[SourceOpener]
+    follow: Follow | None
+    sinks: Outlets
+    viewer: Viewer | None = None
+
+
+def run(config: RunConfig, note: Note = lambda line: None, *, progress: bool = False) -> RunResult:
+    """Run over the sources until they end, or until SIGINT or SIGTERM comes; outputs are complete.
+
+    Args:
+        config: What to look at, with which model, and where its answers go.
+        note: Takes lines for the user.
+        progress: Whether to show a live line on stderr.
+
+    Returns:
+        How it went: `exit_code` says whether a source failed or a signal ended it.
+
+    Raises:
+        HarError: if a source, the model or an output cannot be used at all.
+        BrokenPipeError: if the reader of standard output has gone.
+
+    Example:
+        >>> from har_edge.config import RunConfig, RunLimits, SinkConfig, SourceConfig
+        >>> demo, sink = SourceConfig(demo=True), SinkConfig(output="/dev/null")
+        >>> run(RunConfig(source=demo, sink=sink, limits=RunLimits(max_frames=2))).summary.frames
+        2
+    """
+    built = build_run(config, note, progress=progress)
+    sinks, viewer = built.sinks, built.viewer
+    # A signal that comes while outputs are closed lets them be closed, too.
+    with (
+        contextlib.closing(viewer) if viewer else contextlib.nullcontext(),
+        stop_signals(sinks.hurry) as stop,
+    ):
+        try:
+            go = replace(built.run, should_stop=lambda: stop.number is not None)
+            result = go(built.openers, built.follow)
+        finally:
+            sinks.close()
+        result.signal = stop.number
+    result.totals = sinks.totals
+    return result
+
+
+def build_run(config: RunConfig, note: Note, *, progress: bool = False) -> BuiltRun:
+    """Find the sources, load the model and open the sinks; arguments and errors as for `run`."""
+    openers, follow = build_openers(config.source), build_follow(config.source, note)
+    _keep_sources(openers, config)
+    # Sources share the cores with the model; a frame is too small for OpenCV to share it out too.
+    import_cv2().setNumThreads(1)
+    num_threads = _num_threads(config, note)
+    # Frames of videos are encoded beside each other, by one thread each; those of a live source
+    # come one by one, and so does what the motion gate lets pass.
+    in_turns = config.motion_gate or any(opener.apart for opener in openers)
+    model = build_model(config, num_threads if in_turns else 1)
+    new_decider = partial(build_decider, model.spec, config.decide)
+    new_decider()  # refuses lists that do not fit before anything is opened
+    viewer = Viewer() if config.show else None
+    facts = RunFacts(
+        model.spec.clip.frame_rate_hz,
+        inference_hz=config.inference_hz,
+        min_duration_s=config.decide.min_duration_s,
+        folders=config.source.watch,
+    )
+    sinks = open_outlets(config.sink, facts, note)
+    built = Run(
+        model=model,
+        sinks=sinks,
+        note=note,
+        new_decider=new_decider,
+        tracker=EventTracker(config.decide.min_duration_s),
+        new_gate=MotionGate if config.motion_gate else None,
+        limits=config.limits,
+        inference_hz=config.inference_hz,
+        num_workers=1 if in_turns else num_threads,
+        watch=viewer,
+        progress=progress,
+    )
+    return BuiltRun(built, openers, follow, sinks, viewer)
+
+
+def build_model(config: ModelConfig, num_threads: int = 1) -> LoadedModel:
+    """Load a model with what was taught to it.
+
+    Raises:
+        ModelFileError: if the file is missing, damaged or not one of ours.
+        BackendError: if no runtime is there or it refuses the model.
+        DataError: if the file of taught actions cannot be used.
+    """
+    model = load_model(config.model, backend=config.backend, num_threads=num_threads)
+    return load_taught(model, config.taught)
+
+
+def build_decider(spec: ModelSpec, config: DecideConfig) -> Decider:
+    """Build what decides on the predictions of one source.
+
+    Raises:
+        SpecError: if a list names an action that the model does not have.
+    """
+    return Decider.for_spec(
+        spec,
+        smoothing_s=config.smoothing_s,
+        score_threshold=config.score_threshold,
+        allow=config.allow,
+        deny=config.deny,
+    )
+
+
+def _num_threads(config: RunConfig, note: Note) -> int:
+    if config.num_threads != "auto":
+        return config.num_threads
+    from har_edge.machine.thread_choice import choose_num_threads
+
+    choice = choose_num_threads(config.model, backend=config.backend)
+    note(choice.format())
+    return choice.num_threads
+
+
+def _keep_sources(openers: Sequence[SourceOpener], config: RunConfig) -> None:
+    """Refuse to write over what is about to be read.
+
+    Raises:
+        OutputError: if an output is one of the sources, or videos would become some.
+    """
+    sink = config.sink
+    for option, videos in (("--save-video", sink.save_video), ("--save-events", sink.save_events)):
+        for folder in config.source.watch:
+            if videos and Path(videos).resolve().is_relative_to(Path(folder).resolve()):
+                raise OutputError(
+                    f"{display_path(folder)} is watched for new files, and {option} would put its "
+                    "videos there. Name a place outside."
+                )
+    files = [path for opener in openers if (path := Path(opener.name)).is_file()]
+    outputs: tuple[tuple[str, FilePath | None], ...] = (
+        ("--output", sink.output),
+        ("--save-video", sink.save_video),
+        ("--totals", sink.totals),
+    )
+    for option, output in outputs:
+        target = Path(output or "-")
+        if target.is_file() and any(target.samefile(path) for path in files):
+            raise OutputError(
+                f"{display_path(target)} is a source and shall be written to ({option}), which "
+                "would destroy it. Choose another file for the output."
+            )

@@ -1,0 +1,47 @@
+"""What a run keeps of each source while it is read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from har_edge.frames.frame import Frame
+from har_edge.frames.sampling import FrameSampler
+from har_edge.recognition.decide import Decider
+from har_edge.recognition.recognizer import Recognizer
+from har_edge.run.progress import Progress
+from har_edge.sources.base import FrameSource
+from har_edge.sources.live.source import LiveSource
+
+
+@dataclass
+class Stream:
+    """What is kept of one source while it is read.
+
+    Attributes:
+        dues: Says which frames need a prediction; None for all.
+        dropped: Counts frames that were read, but gave way to newer ones.
+    """
+
+    source: FrameSource
+    sampler: FrameSampler
+    recognizer: Recognizer
+    decider: Decider
+    dues: FrameSampler | None
+    progress: Progress | None
+    dropped: Callable[[], int]
+    opened_s: float = field(default_factory=time.monotonic)
+    warned: bool = False
+    black_frames: int = 0
+
+    def is_due(self, frame: Frame) -> bool:
+        """Whether a prediction is wanted of the window that ends with this frame."""
+        return self.dues is None or self.dues.takes(frame.timestamp_s)
+
+    def sees_black(self) -> bool:
+        """Whether a live source withheld black frames since this was last asked."""
+        if not isinstance(self.source, LiveSource):
+            return False
+        before, self.black_frames = self.black_frames, self.source.stats.black
+        return self.black_frames > before

@@ -1,0 +1,152 @@
+"""A server from its settings: load the model, prepare the live source, put together, listen."""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+from dataclasses import replace
+from functools import partial
+
+from fastapi import FastAPI
+
+from har_edge.config import ServeConfig, SinkConfig
+from har_edge.errors import OutputError, SourceError
+from har_edge.frames.opencv import import_cv2
+from har_edge.model.loaded import LoadedModel
+from har_edge.recognition.events import EventTracker
+from har_edge.run.build import build_decider, build_model
+from har_edge.run.openers import build_openers, is_apart
+from har_edge.run.runner import Run, Sinks
+from har_edge.server.answers import Answering, warm_up
+from har_edge.server.app import Server, build_app, listen
+from har_edge.server.guard import Guard
+from har_edge.server.live import LiveSession
+from har_edge.server.metrics import Metrics
+from har_edge.server.services import Services
+from har_edge.server.workers import Gate, Workers, keep_memory
+from har_edge.sinks.base import Note
+from har_edge.sinks.fan_out import RunFacts, open_live_outlets
+from har_edge.sources.names import camera_name, expand_sources
+
+MAX_WORKERS = 4
+
+
+def serve(config: ServeConfig, note: Note = lambda line: None) -> None:
+    """Serve until a signal comes.
+
+    Args:
+        config: Where to listen, who may ask, and what to look at.
+        note: Takes lines for the user.
+
+    Raises:
+        HarError: if the model, the source or the address cannot be used.
+    """
+    services = build_services(config, note)
+    listener = _listen(config)
+    app = build_app(services, origins=config.allow_origins)
+    shown = f"[{config.host}]" if ":" in config.host else config.host
+    note(
+        f"har-edge serves {services.model.spec.name} on http://{shown}:"
+        f"{listener.getsockname()[1]}  (Ctrl-C ends it)"
+    )
+    # What is there now stays to the end; collecting garbage need not look through it again.
+    gc.freeze()
+    with listener:
+        Server(app, services).run(sockets=[listener])
+
+
+def build_server_app(config: ServeConfig, note: Note = lambda line: None) -> FastAPI:
+    """Put the application of a server together, for whoever runs it in a server of their own.
+
+    It starts the live source when it starts, and stops what it started when it ends; arguments
+    and errors as for `serve`. What `config` says of an address is for `serve` alone.
+
+    Example:
+        >>> build_server_app(ServeConfig()).title
+        'har-edge'
+    """
+    return build_app(build_services(config, note), origins=config.allow_origins)
+
+
+def build_services(config: ServeConfig, note: Note) -> Services:
+    """Load the model and prepare the live source; arguments and errors as for `serve`."""
+    # Uploads share the cores; a frame is too small for OpenCV to share it out too.
+    import_cv2().setNumThreads(1)
+    keep_memory()
+    model = build_model(config)
+    new_decider = partial(build_decider, model.spec, config.decide)
+    new_decider()  # refuses lists that do not fit before anything is opened
+    live = _build_live(config, model, note)
+    limits = config.limits
+    metrics = Metrics(model)
+    uploads = Gate(limits.max_requests, "uploads")
+    metrics.watch_gate(uploads)
+    if live is not None:
+        metrics.watch_live(live)
+    cores = len(os.sched_getaffinity(0))
+    return Services(
+        model=model,
+        workers=Workers(
+            lambda: warm_up(build_model(config)), config.workers or min(MAX_WORKERS, cores)
+        ),
+        answering=Answering(new_decider, config.decide.min_duration_s, limits),
+        uploads=uploads,
+        viewers=Gate(limits.max_streams, "viewers", retry_after_s=5),
+        listeners=Gate(limits.max_streams, "listeners", retry_after_s=5),
+        guard=Guard(config.token),
+        metrics=metrics,
+        live=live,
+    )
+
+
+def _build_live(config: ServeConfig, model: LoadedModel, note: Note) -> LiveSession | None:
+    source, decide = config.source, config.decide
+    names = [*source.names, *([camera_name(source.camera)] if source.camera else ())]
+    if not names:
+        _warn_of_idle_sinks(config.sink, note)
+        return None
+    names = expand_sources(names)
+    if len(names) != 1 or names[0] == "-" or not is_apart(names[0]):
+        raise SourceError(
+            "serve takes one live source: a camera or the URL of a stream. Received "
+            f"{', '.join(names[:3])}. Send files to /predict, or use har-edge run."
+        )
+    # A server outlasts its camera: it waits for one that is not there yet.
+    patient = replace(source.live, wait_for_source=True)
+    (opener,) = build_openers(replace(source, names=tuple(names), camera=None, live=patient))
+    facts = RunFacts(model.spec.clip.frame_rate_hz, min_duration_s=decide.min_duration_s)
+    sinks = open_live_outlets(config.sink, facts, note)
+
+    def build_run(session: Sinks) -> Run:
+        return Run(
+            model=model,
+            sinks=session,
+            note=note,
+            new_decider=partial(build_decider, model.spec, decide),
+            tracker=EventTracker(decide.min_duration_s),
+        )
+
+    return LiveSession(opener, build_run, sinks, note)
+
+
+def _warn_of_idle_sinks(sink: SinkConfig, note: Note) -> None:
+    """Say which sinks will get nothing, where nothing is looked at."""
+    wanted = {
+        "--save-events": sink.save_events,
+        "--totals": sink.totals,
+        "--mqtt": sink.mqtt,
+        "--webhook": sink.webhook,
+    }
+    if idle := [option for option, value in wanted.items() if value]:
+        note(f"{', '.join(idle)}: nothing will come, since there is no camera or stream. Name one.")
+
+
+def _listen(config: ServeConfig) -> socket.socket:
+    try:
+        return listen(config.host, config.port)
+    except OSError as error:
+        raise OutputError(
+            f"{config.host} port {config.port} cannot be listened on: {error.strerror}. Choose "
+            "another --port, or an address of this machine as --host."
+        ) from error
