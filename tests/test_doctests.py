@@ -36,6 +36,9 @@ MODULES = (
     "har_edge.sources.open",
     "har_edge.table",
     "har_edge.testing",
+    "har_train.config.fit",
+    "har_train.config.setting",
+    "har_train.watch",
 )
 # What needs an extra, and so is passed over where it is not installed.
 NEEDS = {"har_edge.server.app": "fastapi"}

@@ -8,22 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from har_train.reports.metrics import (
-    SplitPredictions,
+from har_train.reports.calibration import (
     calibration_error,
     choose_reject_threshold,
-    classification_report,
-    confident_errors,
-    confusion,
     fit_temperature,
-    measure,
-    per_class,
     rejection,
     reliability,
     risk_coverage,
-    tempered,
-    top_k_accuracy,
 )
+from har_train.reports.classes import classification_report, confident_errors, confusion, per_class
+from har_train.reports.metrics import measure, top_k_accuracy
+from har_train.reports.predictions import SplitPredictions, tempered
 
 pytest.importorskip("sklearn")
 pytestmark = pytest.mark.train

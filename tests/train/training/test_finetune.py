@@ -22,14 +22,16 @@ from har_train.model.network import (
     build_encoder,
     weights_digest,
 )
-from har_train.reports.metrics import best_temperature
-from har_train.training.finetune import (
+from har_train.reports.calibration import best_temperature
+from har_train.training.fit import fit
+from har_train.training.parts import (
     first_layer_of_top,
     resized_encoder,
     shortened_classifier,
     split_encoder,
 )
-from har_train.training.fit import FitResult, fit
+from har_train.training.result import FitResult
+from har_train.watch import Watch
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -40,7 +42,7 @@ FRAMES = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.floa
 
 def small(backbone: str, blocks: int) -> FitConfig:
     alphas = BACKBONES[backbone].alphas or (1.0,)
-    return FitConfig(
+    return FitConfig.of(
         data="d", backbone=backbone, alpha=alphas[0], weights="none", fine_tune_blocks=blocks
     )
 
@@ -86,9 +88,9 @@ def test_layers_over_another_size_are_the_same_layers(
 
 @pytest.mark.parametrize("head", HEADS)
 def test_layers_over_a_shorter_window_are_the_same_layers(head: Any) -> None:
-    config = FitConfig("d", num_frames=5, head=head, lstm_units=4, dense_units=(3,))
+    config = FitConfig.of(data="d", num_frames=5, head=head, lstm_units=4, dense_units=(3,))
     classifier = build_classifier(2, 7, config)
-    shorter = build_classifier(2, 7, replace(config, num_frames=2))
+    shorter = build_classifier(2, 7, config.with_(num_frames=2))
     shorter.set_weights(classifier.get_weights())
     features = np.random.default_rng(0).normal(size=(3, 2, 7)).astype(np.float32)
     shared = shortened_classifier(classifier, 2)
@@ -129,8 +131,8 @@ WAYS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module", params=WAYS)
 def tuned_config(config: FitConfig, request: pytest.FixtureRequest) -> FitConfig:
     """The small run with a second stage, in each way that there is."""
-    return replace(
-        config, **{
+    return config.with_(
+        **{
             "epochs": 2, "fine_tune_blocks": 1, "fine_tune_epochs": 3, "patience": 9,
             "fine_tune_rate": 3e-3, "ema": 0.5, "name": "tuned", **WAYS[request.param],
         },
@@ -187,9 +189,9 @@ def test_rejoined_model_is_the_trained_one(tuned: FitResult, tmp_path: Path) -> 
 
 def test_tuning_that_makes_nothing_better_is_said(config: FitConfig, cache: Path) -> None:
     said: list[str] = []
-    spoilt = replace(config, epochs=2, fine_tune_blocks=1, fine_tune_epochs=1, fine_tune_rate=100.0)
-    result = fit(spoilt, cache=cache, say=said.append)
-    alone = fit(replace(config, epochs=2), cache=cache)
+    spoilt = config.with_(epochs=2, fine_tune_blocks=1, fine_tune_epochs=1, fine_tune_rate=100.0)
+    result = fit(spoilt, cache=cache, watch=Watch(said.append))
+    alone = fit(config.with_(epochs=2), cache=cache)
     assert len(result.history["val_loss"]) == 3
     assert result.best_epoch == alone.best_epoch <= 2
     assert weights_digest(result.model) == weights_digest(alone.model)
@@ -202,16 +204,16 @@ def test_too_many_blocks_are_refused_before_anything_is_trained(
 ) -> None:
     said: list[str] = []
     with pytest.raises(DataError, match="at most 16"):
-        fit(replace(config, fine_tune_blocks=99), cache=cache, say=said.append)
+        fit(config.with_(fine_tune_blocks=99), cache=cache, watch=Watch(said.append))
     assert not any("epoch" in line for line in said)
 
 
 def test_history_goes_on_and_the_best_epoch_is_kept(tuned: FitResult) -> None:
     losses = tuned.history["val_loss"]
-    before = 2 + tuned.config.fine_tune_epochs
+    before = 2 + tuned.config.fine_tune.epochs
     assert len(losses) == before + 2  # the head's before and after
     assert min(losses[2:before]) < min(losses[:2])
-    if tuned.config.mixed_precision:
+    if tuned.config.fine_tune.mixed_precision:
         assert tuned.best_epoch == len(losses)
         return  # its 8 bits turn single answers over, of the few that there are
     assert losses[tuned.best_epoch - 1] == min(losses)
