@@ -48,7 +48,7 @@ NPY_HEADER = re.compile(
 
 @dataclass(frozen=True)
 class View:
-    """Which rendering of the samples is encoded.
+    """How samples are seen: as they are, or augmented.
 
     Attributes:
         number: 0 for the samples as they are, from 1 for augmented ones.
@@ -77,7 +77,7 @@ class Rendering:
 
     Attributes:
         clip: Preprocessing.
-        view: Rendering of the samples.
+        view: How the sample is seen.
         half: Whether entries are float16 instead of float32.
     """
 
