@@ -49,7 +49,7 @@ NPY_HEADER = re.compile(
 
 @dataclass(frozen=True)
 class View:
-    """Which rendering of the samples is encoded.
+    """How samples are seen: as they are, or augmented.
 
     Attributes:
         number: 0 for the samples as they are, from 1 for augmented ones.
@@ -78,7 +78,7 @@ class Rendering:
 
     Attributes:
         clip: Preprocessing.
-        view: Rendering of the samples.
+        view: How the sample is seen.
         half: Whether entries are float16 instead of float32.
     """
 
