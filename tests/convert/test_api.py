@@ -65,8 +65,8 @@ def test_audit_tells_what_the_command_tells() -> None:
     [
         ({"variants": ["int9"]}, "variants should be some of float32, .* Received int9"),
         ({"variants": []}, "Received none"),
-        ({"max_accuracy_drop": -1.0}, "max_accuracy_drop should be at least 0 points .* Received -1.0"),
-        ({"run": "no-such-run"}, "no-such-run is no run folder"),
+        ({"max_accuracy_drop": -1.0}, "should be at least 0 points .* Received -1.0"),
+        ({"run": "no-such-run"}, "no-such-run should be a run folder"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(options: dict[str, object], message: str) -> None:

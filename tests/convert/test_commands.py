@@ -56,7 +56,7 @@ def test_all_variants(converted: Converted) -> None:
     for variant in VARIANTS:
         assert f"\n  converting to {variant}\n" in result.stderr
     assert "har-edge run --demo --model models/colours/colours-" in result.stderr
-    assert "calibration frames were compared and the drop" not in result.stderr
+    assert "calibration frames were compared" not in result.stderr
 
 
 def test_layers_are_listed_on_request(converted: Converted) -> None:
@@ -118,8 +118,8 @@ def test_bad_input_exits_1(
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
     for arguments, message in (
-        ([tmp_path / "empty"], "empty is no run folder: model.keras, spec.json, representative"),
-        ([tmp_path / "gone"], "gone is no run folder"),
+        ([tmp_path / "empty"], "empty should be a run folder. It lacks model.keras, spec.json, representative"),
+        ([tmp_path / "gone"], "gone should be a run folder"),
         ([copied_run, "--data", tmp_path / "gone"], "no data folder"),
         ([copied_run, "--out", tmp_path / "file" / "out"], "cannot be written"),
     ):

@@ -329,7 +329,7 @@ def test_flex_ops_are_refused(flex: Path, capsys: pytest.CaptureFixture[str]) ->
     status, out, err = command_of(capsys, flex)
     assert status == 3
     assert "FlexReshape" in out
-    assert "holds ops of full TensorFlow: FlexReshape" in err
+    assert "contains ops of full TensorFlow: FlexReshape" in err
     assert "Traceback" not in err
 
 
@@ -430,7 +430,7 @@ def test_what_is_no_onnx_model_exits_1(
     path.write_bytes(content)
     status, _, err = command_of(capsys, path)
     assert status == 1
-    assert "bad.onnx is no ONNX model" in err
+    assert "bad.onnx is not an ONNX model" in err
 
 
 def foreign_onnx(domain: str = "") -> bytes:
