@@ -118,7 +118,10 @@ def test_bad_input_exits_1(
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
     for arguments, message in (
-        ([tmp_path / "empty"], "empty should be a run folder. It lacks model.keras, spec.json, representative"),
+        (
+            [tmp_path / "empty"],
+            "empty should be a run folder. It lacks model.keras",
+        ),
         ([tmp_path / "gone"], "gone should be a run folder"),
         ([copied_run, "--data", tmp_path / "gone"], "no data folder"),
         ([copied_run, "--out", tmp_path / "file" / "out"], "cannot be written"),

@@ -42,8 +42,8 @@ def check_run(folder: Path, epochs: int) -> None:
 @pytest.mark.parametrize(
     ("epochs", "message"),
     [
-        (1, "run cannot be written: No space left on device. Make room"),
-        (2, "head.npz cannot be written: No space left on device. Make room"),
+        (1, "run cannot be written: No space left on device. Free some disk space"),
+        (2, "head.npz cannot be written: No space left on device. Free some disk space"),
     ],
 )
 def test_run_folder_and_checkpoint(
@@ -55,7 +55,7 @@ def test_run_folder_and_checkpoint(
     result = har_train("fit", clips, "--out", run, "--epochs", str(epochs), *SETTINGS, *cached)
     assert result.returncode == 1
     assert message in result.stderr
-    assert f"go on with --resume {run}" in result.stderr
+    assert f"continue with --resume {run}" in result.stderr
     kept = ["run.partial/checkpoints/config.toml", "run.partial/checkpoints/head.npz"]
     assert files_below(disk) == kept
     small_disk(40_000)
@@ -71,7 +71,7 @@ def test_cache(har_train: RunCommand, clips: Path, tmp_path: Path, small_disk: D
     arguments = (clips, "--epochs", "1", "--head", "mean", *SETTINGS, "--cache", disk)
     result = har_train("fit", *arguments, "--out", "run")
     assert result.returncode == 1
-    assert "cannot be written: No space left on device. Make room, or" in result.stderr
+    assert "cannot be written: No space left on device. Free some disk space, or" in result.stderr
     entries = files_below(disk)
     assert all(np.isfinite(np.load(disk / name)).all() for name in entries)
     assert 0 < len(entries) < 12
@@ -88,7 +88,7 @@ def test_cache(har_train: RunCommand, clips: Path, tmp_path: Path, small_disk: D
     result = har_train("fit", *arguments, "--out", "tuned", *tuning)
     assert result.returncode == 1
     assert "cannot be written: No space left on device" in result.stderr
-    assert "go on with --resume tuned" in result.stderr
+    assert "continue with --resume tuned" in result.stderr
     assert {Path(name).suffix for name in files_below(disk)} == {".npy"}
     assert len(files_below(disk)) < 2 * len(entries)
 

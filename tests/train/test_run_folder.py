@@ -207,7 +207,7 @@ def test_empty_or_missing_out_is_fine(tmp_path: Path) -> None:
 
 def test_out_below_a_file_is_refused(tmp_path: Path, trained: FitResult) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"cannot be made.*--out"):
+    with pytest.raises(OutputError, match=r"cannot be created.*--out"):
         check_free(tmp_path / "file" / "out")
     with pytest.raises(OutputError, match="cannot be written"):
         save_run(trained, tmp_path / "file" / "out")
@@ -335,5 +335,5 @@ def test_root_of_the_paths_in_tables(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_has_nothing_to_resume(run_folder: Path) -> None:
-    with pytest.raises(DataError, match="is finished: there is nothing to resume"):
+    with pytest.raises(DataError, match="is finished, so there is nothing to resume"):
         resume_config(run_folder)

@@ -54,7 +54,7 @@ def check_free(folder: Path) -> None:
             raise PermissionError(13, "Permission denied")
     except OSError as error:
         raise OutputError(
-            f"{display_path(folder)} cannot be made: {error.strerror}. Give another --out."
+            f"{display_path(folder)} cannot be created: {error.strerror}. Give another --out."
         ) from error
 
 
@@ -90,8 +90,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         written = True
     except OSError as error:
         raise OutputError(
-            f"{display_path(folder)} cannot be written: {error.strerror}. Make room, or check the "
-            "folder's permissions."
+            f"{display_path(folder)} cannot be written: {error.strerror}. Free some disk space, "
+            "or check the permissions of the folder."
         ) from error
     finally:
         shutil.rmtree(whole, ignore_errors=True)
@@ -120,8 +120,8 @@ def start_checkpoints(config: FitConfig, folder: Path) -> Path:
     checkpoints = checkpoint_folder(folder)
     if any(checkpoints.glob("*.npz")):
         raise OutputError(
-            f"{display_path(partial_folder(folder))} holds an unfinished training. Go on with "
-            f"--resume {display_path(folder)}, give another --out, or remove it."
+            f"{display_path(partial_folder(folder))} contains an unfinished training. Continue "
+            f"it with --resume {display_path(folder)}, give another --out, or remove it."
         )
     try:
         checkpoints.mkdir(parents=True, exist_ok=True)
@@ -150,8 +150,8 @@ def resume_config(folder: Path) -> FitConfig:
     path = checkpoint_folder(folder) / "config.toml"
     if not path.is_file() and (folder / MODEL_NAME).is_file():
         raise DataError(
-            f"{display_path(folder)} is finished: there is nothing to resume. To train once more, "
-            "give another --out."
+            f"{display_path(folder)} is finished, so there is nothing to resume. To train "
+            "again, give another --out."
         )
     if not path.is_file():
         raise DataError(
@@ -178,18 +178,19 @@ def check_finished(path: str | os.PathLike[str]) -> None:
         return
     if (checkpoint_folder(folder) / "config.toml").is_file():
         raise DataError(
-            f"{shown} is an unfinished run folder: {MODEL_NAME} is missing, as its training did "
-            f"not end. Go on with: har-train fit --resume {shown}"
+            f"{shown} is an unfinished run folder: {MODEL_NAME} is missing, because its "
+            f"training did not end. Continue with: har-train fit --resume {shown}"
         )
     if folder.is_dir():
         raise DataError(
-            f"{shown} is no finished run folder: {MODEL_NAME} is missing. Give a folder that "
-            f"har-train fit wrote, or train with: har-train fit DATA --out {shown}"
+            f"{shown} is not a finished run folder: {MODEL_NAME} is missing. Give a folder "
+            f"written by har-train fit, or train with: har-train fit DATA --out {shown}"
         )
     if not folder.exists() and not folder.suffix:
         raise DataError(
-            f"There is no model {shown}. Give a run folder (har-train fit DATA --out {shown} makes "
-            f"one), a file made by har-convert, or one of the bundled names: {', '.join(BUNDLED)}."
+            f"There is no model {shown}. Give a run folder (har-train fit DATA --out {shown} "
+            "makes one), a file made by har-convert, or the name of a bundled model: "
+            f"{', '.join(BUNDLED)}."
         )
 
 

@@ -124,13 +124,16 @@ def _fit(config: FitConfig, out: Path | None, means: FitMeans, *, resumed: bool)
         prepare_tensorflow()
     folder = out or Path(f"runs/{config.data.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     if not Path(config.data.path).exists():
-        raise DataError(f"There is no dataset {config.data.path}. Check the path.")
+        raise DataError(f"There is no dataset at {config.data.path}. Check the path.")
     check_free(folder)
     distribution = means.open_distribution()
     if distribution and not distribution.is_chief:
         return _work_for_chief(config, folder, means, distribution)
     if idle := config.without_effect:
-        means.watch.say(f"Without --fine-tune-blocks these do nothing: {', '.join(idle)}.")
+        means.watch.say(
+            f"Without --fine-tune-blocks, these have no effect: {', '.join(idle)}. "
+            "Add it, or leave them out."
+        )
     checkpoints = checkpoint_folder(folder) if resumed else start_checkpoints(config, folder)
     try:
         with means.open_fill() as fill:
@@ -148,13 +151,14 @@ def _fit(config: FitConfig, out: Path | None, means: FitMeans, *, resumed: bool)
         discard_start(folder)
         if isinstance(error, OutputError) and checkpoint_folder(folder).is_dir():
             means.watch.say(
-                f"The epochs done are kept. When there is room, go on with --resume {folder}"
+                "The finished epochs are kept. Once there is space, continue with --resume "
+                f"{folder}"
             )
         raise
     except KeyboardInterrupt:
         if (checkpoint_folder(folder) / "config.toml").is_file():
             cache_option = f" --cache {means.cache}" if means.cache else ""
-            means.watch.say(f"\nGo on with: har-train fit --resume {folder}{cache_option}")
+            means.watch.say(f"\nContinue with: har-train fit --resume {folder}{cache_option}")
         raise
     return _trained(result, folder)
 

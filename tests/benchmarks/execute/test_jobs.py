@@ -61,7 +61,7 @@ def test_a_worker_that_hangs_is_ended_with_all_that_it_started() -> None:
     )
     events: list[Any] = []
     started = time.monotonic()
-    with pytest.raises(JobError, match=r"no sign for 1 s while starting, and was stopped"):
+    with pytest.raises(JobError, match=r"no sign of life for 1 s while starting, and was stopped"):
         run_job({}, command=python(code), timeout_s=1.0, on_event=events.append)
     stat = Path(f"/proc/{events[0]['pid']}/stat")
     while runs(stat):

@@ -34,7 +34,12 @@ def test_a_case_that_fails_is_marked_and_the_rest_completes(tmp_path: Path, kind
     assert {name: case["status"] for name, case in cases.items()} == {
         "float32": "ok", "float16": "failed", "int8": "ok",
     }  # fmt: skip
-    words = {"crash": "SIGSEGV", "hang": "no sign for 3 s", "leave": "gave up", "refuse": "refuses"}
+    words = {
+        "crash": "SIGSEGV",
+        "hang": "no sign of life",
+        "leave": "gave up",
+        "refuse": "refuses",
+    }
     assert words[kind] in cases["float16"]["reason"]
     assert cases["float16"]["rounds"] == []  # tried once, not in every round
     assert [len(cases[v]["rounds"]) for v in ("float32", "int8")] == [2, 2]

@@ -70,7 +70,10 @@ def test_a_part_of_the_files_is_taken_evenly(tmp_path: Path) -> None:
     [
         ("file,label\n1.jpg,a\n", "should have the columns path,label"),
         ("path,label\nmissing.jpg,a\n", r"line 2: there is no file .*missing\.jpg.*--root"),
-        ("path,label\n1.jpg,\n", "line 2: expected a path, a label .*Received '1.jpg', ''"),
+        (
+            "path,label\n1.jpg,\n",
+            "line 2: expected a path.*Received '1.jpg', ''",
+        ),
         ("path,label,start_s,end_s\n1.jpg,a,3,2\n", "line 2: start_s and end_s should be seconds"),
         ("path,label,start_s,end_s\n1.jpg,a,x,2\n", "line 2: start_s and end_s should be seconds"),
         ("path,label\n", "Received no labelled file"),
@@ -90,5 +93,5 @@ def test_no_data_and_strange_classes_are_refused(tmp_path: Path) -> None:
         load_items(str(tmp_path))
     items = [Item("1", "a", ""), Item("2", "z", "")]
     check_labels(items[:1], ("a", "b"), "model")
-    with pytest.raises(DataError, match="does not know: z"):
+    with pytest.raises(DataError, match="Received others: z"):
         check_labels(items, ("a", "b"), "model")

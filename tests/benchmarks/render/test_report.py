@@ -198,7 +198,7 @@ def test_operators_are_listed_or_the_reason_is() -> None:
 
 
 def test_a_runtime_without_a_profile_is_said_once(tiny_report: Report) -> None:
-    assert to_markdown(Table.of(tiny_report)).count("litert gives no profile by operator") == 1
+    assert to_markdown(Table.of(tiny_report)).count("litert has no per-operator profile") == 1
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_the_fastest_that_loses_little_is_taken() -> None:
     assert sentence.startswith("int8 on litert, 1 thread: 2.0")
     assert "−0.3 points against float32" in sentence
     assert "float32 takes 2.0 times as long" in sentence
-    assert "float16 buys nothing here but a file of 3.6 MB" in sentence
+    assert "float16 gains nothing here but a file of 3.6 MB" in sentence
 
 
 def test_one_that_loses_too_much_is_not() -> None:
@@ -59,7 +59,7 @@ def test_fewer_threads_win_where_more_bring_nothing() -> None:
 def test_limits_are_kept_and_what_breaks_them_is_said() -> None:
     case, sentence = choose(*variants(), limits=Constraints(max_latency_ms=1.0))
     assert case is None
-    assert sentence.startswith("Nothing keeps to the limits: nearest is int8 on litert, 1 thread")
+    assert sentence.startswith("No case meets the limits: int8 on litert, 1 thread is closest")
     assert "it takes 2.0" in sentence
     case, sentence = choose(*variants(), limits=Constraints(max_memory_mb=50))
     assert case is None
@@ -73,7 +73,7 @@ def test_a_limit_on_accuracy_wants_it_measured() -> None:
     assert "accuracy not measured here" in choose(*cases)[1]
     case, sentence = choose(*cases, limits=Constraints(max_accuracy_drop=1.0))
     assert case == "made-float32/litert/1"
-    assert "out: int8 was not judged on data (give --data)" in sentence
+    assert "out: int8 was not measured on data (give --data)" in sentence
 
 
 def test_every_model_gets_its_own() -> None:

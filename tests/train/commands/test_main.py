@@ -83,7 +83,7 @@ def test_bad_input_is_refused_before_keras_is_needed(
     (tmp_path / "wrong.toml").write_text("epoch = 1", encoding="utf-8")
     for arguments, message in (
         ([stills, "--out", "full"], "full is not empty"),
-        ([stills, "--out", "file/run"], "cannot be made"),
+        ([stills, "--out", "file/run"], "cannot be created"),
         (["gone"], "no dataset gone"),
         (["--config", "gone.toml"], "gone.toml cannot be read"),
         (["--config", "wrong.toml"], "do not exist: epoch"),
@@ -98,7 +98,7 @@ def test_bad_input_is_refused_before_keras_is_needed(
 def test_resume_takes_no_other_setting() -> None:
     result = CliRunner().invoke(cli, ["fit", "--resume", "run", "--seed", "1"])
     assert result.exit_code == 2
-    assert "leave the others out" in result.output
+    assert "Leave the others out" in result.output
 
 
 def test_nothing_to_resume_is_explained(har_train: RunCommand) -> None:
@@ -123,7 +123,10 @@ def test_checkpoints_of_another_training_are_not_overwritten(
     (folder / "head.npz").write_bytes(b"precious")
     result = har_train("fit", stills, "--out", "run", "--weights", "none", "--size", "32")
     assert result.returncode == 1
-    assert "run.partial holds an unfinished training. Go on with --resume run" in result.stderr
+    assert (
+        "run.partial contains an unfinished training. Continue it with --resume run"
+        in result.stderr
+    )
     assert (folder / "head.npz").read_bytes() == b"precious"
 
 
@@ -211,7 +214,7 @@ def test_interrupt_names_the_command_that_goes_on(
         rest = process.stderr.read()
     assert process.returncode == 130
     assert "Traceback" not in rest
-    assert f"Go on with: har-train fit --resume mine --cache {cache}\n" in rest
+    assert f"Continue with: har-train fit --resume mine --cache {cache}\n" in rest
     assert (tmp_path / "mine.partial" / "checkpoints").is_dir()
 
 

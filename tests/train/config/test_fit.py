@@ -140,7 +140,7 @@ def test_options_of_a_fine_tuning_that_does_not_take_place_are_known() -> None:
 
 
 def test_differences_of_one_frame_are_refused() -> None:
-    with pytest.raises(DataError, match="needs windows of 2 frames or more"):
+    with pytest.raises(DataError, match="needs windows of at least 2 frames"):
         FitConfig.of(data="d", num_frames=1, head_input="differences")
 
 

@@ -313,8 +313,8 @@ def test_command(
     start_checkpoints(FitConfig.of(data="pictures"), tmp_path / "runs" / "mine")
     for name, said in (
         ("bare", "no finished run folder: model.keras is missing"),
-        ("mine", "Go on with: har-train fit --resume runs/mine"),
-        ("mine.partial", "Go on with: har-train fit --resume runs/mine\n"),
+        ("mine", "Continue with: har-train fit --resume runs/mine"),
+        ("mine.partial", "Continue with: har-train fit --resume runs/mine\n"),
     ):
         for command in (["evaluate", f"runs/{name}"], ["explain", f"runs/{name}", "a.jpg"]):
             result = har_train(*command)

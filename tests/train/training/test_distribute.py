@@ -199,7 +199,7 @@ def test_one_worker_is_the_chief(
 
 def test_mirrored_takes_no_other_machines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_CONFIG", "{}")
-    with pytest.raises(DataError, match=r"this machine alone\. Received TF_CONFIG"):
+    with pytest.raises(DataError, match=r"this machine only\. Received TF_CONFIG"):
         open_strategy("mirrored")
 
 

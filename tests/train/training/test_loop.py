@@ -172,7 +172,7 @@ def test_epochs_are_judged_whatever_their_confidence() -> None:
 
 def test_checkpoint_of_other_data_is_refused(tmp_path: Path) -> None:
     train(small_model(), tmp_path / "c.npz", epochs=1)
-    with pytest.raises(DataError, match=r"same data and settings.*Received others"):
+    with pytest.raises(DataError, match=r"match the data and settings.*They differ"):
         train(small_model(), tmp_path / "c.npz", fingerprint="other")
 
 

@@ -94,7 +94,7 @@ def test_one_that_does_not_fit_is_refused(taught: FitConfig, tmp_path: Path) -> 
         load_teacher(taught.with_(num_frames=4), LABELS)
     with pytest.raises(DataError, match="should be a run folder"):
         load_teacher(taught.with_(teacher=str(tmp_path)), LABELS)
-    with pytest.raises(DataError, match=r"gone should be a run folder. It lacks model.keras, spec.json"):
+    with pytest.raises(DataError, match=r"gone should be .* lacks model.keras, spec.json"):
         load_teacher(taught.with_(teacher=str(tmp_path / "gone")), LABELS)
     with pytest.raises(DataError, match="without --fine-tune-blocks"):
         taught.with_(fine_tune_blocks=0)
@@ -106,7 +106,7 @@ def test_one_that_sees_differences_is_not_asked_about_one_frame(
     config = trained.config.with_(head_input="differences")
     save_run(replace(trained, config=config), tmp_path / "run")
     asked = taught.with_(teacher=str(tmp_path / "run"), fine_tune_frames=1)
-    with pytest.raises(DataError, match=r"about 2 or more\. Received --fine-tune-frames 1"):
+    with pytest.raises(DataError, match=r"at least 2\. Received --fine-tune-frames 1"):
         load_teacher(asked, LABELS)
 
 

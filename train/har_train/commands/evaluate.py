@@ -17,17 +17,19 @@ from har_train.watch import Watch
 @click.command()
 @click.argument("model", metavar="RUN|MODEL")
 @click.argument("data", required=False)
-@click.option("--out", metavar="DIR", help="Folder to write. [default: evaluate/NAME]")
-@click.option("--root", default="", metavar="DIR", help="Folder that DATA's paths start from.")
+@click.option("--out", metavar="DIR", help="Folder to write to. [default: evaluate/NAME]")
+@click.option(
+    "--root", default="", metavar="DIR", help="Folder that the paths in DATA are relative to."
+)
 @click.option(
     "--split",
     "splits",
     type=click.Choice((*SPLITS, "all")),
     multiple=True,
-    help="Judge this part only; may be given again. [default: all parts]",
+    help="Evaluate only this part; may be repeated. [default: all parts]",
 )
 @click.option(
-    "--allow-missing", is_flag=True, help="Judge on data that lacks some of the model's classes."
+    "--allow-missing", is_flag=True, help="Accept data that lacks some of the model's classes."
 )
 @click.option("--cache", metavar="DIR", help="Feature cache. [default: ~/.cache/har-edge/features]")
 @click.option(
@@ -35,14 +37,14 @@ from har_train.watch import Watch
     type=click.Choice(BACKENDS),
     default="auto",
     show_default=True,
-    help="Runtime of a .tflite or .onnx model.",
+    help="Runtime for a .tflite or .onnx model.",
 )
 @click.option(
     "--num-threads",
     type=click.IntRange(min=1),
     metavar="N",
     default=lambda: min(4, os.cpu_count() or 1),
-    show_default="cores, at most 4",
+    show_default="cores, but at most 4",
     help="Threads of that runtime.",
 )
 def evaluate(
@@ -56,12 +58,12 @@ def evaluate(
     backend: str,
     num_threads: int,
 ) -> None:
-    """Say how good a model is: a run folder, a .keras file in one, a .tflite or .onnx file, or a
-    bundled model by its name, har15 or clips.
+    """Evaluate a model: a run folder, a .keras file in one, a .tflite or .onnx file, or a bundled
+    model by its name, har15 or clips.
 
-    DATA is a folder of classes or a manifest, judged by its splits, or all as one part where it
-    names none; or a run folder, for its data as it was split. Left out, it is the run's own.
-    Converted files run in the edge's runtime, as har-edge runs them.
+    DATA is a folder of classes or a manifest, evaluated by its splits, or as one part if it has
+    none; or a run folder, for its data as it was split. Without DATA, it is the run's own data.
+    Converted files run in the same runtime as in har-edge.
 
     \b
     Examples:

@@ -18,16 +18,18 @@ from har_train.extras import check_installed, prepare_tensorflow
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--out", metavar="DIR", help="Folder to write to. [default: explain/NAME]")
 @click.option(
-    "--action", metavar="LABEL", help="Show what speaks for this action. [default: the predicted]"
+    "--action",
+    metavar="LABEL",
+    help=("Show the evidence for this action. [default: the predicted one]"),
 )
 @click.pass_context
 def explain(
     ctx: click.Context, /, run: str, files: tuple[str, ...], out: str | None, action: str | None
 ) -> None:
-    """Show where the model of RUN saw what it says of pictures and clips (Grad-CAM).
+    """Show which parts of pictures and clips the predictions of RUN are based on (Grad-CAM).
 
-    For each FILE a picture is written with the frames of its most confident window, coloured by
-    how much each place spoke for the action; for a clip also a video of all its frames.
+    For each FILE, it writes a picture with the frames of the most confident window, coloured by
+    how much evidence each place gave for the action; for a clip also a video of all its frames.
 
     \b
     Examples:

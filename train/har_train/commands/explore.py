@@ -24,23 +24,26 @@ def _parse_kinds(context: click.Context, option: click.Parameter, value: str) ->
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
         raise click.BadParameter(
-            f"expected some of {', '.join(KINDS)}. Received {', '.join(unknown)}.", context, option
+            f"should be some of {', '.join(KINDS)}. Received {', '.join(unknown)}.", context, option
         )
     return kinds
 
 
 @click.command()
 @click.argument("data")
-@click.option("--out", metavar="DIR", help="Folder to write. [default: explore/NAME]")
+@click.option("--out", metavar="DIR", help="Folder to write to. [default: explore/NAME]")
 @click.option(
-    "--root", default="", metavar="DIR", help="Folder that a manifest's paths start from."
+    "--root",
+    default="",
+    metavar="DIR",
+    help=("Folder that the paths in a manifest are relative to."),
 )
 @click.option(
     "--fail-on",
     default="",
     callback=_parse_kinds,
     metavar="KIND,...",
-    help="Exit 3 if there is any finding of these kinds.",
+    help="Exit with code 3 if there is any finding of these kinds.",
 )
 @click.option(
     "--min-samples",
@@ -48,13 +51,13 @@ def _parse_kinds(context: click.Context, option: click.Parameter, value: str) ->
     default=ExploreConfig.min_samples,
     show_default=True,
     metavar="N",
-    help="Fewest samples that a class should have.",
+    help="Smallest number of samples that a class should have.",
 )
 @click.option(
     "--num-frames",
     type=click.IntRange(min=1),
     metavar="T",
-    help="Frames in the model's window. [default: 1 for stills, 16 for clips]",
+    help="Frames per window of the model. [default: 1 for stills, 16 for clips]",
 )
 @click.option(
     "--frame-rate",
@@ -63,9 +66,9 @@ def _parse_kinds(context: click.Context, option: click.Parameter, value: str) ->
     default=ExploreConfig.frame_rate_hz,
     show_default=True,
     metavar="HZ",
-    help="Frames sampled a second.",
+    help="Frames sampled per second.",
 )
-@click.option("--thorough", is_flag=True, help="Decode every frame of clips, not just three.")
+@click.option("--thorough", is_flag=True, help="Decode every frame of each clip, not just three.")
 def explore(
     data: str,
     out: str | None,
@@ -76,11 +79,11 @@ def explore(
     frame_rate_hz: float,
     thorough: bool,
 ) -> None:
-    """Look at DATA before training on it: what it holds, and what is wrong with it.
+    """Show what DATA contains and what is wrong with it, before training on it.
 
     \b
     Finds: unreadable files, duplicates and near-duplicates, leakage between splits, content
-    under two labels, splits of one class, rare classes, short clips, clashing names.
+    under two labels, splits with one class, rare classes, short clips, clashing names.
 
     \b
     Examples:
@@ -96,7 +99,7 @@ def explore(
     )
     folder = Path(out or f"explore/{default_name(data)}")
     if not Path(data).exists():
-        raise DataError(f"There is no dataset {data}. Check the path.")
+        raise DataError(f"There is no dataset at {data}. Check the path.")
     library.check_output(folder, config)
     found = library.explore(config, progress=partial(sample_bar, verb="Reading"))
     save_exploration(found, folder)

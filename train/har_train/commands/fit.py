@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("data", required=False)
-@click.option("--out", metavar="RUN", help="Run folder to write. [default: runs/NAME-DATE]")
+@click.option("--out", metavar="RUN", help="Run folder to write to. [default: runs/NAME-DATE]")
 @click.option(
     "--config",
     "config_file",
     metavar="FILE",
-    help="Settings as TOML, such as a run folder's config.toml; options win.",
+    help="Settings as TOML, such as the config.toml of a run folder; options take precedence.",
 )
 @setting_options
 @click.option("--cache", metavar="DIR", help="Feature cache. [default: ~/.cache/har-edge/features]")
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
     default=1,
     show_default=True,
     metavar="N",
-    help="Processes that encode frames; each needs some 700 MB of memory. 1 is this process.",
+    help=("Processes that encode frames; each needs about 700 MB of memory. 1 means this process."),
 )
 @click.option(
     "--ray",
     metavar="ADDRESS",
-    help="Encode on a running Ray cluster instead: auto, HOST:PORT or ray://HOST:PORT. DATA and "
-    "--cache must be on paths that all nodes share.",
+    help="Encode on a running Ray cluster instead: auto, HOST:PORT or ray://HOST:PORT. All "
+    "nodes must see DATA and --cache under the same paths.",
 )
 @click.option(
     "--strategy",
     type=click.Choice(("mirrored", "multiworker")),
-    help="Train on all GPUs of this machine, or on the machines that TF_CONFIG names: give each "
-    "the same command, and the same --cache if they share one. [default: one device]",
+    help="Train on all GPUs of this machine, or on the machines that TF_CONFIG names: give "
+    "each the same command, and the same --cache if they share one. [default: one device]",
 )
-@click.option("--resume", metavar="RUN", help="Go on with the interrupted training of RUN.")
+@click.option("--resume", metavar="RUN", help="Continue the interrupted training of RUN.")
 @click.option("--tensorboard", metavar="DIR", help="Also log the epochs for TensorBoard.")
 def fit(
     data: str | None,
@@ -70,9 +70,9 @@ def fit(
     DATA.csv                           path,label[,group][,split][,start_s,end_s]
     DATA/Training_set.csv              filename,label of the pictures in DATA/train
 
-    Stills: jpg, png, webp, bmp. Clips: mp4, avi, mkv, mov, webm. Every frame is encoded once by
-    the frozen backbone, so that a second run on the same data takes seconds; with
-    --fine-tune-blocks its top is trained too. A training that was killed goes on with --resume.
+    Stills: jpg, png, webp, bmp. Clips: mp4, avi, mkv, mov, webm. The frozen backbone encodes every
+    frame once, so a second run on the same data takes seconds; --fine-tune-blocks trains its top
+    as well. --resume continues a training that was interrupted.
 
     \b
     Examples:
@@ -86,7 +86,7 @@ def fit(
     means = FitMeans(cache, tensorboard, workers, ray, strategy, WATCH)
     if resume:
         if data or out or config_file or any(v is not None for v in options.values()):
-            raise click.UsageError("--resume takes all settings from RUN; leave the others out.")
+            raise click.UsageError("--resume takes all settings from RUN. Leave the others out.")
         run = library.resume(resume, means=means)
     else:
         settings = load_config(config_file) if config_file else {}

@@ -73,5 +73,5 @@ def _parse_labels(
 
     labels = parse_labels(value)
     if value and not labels:
-        raise click.BadParameter(f"expected labels. Received {value!r}.", context, option)
+        raise click.BadParameter(f"should be labels. Received {value!r}.", context, option)
     return labels or None

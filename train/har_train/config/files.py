@@ -28,7 +28,7 @@ def load_config(path: str | os.PathLike[str]) -> dict[str, object]:
     except ValueError as error:
         raise DataError(f"{path} is not valid TOML: {error}.") from error
     if unknown := sorted(values.keys() - SETTINGS.keys()):
-        raise DataError(f"{path} names settings that do not exist: {unknown_settings(unknown)}")
+        raise DataError(f"{path} contains settings that do not exist: {unknown_settings(unknown)}")
     return values
 
 

@@ -61,7 +61,7 @@ class FitConfig:
         if unknown := sorted(settings.keys() - SETTINGS.keys()):
             raise DataError(f"There are no such settings: {unknown_settings(unknown)}")
         if "data" not in settings:
-            raise DataError("The setting data is missing: the folder or manifest to train on.")
+            raise DataError("The setting data is missing. Give the folder or manifest to train on.")
         values: dict[str, dict[str, object]] = {name: {} for name in GROUPS}
         for key, value in settings.items():
             group, found = SETTINGS[key]
@@ -86,11 +86,12 @@ class FitConfig:
     def __post_init__(self) -> None:
         if self.head.input == "differences" and self.window.num_frames == 1:
             raise DataError(
-                "head_input='differences' needs windows of 2 frames or more. Received num_frames=1."
+                "head_input='differences' needs windows of at least 2 frames. Received "
+                "num_frames=1. Use more frames, or head_input='features'."
             )
         if self.fine_tune.teacher and not self.fine_tune.blocks:
             raise DataError(
-                "A teacher is asked while the backbone is fine-tuned. Received --teacher "
+                "A teacher is used only while the backbone is fine-tuned. Received --teacher "
                 f"{self.fine_tune.teacher} without --fine-tune-blocks. Add --fine-tune-blocks N "
                 "and --fresh-views, or leave the teacher out."
             )
@@ -102,9 +103,9 @@ class FitConfig:
         given = self._pixel_options()
         if given and not self.fine_tune.fresh_views:
             raise DataError(
-                "Expected --fresh-views, for cached views have no pixels to learn from. Received "
-                f"{' and '.join(given)} without it. Add --fresh-views (in a file: fresh_views = "
-                f"true), or leave out {' and '.join(given)}."
+                "Expected --fresh-views, since cached views have no pixels to learn from. "
+                f"Received {' and '.join(given)} without it. Add --fresh-views (in a file: "
+                f"fresh_views = true), or leave out {' and '.join(given)}."
             )
 
     def _check_drawn_frames(self) -> None:
@@ -169,7 +170,7 @@ SETTINGS: Mapping[str, tuple[str, Setting]] = {
 
 def unknown_settings(names: Collection[str]) -> str:
     """Name settings that do not exist, and those that do."""
-    return f"{', '.join(names)}. Known ones: {', '.join(sorted(SETTINGS))}."
+    return f"{', '.join(names)}. Choose from: {', '.join(sorted(SETTINGS))}."
 
 
 def default_name(data: str) -> str:

@@ -53,14 +53,14 @@ class DataConfig(Group):
 
     path: str = field(metadata={"facts": Facts(key="data")})
     root: str = setting(
-        "", metavar="DIR", help="Folder that a manifest's paths start from.", shown=""
+        "", metavar="DIR", help="Folder that the paths in a manifest are relative to.", shown=""
     )
     name: str = setting("", help="Name of the model.", shown="the run folder's, else the data's")
     labels: tuple[str, ...] = setting(
         (),
         metavar="A,B,...",
-        help="Labels that the model answers with. Samples of others are learnt beside them, as "
-        "what is no sign of an answer, and left out of the finished model.",
+        help="Labels that the model predicts. Samples with other labels are learnt alongside, "
+        "as examples of none of these, and left out of the finished model.",
         shown="all labels",
     )
     val_fraction: float = setting(0.15, allowed=HELD_OUT)
@@ -70,7 +70,9 @@ class DataConfig(Group):
     def __post_init__(self) -> None:
         super().__post_init__()
         if "/" in self.name or "\\" in self.name:
-            raise DataError(f"name becomes a file name, without slashes. Received {self.name!r}.")
+            raise DataError(
+                f"name should be usable as a file name, without slashes. Received {self.name!r}."
+            )
 
 
 @dataclass(frozen=True)
@@ -89,16 +91,18 @@ class WindowConfig(Group):
         0,
         metavar="T",
         allowed=FROM_1,
-        help="Frames in a window.",
+        help="Frames per window.",
         shown="1 for stills, 16 for clips",
     )
     frame_rate_hz: float = setting(
-        8.0, option="--frame-rate", metavar="HZ", allowed=POSITIVE, help="Frames sampled a second."
+        8.0,
+        option="--frame-rate",
+        metavar="HZ",
+        allowed=POSITIVE,
+        help="Frames sampled per second.",
     )
     size: int = setting(224, metavar="PX", allowed=PIXELS, help="Height and width of a frame.")
-    resize: Resize = setting(
-        "stretch", allowed=get_args(Resize), help="How a frame is brought to size."
-    )
+    resize: Resize = setting("stretch", allowed=get_args(Resize), help="How a frame is resized.")
     window_stride: int = setting(0, allowed=NOT_NEGATIVE)
 
     @property
@@ -130,8 +134,7 @@ class BackboneConfig(Group):
     weights: str = setting(
         "imagenet",
         metavar="imagenet|none|PATH",
-        help="Backbone weights: a file of them, or another run's model.keras; imagenet downloads "
-        "them.",
+        help="Backbone weights: a file, or another run's model.keras; imagenet downloads them.",
     )
 
 
@@ -153,14 +156,14 @@ class HeadConfig(Group):
         "lstm",
         key="head",
         allowed=get_args(Head),
-        help="Temporal head; mean ignores the order of frames.",
+        help="Temporal head; mean ignores the order of the frames.",
     )
     input: HeadInput = setting(
         "features",
         key="head_input",
         allowed=get_args(HeadInput),
-        help="What the head sees: the frames' features, or how much they change from frame to "
-        "frame, which leaves out the scene.",
+        help="Input of the head: the features of the frames, or how much they change from "
+        "frame to frame, which ignores the scene.",
     )
     lstm_units: int = setting(128)
     dense_units: tuple[int, ...] = setting((256, 128))
@@ -192,17 +195,17 @@ class TrainingConfig(Group):
             TensorFlow adds in any order, nearly twice as fast.
     """
 
-    epochs: int = setting(60, metavar="N", allowed=FROM_1, help="Most epochs.")
+    epochs: int = setting(60, metavar="N", allowed=FROM_1, help="Largest number of epochs.")
     patience: int = setting(
-        8, metavar="N", allowed=FROM_1, help="Epochs without progress before stopping."
+        8, metavar="N", allowed=FROM_1, help="Epochs without progress before training stops."
     )
     keep: Keep = setting(
         "best",
         allowed=get_args(Keep),
-        help="Epoch whose weights stay: the best of the validation part, or the last, with a rate "
-        "that falls to 0; for validation parts of some dozen clips.",
+        help="Epoch to keep: the best on validation data, or the last, with a learning rate "
+        "that falls to 0; for validation sets of a few dozen clips.",
     )
-    batch_size: int = setting(32, metavar="N", allowed=Range(least=2), help="Windows in a step.")
+    batch_size: int = setting(32, metavar="N", allowed=Range(least=2), help="Windows per step.")
     learning_rate: float = setting(
         5e-4, metavar="R", allowed=POSITIVE, help="AdamW's learning rate."
     )
@@ -210,17 +213,20 @@ class TrainingConfig(Group):
         0.01, metavar="R", allowed=NOT_NEGATIVE, help="AdamW's weight decay."
     )
     label_smoothing: float = setting(
-        0.0, metavar="E", allowed=BELOW_1, help="Share of a target spread over all classes."
+        0.0,
+        metavar="E",
+        allowed=BELOW_1,
+        help=("Share of each target that is spread over all classes."),
     )
     balance: Balance = setting(
-        "none", allowed=get_args(Balance), help="What evens out rare classes."
+        "none", allowed=get_args(Balance), help="How rare classes are balanced."
     )
-    seed: int = setting(0, metavar="N", help="Of all random choices.")
+    seed: int = setting(0, metavar="N", help="Seed of all random choices.")
     deterministic: bool = setting(
         True,
         option="--deterministic/--no-deterministic",
-        help="Same weights from the same run; without, fine-tuning on a CPU takes half of the "
-        "time.",
+        help="Get the same weights from the same run; without it, fine-tuning on a CPU takes "
+        "half the time.",
         shown="deterministic",
     )
 
@@ -248,13 +254,13 @@ class AugmentConfig(Group):
         key="augment_strength",
         metavar="S",
         allowed=NOT_NEGATIVE,
-        help="Factor on the views' shift, zoom and colour.",
+        help="Strength of the views' shift, zoom and colour changes.",
     )
     flip: bool = setting(
         True,
         key="augment_flip",
         option="--augment-flip/--no-augment-flip",
-        help="Whether views may swap left and right.",
+        help="Whether views may be mirrored.",
         shown="they may",
     )
     erase: float = setting(
@@ -265,16 +271,22 @@ class AugmentConfig(Group):
         help="Share of views with a grey patch.",
     )
     mixup: float = setting(
-        0.0, metavar="A", allowed=NOT_NEGATIVE, help="Mix windows by Beta(A, A); 0 for off."
+        0.0,
+        metavar="A",
+        allowed=NOT_NEGATIVE,
+        help=("Mix windows by Beta(A, A); 0 to turn it off."),
     )
     cutmix: float = setting(
         0.0,
         metavar="A",
         allowed=NOT_NEGATIVE,
-        help="Paste boxes of other windows, of area Beta(A, A); needs --fresh-views; 0 for off.",
+        help=(
+            "Paste boxes from other windows, with area Beta(A, A); needs --fresh-views; 0 to "
+            "turn it off."
+        ),
     )
     mix_share: float = setting(
-        1.0, metavar="P", allowed=SHARE, help="Share of batches that these two mix."
+        1.0, metavar="P", allowed=SHARE, help=("Share of batches that are mixed in these two ways.")
     )
 
 
@@ -304,18 +316,26 @@ class FineTuneConfig(Group):
         key="fine_tune_blocks",
         metavar="N",
         allowed=NOT_NEGATIVE,
-        help="Top blocks of the backbone to train after the head.",
+        help="Top blocks of the backbone to fine-tune after the head.",
     )
     epochs: int = setting(
-        10, key="fine_tune_epochs", metavar="N", allowed=FROM_1, help="Most epochs of that."
+        10,
+        key="fine_tune_epochs",
+        metavar="N",
+        allowed=FROM_1,
+        help="Largest number of epochs of fine-tuning.",
     )
     rate: float = setting(
-        1e-4, key="fine_tune_rate", metavar="R", allowed=POSITIVE, help="Its highest learning rate."
+        1e-4,
+        key="fine_tune_rate",
+        metavar="R",
+        allowed=POSITIVE,
+        help="Highest learning rate of fine-tuning.",
     )
     fresh_views: bool = setting(
         False,
         option="--fresh-views/--cached-views",
-        help="Whether it draws new views of the pixels in every epoch.",
+        help="Whether fine-tuning draws new views of the pixels in every epoch.",
         shown="cached views",
     )
     size: int = setting(
@@ -323,7 +343,7 @@ class FineTuneConfig(Group):
         key="fine_tune_size",
         metavar="PX",
         allowed=PIXELS,
-        help="Size of frames that it learns from; needs --fresh-views.",
+        help="Frame size for fine-tuning; needs --fresh-views.",
         shown="--size",
     )
     frames: int = setting(
@@ -331,28 +351,30 @@ class FineTuneConfig(Group):
         key="fine_tune_frames",
         metavar="N",
         allowed=FROM_1,
-        help="Frames of a window that it learns from; needs --fresh-views.",
+        help="Frames of a window to use for fine-tuning; needs --fresh-views.",
         shown="--num-frames",
     )
     teacher: str = setting(
         "",
         metavar="RUN",
-        help="Learn this run's answers to the same pictures beside the labels; needs "
-        "--fresh-views.",
+        help="Also learn this run's predictions for the same pictures; needs --fresh-views.",
         shown="",
     )
     teacher_share: float = setting(
-        0.7, metavar="P", allowed=SHARE, help="Share of them in a target."
+        0.7, metavar="P", allowed=SHARE, help="Share of the teacher's predictions in a target."
     )
     mixed_precision: bool = setting(
         False,
         option="--mixed-precision/--full-precision",
-        help="Whether it computes in bfloat16, for machines made for that.",
+        help="Whether fine-tuning computes in bfloat16, for machines with hardware support.",
         shown="float32",
     )
     ema: float = setting(
         0.0,
         metavar="M",
         allowed=BELOW_1,
-        help="Momentum of the average of weights kept while fine-tuning, such as 0.99; 0 for off.",
+        help=(
+            "Momentum of the moving average of the weights in fine-tuning, such as 0.99; 0 to "
+            "turn it off."
+        ),
     )

@@ -36,8 +36,8 @@ def load_dataset(data: str | os.PathLike[str], root: str | os.PathLike[str] = ""
     labels = {s.label for s in listing.samples}
     if len(labels) < 2:
         raise DataError(
-            f"{display_path(data)} should hold at least 2 classes with pictures or clips. "
-            f"Received {sorted(labels) or 'none'}. Expected a folder for each class."
+            f"{display_path(data)} should have at least 2 classes with pictures or clips. "
+            f"Received {sorted(labels) or 'none'}. Make a folder for each class."
         )
     return listing.samples
 
@@ -117,7 +117,7 @@ def _hold_out(samples: Sequence[Sample], fraction: float, split: str, seed: int)
     if fewest < 2:
         raise DataError(
             f"Class '{label}' has {fewest} sample or group left, too few to hold one out for "
-            f"{split}. Add samples from other sources, or name the splits yourself "
+            f"{split}. Add samples from other sources, or define the splits yourself "
             "(DATA/train, DATA/val, DATA/test)."
         )
     most = max(len(groups) for groups in groups_of.values())
@@ -142,16 +142,16 @@ def _check_splits(samples: Sequence[Sample]) -> None:
     for sample in samples:
         if side.setdefault(sample.group, sample.split) != sample.split:
             raise DataError(
-                f"Group '{sample.group}' stands in both {side[sample.group]} and {sample.split}: "
-                "the result would flatter. Move all its samples to one side."
+                f"Group '{sample.group}' is in both {side[sample.group]} and {sample.split}, so "
+                "the result would be too good. Move all its samples to one side."
             )
     labels = {s.label for s in samples}
     for split in SPLITS:
         missing = labels - {s.label for s in samples if s.split == split}
         if missing:
             raise DataError(
-                f"The split '{split}' has no sample of {', '.join(sorted(missing))}. "
-                "Every class is needed on every side."
+                f"The split '{split}' has no sample of {', '.join(sorted(missing))}. Every "
+                "split needs every class. Add samples."
             )
 
 

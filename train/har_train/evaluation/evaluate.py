@@ -89,8 +89,8 @@ def load_data(
         resolve_model(model)
         raise DataError(
             f"{display_path(model)} comes without the data that it was trained on. Say what to "
-            f"judge it on: har-train evaluate {display_path(model)} DATA, where DATA is a folder "
-            "of classes, a manifest, or the run folder that a file was converted from."
+            f"evaluate it on: har-train evaluate {display_path(model)} DATA, where DATA is a "
+            "folder of classes, a manifest, or the run folder that a file was converted from."
         )
     folder = Path(data or model)
     folder = folder.parent if folder.suffix == ".keras" else folder
@@ -117,7 +117,7 @@ def _parts(listing: Listing, data: str | Path) -> dict[str, list[Sample]]:
         raise DataError(listing.problems[0].message)
     if not listing.samples:
         raise DataError(
-            f"{display_path(data)} should hold a folder of pictures or clips for each class. "
+            f"{display_path(data)} should contain a folder of pictures or clips for each class. "
             "Received none. Check the path."
         )
     return {name: part.samples for name, part in listing.parts().items() if part.samples}
@@ -128,7 +128,7 @@ def _choose(data: LabelledData, splits: Sequence[str]) -> LabelledData:
     if missing:
         raise DataError(
             f"{display_path(data.name)} has no part {', '.join(missing)}. Expected some of "
-            f"{', '.join(data.parts)}. Leave --split out, or name the splits in a manifest."
+            f"{', '.join(data.parts)}. Leave --split out, or define the splits in a manifest."
         )
     parts = {name: part for name, part in data.parts.items() if name in splits}
     return LabelledData(data.name, data.base, parts, data.stride)
@@ -154,8 +154,8 @@ def check_labels(labels: Sequence[str], data: LabelledData, *, allow_missing: bo
         )
     if missing and not allow_missing:
         raise DataError(
-            f"{shown} has no files of {', '.join(missing)}, which the model may answer: its "
-            "figures would say nothing of them. Add files, or give --allow-missing."
+            f"{shown} has no files of {', '.join(missing)}, which the model can predict, so the "
+            "metrics would say nothing about them. Add files, or give --allow-missing."
         )
 
 

@@ -88,9 +88,9 @@ def _draw_window(found: Explanation, frames: Pixels, clip: ClipSpec, path: Path)
     if len(frames) == 1:
         pictures, captions = [frames[0], *pictures], ["picture", "evidence"]
     said = _text(found.probabilities[found.window], found.labels)
-    title = f"{shorten(found.path.name)}: {said}\nColoured: what speaks for {shorten(found.action)}"
+    title = f"{shorten(found.path.name)}: {said}\nColoured: evidence for {shorten(found.action)}"
     if found.heat.max() == 0:
-        title += " (nothing does)"
+        title += " (none)"
     scale = "Evidence for the action, 1 = most in this window"
     plot_picture_grid(pictures, captions, title, path, columns=4, heat_scale=scale)
 

@@ -110,8 +110,8 @@ def explore(
     if not listing.samples:
         found = listing.problems[0].message if listing.problems else "Received none."
         raise DataError(
-            f"{display_path(config.data)} should hold pictures or clips in a folder for each "
-            f"class, or a manifest should name some. {found}"
+            f"{display_path(config.data)} should contain pictures or clips in a folder for each "
+            f"class, or be a manifest that lists some. {found}"
         )
     named = [*listing.samples, *listing.set_aside]
     # As in training: where some samples have a split, the others are for training.
@@ -154,7 +154,7 @@ def check_gate(exploration: Exploration, fail_on: Iterable[str]) -> None:
     if failed:
         listed = ", ".join(f"{kind} {count:,}" for kind, count in failed.items())
         raise GateError(
-            f"{display_path(exploration.config.data)} should have no finding of "
+            f"{display_path(exploration.config.data)} should have no findings of "
             f"{', '.join(fail_on)}. Received {listed}. See findings.csv and repair the data, or "
             "take the kind out of --fail-on."
         )
@@ -169,14 +169,14 @@ def check_output(folder: Path, config: ExploreConfig) -> None:
     shown = display_path(folder)
     if Path(config.data).is_dir() and folder.resolve().is_relative_to(Path(config.data).resolve()):
         raise OutputError(
-            f"{shown} lies in the dataset, where the report would become a class. "
-            "Give an --out elsewhere."
+            f"{shown} is inside the dataset, where the report would become a class. Give an "
+            "--out elsewhere."
         )
     try:
         others = {p.name for p in folder.iterdir()} - set(OUTPUT_NAMES) if folder.exists() else ()
         if others:
             raise OutputError(
-                f"{shown} should be empty or hold an earlier report. Received a folder with "
+                f"{shown} should be empty or contain an earlier report. Received a folder with "
                 f"'{display_path(min(others))}'. Give another --out."
             )
         folder.mkdir(parents=True, exist_ok=True)
@@ -184,5 +184,5 @@ def check_output(folder: Path, config: ExploreConfig) -> None:
             raise PermissionError(13, "Permission denied")
     except OSError as error:
         raise OutputError(
-            f"{shown} cannot be made: {error.strerror}. Give another --out."
+            f"{shown} cannot be created: {error.strerror}. Give another --out."
         ) from error

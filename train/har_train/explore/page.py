@@ -100,7 +100,7 @@ def _section(exploration: Exploration, kind: str) -> _Section:
     if len(found) > MAX_ROWS:
         notes.append(f"… and {len(found) - MAX_ROWS:,} more in findings.csv.")
     if len(rows) > MAX_PICTURES and kind != "unreadable":
-        notes.append(f"Pictures stand beside the first {MAX_PICTURES} of {len(found):,} rows only.")
+        notes.append(f"Only the first {MAX_PICTURES} of {len(found):,} rows have pictures.")
     return _Section(kind, rows, notes)
 
 

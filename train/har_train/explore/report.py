@@ -80,7 +80,7 @@ def _plot_all(exploration: Exploration, folder: Path) -> None:
         durations = {"": [f.duration_s for f in clips]}
         plot_histogram(durations, "Duration", "Seconds", folder / "durations.png")
         rates = {"": [f.frame_rate_hz for f in clips]}
-        plot_histogram(rates, "Frame rate", "Frames a second", folder / "frame_rates.png")
+        plot_histogram(rates, "Frame rate", "Frames per second", folder / "frame_rates.png")
 
 
 def _picture_side(exploration: Exploration) -> int:

@@ -350,8 +350,8 @@ def _map_entry(path: Path) -> Array:
 def cache_not_written(folder: Path, error: OSError) -> OutputError:
     """Say that the cache cannot be written, and why."""
     return OutputError(
-        f"The feature cache {display_path(folder)} cannot be written: {error.strerror}. "
-        "Make room, or give another --cache."
+        f"The feature cache {display_path(folder)} cannot be written: {error.strerror}. Free "
+        "some disk space, or give another --cache."
     )
 
 

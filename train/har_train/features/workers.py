@@ -134,8 +134,8 @@ class Workers:
         left = [i for i in range(len(chunks)) if i not in found]
         if left:
             self.say(
-                "A worker process was killed, perhaps for want of memory. Its samples are encoded "
-                "without it. Fewer workers need less memory."
+                "A worker process was killed, perhaps because memory ran out. Its samples are "
+                "encoded without it. Fewer workers need less memory."
             )
         for i in left:
             found[i] = fill_folder(chunks[i], encoder, target, progress=progress, skipped=skipped)
@@ -159,8 +159,8 @@ class Workers:
             unseen = [path for path in done.unseen if path.exists()]
             if unseen:
                 raise DataError(
-                    f"{display_path(unseen[0])} should be seen by every worker. Node {done.node} "
-                    "does not see it. Put the data and --cache where all nodes share a path."
+                    f"Every worker should see {display_path(unseen[0])}. Node {done.node} does "
+                    "not. Put the data and --cache where all nodes share a path."
                 )
             yield numbers[future], done
 

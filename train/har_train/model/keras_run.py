@@ -49,8 +49,9 @@ def load_run(path: str | os.PathLike[str]) -> KerasRun:
     missing = [p.name for p in (file, file.parent / SPEC_NAME) if not p.is_file()]
     if missing:
         raise DataError(
-            f"{display_path(file.parent)} is no run folder: {', '.join(missing)} missing. Give a "
-            "folder that har-train fit wrote, or a .keras file in one."
+            f"{display_path(file.parent)} should be a run folder. It lacks "
+            f"{', '.join(missing)}. Give a folder written by har-train fit, or a .keras file in "
+            "one."
         )
     spec = read_run(file.parent).spec
     config = load_settings(file.parent)
@@ -58,9 +59,9 @@ def load_run(path: str | os.PathLike[str]) -> KerasRun:
     outputs = classifier.output_shape[-1]
     if outputs != len(spec.labels) or encoder.input_shape[1:] != spec.clip.frame_shape:
         raise DataError(
-            f"{display_path(file)} should have {len(spec.labels)} classes and take frames of shape "
-            f"{spec.clip.frame_shape}, as spec.json says. Received {outputs} and "
-            f"{encoder.input_shape[1:]}. Put the model beside its own spec.json."
+            f"{display_path(file)} should have {len(spec.labels)} classes and take frames of "
+            f"shape {spec.clip.frame_shape}, as spec.json says. Received {outputs} and "
+            f"{encoder.input_shape[1:]}. Put the model next to its own spec.json."
         )
     return KerasRun(file, spec, config, encoder, classifier)
 

@@ -129,8 +129,8 @@ def _load_backbone(
     except Exception as error:
         raise DataError(
             f"The weights '{config.backbone.weights}' cannot be loaded into "
-            f"{backbone_name(config)} without its top: {error}. Without a network give "
-            "--weights FILE, or none to start from noise."
+            f"{backbone_name(config)} without its top: {error}. Without a network, give "
+            "--weights FILE, or none to start from random weights."
         ) from error
     backbone.trainable = False
     return backbone

@@ -157,12 +157,12 @@ def plot_reliability(found: Reliability, path: Path, *, files: str = "held-out f
     share = found.right[held] / found.counts[held]
     mean = found.confidence[held] / found.counts[held]
     top.bar(edges[held], share, 1 / bins, align="edge", color=SKY, edgecolor="white",
-            label="share of right answers")  # fmt: skip
+            label="share of correct predictions")  # fmt: skip
     top.plot((0, 1), (0, 1), color="0.35", linestyle="--", linewidth=1.2, label="calibrated")
     # Not cut at the frame, where the mark of answers that are all right lies.
     top.plot(mean, share, "o", color=ORANGE, markeredgecolor="black", markersize=5,
              clip_on=False, zorder=3, label="mean confidence of the bin")  # fmt: skip
-    top.set(ylabel="Right answers (share of the bin's windows)", ylim=(0, 1.02))
+    top.set(ylabel="Correct predictions (share of the bin's windows)", ylim=(0, 1.02))
     error = found.calibration_error
     top.set_title(f"Reliability ({files}); calibration error (ECE) {error:.1%}", loc="left")
     top.yaxis.set_major_formatter(_percent())
@@ -170,7 +170,7 @@ def plot_reliability(found: Reliability, path: Path, *, files: str = "held-out f
     for x, count in zip(edges[held], found.counts[held], strict=True):
         bottom.annotate(f"{count:,}", (x + 0.5 / bins, count), xytext=(0, 2), fontsize=7,
                         textcoords="offset points", ha="center")  # fmt: skip
-    bottom.set(xlabel="Confidence of the answer", ylabel="Windows", xlim=(0, 1))
+    bottom.set(xlabel="Confidence of the prediction", ylabel="Windows", xlim=(0, 1))
     bottom.set_ylim(0, 1.2 * max(1, found.counts.max()))
     bottom.xaxis.set_major_formatter(_percent())
     for axis in (top, bottom):
@@ -198,16 +198,16 @@ def plot_risk_coverage(
         files: What was classified, for the title.
     """
     figure, axis = _new_figure(6.4, 4.2)
-    axis.step(coverage, risk, where="post", color=BLUE, label="most confident answers first")
+    axis.step(coverage, risk, where="post", color=BLUE, label="most confident predictions first")
     axis.axhline(risk[-1], color="0.35", linestyle="--", linewidth=1.2,
-                 label=f"all answered: {risk[-1]:.1%} wrong")  # fmt: skip
+                 label=f"all accepted: {risk[-1]:.1%} wrong")  # fmt: skip
     if kept:
         x, y = coverage[kept - 1], risk[kept - 1]
-        text = f"reject threshold {threshold:.2f}:\n{x:.1%} answered, {y:.1%} of them wrong"
+        text = f"reject threshold {threshold:.2f}:\n{x:.1%} accepted, {y:.1%} of them wrong"
         axis.plot(x, y, "D", color=ORANGE, markeredgecolor="black", markersize=8, label=text,
                   clip_on=False, zorder=3)  # fmt: skip
-    axis.set(xlabel="Coverage: share of windows answered", xlim=(0, 1.02))
-    axis.set(ylabel="Risk: share of the answers that are wrong")
+    axis.set(xlabel="Coverage: share of windows accepted", xlim=(0, 1.02))
+    axis.set(ylabel="Risk: share of accepted predictions that are wrong")
     axis.set_ylim(0, 1.15 * max(float(risk.max()), 0.02))
     axis.xaxis.set_major_formatter(_percent())
     axis.yaxis.set_major_formatter(_percent(1 if risk.max() < 0.06 else 0))

@@ -128,8 +128,8 @@ def interval_note(metrics: Mapping[str, Mapping[str, float]]) -> str:
     if not certain:
         return ""
     return (
-        f"Interval of {', '.join(certain)}: Wilson's, since a bootstrap has nothing to draw from "
-        "where all answers are right, or all wrong."
+        f"Interval of {', '.join(certain)}: Wilson's, since a bootstrap cannot work where all "
+        "predictions are right, or all wrong."
     )
 
 

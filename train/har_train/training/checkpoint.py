@@ -101,8 +101,8 @@ def save_checkpoint(settings: LoopSettings, model: KerasModel, state: State) -> 
             np.savez(file, about=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
     except OSError as error:
         raise OutputError(
-            f"The checkpoint {display_path(path)} cannot be written: {error.strerror}. Make room "
-            "and go on with --resume."
+            f"The checkpoint {display_path(path)} cannot be written: {error.strerror}. Free "
+            "some disk space and continue with --resume."
         ) from error
 
 
@@ -126,9 +126,9 @@ def load_checkpoint(settings: LoopSettings, model: KerasModel) -> State:
         ) from error
     if about["fingerprint"] != settings.fingerprint:
         raise DataError(
-            f"The checkpoint {display_path(path)} should be of the same data and settings. "
-            "Received others: files were added, changed or removed since. Restore them, or "
-            "remove the checkpoint to train from the start."
+            f"The checkpoint {display_path(path)} should match the data and settings. They "
+            "differ: files were added, changed or removed since. Restore them, or remove the "
+            "checkpoint to train from the start."
         )
     model.set_weights(_numbered(arrays, "weight_"))
     saved = _numbered(arrays, "optimizer_")

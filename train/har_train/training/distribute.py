@@ -174,8 +174,9 @@ class Distribution:
         total, squares = self.add([epoch, epoch**2])
         if squares * self.workers != total**2:
             raise DataError(
-                "All workers should go on from the same checkpoint. This one would from epoch "
-                f"{epoch}, another from another. Put the run folder where all workers see it."
+                "All workers should continue from the same checkpoint. This one has epoch "
+                f"{epoch}, another one a different epoch. Put the run folder where all workers "
+                "see it."
             )
 
 
@@ -212,8 +213,8 @@ def open_strategy(name: StrategyName) -> Distribution:
     if name == "mirrored":
         if "TF_CONFIG" in os.environ:  # TensorFlow would follow it
             raise DataError(
-                "--strategy mirrored trains on this machine alone. Received TF_CONFIG, which names "
-                "several. Unset it, or give --strategy multiworker."
+                "--strategy mirrored trains on this machine only. Received TF_CONFIG, which "
+                "names several. Unset it, or give --strategy multiworker."
             )
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return Distribution(tf.distribute.MirroredStrategy([d.name for d in devices]))

@@ -165,7 +165,7 @@ def _peak_mb(config: FitConfig, samples: list[Sample]) -> float:
         text = process.stderr.read().decode(errors="replace")
         _, status, usage = os.wait4(process.pid, 0)
         if status:
-            raise DataError(f"har-train fit should end well. It said: {text[-500:]}")
+            raise DataError(f"har-train fit should succeed. It printed: {text[-500:]}")
         return usage.ru_maxrss / 1024
 
 
@@ -175,7 +175,7 @@ def _summary(seconds: dict[str, list[float]], frames: int, peaks_mb: list[float]
     cache, speed, memory = (backbone + head) / head, backbone / encoding, peaks_mb[1] / peaks_mb[0]
     lines = [
         f"an epoch on cached features {head:.2f} s, with the backbone {backbone + head:.2f} s: "
-        f"{cache:.0f} times faster",
+        f"{cache:.0f} times as fast",
         f"encoding {frames / encoding:.0f} frames/s, the bare backbone {frames / backbone:.0f}: "
         f"{speed:.0%}",
         f"peak memory {peaks_mb[0]:.0f} MB, with ten times the files {peaks_mb[1]:.0f} MB: "

@@ -54,17 +54,17 @@ def _check_fits(run: KerasRun, config: FitConfig, labels: Sequence[str]) -> None
     shown, spec = display_path(run.path), run.spec
     if tuple(spec.labels) != tuple(labels):
         raise DataError(
-            f"The teacher {shown} should answer with what is learnt: {', '.join(labels)}. Received "
-            f"{', '.join(spec.labels)}. Give a run of the same labels."
+            f"The teacher {shown} should predict the labels to learn: {', '.join(labels)}. "
+            f"Received {', '.join(spec.labels)}. Give a run with the same labels."
         )
     if run.config.head.input == "differences" and config.drawn_frames < 2:
         raise DataError(
-            f"The teacher {shown} sees differences of frames and should be asked about 2 or more. "
-            "Received --fine-tune-frames 1. Give 2, or another teacher."
+            f"The teacher {shown} uses differences of frames and needs at least 2. Received "
+            "--fine-tune-frames 1. Give 2, or another teacher."
         )
     if spec.clip.num_frames != config.window.num_frames:
         raise DataError(
-            f"The teacher {shown} should see windows of {config.window.num_frames} frames. "
+            f"The teacher {shown} should have windows of {config.window.num_frames} frames. "
             f"Received {spec.clip.num_frames}. Give a run with --num-frames "
             f"{config.window.num_frames}."
         )
