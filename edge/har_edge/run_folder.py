@@ -274,7 +274,7 @@ def find_root(folder: Path, root: str | os.PathLike[str] = "") -> Path:
         DataError: if it is unknown, or no longer there.
     """
     table = SPLIT_NAME if (folder / SPLIT_NAME).is_file() else PREDICTIONS_NAME
-    advice = f"With --root, give the folder that the paths in {table} are relative to."
+    advice = f"The paths in {table} are relative to a folder: give it with --root."
     known = (folder / CONFIG_NAME).is_file()
     base = Path(root) if root else _recorded_root(read_config(folder)) if known else folder
     if base is None:

@@ -83,9 +83,8 @@ def compare(
     )
     if not rows:
         raise HarError(
-            f"{base} and {new} should have at least one case in common. Received none: they "
-            "measured different models, runtimes or thread counts. Measure the same cases "
-            "again."
+            f"{base} and {new} should have at least one case in common. Received none: models, "
+            "runtimes or thread counts differ. Measure the same cases again."
         )
     remarks = cautions(first, second, rows, confidence)
     if output_format == "json":
