@@ -7,9 +7,9 @@
     >>> model.classify(har_edge.sample_path("falling.mp4")).action
     'falling'
 
-`load` gives a model that looks at pictures and clips (`Model.classify`) and at anything that
-`har-edge run` reads (`Model.recognize`, `Model.events`); its answers are those of the command.
-Importing this package loads nothing heavy: what it offers is loaded when it is first asked for.
+`load` returns a model for pictures and clips (`Model.classify`) and for anything that `har-edge
+run` reads (`Model.recognize`, `Model.events`), with the same results as the command. Importing this
+package loads nothing heavy: each name is loaded when it is first used.
 """
 
 from importlib import import_module

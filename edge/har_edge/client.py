@@ -47,12 +47,12 @@ Reply = TypeVar("Reply", bound=Told)
 
 
 class Client:
-    """Asks one server.
+    """A client of one server.
 
     Args:
-        url: Where it is.
-        token: What it was started with; `HAR_TOKEN` if it is None.
-        timeout_s: How long a single read may wait.
+        url: Address of the server.
+        token: Token that the server was started with; `HAR_TOKEN` if None.
+        timeout_s: Time limit for a single read.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class Client:
 
         Args:
             file: Its path, or its content.
-            top_k: Actions to list; all if None.
+            top_k: Number of actions to list; all if None.
 
         Returns:
-            What it shows; of a clip with `timeline` and `events`.
+            The prediction; for a clip with `timeline` and `events`.
 
         Raises:
             ServerError: if the server cannot be reached or refuses the file.
@@ -88,7 +88,7 @@ class Client:
         return self._ask(Answer, "/predict", query, body, {"Content-Type": kind})
 
     def health(self) -> Health:
-        """Whether the server runs, and whether it wants a token."""
+        """Whether the server runs, and whether it requires a token."""
         return self._ask(Health, "/health")
 
     def classes(self) -> list[str]:
@@ -96,11 +96,11 @@ class Client:
         return self._ask(Classes, "/classes").classes
 
     def model(self) -> ModelFacts:
-        """All that its model file says of itself."""
+        """Everything that its model file says about itself."""
         return self._ask(ModelFacts, "/model")
 
     def live(self) -> Live:
-        """What its live source shows now."""
+        """What its live source shows right now."""
         return self._ask(Live, "/live")
 
     def events(self, *, after: int = 0) -> Iterator[EventRecord]:
@@ -112,13 +112,13 @@ class Client:
             following = page.next_after
 
     def stream(self, *, after: int | None = None) -> Iterator[Message]:
-        """Predictions, events and states of its live source as they come, until the server ends.
+        """Predictions, events and status records of its live source, until the server ends.
 
         Args:
-            after: First tell the events with ids above this.
+            after: Start with the events with ids above this.
 
         Yields:
-            `PredictionRecord`, `EventRecord` and `StatusRecord`; which one, its `kind` says, too.
+            `PredictionRecord`, `EventRecord` or `StatusRecord`, as `kind` says, too.
         """
         headers = {} if after is None else {"Last-Event-ID": str(after)}
         kind = ""

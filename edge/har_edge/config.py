@@ -1,4 +1,4 @@
-"""What a run or a server is built from: frozen settings, checked when they are made.
+"""Settings of a run or a server: frozen, and checked when they are created.
 
 Nothing is opened or loaded here. The defaults are those of the command line, whose options are
 made of these fields.
@@ -28,19 +28,19 @@ _COUNT = {"range": Range(1, whole=True)}
 
 
 def default_num_threads() -> int:
-    """Threads for a model unless a number is given: the cores, at most 4."""
+    """Default number of threads for a model: the cores, but at most 4."""
     return min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
 class StdinFormat:
-    """What comes on standard input: `mjpeg[@FPS|@live]` or `rgb24:WIDTHxHEIGHT[@FPS|@live]`.
+    """Format of standard input: `mjpeg[@FPS|@live]` or `rgb24:WIDTHxHEIGHT[@FPS|@live]`.
 
     Attributes:
-        kind: Pictures one after another, or bare pixels.
+        kind: JPEG pictures one after another, or raw pixels.
         width, height: Size in pixels of `rgb24`, else 0.
-        frame_rate_hz: How many frames make a second of the source's time; None: they come live,
-            their time is that of their arrival.
+        frame_rate_hz: Frames per second of the source's time; None if they are live, with their
+            time of arrival.
     """
 
     kind: Literal["mjpeg", "rgb24"] = "mjpeg"
@@ -53,7 +53,7 @@ class StdinFormat:
         """Read a format.
 
         Raises:
-            ValueError: if it is none; the message says what is.
+            ValueError: if it is not a format; the message says what is.
 
         Example:
             >>> StdinFormat.parse("rgb24:640x480@live").frame_rate_hz is None
@@ -77,13 +77,13 @@ class StdinFormat:
 
 @dataclass(frozen=True)
 class LiveOptions(Settings):
-    """How patient a live source is.
+    """Time limits and retries of live sources.
 
     Attributes:
-        stall_timeout_s: Without a frame for so long, the source is lost and opened again.
-        frozen_after_s: The same picture for so long is no picture of now; 0: never judge so.
-        max_retries: Attempts in a row to get a frame again, None: no end.
-        wait_for_source: Whether to wait for a source that is not there at the start, too.
+        stall_timeout_s: After this long without a frame, a source counts as lost and is reopened.
+        frozen_after_s: After this long without change, a picture counts as frozen; 0 for never.
+        max_retries: Failed attempts in a row before a lost source is given up; None for no limit.
+        wait_for_source: Whether to wait for a source that is not there at the start.
     """
 
     stall_timeout_s: float = field(default=5.0, metadata=_ABOVE_0)
@@ -94,16 +94,16 @@ class LiveOptions(Settings):
 
 @dataclass(frozen=True)
 class SourceConfig(Settings):
-    """What is looked at.
+    """The sources to read.
 
     Attributes:
         names: Sources as a user names them: files, folders, globs, lists, cameras, URLs, `-`; see
             `har_edge.sources.names.expand_sources`.
         camera: A camera by its number or device file, as one more source.
-        demo: Whether to look at the bundled pictures and clip.
-        watch: Folders whose files are taken as they come.
-        stdin_format: What comes on `-`; None for pictures at 25 frames/s.
-        live: How patient cameras and streams are.
+        demo: Whether to read the bundled pictures and clip.
+        watch: Folders whose files are processed as they arrive.
+        stdin_format: Format of `-`; None for pictures at 25 frames/s.
+        live: Time limits and retries of cameras and streams.
     """
 
     names: tuple[str, ...] = ()
@@ -121,15 +121,16 @@ class SourceConfig(Settings):
 
 @dataclass(frozen=True)
 class DecideConfig(Settings):
-    """What is said of what the model saw.
+    """How predictions become reported actions and events.
 
     Attributes:
-        smoothing_s: Time constant over which probabilities are averaged; 0 leaves the model's own.
-        score_threshold: Probability below which the answer is `unknown`; None for the model's own
-            threshold, 0 to always say an action.
-        allow: Actions that may be said; none stands for all.
-        deny: Actions that may not be said.
-        min_duration_s: An action begins once it lasted so long, and ends once it was away as long.
+        smoothing_s: Time constant over which probabilities are averaged; 0 for no smoothing.
+        score_threshold: Probability below which the action is `unknown`; None for the model's own
+            threshold, 0 to always report an action.
+        allow: Actions that may be reported; none means all.
+        deny: Actions that are never reported.
+        min_duration_s: An action begins once it has lasted this long, and ends once it has been
+            gone as long.
     """
 
     smoothing_s: float = field(default=0.5, metadata=_FROM_0)
@@ -141,18 +142,18 @@ class DecideConfig(Settings):
 
 @dataclass(frozen=True)
 class SinkConfig(Settings):
-    """What is told, and where it goes; what is None is not opened.
+    """What is written, and where it goes; sinks that are None are not opened.
 
     Attributes:
         output: File of the main output; None for standard output.
         output_format: `text`, `jsonl` or `csv`.
         emit: What the main output holds.
-        top_k: Actions to list for each prediction.
+        top_k: Number of actions to list with each prediction.
         save_video: File for an annotated video.
         save_events: Folder for a clip of each action.
         event_padding_s: Seconds in a clip before and after the action.
-        save_events_max_mb: Room for all clips, in MB.
-        totals: File with the time of each action a day.
+        save_events_max_mb: Disk space for all clips, in MB.
+        totals: File with the time of each action per day.
         mqtt: URL of a broker; kept out of `repr`, as it may hold a password.
         mqtt_discovery: Where Home Assistant looks for configurations; "" for nowhere.
         webhook: URL to post events to; kept out of `repr`, too.
@@ -189,11 +190,11 @@ class SinkConfig(Settings):
 
 @dataclass(frozen=True)
 class ModelConfig(Settings):
-    """Which model looks, and what runs it.
+    """The model, and the runtime that executes it.
 
     Attributes:
         model: `har15`, `clips`, a `.tflite` or an `.onnx` file.
-        taught: File of actions that were taught; None for the model's own file of the user.
+        taught: File of taught actions; None for the user's own file for this model.
         backend: Runtime that executes the model.
     """
 
@@ -207,8 +208,8 @@ class RunLimits(Settings):
     """When to stop early.
 
     Attributes:
-        max_frames: Frames in all; None for no end.
-        duration_s: Seconds of each source's own time; None for no end.
+        max_frames: Frames in total; None for no limit.
+        duration_s: Seconds of each source's own time; None for no limit.
     """
 
     max_frames: int | None = field(default=None, metadata=_COUNT)
@@ -217,20 +218,20 @@ class RunLimits(Settings):
 
 @dataclass(frozen=True)
 class RunConfig(ModelConfig):
-    """A whole run: what is looked at, by which model, and where its answers go.
+    """A whole run: its sources, its model, and where its results go.
 
     Attributes:
         num_threads: Threads for the model; `auto` measures once what suits this machine.
-        inference_hz: Predictions a second of a source's time; None for the model's rate.
-        motion_gate: Whether to spare the encoder frames in which nothing moved.
+        inference_hz: Predictions per second of a source's time; None for the model's rate.
+        motion_gate: Whether to skip encoding frames in which nothing moved.
         show: Whether to open a window with the frames.
         limits: When to stop early.
-        source: What is looked at.
-        decide: What is said of it.
-        sink: Where that goes.
+        source: The sources to read.
+        decide: How predictions become reported actions and events.
+        sink: Where the results go.
 
     Raises:
-        ConfigError: if no source is named, or a value is not what it may be.
+        ConfigError: if no source is named, or a value is not allowed.
 
     Example:
         >>> config = RunConfig(source=SourceConfig(demo=True), limits=RunLimits(max_frames=3))
@@ -262,13 +263,13 @@ class RequestLimits(Settings):
     """What a request to a server may cost.
 
     Attributes:
-        max_upload_bytes: Size of an upload.
-        max_pixels: Pixels of a picture, or of a clip's frame; checked before decoding.
-        max_clip_s: Length of a clip.
-        upload_timeout_s: Time for the upload to arrive.
-        request_timeout_s: Time for the answer after that.
-        max_requests: Uploads in hand at once, those that still arrive included.
-        max_streams: Readers of the live view, and of the live events, at once.
+        max_upload_bytes: Largest upload.
+        max_pixels: Most pixels of a picture or a frame of a clip; checked before decoding.
+        max_clip_s: Longest clip.
+        upload_timeout_s: Time limit for the upload to arrive.
+        request_timeout_s: Time limit for the prediction after that.
+        max_requests: Most uploads at the same time, including those still arriving.
+        max_streams: Most clients of the live view, and of the live events, at the same time.
     """
 
     max_upload_bytes: int = field(default=64 * 2**20, metadata={"range": Range(0, whole=True)})
@@ -282,18 +283,18 @@ class RequestLimits(Settings):
 
 @dataclass(frozen=True)
 class ServeConfig(ModelConfig):
-    """A whole server: where it listens, who may ask, and what it looks at.
+    """A whole server: where it listens, who has access, and what it reads.
 
     Attributes:
-        host: Address to listen on; any but this machine's own loopback needs a token.
+        host: Address to listen on; anything but this machine's loopback needs a token.
         port: Port to listen on; 0 takes a free one.
-        token: Answer only who sends this; None answers everybody. Kept out of `repr`.
+        token: Token that clients must send; None for no check. Kept out of `repr`.
         allow_origins: Origins of other sites whose pages may use the server.
-        workers: Uploads that are recognised at once; None for the cores, at most 4.
+        workers: Uploads processed at the same time; None for the cores, but at most 4.
         limits: What a request may cost.
         source: One camera or stream, or none.
-        decide: What is said, of uploads and of the live source.
-        sink: Where it goes beside; a server has no main output (`output`, `output_format`, `emit`).
+        decide: How predictions become actions and events, for uploads and the live source.
+        sink: Other sinks; a server has no main output (`output`, `output_format`, `emit`).
 
     Raises:
         ConfigError: if everybody in the network would be answered, a token is too short to be of
@@ -335,7 +336,7 @@ class ServeConfig(ModelConfig):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine alone.
+    """Whether an address can be reached only from this machine.
 
     Example:
         >>> is_loopback("localhost"), is_loopback("::1"), is_loopback("0.0.0.0")

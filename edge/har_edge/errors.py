@@ -1,4 +1,4 @@
-"""Everything har-edge can refuse, as a tree: catch broadly, recover narrowly.
+"""All errors of har-edge, as a tree: catch broadly, recover narrowly.
 
 HarError
 ├── ConfigError        a setting is not what it may be, or two do not go together
@@ -26,16 +26,16 @@ from typing import ClassVar
 class HarError(Exception):
     """Base of all errors whose message is meant for the user.
 
-    A message has three parts: what was expected, what came, what to do.
+    A message has three parts: what was expected, what was received, and what to do.
     """
 
     exit_code: ClassVar[int] = 1
 
 
 class ConfigError(HarError, ValueError):
-    """A setting is not what it may be, or two do not go together.
+    """A setting has a value that is not allowed, or two settings conflict.
 
-    A command shows it as it shows any other mistake in what was typed.
+    A command shows it like any other usage error.
     """
 
     exit_code: ClassVar[int] = 2
@@ -50,7 +50,7 @@ class ModelFileError(HarError):
 
 
 class BackendError(HarError):
-    """No runtime is installed, or the runtime refuses the model."""
+    """No runtime is installed, or the runtime rejects the model."""
 
 
 class ShapeError(HarError, ValueError):
@@ -68,7 +68,7 @@ class SourceLostError(SourceError):
 
 
 class SourceRefusedError(SourceError):
-    """A source answers, but wants another user or password."""
+    """A source refuses the user or the password."""
 
 
 class DataError(HarError):
@@ -83,7 +83,7 @@ class ServerError(HarError):
     """A server cannot be reached or refuses a request.
 
     Attributes:
-        status: Its HTTP status; None if it did not answer.
+        status: Its HTTP status; None if it did not reply.
     """
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
@@ -92,7 +92,7 @@ class ServerError(HarError):
 
 
 class GateError(HarError):
-    """A result misses the bar that was set for it."""
+    """A result does not pass the gate that was set for it."""
 
     exit_code: ClassVar[int] = 3
 

@@ -1,4 +1,4 @@
-"""Folders of the user's own: what may be deleted at any time, and what may not."""
+"""The user's own folders: caches, which may be deleted at any time, and data, which may not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from har_edge.errors import SourceError
 
 
 def cache_folder() -> Path:
-    """What can be made again: HAR_CACHE_DIR, else XDG_CACHE_HOME/har-edge, else ~/.cache/har-edge.
+    """Cached files: HAR_CACHE_DIR, else XDG_CACHE_HOME/har-edge, else ~/.cache/har-edge.
 
     It need not exist. Source: XDG Base Directory Specification, 0.8.
     """
@@ -17,7 +17,7 @@ def cache_folder() -> Path:
 
 
 def data_folder() -> Path:
-    """What users made: XDG_DATA_HOME/har-edge, else ~/.local/share/har-edge."""
+    """The user's data: XDG_DATA_HOME/har-edge, else ~/.local/share/har-edge."""
     return _folder("XDG_DATA_HOME", ".local/share")
 
 
@@ -33,7 +33,7 @@ def display_path(path: str | os.PathLike[str]) -> str:
 
 
 def sample_path(name: str) -> Path:
-    """Path of a bundled picture or clip, to try things on: what `har-edge run --demo` shows.
+    """Path of a bundled picture or clip, to try things out; `har-edge run --demo` shows them.
 
     Args:
         name: `falling.mp4`, `lying.jpg` or `seated.jpg`.

@@ -40,7 +40,7 @@ def make_prediction(
     captured_at_s: float | None = None,
     rejected: bool = False,
 ) -> Prediction:
-    """A prediction with these probabilities, in no time at all.
+    """Make a prediction with these probabilities; its latencies are 0.
 
     Args:
         probabilities: Label to probability, in the order of the labels.
@@ -75,7 +75,7 @@ def make_answer(
     timestamp_s: float = 0.0,
     captured_at_s: float | None = None,
 ) -> Prediction:
-    """A prediction whose answer is this action; the others share what is left alike.
+    """Make a prediction of this action; the others share the rest equally.
 
     Example:
         >>> make_answer("unknown", ("falling", "sitting")).action
@@ -102,7 +102,7 @@ def make_event(
     end_s: float | None = None,
     started_at_s: float | None = None,
 ) -> Event:
-    """An event; one that ended lasted two seconds unless its end is given.
+    """Make an event; one that ended lasted two seconds unless its end is given.
 
     Args:
         kind, number, source, action, start_s, end_s: See `Event`.
@@ -119,7 +119,7 @@ def make_event(
 
 
 class ScriptedBackend:
-    """A runtime that gives the probabilities it was told to, window by window.
+    """A runtime that returns scripted probabilities, window by window.
 
     Attributes:
         encoded: Frames that were encoded.
@@ -145,7 +145,7 @@ class ScriptedBackend:
         return np.full((1, FEATURE_SIZE), frame.mean(), np.float32)
 
     def classify(self, features: Array) -> FloatArray:
-        """Probabilities (1, C) whose turn it is."""
+        """The next scripted probabilities, (1, C)."""
         del features
         row = self._script[min(self.classified, len(self._script) - 1)]
         self.classified += 1
@@ -159,12 +159,12 @@ def scripted_model(
     frame_rate_hz: float = 10.0,
     reject_threshold: float = 0.0,
 ) -> LoadedModel:
-    """A model that says what it was told to, window by window, whatever it sees.
+    """A model that returns scripted predictions, window by window, whatever it sees.
 
     Args:
-        script: Label to probability, of each window in turn; the last one stays. Labels that one
-            leaves out have probability 0 there.
-        num_frames: Frames in a window.
+        script: Label to probability, for each window in turn; the last one is repeated. Labels
+            that one leaves out have probability 0 there.
+        num_frames: Frames per window.
         frame_rate_hz: Rate at which frames are sampled.
         reject_threshold: Confidence below which an action counts as unknown.
 
@@ -221,7 +221,7 @@ class ScriptedSource(OpenSource):
             live: Whether it is a camera, whose frames may be dropped.
             pace_s: Real time before each frame.
             gaps: Numbers of the frames that come after a gap.
-            error: What it ends with.
+            error: Raised at the end, if given.
         """
         self.name = name
         self.live = live
@@ -235,7 +235,7 @@ class ScriptedSource(OpenSource):
         self._error = error
 
     def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
-        """Yield the frames that `sampler` takes, then raise what it ends with."""
+        """Yield the frames that `sampler` takes, then raise the scripted error."""
         self.opened += 1
         try:
             for index in range(self._count):
@@ -257,11 +257,11 @@ class ScriptedSource(OpenSource):
 
 
 class ManualClock:
-    """A clock that moves when a test says so, or somebody waits by it.
+    """A clock that moves when a test sets it, or when code sleeps by it.
 
     Attributes:
         now_s: Its time.
-        slept: How long it was waited for, each time.
+        slept: Length of each sleep.
 
     Example:
         >>> clock = ManualClock()
@@ -278,6 +278,6 @@ class ManualClock:
         return self.now_s
 
     def sleep(self, seconds: float) -> None:
-        """Wait, in no time."""
+        """Advance the clock without waiting."""
         self.slept.append(seconds)
         self.now_s += seconds

@@ -1,4 +1,4 @@
-"""One decoded picture and what is known of it."""
+"""One decoded picture and what is known about it."""
 
 from __future__ import annotations
 

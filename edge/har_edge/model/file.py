@@ -36,11 +36,11 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file in memory: what it says of itself, and the network.
+    """A model file in memory: its spec, and the network.
 
     Attributes:
         path: The file; of an ONNX pair the one with `encode`.
-        spec: What it says of itself.
+        spec: What it says about itself.
         networks: One TFLite flatbuffer, or the ONNX networks of `encode` and `classify`.
         size_bytes: Size on disk.
     """
@@ -98,7 +98,7 @@ def model_in_folder(folder: str | os.PathLike[str]) -> Path:
     """Find the model of a folder: the only one, or the only int8 `.tflite` file among several.
 
     Raises:
-        ModelFileError: if there is none, or none that stands out.
+        ModelFileError: if there is none, or the choice is ambiguous.
     """
     files = sorted(p for p in Path(folder).iterdir() if p.is_file())
     found = [p for p in files if p.suffix == ".tflite" or p.name.endswith(ONNX_SUFFIXES[0])]
@@ -121,14 +121,14 @@ def model_in_folder(folder: str | os.PathLike[str]) -> Path:
 
 
 def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
-    """Read a model file and check that it is whole.
+    """Read a model file and check that it is complete.
 
     Args:
         path: A `.tflite` file, or one of an ONNX pair.
 
     Raises:
-        ModelFileError: if it is unreadable, no model of these kinds, cut short, changed, or
-            carries no spec of ours.
+        ModelFileError: if it is unreadable, not a model of these kinds, cut short, changed, or
+            has no har-edge spec.
         SpecError: if its spec is broken or of another schema version.
     """
     path = Path(path)
@@ -224,13 +224,13 @@ def pack_model_file(flatbuffer: bytes, spec: ModelSpec) -> bytes:
 
     Args:
         flatbuffer: The network with the signatures `encode` and `classify`.
-        spec: What the file shall say of itself; size and checksum are filled in.
+        spec: What the file will say about itself; size and checksum are filled in.
 
     Returns:
         The content of the model file.
 
     Raises:
-        ModelFileError: if `flatbuffer` is no TFLite model.
+        ModelFileError: if `flatbuffer` is not a TFLite model.
     """
     if flatbuffer[4:8] != FLATBUFFER_ID:
         raise ModelFileError(
@@ -249,7 +249,7 @@ def pack_model_file(flatbuffer: bytes, spec: ModelSpec) -> bytes:
 def pack_onnx_file(network: bytes, spec: ModelSpec) -> bytes:
     """Append spec and labels to an ONNX network, as `pack_model_file` does for TFLite.
 
-    The keys that other tools show stand beside them: name, description, license, version.
+    Keys that other tools show are added: name, description, license, version.
     """
     plain = {
         "name": spec.name,

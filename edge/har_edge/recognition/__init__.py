@@ -1,1 +1,1 @@
-"""From frames to what is said of them: windows, predictions, decisions, events."""
+"""From frames to results: windows, predictions, decisions, events."""

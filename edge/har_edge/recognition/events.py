@@ -1,4 +1,4 @@
-"""From predictions to what a person wants to know: which action began, which one ended.
+"""From predictions to events: which action began, and which one ended.
 
 Hysteresis, with one time d = `min_duration_s` for both ways:
 
@@ -37,7 +37,7 @@ class Event:
 
     Attributes:
         kind: `action_started` or `action_ended`.
-        number: Counts the actions of a run from 1; both events of an action carry the same.
+        number: Counts the actions of a run from 1; the same for both events of an action.
         source: Name of the source.
         action: The label.
         start_s: Source time at which the action began.
@@ -64,7 +64,7 @@ class Event:
         return None if self.end_s is None else self.end_s - self.start_s
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values with the field names that users see, in files as on the network.
+        """Plain values with the field names that users see in files and on the network.
 
         Example:
             >>> Event("action_started", 1, "a.mp4", "falling", 1.5, None, 0.9).as_dict()["event"]
@@ -96,7 +96,7 @@ class Event:
 
 
 class EventTracker:
-    """Follows any number of sources, each for itself.
+    """Follows any number of sources, each independently.
 
     Args:
         min_duration_s: How long an action must last to be reported, and be absent to end.
@@ -108,7 +108,7 @@ class EventTracker:
         self._count = 0
 
     def add(self, prediction: Prediction) -> list[Event]:
-        """Take the next prediction of a source; give what it makes certain, in order.
+        """Take the next prediction of a source; return the events that it makes certain, in order.
 
         A time before the source's last one counts as a gap.
         """

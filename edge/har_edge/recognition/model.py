@@ -1,4 +1,4 @@
-"""What a program loads and asks: actions of pictures, of clips, of any source.
+"""The model of the Python API: actions in pictures, clips and any source.
 
 The answers are those of `har-edge run` for the same input.
 """
@@ -62,7 +62,7 @@ def load(
 
     Raises:
         ModelFileError: if there is no such model, or the file is damaged or not one of ours.
-        BackendError: if no runtime is there or it refuses the model.
+        BackendError: if no runtime is installed, or it rejects the model.
         DataError: if the file of taught actions is missing, damaged or of another model.
 
     Example:
@@ -77,12 +77,12 @@ def load(
 
 
 class Model:
-    """A model that says what people do.
+    """A model that recognises what people do.
 
-    One thread at a time may use it, as is the way of the runtimes.
+    Like the runtimes, it may be used by one thread at a time.
 
     Attributes:
-        loaded: The model file in its runtime, for what works on features or windows.
+        loaded: The model file in its runtime, for code that works on features or windows.
 
     Example:
         >>> import har_edge
@@ -99,7 +99,7 @@ class Model:
 
     @property
     def spec(self) -> ModelSpec:
-        """What the model file says of itself."""
+        """What the model file says about itself."""
         return self.loaded.spec
 
     @property
@@ -119,17 +119,17 @@ class Model:
     def classify(self, shown: Shown) -> Prediction: ...
 
     def classify(self, shown: Shown | list[AnyShown]) -> Prediction | list[Prediction]:
-        """Say what a picture or a clip shows, in one answer.
+        """Recognise a picture or a clip, as a single prediction.
 
-        The answer to a picture is that of `har-edge run`. That to a clip is that of the server's
+        A picture gets the prediction of `har-edge run`. A clip gets that of the server's
         `POST /predict`: the mean of the model's probabilities over all windows that `har-edge
-        run` would classify, each alike and before smoothing; below the model's threshold it is
-        `unknown`. That is the answer by which `har-train evaluate` counts clips as right, too.
-        It is told of the clip's last frame. For what happens when, see `recognize`.
+        run` would classify, equally weighted and before smoothing; below the model's threshold it
+        is `unknown`. `har-train evaluate` counts clips as correct by the same prediction. It
+        refers to the clip's last frame. For what happens when, see `recognize`.
 
         Args:
-            shown: The path of a picture or of a clip, or its URL; the bytes of a picture; a
-                picture of Pillow's; RGB pixels, (H, W, 3), uint8. A list of these gives a list.
+            shown: The path or URL of a picture or clip; the bytes of a picture; a Pillow image;
+                RGB pixels, (H, W, 3), uint8. A list of these gives a list.
 
         Raises:
             SourceError: if it cannot be decoded, or has no end, as a camera.
@@ -159,23 +159,23 @@ class Model:
         smoothing_s: float = 0.5,
         score_threshold: float | None = None,
     ) -> Iterator[Prediction]:
-        """Say what a source shows, window by window, as `har-edge run` does.
+        """Recognise what a source shows, window by window, as `har-edge run` does.
 
-        Predictions are smoothed, `unknown` where none is probable enough, and a source shorter
-        than a window has one; none spans a gap.
+        Predictions are smoothed, and `unknown` if no action is probable enough. A source shorter
+        than a window gives one prediction; no prediction spans a gap.
 
         Args:
-            source: What `open_source` opens, by its name; a folder, a glob or a list of these,
+            source: A name that `open_source` accepts; a folder, a glob or a list of these, read
                 one after the other; or an open source.
-            allow: Actions that may be said, as a list or as `--allow` has them; none: all.
-            deny: Actions that may not be said, likewise.
+            allow: Actions that may be reported, as a list or as for `--allow`; none means all.
+            deny: Actions that are never reported, likewise.
             smoothing_s: Time constant of the smoothing; 0 turns it off.
-            score_threshold: Probability below which the answer is `unknown`; the model's if None.
+            score_threshold: Probability below which the action is `unknown`; the model's if None.
 
         Raises:
             SpecError: if a list names an action that the model does not know.
-            SourceError: if a source cannot be read, or not to its end: what could be read was
-                told before.
+            SourceError: if a source cannot be read, or not to its end; predictions for what could
+                be read come first.
 
         Example:
             >>> import har_edge
@@ -202,20 +202,20 @@ class Model:
         smoothing_s: float = 0.5,
         score_threshold: float | None = None,
     ) -> Iterator[Event]:
-        """Say which actions begin and end in a source, as `har-edge run --emit events` does.
+        """Report which actions begin and end in a source, as `har-edge run --emit events` does.
 
         Args:
             source: As for `recognize`.
-            allow: Actions that may be said, as a list or as `--allow` has them; none: all.
-            deny: Actions that may not be said, likewise.
-            min_duration_s: How long an action must last to be told, and be absent to end.
+            allow: Actions that may be reported, as a list or as for `--allow`; none means all.
+            deny: Actions that are never reported, likewise.
+            min_duration_s: How long an action must last to be reported, and be absent to end.
             smoothing_s: Time constant of the smoothing; 0 turns it off.
-            score_threshold: Probability below which the answer is `unknown`; the model's if None.
+            score_threshold: Probability below which the action is `unknown`; the model's if None.
 
         Raises:
             SpecError: if a list names an action that the model does not know.
-            SourceError: if a source cannot be read, or not to its end; what went on has ended
-                before.
+            SourceError: if a source cannot be read, or not to its end; actions in progress are
+                ended first.
 
         Example:
             >>> import har_edge
@@ -253,7 +253,7 @@ class Model:
     def _decided(
         self, source: FrameSource, decider: Decider
     ) -> Iterator[tuple[Frame, Prediction | None]]:
-        """Each frame of a source with what is said of the window that it ends."""
+        """Each frame of a source with the prediction for the window that it ends."""
         sampler = FrameSampler(self.spec.clip.frame_rate_hz)
         with contextlib.closing(source.frames(sampler)) as frames:
             found = recognize_frames(Recognizer(self.loaded), frames, live=source.live)

@@ -1,4 +1,4 @@
-"""What the model says of one window."""
+"""The prediction for one window."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWN_ACTIONS = 5
 # Equal to itself alone: whether arrays are equal is no yes or no.
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What the model says of the window that ends with one frame.
+    """The model's prediction for the window that ends with a given frame.
 
     Example:
         >>> from har_edge.testing import make_prediction
@@ -34,7 +34,7 @@ class Prediction:
 
     Attributes:
         source: Name of the source.
-        frame: Number of the window's last frame in the source.
+        frame: Index of the window's last frame in the source.
         timestamp_s: Its time in the source.
         probabilities: (C,), in the order of `labels`.
         labels: The model's labels, (C,).
@@ -84,7 +84,7 @@ class Prediction:
         return self.decode_ms + self.preprocess_ms + self.encode_ms + self.classify_ms
 
     def top(self, k: int | None = None) -> list[tuple[str, float]]:
-        """The k most probable labels with their probabilities, best first; all without k.
+        """The k most probable labels with their probabilities, best first; all of them without k.
 
         Example:
             >>> from har_edge.testing import make_prediction
@@ -95,12 +95,12 @@ class Prediction:
         return [(self.labels[i], float(self.probabilities[i])) for i in order]
 
     def as_dict(self, top_k: int | None = 3, *, by_stage: bool = False) -> dict[str, object]:
-        """Plain values with the field names that users see, in files as on the network.
+        """Plain values with the field names that users see in files and on the network.
 
         Args:
-            top_k: Actions to list in `all_predictions`; None for all.
-            by_stage: Whether `latency_ms` holds the time of each stage, as the server gives it,
-                in place of their sum with a field for each beside it, as a line of output does.
+            top_k: Number of actions in `all_predictions`; None for all.
+            by_stage: Whether `latency_ms` holds the time of each stage, as in the server's
+                replies, instead of their sum with a separate field for each, as in output lines.
 
         Example:
             >>> from har_edge.testing import make_prediction

@@ -28,7 +28,7 @@ from har_edge.recognition.whole import recognize_frames, sum_up
 from har_edge.server.uploads import Upload
 from har_edge.sources.files import VideoSource
 
-# What the results of an upload name as their source: its own name is nobody's business.
+# What the results of an upload name as their source: the file's own name is private.
 SOURCE = "upload"
 TIMELINE_TOP_K = 5
 # Rates above this are slow-motion recordings; what claims more is no clip.

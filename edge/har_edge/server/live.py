@@ -30,7 +30,7 @@ TOLD_HZ = 5.0
 TOP_K = 5
 # Time over which frames per second are counted.
 RATE_S = 5.0
-# A picture older than this is not of now, whatever the source says of itself.
+# A picture older than this is not current, whatever the source says about itself.
 FRESH_S = 10.0
 VIEW_WIDTH = 640
 VIEW_QUALITY = 80
@@ -203,7 +203,7 @@ class LiveSession:
 
     @property
     def fresh(self) -> bool:
-        """Whether what was last seen is of now."""
+        """Whether the last picture is current."""
         recent = self.predictions > 0 and time.monotonic() - self._latest_s < FRESH_S
         return recent and self.state == "live"
 
@@ -268,7 +268,7 @@ class LiveSession:
 
         Returns:
             The shot that it was made of, to be compared with the next one's, and the bytes; None
-            and nothing while there is none of now.
+            and nothing while there is no current one.
         """
         with self._drawing:
             shot = self._shot

@@ -36,7 +36,7 @@ class Watched(Protocol):
 
     @property
     def fresh(self) -> bool:
-        """Whether what was last seen is of now."""
+        """Whether the last picture is current."""
 
     def age_s(self) -> float:
         """Time since the last prediction."""

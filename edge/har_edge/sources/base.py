@@ -1,4 +1,4 @@
-"""What a source is, and what it says of its state."""
+"""What a source is, and how it reports its state."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SourceState = Literal["live", "lost", "black", "frozen", "ended"]
 
 @dataclass(frozen=True)
 class SourceStatus:
-    """A change in what a live source delivers.
+    """A change in the state of a live source.
 
     Attributes:
         source: Name of the source, printable.
-        state: `live`: frames come. `lost`: none come, it is being opened again. `black`, `frozen`:
-            they come but show nothing, or nothing new. `ended`: it will not come back.
+        state: `live`: frames come. `lost`: none come, it is being reopened. `black`, `frozen`:
+            frames come but show nothing, or nothing new. `ended`: it will not come back.
         at_s: Unix time of the change.
-        detail: One sentence for people: what was seen, what is done about it.
+        detail: One sentence for people: what happened, and what is done about it.
     """
 
     source: str
@@ -32,7 +32,7 @@ class SourceStatus:
     detail: str = ""
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values with the field names that users see, in files as on the network.
+        """Plain values with the field names that users see in files and on the network.
 
         Example:
             >>> SourceStatus("camera:0", "lost", 0.0).as_dict()["status"]
@@ -66,7 +66,7 @@ class FrameSource(Protocol):
         """Yield the frames that `sampler` takes; closing the iterator frees the source."""
 
     def stop(self) -> None:
-        """Make `frames` end soon, whatever it waits for; for other threads to call."""
+        """Make `frames` end soon, whatever it is waiting for; other threads may call this."""
 
 
 class OpenSource(FrameSource, Protocol):

@@ -1,4 +1,4 @@
-"""Where frames come from: stills, video files, pipes here; cameras and streams in `live`.
+"""Open a source by its name: stills, video files and pipes, or cameras and streams (`live`).
 
 Every source yields RGB frames with timestamps, already thinned to the model's rate. Files
 and pipes are read in full; of a camera or a stream only the newest frame is kept, so that
@@ -29,16 +29,16 @@ def open_source(
     Args:
         name: A still or a video file, `camera:N`, `camera:/dev/videoN`, `/dev/videoN`,
             `picamera:N`, an http, rtsp or rtmp URL, or `-` for standard input.
-        options: For live sources: how patient they are.
-        notify: For live sources: takes changes of state, on the thread that iterates over frames.
-        stdin_format: What comes on standard input; pictures at 25 frames/s if None.
+        options: For live sources: time limits and retries.
+        notify: For live sources: called with state changes, on the thread that iterates frames.
+        stdin_format: Format of standard input; pictures at 25 frames/s if None.
 
     Returns:
         The source; a `with` block stops it at its end.
 
     Raises:
         SourceError: if it is missing, of an unknown kind, or cannot be opened. Cameras and
-            streams are opened, and so may be refused, by their `frames`.
+            streams are opened by their `frames`, which raises this in their case.
 
     Example:
         >>> import har_edge

@@ -100,7 +100,7 @@ function showState({ status, detail, time = null }) {
   if (isNews || status !== "live") forgetAnswer(status === "live" ? "…" : "–");
 }
 
-/** What was answered is not of now; the next prediction is shown again. */
+/** The last prediction is not current any more; the next one is shown again. */
 function forgetAnswer(sign) {
   view.current = null;
   sayAloud();

@@ -113,7 +113,7 @@ def _spell(message: Message) -> bytes:
 async def _view(
     request: Request, services: Services, live: LiveSession
 ) -> AsyncGenerator[bytes, None]:
-    """Send each new picture; none while there is none of now."""
+    """Send each new picture; none while there is no current one."""
     async with _viewer(services, live):
         shown = None
         while not live.feed.closed and not await request.is_disconnected():
