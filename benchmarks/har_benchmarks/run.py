@@ -61,7 +61,7 @@ def go_on(folder: Path) -> Journal:
 def finish(
     journal: Journal, limits: Constraints, *, note: Say, command: Sequence[str] = WORKER
 ) -> Table:
-    """Do what is left of a run and write its report beside the journal.
+    """Do the rest of a run and write its report next to the journal.
 
     Args:
         journal: What is to be done and what was done.

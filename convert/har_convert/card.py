@@ -1,4 +1,4 @@
-"""The model card: what was measured and what was said of the data, in Markdown."""
+"""The model card: measurements and facts about the data, in Markdown."""
 
 from __future__ import annotations
 

@@ -264,7 +264,7 @@ class _Session:
                 self.say(f"note: {name} {answer}")
 
     def keep_log(self) -> None:
-        """Keep the converter's log beside the files."""
+        """Keep the converter's log next to the files."""
         log = self.folder / LOG_NAME
         if not log.exists():
             return

@@ -17,7 +17,7 @@ from har_edge.table import text_table
 
 @dataclass(frozen=True)
 class Conversion:
-    """What became of one variant that was asked for.
+    """The outcome for one requested variant.
 
     Attributes:
         recipe: How the file was made in the end.
@@ -74,7 +74,7 @@ class Report:
         return tuple(path for c in self.conversions for path in c.paths)
 
     def refuse_misses(self) -> None:
-        """Insist on all that was asked for.
+        """Raise an error unless all requested variants were written.
 
         Raises:
             GateError: if a file missed the gate; the others are written.

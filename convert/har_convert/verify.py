@@ -24,7 +24,7 @@ LATENCY_ROUNDS, LATENCY_CALLS = 10, 10
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a model says of the clips to compare on.
+    """The outputs of a model for the clips to compare on.
 
     Attributes:
         features: Of all frames, (F, D).

@@ -160,7 +160,7 @@ class Listing:
 
 
 def list_dataset(data: str | os.PathLike[str], root: str | os.PathLike[str] = "") -> Listing:
-    """List what a dataset names, with its problems beside it.
+    """List the samples of a dataset, and its problems.
 
     Four layouts are known: `DATA/<class>/*`, `DATA/{train,val,test}/<class>/*`, a CSV
     manifest, and `DATA/Training_set.csv` (filename, label) beside pictures in `DATA/train`.

@@ -46,7 +46,7 @@ class SpecError(HarError, ValueError):
 
 
 class ModelFileError(HarError):
-    """A model file cannot be read or is not one of ours."""
+    """A model file cannot be read or was not made by har-edge."""
 
 
 class BackendError(HarError):

@@ -190,7 +190,7 @@ def _starts(rows: list[dict[str, str]]) -> tuple[int, ...]:
 
 
 def read_run(folder: str | os.PathLike[str]) -> TrainedRun:
-    """Read what a run folder says of itself.
+    """Read what a run folder says about itself.
 
     Args:
         folder: A finished run folder.

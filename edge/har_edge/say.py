@@ -1,4 +1,4 @@
-"""How library code tells the user a line: it is handed a function and never prints by itself."""
+"""How library code shows the user a line: it is given a function and never prints itself."""
 
 from __future__ import annotations
 

@@ -29,11 +29,11 @@ from har_train.training.result import FitResult
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A finished training. It stands for its run folder wherever a path is taken.
+    """A finished training. It can be used like the path of its run folder.
 
     Attributes:
         folder: The run folder.
-        spec: What the model says of itself.
+        spec: What the model says about itself.
         metrics: Figures by part of the data: `train`, `val` and `test`.
         best_epoch: Epoch, from 1, whose weights were kept; 0 where no loss was a number.
         left_out: Files that could not be decoded.

@@ -25,7 +25,7 @@ def _no_bar(*_: int) -> Tick:
 
 @dataclass(frozen=True)
 class Watch:
-    """What a training or an evaluation tells of itself; nothing unless somebody listens.
+    """What a training or an evaluation reports about itself; nothing by default.
 
     Attributes:
         say: Takes lines for the user.

@@ -1,4 +1,4 @@
-"""`har-bench experiment`: single questions, each a command that is loaded when it is asked for."""
+"""`har-bench experiment`: single questions, each a command that is loaded when it is needed."""
 
 from __future__ import annotations
 

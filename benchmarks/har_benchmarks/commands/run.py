@@ -73,7 +73,7 @@ BACKENDS = ("litert", "tflite-runtime", "onnxruntime")
     default=10,
     show_default=True,
     metavar="N",
-    help="Warm-up steps before each measurement; reported separately.",
+    help="Warm-up steps before each measurement; kept separate from it.",
 )
 @click.option(
     "--num-runs",

@@ -1,4 +1,4 @@
-"""Run one job in a worker process, and see that it ends whatever it does."""
+"""Run one job in a worker process, and make sure that it ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Result = dict[str, object]  # one of the records of `har_benchmarks.tasks.protoc
 
 
 class JobError(HarError):
-    """A worker crashed, hung or could not do its job; the rest of a run goes on without it."""
+    """A worker crashed, hung or could not do its job; the rest of a run continues without it."""
 
 
 @dataclass(frozen=True)

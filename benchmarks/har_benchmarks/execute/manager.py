@@ -1,4 +1,4 @@
-"""Carries out a plan: round by round, each case in a process of its own, whatever they do."""
+"""Carries out a plan: round by round, each case in its own process."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def kernels(file: str, rounds: int, out: Path | None) -> None:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a runtime said of the test files.
+    """The predictions of a runtime for the test files.
 
     Attributes:
         about: `sha256` and `file` of the model, `runtime`, `manifest`, `files`, `every`.

@@ -178,7 +178,7 @@ def spread(times_ms: Sequence[float]) -> dict[str, float]:
 
 
 def summarise(samples: Samples) -> dict[str, object]:
-    """Turn samples into percentiles, with the samples beside them."""
+    """Turn samples into percentiles, and keep the samples."""
     return {
         "first_line": {**spread(samples.first_line_ms), "samples_ms": samples.first_line_ms},
         "exit": {**spread(samples.exit_ms), "samples_ms": samples.exit_ms},

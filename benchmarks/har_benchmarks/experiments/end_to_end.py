@@ -1,4 +1,4 @@
-"""Frames per second of `har-edge run` beside those of the bare interpreter, in turns.
+"""Frames per second of `har-edge run` and of the bare interpreter, in turns.
 
     har-bench experiment end-to-end [--model NAME] [--threads 1,2] [--rounds N] [--out JSON]
 

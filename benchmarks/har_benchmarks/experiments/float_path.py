@@ -1,4 +1,4 @@
-"""What a frame costs beside the network: the runner's float path against the bare interpreter.
+"""What a frame costs besides the network: a run in float32 and the bare interpreter.
 
     har-bench experiment float-path VIDEO [--model FILE] [--rounds N] [--out JSON]
 
@@ -156,7 +156,7 @@ def pooled(rounds: Sequence[Samples], name: str) -> float:
 
 
 def summarise(row: Row) -> dict[str, object]:
-    """Turn a row's samples into medians and ratios, with the samples beside them."""
+    """Turn a row's samples into medians and ratios, and keep the samples."""
     ratios = row.ratios()
     return {
         "name": row.name,
@@ -194,7 +194,7 @@ def format_table(rows: Sequence[Row]) -> str:
 
 
 def find_model(model: str | None) -> Path:
-    """Take the model asked for, else the newest float32 file below models/.
+    """Take the given model, or else the newest float32 file below models/.
 
     Raises:
         ModelFileError: if there is none.

@@ -124,7 +124,7 @@ def compare(model: LoadedModel, clips: Sequence[Pixels]) -> dict[str, dict[str, 
 
 
 def reused(gate: MotionGate, clip: Pixels, frame_rate_hz: float) -> list[int]:
-    """For each frame, the number of the frame whose features stand for it."""
+    """For each frame, the index of the frame whose features are used for it."""
     used: list[int] = []
     for i, frame in enumerate(clip):
         used.append(i if gate.needs_encoding(frame, i / frame_rate_hz) else used[-1])

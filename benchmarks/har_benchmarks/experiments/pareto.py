@@ -4,7 +4,7 @@
     har-bench experiment pareto DATA --untrained --out FOLDER
 
 Trains a head for each frame size with `har-train fit`, converts every run with `har-convert`, and
-reads what the model files say of themselves. With --untrained it takes each other backbone
+reads what the model files say about themselves. With --untrained it takes each other backbone
 with random weights instead: its size and latency are real, its accuracy is none. Needs the
 all extra. Writes FOLDER/pareto.json and FOLDER/pareto.md; runs that are there are kept.
 """

@@ -1,4 +1,4 @@
-"""What training costs beside the network: the feature cache, encoding, and memory.
+"""What training costs besides the network: the feature cache, encoding and memory.
 
     har-bench experiment train-speed MANIFEST DATA --weights FILE [--clips N] [--out JSON]
 
@@ -24,7 +24,7 @@ from har_edge.machine.facts import machine_facts
 
 
 class Speed(TypedDict):
-    """What `har_train.training.speed` tells."""
+    """What `har_train.training.speed` reports."""
 
     lines: list[str]
     cache_ratio: float

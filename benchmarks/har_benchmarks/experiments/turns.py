@@ -1,4 +1,4 @@
-"""Timing several ways to do a thing in turns, so that a machine's moods meet all of them alike."""
+"""Time several ways to do something in turns, so that disturbances affect all of them alike."""
 
 from __future__ import annotations
 

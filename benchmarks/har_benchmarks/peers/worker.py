@@ -1,4 +1,4 @@
-"""One peer in one process: what else a user could run on the same frames, timed alike.
+"""One peer in its own process: an alternative on the same frames, timed in the same way.
 
 Runs by its path under any Python that has the peer and numpy; har-edge itself is imported only by
 the peers that are made of it. Speaks the protocol of `har_benchmarks.execute.worker`.
@@ -174,7 +174,7 @@ def keras_predict(job: Job) -> tuple[str, Step]:
 
 
 def mediapipe_pose(job: Job) -> tuple[str, Step]:
-    """MediaPipe Pose (full): 33 landmarks a frame, on which a classifier would still be needed."""
+    """MediaPipe Pose (full): 33 landmarks per frame; a classifier would still be needed."""
     del job
     import mediapipe
 

@@ -75,7 +75,7 @@ class Case:
 
 
 def find_models(names: Sequence[str]) -> list[ModelFacts]:
-    """Read what model files say of themselves.
+    """Read what model files say about themselves.
 
     Args:
         names: Bundled names, model files, or folders for all models in them.

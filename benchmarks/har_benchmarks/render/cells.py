@@ -44,7 +44,7 @@ def day(machine: MachineRecord) -> str:
 
 
 def machine_rows(machine: MachineRecord) -> list[tuple[str, str]]:
-    """What a report says of its machine, for people."""
+    """What a report says about its machine, for people."""
     throttling = machine.get("throttling")
     slowed = throttling["since_start"] if throttling else []
     memory = machine.get("memory_bytes")

@@ -226,7 +226,7 @@ def memory(report: Table) -> Figure | None:
 
 
 def threads(report: Table) -> Figure | None:
-    """Latency over the number of threads, beside what perfect scaling would give."""
+    """Latency over the number of threads, compared with perfect scaling."""
     cases, style = _ordered(report)
     counts = sorted({case.num_threads for case in cases})
     if len(counts) < 2:

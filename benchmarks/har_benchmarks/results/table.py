@@ -23,7 +23,7 @@ from har_benchmarks.tasks.protocol import Op, TimingRound
 
 @dataclass(frozen=True)
 class Figures:
-    """What a measured case costs and is worth; names tell the unit, None is not known.
+    """What a measured case costs and how accurate it is; names give the unit, None is unknown.
 
     Attributes:
         p50_ms, p90_ms, p95_ms, p99_ms, min_ms, stdev_ms: Of a step: one frame in, one answer out.

@@ -1,4 +1,4 @@
-"""What each operator costs, where a runtime tells: onnxruntime does, LiteRT's package does not."""
+"""What each operator costs, if the runtime reports it: onnxruntime does, LiteRT's does not."""
 
 from __future__ import annotations
 

@@ -232,7 +232,7 @@ def sustained(job: Job, tell: Tell, load: LoadModel) -> dict[str, int]:
 
 
 def peak_memory_bytes() -> int | None:
-    """Most memory that this process held at once, resident; None where the kernel does not tell.
+    """Peak resident memory of this process; None if the kernel does not report it.
 
     Not `ru_maxrss`: it starts from the size of the process that started this one.
     """

@@ -23,7 +23,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Op:
-    """A kind of op: how often it stands in the graph, how many of them XNNPACK runs."""
+    """A kind of op: how often it occurs in the graph, and how many of them XNNPACK runs."""
 
     name: str
     version: int

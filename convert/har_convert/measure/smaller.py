@@ -98,7 +98,7 @@ def predict(maker: Maker, held_out: Sequence[HeldOut]) -> tuple[Outputs, Clips]:
 
 
 def to_float32(maker: Maker, *, sparse: bool) -> bytes:
-    """Convert to float32, with sparse weights where asked for."""
+    """Convert to float32, with sparse weights on request."""
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""`har-edge info`: what a model file says of itself, and how the runtime sees it."""
+"""`har-edge info`: what a model file says about itself, and how the runtime sees it."""
 
 from __future__ import annotations
 

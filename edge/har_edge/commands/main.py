@@ -14,7 +14,7 @@ NAMES = ("doctor", "info", "run", "serve", "teach")
 
 
 class Commands(click.Group):
-    """Loads a command when it is asked for: a start need not wait for the options of the others."""
+    """Loads a command when it is needed: a start need not wait for the options of the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands, as help lists them."""

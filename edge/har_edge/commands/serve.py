@@ -38,7 +38,7 @@ from har_edge.config import ServeConfig, SourceConfig
 @patience_options
 @usage_errors()
 def serve(**values: object) -> None:
-    """Serve a REST API and a web page, optionally with a camera or a stream as SOURCE.
+    """Serve a REST API and a dashboard, optionally with a camera or a stream as SOURCE.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The machine that figures were measured on, as plain values to be stored beside them."""
+"""The machine that figures were measured on, as plain values to be stored with them."""
 
 from __future__ import annotations
 

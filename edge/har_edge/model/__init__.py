@@ -1,1 +1,1 @@
-"""The model file: what it says of itself, how it is read, and the runtimes that run it."""
+"""The model file: what it says about itself, how it is read, and the runtimes that run it."""

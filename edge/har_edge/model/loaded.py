@@ -18,7 +18,7 @@ class LoadedModel:
     """A model file loaded into a runtime.
 
     Attributes:
-        spec: What the file says of itself.
+        spec: What the file says about itself.
         path: Where it came from.
         size_bytes: Size of the file.
         backend: The runtime that holds it.

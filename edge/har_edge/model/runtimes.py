@@ -257,7 +257,7 @@ def available_backends() -> list[str]:
 def load_backend(
     networks: bytes | tuple[bytes, ...], *, backend: str = "auto", num_threads: int = 1
 ) -> Backend:
-    """Load a network in the runtime asked for, or in the first that is installed.
+    """Load a network with the given runtime, or with the first that is installed.
 
     Args:
         networks: A TFLite flatbuffer, alone or in a tuple, or the two networks of an ONNX pair.

@@ -1,4 +1,4 @@
-"""What a model file says of itself: the one contract between training and the edge.
+"""What a model file says about itself: the one contract between training and the edge.
 
 `ClipSpec` fixes what goes in (frames, rate, size, resize rule); `ModelSpec` adds what
 comes out and where the model came from. Training writes it, conversion stamps the variant

@@ -54,7 +54,7 @@ def load_taught(model: LoadedModel, path: str | os.PathLike[str] | None = None) 
 
 
 def default_taught_path(model: LoadedModel) -> Path:
-    """Where the actions that the user taught to this model lie; the file need not exist."""
+    """Where the actions that the user taught to this model are stored; the file need not exist."""
     return data_folder() / "taught" / f"{model.spec.name}-{model_checksum(model)[:12]}.npz"
 
 

@@ -107,7 +107,7 @@ def teach(
 
 
 def report(taught: Taught, name: str) -> str:
-    """Say what a model knows now, and how much alike the windows of an action are."""
+    """Say what a model knows now, and how similar the windows of an action are."""
     count = len(taught.windows[name])
     if name == NOTHING:
         return f"Learned from {count} windows what is not an action here."

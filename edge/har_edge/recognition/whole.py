@@ -17,7 +17,7 @@ from har_edge.recognition.recognizer import Recognizer
 def recognize_frames(
     recognizer: Recognizer, frames: Iterable[Frame], *, live: bool = False
 ) -> Iterator[tuple[Frame, Prediction | None]]:
-    """Push all frames of a source; each with what the model says of the window it ends.
+    """Push all frames of a source; yield each with the prediction for the window it ends.
 
     A source shorter than a window has one prediction, that of its last frame: so does one that
     breaks off, before its error is raised. A live one has none.

@@ -185,7 +185,7 @@ class Lanes:
             yield taken
 
     def skip(self, number: int, source: FrameSource) -> None:
-        """Leave the rest of a source; its lane goes on with the next one after `Closed`."""
+        """Skip the rest of a source; its lane continues with the next one after `Closed`."""
         with self._room:
             self._lanes[number].skipped = source
             self._room.notify_all()
@@ -286,7 +286,7 @@ class Lanes:
                 self._came.notify()
 
     def _put_aside(self, lane: _Lane, status: SourceStatus) -> None:
-        """Put what a live source says of itself; it may do so while its thread is reading."""
+        """Put what a live source says about itself; it may do so while its thread is reading."""
         with self._came:
             lane.items.append(status)
             self._came.notify()

@@ -20,7 +20,7 @@ from har_edge.sources.watch import iter_new_files, watched_folders
 
 
 def build_openers(config: SourceConfig) -> list[SourceOpener]:
-    """Name each source that is asked for, with a function that opens it.
+    """Name each requested source, with a function that opens it.
 
     Raises:
         SourceError: if a folder, a pattern or a list holds no source.

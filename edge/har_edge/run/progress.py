@@ -1,4 +1,4 @@
-"""How far a run is: one line on stderr, of the source in hand."""
+"""Progress of a run: one line on stderr, for the current source."""
 
 from __future__ import annotations
 

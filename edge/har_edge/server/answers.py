@@ -144,7 +144,7 @@ class Answering:
         limits = self.limits
         until_s = time.monotonic() + limits.request_timeout_s
         for frame in source.frames(FrameSampler(frame_rate_hz)):
-            # What the file says of itself need not be true.
+            # What the file says about itself need not be true.
             too_long = frame.timestamp_s > limits.max_clip_s
             too_many = frame.index > limits.max_clip_s * MAX_FRAME_RATE_HZ
             if too_long or too_many or time.monotonic() > until_s:

@@ -1,4 +1,4 @@
-"""What the server needs beside the light install."""
+"""What the server needs in addition to the light install."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ class LiveSession:
         return time.monotonic() - self._latest_s if self.predictions else float("nan")
 
     def fps(self) -> float:
-        """Predictions a second, of late."""
+        """Recent predictions per second."""
         with self._lock:
             return self._fps()
 

@@ -42,7 +42,7 @@ class Watched(Protocol):
         """Time since the last prediction."""
 
     def fps(self) -> float:
-        """Predictions a second, of late."""
+        """Recent predictions per second."""
 
     def last_event_id(self) -> int:
         """The id of the newest event."""

@@ -15,7 +15,7 @@ from har_edge.sources.base import SourceStatus
 
 @dataclass(frozen=True)
 class Shot:
-    """A frame with what was said of it; for sinks that show or store pictures."""
+    """A frame with its prediction; for sinks that show or store pictures."""
 
     frame: Frame
     prediction: Prediction | None

@@ -101,7 +101,7 @@ class FanOut:
 
 
 def open_sinks(config: SinkConfig, facts: RunFacts, note: Say) -> FanOut:
-    """Open the main output and all that is asked for.
+    """Open the main output and all requested sinks.
 
     Args:
         config: What to open.

@@ -1,4 +1,4 @@
-"""What Home Assistant has to be told to find a source by itself.
+"""What Home Assistant needs in order to discover a source.
 
 Source: Home Assistant, MQTT integration, sections on discovery and on sensors.
 """

@@ -144,7 +144,7 @@ def parse_broker(url: str) -> Broker:
 
 
 class MqttSink:
-    """Publishes actions, events and states; reconnects by itself.
+    """Publishes actions, events and status records; reconnects automatically.
 
     A broker that is away at the start is waited for like one that goes away later.
 

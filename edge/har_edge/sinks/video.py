@@ -111,7 +111,7 @@ class Movie:
 
 
 class VideoSink:
-    """Records all frames, annotated: the first source in `path`, further ones beside it.
+    """Records all frames, annotated: the first source in `path`, further ones next to it.
 
     A source whose frames change their size goes on in a new part. Parts and further sources are
     called NAME-2, NAME-3 and so on, passing over numbers that are taken.

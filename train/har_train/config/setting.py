@@ -1,4 +1,4 @@
-"""What is known of one setting: its default, range, help and spelling, all beside the field.
+"""Everything about one setting: its default, range, help and spelling, all at the field.
 
 A group of settings is a frozen dataclass. Each of its fields is a setting, and from the field come
 the key in `config.toml`, the option of `har-train fit`, what values are allowed and what the help
@@ -96,7 +96,7 @@ class Setting:
 
     @property
     def help(self) -> str:
-        """What the command's help says of it."""
+        """Its text in the command's help."""
         shown = self.facts.shown
         if shown is None:
             shown = f"{self.default:g}" if isinstance(self.default, float) else f"{self.default}"

@@ -55,7 +55,7 @@ class Evaluation:
 
     Attributes:
         model: Name of the model's file or folder.
-        spec: What the model says of itself.
+        spec: What the model says about itself.
         data: What it was judged on.
         parts: By part, tempered by `spec.temperature` as the edge gives them.
         metrics: By part, see `evaluate.measure`.

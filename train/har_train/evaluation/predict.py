@@ -1,4 +1,4 @@
-"""What a model says of samples: a Keras model of a run folder, or a file of the edge's runtimes."""
+"""Predictions for samples: from a Keras model in a run folder, or a file in a light runtime."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Predictor(Protocol):
     """A loaded model.
 
     Attributes:
-        spec: What it says of itself.
+        spec: What it says about itself.
         stride: Frames between the starts of two windows of a clip.
     """
 

@@ -29,7 +29,7 @@ Score = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a model says of a file, and where it saw the evidence.
+    """The prediction for a file, and where the evidence is.
 
     Attributes:
         path: The file.
@@ -91,7 +91,7 @@ class Explainer:
         return self._run.spec.clip
 
     def explain(self, path: Path, action: str | None = None) -> Explanation:
-        """Explain what the model says of a picture or clip.
+        """Explain the prediction for a picture or clip.
 
         Args:
             path: The file.

@@ -175,7 +175,7 @@ def _labels(first: Sample, second: Sample) -> str:
 
 
 def find_split_groups(samples: Iterable[Sample]) -> Iterator[Finding]:
-    """Report groups that stand on both sides of a split."""
+    """Report groups that are on both sides of a split."""
     groups: dict[str, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     for sample in samples:
         groups[sample.group][sample.split].append(sample)

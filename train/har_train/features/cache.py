@@ -89,7 +89,7 @@ class Rendering:
 
 @dataclass(frozen=True)
 class CachedSample:
-    """A sample whose encoding lies in the cache.
+    """A sample whose encoding is in the cache.
 
     Attributes:
         sample: The sample.

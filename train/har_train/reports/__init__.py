@@ -1,1 +1,1 @@
-"""What is said of predictions: figures, tables, pictures."""
+"""Reports on predictions: metrics, tables, pictures."""

@@ -1,4 +1,4 @@
-"""What a model says of one part of a dataset."""
+"""The predictions of a model for one part of a dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training: the temporal head on cached features, then, if asked for, the backbone's top too."""
+"""Training: the temporal head on cached features, then, on request, the top of the backbone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training costs beside the network: the feature cache, encoding, and memory.
+"""What training costs besides the network: the feature cache, encoding and memory.
 
     python -m har_train.training.speed MANIFEST DATA --weights FILE [--clips N]
 

@@ -32,7 +32,7 @@ patience_options = together(
         "frozen_after_s",
         "--frozen-after",
         metavar="S",
-        help="Treat a picture that has not changed for S seconds as frozen; 0 to accept it.",
+        help="Treat a picture that has not changed for S seconds as frozen; 0 to turn this off.",
     ),
     setting(
         LiveOptions,

@@ -52,7 +52,7 @@ class KnownParameters:
         self._announced: frozenset[bytes] = frozenset()
 
     def add(self, sets: frozenset[bytes]) -> None:
-        """Believe what a camera says of itself before it sends pictures."""
+        """Believe what a camera says about itself before it sends pictures."""
         self._known |= sets
 
     def accept(self, sets: frozenset[bytes]) -> bool:

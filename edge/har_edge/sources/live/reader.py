@@ -50,7 +50,7 @@ class Backlog:
 
 @dataclass(frozen=True)
 class Grabbed:
-    """A frame as it comes from a capture: its number, when it came, and its RGB pixels."""
+    """A frame from a capture: its number, time of arrival and RGB pixels."""
 
     index: int
     captured_s: float
