@@ -216,7 +216,7 @@ def test_the_same_lines_are_refused(line: str, message: str, reader: str, tmp_pa
     ("text", "message"),
     [
         ("path,label,strat_s\na.mp4,fall,1\n", "optionally group,split,start_s,end_s"),
-        ("path,label,split\na.mp4,fall,tset\n", r"line 2: expected a split of.*'tset'"),
+        ("path,label,split\na.mp4,fall,tset\n", r"line 2: split should be .*'tset'"),
     ],
 )
 def test_slips_of_the_pen_are_refused(text: str, message: str, reader: str, tmp_path: Path) -> None:

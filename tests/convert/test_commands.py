@@ -201,8 +201,8 @@ def test_a_sample_too_small_for_an_interval_is_called_so(
         return capsys.readouterr().err
 
     few = {"held_out": True, "clips": 12}
-    assert "12 held-out files, all as before" in said(conversion("int8", "x", **few))
-    assert "up to 22 points could go unseen" in said(conversion("int8", "x", **few))
+    assert "12 held-out files, with no prediction changed" in said(conversion("int8", "x", **few))
+    assert "up to 22 points could go unnoticed" in said(conversion("int8", "x", **few))
     assert "sample is small" not in said(conversion("float32", "x", **few))
     assert "sample is small" not in said(conversion("int8", "x", held_out=True, clips=900))
     wide = conversion("int8", "x", held_out=True, clips=12, drop_interval=(-8.0, 8.0))

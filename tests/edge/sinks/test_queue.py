@@ -137,7 +137,7 @@ def test_a_stuck_sink_never_stalls_a_live_source_and_all_loss_is_counted(sink: C
     assert kept == list(range(1991, 2001))
     assert [r.frame.index for r in sink.taken if isinstance(r, Shot)] == [1999, 2000]
     assert stats.delivered == len(sink.taken) == 1 + 20 + 10 + 2
-    assert "newer ones pushed out: 5" in notes[-1]
+    assert "displaced by newer ones: 5" in notes[-1]
     assert "predictions and pictures dropped: 3988" in notes[-1]
 
 

@@ -153,7 +153,7 @@ def test_corrupt_clip_is_skipped_named_and_counted(
     idle = ("--fresh-views", "--cutmix", "1")
     result = har_train("fit", data, *settings, *idle, "--out", "run")
     assert result.returncode == 0, result.stderr
-    assert "do nothing: --fresh-views, --cutmix 1." in result.stderr
+    assert "have no effect: --fresh-views, --cutmix 1." in result.stderr
     lines = [line for line in result.stderr.splitlines() if line.strip()]
     named = next(i for i, line in enumerate(lines) if "cut.mp4 is not a video" in line)
     assert lines.index("Left out unreadable files (1): cut.mp4") > named

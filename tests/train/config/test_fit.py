@@ -58,7 +58,7 @@ def test_flat_names_and_groups_are_the_same_settings() -> None:
     assert FitConfig.of(**ODD.flat()) == ODD
     assert ODD.augment == AugmentConfig(views=3, flip=False, erase=0.25, mixup=0.2)
     assert ODD.with_(head="gru").head == HeadConfig(kind="gru", dense_units=(5, 4, 3))
-    with pytest.raises(DataError, match=r"no such settings: epoch\. Known ones: about, alpha,"):
+    with pytest.raises(DataError, match=r"no such settings: epoch\. Choose from: about, alpha,"):
         ODD.with_(epoch=3)
     with pytest.raises(DataError, match="data is missing"):
         FitConfig.of(epochs=3)

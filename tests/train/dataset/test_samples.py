@@ -312,7 +312,7 @@ def test_group_on_two_given_sides_is_refused() -> None:
         for c in "ab"
         for s in SPLITS
     ]
-    with pytest.raises(DataError, match="Group 'anna' stands in both"):
+    with pytest.raises(DataError, match="Group 'anna' is in both"):
         split(samples)
 
 

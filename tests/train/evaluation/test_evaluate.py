@@ -312,7 +312,7 @@ def test_command(
     (tmp_path / "runs" / "bare").mkdir(parents=True)
     start_checkpoints(FitConfig.of(data="pictures"), tmp_path / "runs" / "mine")
     for name, said in (
-        ("bare", "no finished run folder: model.keras is missing"),
+        ("bare", "not a finished run folder: model.keras is missing"),
         ("mine", "Continue with: har-train fit --resume runs/mine"),
         ("mine.partial", "Continue with: har-train fit --resume runs/mine\n"),
     ):

@@ -463,7 +463,7 @@ def test_gate_by_kind(tmp_path: Path) -> None:
     found = look(photos(tmp_path, "walk"))
     check_gate(found, [])
     check_gate(found, ["leakage", "conflict"])
-    with pytest.raises(GateError, match=r"no finding of leakage, constant-labels.*labels 1\. See"):
+    with pytest.raises(GateError, match=r"no findings of leakage, constant-labels.*labels 1\. See"):
         check_gate(found, ["leakage", "constant-labels"])
 
 
