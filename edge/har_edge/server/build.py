@@ -109,4 +109,4 @@ def _warn_of_idle_sinks(sink: SinkConfig, note: Say) -> None:
         "--webhook": sink.webhook,
     }
     if idle := [option for option, value in wanted.items() if value]:
-        note(f"{', '.join(idle)}: has no effect without a camera or stream. Give one.")
+        note(f"{', '.join(idle)}: no effect without a camera or stream. Give one.")

@@ -66,7 +66,7 @@ def test_sinks_without_a_live_source_are_named() -> None:
     services.workers.close()
     assert services.live is None
     (note,) = notes
-    assert note.startswith("--totals, --webhook: has no effect")
+    assert note.startswith("--totals, --webhook: no effect")
 
 
 @pytest.mark.parametrize(
