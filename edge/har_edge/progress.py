@@ -101,7 +101,7 @@ def describe(done: int, total: int, elapsed_s: float, unit: str = "file") -> str
 
     Example:
         >>> describe(54, 120, 10.0)
-        '54 of 120 files, 5.4 a second, 12.2 s left'
+        '54 of 120 files, 5.4 per second, 12.2 s left'
         >>> describe(2, 6, 60.0, "epoch")
         '2 of 6 epochs, 30.0 s each, 2 min 0 s left'
         >>> describe(0, 6, 60.0, "epoch")
