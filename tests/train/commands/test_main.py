@@ -84,7 +84,7 @@ def test_bad_input_is_refused_before_keras_is_needed(
     for arguments, message in (
         ([stills, "--out", "full"], "full is not empty"),
         ([stills, "--out", "file/run"], "cannot be created"),
-        (["gone"], "no dataset gone"),
+        (["gone"], "no dataset at gone"),
         (["--config", "gone.toml"], "gone.toml cannot be read"),
         (["--config", "wrong.toml"], "do not exist: epoch"),
     ):
