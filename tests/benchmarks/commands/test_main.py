@@ -83,7 +83,7 @@ def test_limits_that_nothing_keeps_to_end_with_3(har_bench: HarBench, tmp_path: 
         (("run", "har15", "--resume", "x"), 2, "Leave out MODELS"),
         (("run", "--rounds", "3", "--resume", "x"), 2, "Leave out --rounds"),
         (("run", "--resume", "x"), 1, "should contain a run to continue"),
-        (("compare", "a", "b"), 1, "There is no report a"),
+        (("compare", "a", "b"), 1, "There is no report at a"),
         (("compare", "a", "b", "--fail-on-regression", "x%"), 2, "a share such as 5%"),
         (("collect", "a.json"), 1, "There is no report at a.json"),
         (("collect",), 2, "REPORTS"),
