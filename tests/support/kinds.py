@@ -44,7 +44,7 @@ FIXTURES = {
 # Derived marker → kinds that it leaves out, beside `slow` ones and these folders and files.
 SETS: dict[str, frozenset[str]] = {
     "fast": frozenset({"browser", "server", "process", "clock", "data"}),
-    "portable": frozenset({"browser", "clock", "data"}),
+    "portable": frozenset({"browser", "clock"}),
 }
 NEED_TENSORFLOW = ("train", "convert", "test_pipeline.py", "test_shared_data.py")
 

@@ -1,32 +1,22 @@
-"""Would pruning or clustering the weights make the models smaller or faster?
-
-    python convert/measure_smaller.py RUN [--data DATA] [--clips 512] > result.json
-
-Prunes the pointwise convolutions by magnitude, or replaces each layer's weights by a few shared
-values, without training again; then measures accuracy with Keras, the file's size plain and
-compressed, and the latency (a pruned file is converted with TensorFlow's sparsity option).
-Needs the convert extra; the converter's noise goes to standard error.
-"""
+"""Would pruning or clustering the weights make the models smaller or faster?"""
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from har_convert.run_folder import find_run, iter_clips, load_run
+from har_convert.run_folder import Run, iter_clips
 from har_convert.tflite.export import SIGNATURE_KEYS, export
 from har_convert.tflite.ptq import backbone_of
 from har_convert.verify import Clips, Outputs, compare, measure_latency
 from har_convert.worker import Maker, load_parts
-from har_edge.machine.facts import machine_facts
 from har_edge.model.file import pack_model_file
+from har_edge.run_folder import HeldOut
 
 Array = NDArray[np.float32]
 
@@ -48,7 +38,7 @@ def clustered(kernel: Array, values: int) -> Array:
     return np.asarray(centres[nearest].reshape(kernel.shape), np.float32)
 
 
-CHANGES: dict[str, Any] = {
+CHANGES: dict[str, Callable[[Array], Array]] = {
     "as trained": lambda kernel: kernel,
     "30 % pruned": lambda kernel: pruned(kernel, 0.3),
     "50 % pruned": lambda kernel: pruned(kernel, 0.5),
@@ -58,26 +48,28 @@ CHANGES: dict[str, Any] = {
 }
 
 
-def main() -> None:
-    """Change the weights in each way and measure."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", help="run folder or bundled name")
-    parser.add_argument("--data", help="folder that the held-out files lie in")
-    parser.add_argument("--clips", type=int, default=512)
-    options = parser.parse_args()
-    run = load_run(find_run(options.run), options.data)
-    held_out = run.held_out(options.clips)
+def measure_smaller(run: Run, limit: int) -> dict[str, dict[str, float]]:
+    """Change the weights in each way and measure.
+
+    Args:
+        run: What to convert; its held-out files have to be at hand.
+        limit: Held-out clips to compare on, at most.
+
+    Returns:
+        What was measured, by the name of each way.
+    """
+    held_out = run.held_out(limit)
     maker = Maker(run, *load_parts(run))
     reference, clips = predict(maker, held_out)
     layers = [x for x in backbone_of(maker.encoder).layers if type(x).__name__ == "Conv2D"]
     trained = [layer.get_weights() for layer in layers]
-    rows, paths = {}, {}
+    rows, paths = dict[str, dict[str, float]](), dict[str, Path]()
     with tempfile.TemporaryDirectory() as folder:
         for i, (name, change) in enumerate(CHANGES.items()):
             for layer, (kernel, *rest) in zip(layers, trained, strict=True):
                 layer.set_weights([change(kernel), *rest])
             found, _ = predict(maker, held_out)
-            content = convert(maker, sparse="pruned" in name)
+            content = to_float32(maker, sparse="pruned" in name)
             paths[name] = Path(folder) / f"{i}.tflite"
             paths[name].write_bytes(pack_model_file(content, run.spec.with_(variant="float32")))
             result = compare("float32", found, reference, clips)
@@ -90,15 +82,14 @@ def main() -> None:
         latency = measure_latency(paths, run)
     for name, (encode_ms, _) in latency.items():
         rows[name]["encode_ms"] = round(encode_ms, 3)
-    result = {"model": run.spec.name, "rows": rows, "machine": machine_facts()}
-    print(json.dumps(result, indent=2))
+    return rows
 
 
-def predict(maker: Maker, held_out: list[Any]) -> tuple[Outputs, Clips]:
+def predict(maker: Maker, held_out: Sequence[HeldOut]) -> tuple[Outputs, Clips]:
     """Run the Keras model on the held-out clips."""
     known = list(maker.run.spec.labels)
     parts, clip_of, targets = [], list[int](), list[int]()
-    for number, clip in enumerate(iter_clips(maker.run, held_out)):
+    for number, clip in enumerate(iter_clips(maker.run, list(held_out))):
         parts.append(maker.predict(clip))
         clip_of += [number] * len(clip.windows)
         targets.append(known.index(clip.label))
@@ -106,7 +97,7 @@ def predict(maker: Maker, held_out: list[Any]) -> tuple[Outputs, Clips]:
     return Outputs(features, probabilities), Clips(np.array(clip_of), np.array(targets))
 
 
-def convert(maker: Maker, *, sparse: bool) -> bytes:
+def to_float32(maker: Maker, *, sparse: bool) -> bytes:
     """Convert to float32, with sparse weights where asked for."""
     import tensorflow as tf
 
@@ -116,7 +107,3 @@ def convert(maker: Maker, *, sparse: bool) -> bytes:
         if sparse:
             converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
         return bytes(converter.convert())
-
-
-if __name__ == "__main__":
-    main()

@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from har_convert.audit.audit import audit_flatbuffer, runtimes_for, try_runtime
+from har_convert.auditing.runtimes import runtimes_for, try_runtime
+from har_convert.auditing.tflite import audit_flatbuffer
+from har_convert.card import write_model_card
+from har_convert.gate import reason_against
 from har_convert.onnx.export import OPSET
+from har_convert.process import ConversionError, run_worker
 from har_convert.recipe import Recipe, fallbacks
+from har_convert.results import Conversion, Report
 from har_convert.run_folder import Run
 from har_convert.tflite.sensitivity import LayerError, sensitive_layers
 from har_convert.verify import (
@@ -24,27 +27,19 @@ from har_convert.verify import (
     Verification,
     compare,
     measure_latency,
+    metrics_of,
     run_models,
     with_latency,
 )
-from har_convert.worker import ERROR_NAME, LOG_NAME, Job
-from har_edge.errors import BackendError, HarError, MissingExtraError, OutputError
+from har_convert.worker import LOG_NAME, Job
+from har_edge.errors import BackendError, MissingExtraError, OutputError
 from har_edge.files import write_whole
 from har_edge.model.file import pack_model_file, pack_onnx_file
 from har_edge.model.loaded import apply_temperature, load_model
 from har_edge.model.spec import ModelSpec, Variant
 from har_edge.paths import display_path
 from har_edge.run_folder import HeldOut
-
-# Variants that are the same network in another format: what they may differ by at most.
-EXACT: tuple[Variant, ...] = ("float32", "onnx")
-MAX_DIFFERENCE = 1e-3
-
-Say = Callable[[str], object]
-
-
-class ConversionError(HarError):
-    """The converter failed."""
+from har_edge.say import Say
 
 
 @dataclass(frozen=True)
@@ -66,39 +61,12 @@ class Options:
     verbose: bool = False
 
 
-@dataclass(frozen=True)
-class Conversion:
-    """What became of one variant that was asked for.
-
-    Attributes:
-        recipe: How the file was made in the end.
-        result: How it compares with the Keras model.
-        paths: Where it was written; empty if it missed the gate.
-        size_bytes: Its size.
-        reason: Why it missed the gate, or why a fallback was taken; "" if all went well.
-    """
-
-    recipe: Recipe
-    result: Verification
-    paths: tuple[Path, ...]
-    size_bytes: int
-    reason: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether there is a file."""
-        return bool(self.paths)
+def default_folder(run: Run) -> Path:
+    """Where a run's files go unless another place is named."""
+    return Path("models") / run.spec.name
 
 
-@dataclass(frozen=True)
-class Report:
-    """What a conversion gave: one entry a variant, and the layers' shares if measured."""
-
-    conversions: tuple[Conversion, ...]
-    layers: tuple[LayerError, ...] = ()
-
-
-def convert(
+def convert_run(
     run: Run,
     variants: Sequence[Variant],
     out: Path,
@@ -112,7 +80,7 @@ def convert(
     Args:
         run: What to convert.
         variants: Which files to make.
-        out: Folder for `NAME-<variant>.*` and the converter's log.
+        out: Folder for `NAME-<variant>.*`, the model card, checksums and the converter's log.
         options: Gate and fallback.
         say: Takes a line for every step.
         progress: Given the number of clips to verify on, returns a function that is called with
@@ -139,7 +107,9 @@ def convert(
             session.keep_log()
             raise
         session.keep_log()
-        return report
+    if report.passed:
+        write_model_card(run, out)
+    return report
 
 
 class _Session:
@@ -164,11 +134,11 @@ class _Session:
         self._work(recipes, reference=True, sensitivity=self.options.layers)
         results = self._verify(recipes)
         conversions = map(self._settle, recipes, results)
-        return Report(tuple(conversions), tuple(self._layers()))
+        return Report(self.out, tuple(conversions), tuple(self._layers()))
 
     def _settle(self, recipe: Recipe, result: Verification) -> Conversion:
         """Write a file that meets the gate; else what replaces it, if there is to be a fallback."""
-        miss = self._miss(recipe, result)
+        miss = reason_against(recipe, result, self.options.max_accuracy_drop)
         if not miss:
             return Conversion(recipe, result, *self._write(recipe, result))
         if not self.options.fallback:
@@ -180,7 +150,7 @@ class _Session:
             try:
                 self._work([candidate])
                 (tried,) = self._verify([candidate])
-                miss = self._miss(candidate, tried)
+                miss = reason_against(candidate, tried, self.options.max_accuracy_drop)
             except (BackendError, ConversionError) as error:
                 # One that cannot be made, or that no runtime takes, is no way out either.
                 misses.append(f"{candidate} is unusable ({str(error).splitlines()[0]})")
@@ -208,7 +178,7 @@ class _Session:
             sensitivity=sensitivity,
         )
         job.save(self.folder)
-        _run_worker(self.folder, self.say)
+        run_worker(self.folder, self.say)
 
     def _layers(self) -> list[LayerError]:
         path = self.folder / "sensitivity.json"
@@ -245,23 +215,6 @@ class _Session:
             for recipe in recipes
         ]
 
-    def _miss(self, recipe: Recipe, result: Verification) -> str:
-        """Why a file misses the gate; "" if it does not."""
-        low, high = result.drop_interval
-        expected = "" if result.held_out else "an expected "
-        if result.drop > self.options.max_accuracy_drop:
-            return (
-                f"{recipe} loses {expected}{result.drop:.1f} points of accuracy (95 % "
-                f"interval {low:.1f} to {high:.1f}), the gate is "
-                f"{self.options.max_accuracy_drop:g}"
-            )
-        if recipe.variant in EXACT and result.max_difference > MAX_DIFFERENCE:
-            return (
-                f"{recipe} should be the same network, but a probability differs by "
-                f"{result.max_difference:.2g}"
-            )
-        return ""
-
     def _spec(self, recipe: Recipe) -> ModelSpec:
         """The run's spec as a file of this recipe carries it, without what is still measured."""
         minimum = f"ONNX opset {OPSET}"
@@ -292,7 +245,7 @@ class _Session:
     def _write(self, recipe: Recipe, result: Verification) -> tuple[tuple[Path, ...], int]:
         """Write verified files with what was measured of them under their final names."""
         spec = self.specs[recipe.key]
-        spec = spec.with_(metrics={**spec.metrics, **_metrics(result)})
+        spec = spec.with_(metrics={**spec.metrics, **metrics_of(result)})
         made = self._pack(recipe, self.folder / recipe.key, spec)
         load_model(made[0])
         self._try_other_runtimes(made)
@@ -331,62 +284,3 @@ def _make_folder(out: Path) -> None:
         raise OutputError(
             f"{display_path(out)} cannot be written: {error.strerror}. Give another --out."
         ) from error
-
-
-def _run_worker(folder: Path, say: Say) -> None:
-    """Run `har_convert.worker` on a job in a process of its own."""
-    command = [sys.executable, "-m", "har_convert.worker", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
-        try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                say(line.rstrip())
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode == 0:
-        return
-    if (folder / ERROR_NAME).exists():
-        raise ConversionError((folder / ERROR_NAME).read_text(encoding="utf-8"))
-    log = folder / LOG_NAME
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    for extra in ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime"):
-        if any(f"No module named '{extra}'" in line for line in lines):
-            raise MissingExtraError("convert", extra)
-    if process.returncode < 0:
-        raise ConversionError(
-            f"TensorFlow's converter crashed (signal {-process.returncode}). The log lies in the "
-            "output folder; try another variant or another TensorFlow release."
-        )
-    last = next((line for line in reversed(lines) if line.strip()), "no message")
-    raise ConversionError(f"The conversion failed: {last}. The log lies in the output folder.")
-
-
-def _metrics(result: Verification) -> dict[str, float]:
-    """What was measured of a file, as its spec keeps it."""
-    measured = {
-        "verified_clips": float(result.clips),
-        "verified_windows": float(result.windows),
-        "verified_on_held_out": float(result.held_out),
-        "top_1_agreement_with_keras": result.agreement,
-        "max_probability_difference": result.max_difference,
-        "feature_cosine": result.feature_cosine,
-        "accuracy_drop_points": result.drop,
-        "accuracy_drop_low": result.drop_interval[0],
-        "accuracy_drop_high": result.drop_interval[1],
-        "encode_ms": result.encode_ms,
-        "classify_ms": result.classify_ms,
-    }
-    if result.accuracy is not None and result.keras_accuracy is not None:
-        measured["verified_accuracy"] = result.accuracy
-        measured["verified_keras_accuracy"] = result.keras_accuracy
-    return measured
-
-
-def advise(conversions: Iterable[Conversion]) -> str:
-    """Say which of the files that met the gate to use instead of those that did not."""
-    passed = [c for c in conversions if c.passed]
-    if not passed:
-        return "Let --fallback find one that does, or make --float16."
-    best = min(passed, key=lambda c: c.size_bytes)
-    return f"Use {best.recipe.variant} ({best.result.drop:.1f} points), or let --fallback choose."

@@ -14,9 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from har_convert.audit.audit import Audit, Op, Signature, audit, audit_flatbuffer, try_runtime
+from har_convert.auditing.audit import audit
+from har_convert.auditing.findings import Audit, Op, Signature
+from har_convert.auditing.runtimes import try_runtime
+from har_convert.auditing.tflite import audit_flatbuffer
 from har_convert.commands import audit as audit_command
-from har_convert.tflite.metadata import pack_model
+from har_convert.tflite.flatbuffer import pack_model
 from har_edge.commands.harness import run_command
 from har_edge.errors import GateError, ModelFileError
 from har_edge.model.file import read_model_file
@@ -520,7 +523,7 @@ def test_attached_files_of_others_are_listed(foreign: bytes) -> None:
 
 def test_crash_of_a_runtime_is_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     statement = (
-        "import os, sys\nif 'har_convert.audit.try_runtime' in sys.orig_argv:\n    os.abort()\n"
+        "import os, sys\nif 'har_convert.auditing.try_runtime' in sys.orig_argv:\n    os.abort()\n"
     )
     (tmp_path / "sitecustomize.py").write_text(statement, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from har_convert.convert import ConversionError, convert
+from har_convert.conversion import convert_run
+from har_convert.process import ConversionError
 from har_convert.recipe import VARIANTS, Recipe
 from har_convert.run_folder import Run, iter_clips, load_run
 from har_convert.worker import Maker, load_parts
@@ -91,7 +92,7 @@ def test_calibration_frames_stand_in_for_held_out_files(
     empty.mkdir()
     run = load_run(run_folder, empty)
     lines: list[str] = []
-    (made,) = convert(run, ["float32"], tmp_path / "out", say=lines.append).conversions
+    (made,) = convert_run(run, ["float32"], tmp_path / "out", say=lines.append).conversions
     assert not made.result.held_out
     assert made.result.accuracy is None
     assert made.result.windows == made.result.clips == len(run.representative().windows)
@@ -110,7 +111,7 @@ def test_temperature_is_applied_to_both_sides(
     spec = json.loads((copied_run / "spec.json").read_text(encoding="utf-8"))
     spec["temperature"] = 3.0
     (copied_run / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-    (made,) = convert(load_run(copied_run), ["float32"], tmp_path).conversions
+    (made,) = convert_run(load_run(copied_run), ["float32"], tmp_path).conversions
     assert made.result.max_difference < 1e-4
     assert load_model(made.paths[0]).spec.temperature == 3.0
 
@@ -118,7 +119,7 @@ def test_temperature_is_applied_to_both_sides(
 def test_broken_model_leaves_only_the_log(copied_run: Path, tmp_path: Path) -> None:
     (copied_run / "model.keras").write_bytes(b"no model")
     with pytest.raises(ConversionError, match=r"model.keras cannot be loaded"):
-        convert(load_run(copied_run), ["float32", "int8"], tmp_path / "out")
+        convert_run(load_run(copied_run), ["float32", "int8"], tmp_path / "out")
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["colours-convert.log"]
     log = (tmp_path / "out" / "colours-convert.log").read_text(encoding="utf-8")
     assert "Traceback" in log
@@ -129,7 +130,7 @@ def test_out_that_cannot_be_written_is_refused_first(out: str, run: Run, tmp_pat
     (tmp_path / "file").touch()
     lines: list[str] = []
     with pytest.raises(OutputError, match=r"cannot be written.*--out"):
-        convert(run, ["float32"], tmp_path / out, say=lines.append)
+        convert_run(run, ["float32"], tmp_path / out, say=lines.append)
     assert lines == []
 
 
@@ -137,4 +138,4 @@ def test_damaged_table_of_predictions_is_refused(copied_run: Path, tmp_path: Pat
     with (copied_run / "predictions.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["path", "label"], ["red/0.png", "red"]])
     with pytest.raises(DataError, match=r"predictions.csv"):
-        convert(load_run(copied_run), ["float32"], tmp_path / "out")
+        convert_run(load_run(copied_run), ["float32"], tmp_path / "out")

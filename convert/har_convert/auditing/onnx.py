@@ -1,24 +1,21 @@
-"""The audit of ONNX files; see `har_convert.audit.audit`."""
+"""The audit of ONNX files; see `har_convert.auditing.audit`."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-from har_convert.audit.audit import (
-    Audit,
-    Op,
-    Signature,
-    Tensor,
-    import_onnx,
-    pair_of,
-    runtimes_for,
-    try_runtime,
-)
-from har_edge.errors import ModelFileError
+from har_convert.auditing.findings import Audit, Op, Signature, Tensor
+from har_convert.auditing.runtimes import runtimes_for, try_runtime
+from har_edge.errors import MissingExtraError, ModelFileError
+from har_edge.model.file import ONNX_SUFFIXES
 from har_edge.paths import display_path
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, ValueInfoProto
 
 # The empty domain is ONNX's own; every runtime knows its ops.
 BUILTIN_DOMAINS = ("", "ai.onnx")
@@ -64,7 +61,7 @@ def audit_onnx(path: Path) -> Audit:
     )
 
 
-def _signature(onnx: Any, model: Any, name: str) -> Signature:
+def _signature(onnx: ModuleType, model: ModelProto, name: str) -> Signature:
     version = max(entry.version for entry in model.opset_import)
     count = Counter(node.op_type for node in model.graph.node)
     constants = {t.name for t in model.graph.initializer}
@@ -79,18 +76,18 @@ def _signature(onnx: Any, model: Any, name: str) -> Signature:
     )
 
 
-def _tensor(onnx: Any, value: Any) -> Tensor:
+def _tensor(onnx: ModuleType, value: ValueInfoProto) -> Tensor:
     dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
     return Tensor(value.name, _shape(value), str(dtype))
 
 
-def _shape(value: Any) -> tuple[int, ...]:
+def _shape(value: ValueInfoProto) -> tuple[int, ...]:
     """Shape of a value; unknown sizes are -1."""
     dims = value.type.tensor_type.shape.dim
     return tuple(d.dim_value if d.HasField("dim_value") else -1 for d in dims)
 
 
-def _macs(onnx: Any, model: Any) -> int:
+def _macs(onnx: ModuleType, model: ModelProto) -> int:
     """Multiply-accumulates of convolutions and matrix products."""
     graph = onnx.shape_inference.infer_shapes(model).graph
     shapes = {v.name: _shape(v) for v in (*graph.value_info, *graph.input, *graph.output)}
@@ -110,3 +107,28 @@ def _macs(onnx: Any, model: Any) -> int:
             per_output = second[-1] if transposed or len(second) == 1 else second[-2]
         total += abs(math.prod(output)) * per_output
     return total
+
+
+def import_onnx() -> ModuleType:
+    """Import onnx.
+
+    Raises:
+        MissingExtraError: if the convert extra is not installed.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingExtraError("convert", "onnx") from error
+    module: ModuleType = onnx
+    return module
+
+
+def pair_of(path: Path) -> dict[str, Path]:
+    """Name the networks that belong to an ONNX file: both of a pair, or the one alone."""
+    for suffix in ONNX_SUFFIXES:
+        if path.name.endswith(suffix):
+            base = path.name.removesuffix(suffix)
+            names = {s.split(".")[1]: path.with_name(base + s) for s in ONNX_SUFFIXES}
+            if all(p.is_file() for p in names.values()):
+                return names
+    return {"graph": path}

@@ -1,4 +1,4 @@
-"""Run a model file once on zeros: `python -m har_convert.audit.try_runtime RUNTIME FILE...`.
+"""Run a model file once on zeros: `python -m har_convert.auditing.try_runtime RUNTIME FILE...`.
 
 A program of its own, for a runtime may end the process on a file that it does not understand.
 Exit code 0 if all went well; the last line of standard error says why not.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from har_edge.model.runtimes import ONNX_RUNTIME, TFLITE_RUNTIMES
 
@@ -27,7 +28,7 @@ def main() -> None:
 
 
 def _try_tflite(name: str, path: str) -> None:
-    module: Any = importlib.import_module(TFLITE_RUNTIMES[name][0])
+    module = importlib.import_module(TFLITE_RUNTIMES[name][0])
     interpreter = module.Interpreter(model_path=path, num_threads=1)
     interpreter.allocate_tensors()
     signatures = interpreter.get_signature_list()
@@ -41,7 +42,7 @@ def _try_tflite(name: str, path: str) -> None:
 
 
 def _try_onnx(name: str, path: str) -> None:
-    module: Any = importlib.import_module(name)
+    module = importlib.import_module(name)
     session = module.InferenceSession(path, providers=["CPUExecutionProvider"])
     types = {"tensor(uint8)": np.uint8, "tensor(int64)": np.int64, "tensor(int8)": np.int8}
     inputs = {}
@@ -51,7 +52,7 @@ def _try_onnx(name: str, path: str) -> None:
     session.run(None, inputs)
 
 
-def _zeros(shape: Any, dtype: Any) -> Any:
+def _zeros(shape: Iterable[int], dtype: DTypeLike) -> NDArray[np.generic]:
     return np.zeros([max(1, int(n)) for n in shape], dtype)
 
 

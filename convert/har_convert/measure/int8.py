@@ -1,28 +1,23 @@
-"""What int8 owes to its steps: the preparation of the weights, and the number of frames.
-
-    python convert/measure_int8.py RUN [--data DATA] [--clips 512] > result.json
-
-Converts a run to int8 without and with `har_convert.tflite.ptq`, then with 16 to 192 calibration
-frames, and compares each file with Keras on the same held-out files. Needs the convert extra;
-the converter's noise goes to standard error.
-"""
+"""What int8 owes to its steps: the preparation of the weights, and the number of frames."""
 
 from __future__ import annotations
 
-import argparse
-import json
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from har_convert.recipe import Recipe
-from har_convert.run_folder import Run, find_run, iter_clips, load_run
+from har_convert.run_folder import Run, iter_clips
 from har_convert.verify import Outputs, Verification, compare, run_models
 from har_convert.worker import Maker, load_parts
-from har_edge.machine.facts import machine_facts
 from har_edge.model.file import pack_model_file
+
+if TYPE_CHECKING:
+    import keras
 
 FRAMES = (16, 32, 64, 128, 192)
 
@@ -30,31 +25,31 @@ FRAMES = (16, 32, 64, 128, 192)
 class Plain(Maker):
     """Gives the converter the weights as they were trained."""
 
-    @property
-    def prepared(self):  # type: ignore[no-untyped-def, override]
+    @cached_property
+    def prepared(self) -> tuple[keras.Model, list[str]]:
+        """The encoder as it is; no layer stays in float."""
         return self.encoder, []
 
 
-def main() -> None:
-    """Convert and compare."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", help="run folder or bundled name")
-    parser.add_argument("--data", help="folder that the held-out files lie in")
-    parser.add_argument("--clips", type=int, default=512)
-    options = parser.parse_args()
-    run = load_run(find_run(options.run), options.data)
-    held_out = run.held_out(options.clips)
+def measure_int8(run: Run, limit: int) -> dict[str, dict[str, float]]:
+    """Convert a run without and with the preparation, then with fewer calibration frames.
+
+    Args:
+        run: What to convert.
+        limit: Held-out clips to compare on, at most.
+
+    Returns:
+        What was measured, by the name of each way.
+    """
     parts = load_parts(run)
     makers = {"plain": Plain(run, *parts), "prepared": Maker(run, *parts)}
     for frames in FRAMES:
         makers[f"prepared, {frames} frames"] = Maker(
             replace(run, calibration_frames=frames), *parts
         )
-    clips = (makers["plain"].predict(clip) for clip in iter_clips(run, held_out))
+    clips = (makers["plain"].predict(clip) for clip in iter_clips(run, run.held_out(limit)))
     features, probabilities = map(np.concatenate, zip(*clips, strict=True))
-    rows = measure(run, makers, Outputs(features, probabilities), options.clips)
-    machine = machine_facts()
-    print(json.dumps({"model": run.spec.name, "rows": rows, "machine": machine}, indent=2))
+    return measure(run, makers, Outputs(features, probabilities), limit)
 
 
 def measure(
@@ -83,7 +78,3 @@ def _row(result: Verification) -> dict[str, float]:
         "accuracy_drop_low": round(low, 2),
         "accuracy_drop_high": round(high, 2),
     }
-
-
-if __name__ == "__main__":
-    main()
