@@ -19,6 +19,8 @@ nox.options.reuse_venv = "yes"
 ROOT = Path(__file__).parent
 # What runs models and serves them, without TensorFlow, and what its tests need beside.
 LIGHT = ".[mqtt,serve,streams]"
+# All that needs no TensorFlow.
+UNTRAINED = ".[mqtt,onnx,serve,streams,bench]"
 TOOLS = ("pytest>=7.4", "pytest-xdist>=3.5", "httpx>=0.27", "schemathesis>=4.0")
 PARALLEL = ("-n", "auto", "--dist", "loadfile")
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -27,7 +29,7 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 @nox.session
 def fast(session: nox.Session) -> None:
     """What is quick and the same each time: no TensorFlow, no server, no browser. A minute."""
-    session.install("-e", LIGHT, *TOOLS)
+    session.install("-e", UNTRAINED, *TOOLS, "scipy")
     session.run("pytest", "-q", *PARALLEL, "-m", "fast", *session.posargs, env=QUIET)
 
 
@@ -61,7 +63,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, format and types, as they must be before a commit."""
-    session.install("-e", f"{LIGHT[:-1]},bench]", "ruff>=0.4", "mypy>=1.8")
+    session.install("-e", UNTRAINED, "ruff>=0.4", "mypy>=1.8")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")

@@ -76,8 +76,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(TESTS):
             own = {mark.name for mark in item.iter_markers()}
             fixtures = getattr(item, "fixturenames", ())
-            path = item.path.relative_to(TESTS).as_posix()
-            for kind in sorted(kinds_of(path, fixtures, own)):
+            name = getattr(item, "originalname", item.name)  # without parameters
+            test = f"{item.path.relative_to(TESTS).as_posix()}::{name}"
+            for kind in sorted(kinds_of(test, fixtures, own)):
                 item.add_marker(kind)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -110,9 +110,15 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 def test_kinds_name_tests_and_markers_that_exist() -> None:
-    files = [path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")]
+    files = {path.relative_to(TESTS).as_posix(): path for path in TESTS.rglob("test_*.py")}
     for pattern in (p for patterns in KINDS.values() for p in patterns):
-        assert any(fnmatch(file, pattern) for file in files), f"{pattern} matches no test"
+        file, _, test = pattern.partition("::")
+        found = [path for name, path in files.items() if fnmatchcase(name, file)]
+        assert found, f"{pattern} matches no file"
+        names = [
+            n for path in found for n in re.findall(r"^def (test_\w+)", path.read_text(), re.M)
+        ]
+        assert any(fnmatchcase(name, test or "*") for name in names), f"{pattern} matches no test"
     assert all((TESTS / entry).exists() for entry in NEED_TENSORFLOW)
     setup = (ROOT / "setup.cfg").read_text(encoding="utf-8")
     for marker in {*KINDS, *FIXTURES.values(), *SETS, *frozenset().union(*SETS.values())}:
@@ -120,7 +126,9 @@ def test_kinds_name_tests_and_markers_that_exist() -> None:
 
 
 def test_sets_leave_out_what_they_say() -> None:
-    assert kinds_of("edge/test_table.py", ()) == {"fast", "portable"}
+    assert kinds_of("edge/test_table.py::test_columns", ()) == {"fast", "portable"}
+    assert kinds_of("edge/sinks/test_stream.py::test_lines", ()) == {"fast", "portable"}
+    assert kinds_of("edge/sinks/test_stream.py::test_a_kill", ()) == {"process", "portable"}
     assert kinds_of("edge/test_table.py", (), {"slow"}) == set()
     assert kinds_of("edge/test_table.py", {"har_edge"}) == {"process", "portable"}
     assert kinds_of("edge/server/test_app.py", ()) == {"server", "portable"}
