@@ -60,6 +60,7 @@ ORDERS = {
         "commands",
         "explain explore",
         "evaluation",
+        "trained_run",
         "run_folder",
         "training",
         "reports",

@@ -131,7 +131,7 @@ def train(
 
     @functools.cache
     def train_head(head: Head, head_input: HeadInput = "features") -> Path:
-        config = FitConfig(
+        config = FitConfig.of(
             data=str(stills if head_input == "features" else flickering),
             num_frames=3,
             size=32,

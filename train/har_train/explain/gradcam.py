@@ -1,43 +1,30 @@
 """Which parts of a picture or clip speak for an action: Grad-CAM.
 
 Source: Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
-Localization (ICCV 2017), section 3, equations 1 and 2.
-"""
+Localization (ICCV 2017), section 3, equations 1 and 2."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from har_edge.arrays import Pixels
-from har_edge.errors import BackendError, DataError, OutputError, SourceError
-from har_edge.files import whole_path
+from har_edge.arrays import FloatArray, Pixels
+from har_edge.errors import BackendError, DataError
 from har_edge.frames.opencv import import_cv2
-from har_edge.frames.sampling import FrameSampler
 from har_edge.model.loaded import apply_temperature
 from har_edge.model.spec import ClipSpec
-from har_edge.paths import display_path
 from har_edge.sources.clips import load_frames, window_indices
-from har_edge.sources.open import open_source
-from har_train.evaluation.predict import is_run
-from har_train.model.keras_run import KerasRun, load_run
+from har_train.model.keras_run import KerasRun
 from har_train.model.network import import_keras
-from har_train.reports.plots import overlay_heat, plot_picture_grid, shorten
-from har_train.run_folder import check_finished
+from har_train.model.types import Tensor
 
-FloatArray = NDArray[np.float32]
-
-# Longer side of a shown frame, and height of the line of text above it, in pixels.
-SHOWN_PX, TEXT_PX = 480, 28
 BATCH = 32
+Score = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -89,8 +76,9 @@ class Explainer:
         pooling = run.encoder.get_layer("features")
         # (N, H, W, 3) -> last maps (N, h, w, D) and their means, the features (N, D).
         self._maps = keras.Model(run.encoder.input, [pooling.input, pooling.output])
-        self._last = run.classifier.get_layer("probabilities")
-        self._body = keras.Model(run.classifier.input, self._last.input)
+        last = run.classifier.get_layer("probabilities")
+        self._kernel, self._bias = last.get_weights()
+        self._body = keras.Model(run.classifier.input, last.input)
 
     @property
     def name(self) -> str:
@@ -169,10 +157,11 @@ class Explainer:
         chosen = np.eye(len(self._run.spec.labels), dtype=np.float32)[classes]
 
         def gradient(part: slice) -> FloatArray:
-            def score(x: Any) -> Any:
-                logits = ops.matmul(self._body(x, training=False), self._last.kernel)
-                logits = ops.add(logits, self._last.bias)  # (M, C)
-                return ops.sum(ops.multiply(logits, chosen[part]))
+            def score(x: Tensor) -> Tensor:
+                logits = ops.matmul(self._body(x, training=False), self._kernel)
+                logits = ops.add(logits, self._bias)  # (M, C)
+                total: Tensor = ops.sum(ops.multiply(logits, chosen[part]))
+                return total
 
             return self._gradient(score, features[windows[part]])
 
@@ -180,7 +169,7 @@ class Explainer:
         return np.concatenate([gradient(slice(i, i + BATCH)) for i in starts])
 
 
-def _gradient_function(keras: Any) -> Callable[[Callable[[Any], Any], FloatArray], FloatArray]:
+def _gradient_function(keras: ModuleType) -> Callable[[Score, FloatArray], FloatArray]:
     """Find out how the active backend differentiates."""
     backend = keras.backend.backend()
     known = {"tensorflow": _gradient_by_tensorflow, "torch": _gradient_by_torch}
@@ -192,7 +181,7 @@ def _gradient_function(keras: Any) -> Callable[[Callable[[Any], Any], FloatArray
     return known[backend]
 
 
-def _gradient_by_tensorflow(score: Callable[[Any], Any], inputs: FloatArray) -> FloatArray:
+def _gradient_by_tensorflow(score: Score, inputs: FloatArray) -> FloatArray:
     import tensorflow as tf
 
     x = tf.constant(inputs)
@@ -202,7 +191,7 @@ def _gradient_by_tensorflow(score: Callable[[Any], Any], inputs: FloatArray) -> 
     return np.asarray(tape.gradient(value, x), dtype=np.float32)
 
 
-def _gradient_by_torch(score: Callable[[Any], Any], inputs: FloatArray) -> FloatArray:
+def _gradient_by_torch(score: Score, inputs: FloatArray) -> FloatArray:
     import torch
 
     x = import_keras().ops.convert_to_tensor(inputs).requires_grad_()
@@ -243,160 +232,3 @@ def _enlarge(heat: FloatArray, size: tuple[int, int]) -> FloatArray:
     cv2 = import_cv2()
     rows = [cv2.resize(h, size[::-1], interpolation=cv2.INTER_LINEAR) for h in heat]
     return np.stack(rows).astype(np.float32)
-
-
-def load_explainer(run: str) -> Explainer:
-    """Load a run folder's model to explain what it says.
-
-    Raises:
-        DataError: if it is no run folder.
-        BackendError: see `Explainer`.
-    """
-    check_finished(run)
-    if not is_run(run):
-        raise DataError(
-            f"explain needs gradients, which only a Keras model has. Received {display_path(run)}. "
-            "Give the run folder that the file was converted from."
-        )
-    return Explainer(load_run(run))
-
-
-def explain_files(
-    explainer: Explainer, paths: Sequence[Path], folder: Path, *, action: str | None = None
-) -> Iterator[Explanation | SourceError]:
-    """Explain files one by one and write what `save_explanation` writes.
-
-    Args:
-        explainer: The model.
-        paths: Pictures and clips; of two with the same name the later gets a number.
-        folder: Where to.
-        action: As for `Explainer.explain`.
-
-    Yields:
-        What was found, or why the file could not be decoded.
-
-    Raises:
-        DataError: if the model has no such action.
-        OutputError: if the folder cannot be written.
-    """
-    used = Counter[str]()
-    for path in paths:
-        used[path.stem] += 1
-        count = used[path.stem]
-        try:
-            found = explainer.explain(path, action)
-            name = path.stem if count == 1 else f"{path.stem}-{count}"
-            save_explanation(found, explainer.clip, folder, name)
-            yield found
-        except SourceError as error:
-            yield error
-
-
-def save_explanation(found: Explanation, clip: ClipSpec, folder: Path, name: str) -> list[Path]:
-    """Write `NAME.gradcam.png` and, of a clip, `NAME.gradcam.mp4`.
-
-    Args:
-        found: What to show.
-        clip: The model's preprocessing.
-        folder: Where to; made if missing.
-        name: Of the files.
-
-    Returns:
-        The files.
-
-    Raises:
-        OutputError: if they cannot be written.
-        SourceError: if the file has changed and cannot be decoded any more.
-    """
-    frames = load_frames(found.path, _shown_clip(found.path, clip))
-    writers = {"png": _draw_window}
-    if len(frames) > 1:
-        writers["mp4"] = _write_clip
-    paths = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for ending, write in writers.items():
-            path = folder / f"{name}.gradcam.{ending}"
-            with whole_path(path) as partial:
-                write(found, frames, clip, partial)
-            paths.append(path)
-    except OSError as error:
-        raise OutputError(
-            f"{display_path(folder)} cannot be written: {error.strerror}. Give another --out."
-        ) from error
-    return paths
-
-
-def _shown_clip(path: Path, clip: ClipSpec) -> ClipSpec:
-    """Size to show frames in: what the model sees of them, but in the file's own proportions."""
-    with contextlib.closing(open_source(path).frames(FrameSampler(clip.frame_rate_hz))) as frames:
-        shape = next(frames).pixels.shape
-    height, width = (clip.height, clip.width) if clip.resize == "crop" else shape[:2]
-    scale = SHOWN_PX / max(height, width)
-    # Video encoders take even sizes.
-    sides = (max(2, 2 * round(side * scale / 2)) for side in (height, width))
-    return replace(clip, height=next(sides), width=next(sides))
-
-
-def _draw_window(found: Explanation, frames: Pixels, clip: ClipSpec, path: Path) -> None:
-    """Draw the frames of the window that speaks most for the action."""
-    pictures = [
-        overlay_heat(frames[i], heat) for i, heat in zip(found.frames, found.heat, strict=True)
-    ]
-    sums = found.heat.sum(axis=(1, 2))
-    shares = sums / max(float(sums.sum()), np.finfo(np.float32).tiny)
-    captions = [
-        f"{i / clip.frame_rate_hz:.2f} s, {share:.1%} of the evidence"
-        for i, share in zip(found.frames, shares, strict=True)
-    ]
-    if len(frames) == 1:
-        pictures, captions = [frames[0], *pictures], ["picture", "evidence"]
-    said = _text(found.probabilities[found.window], found.labels)
-    title = f"{shorten(found.path.name)}: {said}\nColoured: what speaks for {shorten(found.action)}"
-    if found.heat.max() == 0:
-        title += " (nothing does)"
-    scale = "Evidence for the action, 1 = most in this window"
-    plot_picture_grid(pictures, captions, title, path, columns=4, heat_scale=scale)
-
-
-def _write_clip(found: Explanation, frames: Pixels, clip: ClipSpec, path: Path) -> None:
-    """Write all frames with the evidence in them and what the model says at each."""
-    cv2 = import_cv2()
-    height, width = frames.shape[1] + TEXT_PX, frames.shape[2]
-    code = cv2.VideoWriter_fourcc(*"mp4v")
-    writer = cv2.VideoWriter(os.fspath(path), code, clip.frame_rate_hz, (width, height))
-    if not writer.isOpened():
-        raise OutputError(
-            f"{display_path(path.parent)} cannot be written, or this OpenCV cannot encode mp4. "
-            "Give another --out, or install opencv-python."
-        )
-    try:
-        for number, frame in enumerate(frames):
-            window = max(0, min(number - clip.num_frames + 1, len(found.probabilities) - 1))
-            picture = overlay_heat(frame, found.running_heat[number])
-            row = found.probabilities[window]
-            said = _text(row, found.labels)
-            if found.asked:
-                chance = row[found.labels.index(found.action)]
-                said += f" (coloured: {shorten(found.action)} {chance:.0%})"
-            line = _text_line(f"{number / clip.frame_rate_hz:.2f} s  {said}", width)
-            writer.write(np.concatenate([line, picture])[..., ::-1])
-    finally:
-        writer.release()
-
-
-def _text(row: FloatArray, labels: tuple[str, ...]) -> str:
-    best = int(row.argmax())
-    return f"{shorten(labels[best])} {row[best]:.0%}"
-
-
-def _text_line(text: str, width: int) -> Pixels:
-    """Write a line of white text on black, (TEXT_PX, width, 3)."""
-    import matplotlib
-    from PIL import Image, ImageDraw, ImageFont
-
-    # OpenCV's own letters are ASCII alone; labels are not.
-    font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", 16)
-    image = Image.new("RGB", (width, TEXT_PX))
-    ImageDraw.Draw(image).text((8, 4), text, fill="white", font=font)
-    return np.asarray(image, dtype=np.uint8)
