@@ -126,12 +126,12 @@ def test_kinds_name_tests_and_markers_that_exist() -> None:
 
 
 def test_sets_leave_out_what_they_say() -> None:
-    assert kinds_of("edge/test_table.py::test_columns", ()) == {"fast", "portable"}
-    assert kinds_of("edge/sinks/test_stream.py::test_lines", ()) == {"fast", "portable"}
-    assert kinds_of("edge/sinks/test_stream.py::test_a_kill", ()) == {"process", "portable"}
+    assert kinds_of("edge/test_table.py::test_columns", ()) == {"fast", "anywhere"}
+    assert kinds_of("edge/sinks/test_stream.py::test_lines", ()) == {"fast", "anywhere"}
+    assert kinds_of("edge/sinks/test_stream.py::test_a_kill", ()) == {"process", "anywhere"}
     assert kinds_of("edge/test_table.py", (), {"slow"}) == set()
-    assert kinds_of("edge/test_table.py", {"har_edge"}) == {"process", "portable"}
-    assert kinds_of("edge/server/test_app.py", ()) == {"server", "portable"}
+    assert kinds_of("edge/test_table.py", {"har_edge"}) == {"process", "anywhere"}
+    assert kinds_of("edge/server/test_app.py", ()) == {"server", "anywhere"}
     assert kinds_of("edge/server/test_dashboard.py", ()) == {"browser", "server"}
     assert kinds_of("train/test_config.py", ()) == set()
 

@@ -1,4 +1,4 @@
-"""Which test is of which kind, and which kinds `pytest -m fast` and `-m portable` take.
+"""Which test is of which kind, and which kinds `pytest -m fast` and `-m anywhere` take.
 
 Here and nowhere else: `tests/conftest.py` marks what is collected, noxfile.py and .ci/run name
 the marks.
@@ -57,7 +57,7 @@ FIXTURES = {
 # Derived marker → kinds that it leaves out, beside `slow` ones and these folders and files.
 SETS: dict[str, frozenset[str]] = {
     "fast": frozenset({"browser", "server", "process", "waits", "clock", "data"}),
-    "portable": frozenset({"browser", "clock"}),
+    "anywhere": frozenset({"browser", "clock"}),
 }
 NEED_TENSORFLOW = ("train", "convert", "test_pipeline.py", "test_shared_data.py")
 
