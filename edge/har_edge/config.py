@@ -98,7 +98,7 @@ class SourceConfig(Settings):
 
     Attributes:
         names: Sources as a user names them: files, folders, globs, lists, cameras, URLs, `-`; see
-            `har_edge.sources.names.expand_sources`.
+            `har_edge.sources.names.expand_sources`. Kept out of `repr`: URLs may hold passwords.
         camera: A camera by its number or device file, as one more source.
         demo: Whether to look at the bundled pictures and clip.
         watch: Folders whose files are taken as they come.
@@ -106,7 +106,7 @@ class SourceConfig(Settings):
         live: How patient cameras and streams are.
     """
 
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = field(default=(), repr=False)
     camera: str | None = None
     demo: bool = False
     watch: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from har_edge.sinks.base import Note
 from har_edge.sources.base import FrameSource, Notify
 from har_edge.sources.names import DEVICE, camera_name, expand_sources
 from har_edge.sources.open import open_source
-from har_edge.sources.urls import is_url, redact
+from har_edge.sources.urls import is_url, redact_name
 from har_edge.sources.watch import iter_new_files, watched_folders
 
 
@@ -73,7 +73,7 @@ def _names_apart(sources: Sequence[str]) -> list[str]:
     """
     seen: Counter[str] = Counter()
     shown = []
-    for name in map(redact, sources):
+    for name in map(redact_name, sources):
         seen[name] += 1
         again = seen[name] > 1 and is_apart(name)
         shown.append(f"{name} ({seen[name]})" if again else name)

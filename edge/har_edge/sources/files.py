@@ -19,6 +19,7 @@ from har_edge.frames.sampling import FrameSampler
 from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from har_edge.paths import display_path
 from har_edge.sources.base import OpenSource
+from har_edge.sources.urls import redact_name
 
 # Stored frame counts are estimates in some containers; only a clear gap means damage.
 COMPLETE_SHARE = 0.9
@@ -157,7 +158,7 @@ class VideoSource(OpenSource):
     def _open(self) -> Iterator[VideoCapture]:
         cv2 = import_cv2()
         if not self.path.is_file():
-            raise SourceError(f"{self.name} does not exist. Check the path.")
+            raise SourceError(f"{redact_name(self.name)} does not exist. Check the path.")
         if self.path.stat().st_size == 0:
             raise SourceError(f"{self.name} is empty (0 bytes). Copy the video again.")
         with _utf8_path(self.path.absolute()) as path:
@@ -188,7 +189,8 @@ def open_file(path: str | os.PathLike[str]) -> ImageSource | VideoSource:
     if suffix in VIDEO_SUFFIXES:
         return VideoSource(path)
     if not Path(path).exists():
-        raise SourceError(f"{display_path(path)} does not exist. Check the path.")
+        shown = redact_name(display_path(path))
+        raise SourceError(f"{shown} does not exist. Check the path.")
     kinds = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
     raise SourceError(
         f"{display_path(path)} is of no known kind: its name should end in one of {kinds}."

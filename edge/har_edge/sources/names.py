@@ -10,7 +10,7 @@ from pathlib import Path
 from har_edge.errors import SourceError
 from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_media
 from har_edge.paths import display_path
-from har_edge.sources.urls import SCHEMES, has_scheme, is_url, redact
+from har_edge.sources.urls import SCHEMES, has_scheme, is_url, redact, redact_name
 
 LIST_SUFFIXES = frozenset({".txt", ".streams"})
 DEVICE = re.compile(r"(?:pi)?camera:.+|/dev/video\d+|-")
@@ -45,7 +45,7 @@ def camera_name(camera: str) -> str:
         return camera
     raise SourceError(
         f"--camera takes a number, as in --camera 0, or a device file such as /dev/video0. "
-        f"Received {camera!r}. Give files and URLs as SOURCES, without --camera."
+        f"Received {redact_name(camera)!r}. Give files and URLs as SOURCES, without --camera."
     )
 
 
@@ -54,8 +54,8 @@ def _look_up(name: str) -> list[str]:
         return _expand(name)
     except OSError as error:  # a name too long, a folder that may not be entered
         raise SourceError(
-            f"{display_path(name)} cannot be looked up: {error.strerror}. Check the name, and that "
-            "you may enter its folder."
+            f"{display_path(redact_name(name))} cannot be looked up: {error.strerror}. Check the "
+            "name, and that you may enter its folder."
         ) from error
 
 
@@ -81,8 +81,9 @@ def _expand(name: str) -> list[str]:
         found = [name]
     if not found:
         verb = "matches" if pattern else "holds"
+        shown = display_path(redact_name(name))
         raise SourceError(
-            f"{display_path(name)} {verb} no picture and no video. Expected files that end "
+            f"{shown} {verb} no picture and no video. Expected files that end "
             f"in one of {', '.join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))}."
         )
     return found
@@ -104,7 +105,9 @@ def _read_list(path: Path) -> list[str]:
         if not name:
             continue
         if Path(name).suffix.lower() in LIST_SUFFIXES and not is_url(name):
-            raise SourceError(f"{shown} names the list {name}. Lists hold sources, not lists.")
+            raise SourceError(
+                f"{shown} names the list {redact_name(name)}. Lists hold sources, not lists."
+            )
         single = has_scheme(name) or DEVICE.fullmatch(name) or name.isdecimal()
         names.append(name if single else str(path.parent / name))
     if not names:
