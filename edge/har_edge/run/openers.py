@@ -9,6 +9,7 @@ from pathlib import Path
 
 from har_edge.config import SourceConfig
 from har_edge.errors import ConfigError
+from har_edge.media import Skipped
 from har_edge.paths import display_path
 from har_edge.run.lanes import Follow, SourceOpener
 from har_edge.sinks.base import Note
@@ -19,8 +20,12 @@ from har_edge.sources.urls import is_url, redact_name
 from har_edge.sources.watch import iter_new_files, watched_folders
 
 
-def build_openers(config: SourceConfig) -> list[SourceOpener]:
+def build_openers(config: SourceConfig, skipped: Skipped | None = None) -> list[SourceOpener]:
     """Name each source that is asked for, with a function that opens it.
+
+    Args:
+        config: What is looked at.
+        skipped: Takes what is passed over in folders.
 
     Raises:
         SourceError: if a folder, a pattern or a list holds no source.
@@ -29,19 +34,20 @@ def build_openers(config: SourceConfig) -> list[SourceOpener]:
     names = [*config.names, *(_demo_files() if config.demo else ())]
     if config.camera:
         names.append(camera_name(config.camera))
-    sources = expand_sources(names)
+    sources = expand_sources(names, skipped)
     if sources.count("-") > 1:
         raise ConfigError("Standard input can be read once: give '-' once.")
     shown = _names_apart(sources)
     return [_opener(name, config, s) for name, s in zip(sources, shown, strict=True)]
 
 
-def build_follow(config: SourceConfig, note: Note) -> Follow | None:
+def build_follow(config: SourceConfig, note: Note, skipped: Skipped | None = None) -> Follow | None:
     """Make the function that gives the files of watched folders, if there are any.
 
     Args:
         config: What is looked at.
         note: Takes a line for the user when the watching starts.
+        skipped: Takes what is passed over.
 
     Raises:
         SourceError: if a folder is not there.
@@ -54,7 +60,8 @@ def build_follow(config: SourceConfig, note: Note) -> Follow | None:
     def follow(stopped: Callable[[], bool]) -> Iterable[SourceOpener]:
         # Said here, as by now Ctrl-C ends the run and not the process.
         note(f"Watching {', '.join(map(display_path, folders))} for new files; Ctrl-C ends.")
-        return (_opener(name, config, name) for name in iter_new_files(folders, stopped))
+        names = iter_new_files(folders, stopped, skipped=skipped)
+        return (_opener(name, config, name) for name in names)
 
     return follow
 

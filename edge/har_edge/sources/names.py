@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from har_edge.errors import SourceError
-from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_media
+from har_edge.media import Skipped, find_media, is_media, without_clutter
 from har_edge.paths import display_path
 from har_edge.sources.urls import SCHEMES, has_scheme, is_url, redact, redact_name
 
@@ -16,13 +16,14 @@ LIST_SUFFIXES = frozenset({".txt", ".streams"})
 DEVICE = re.compile(r"(?:pi)?camera:.+|/dev/video\d+|-")
 
 
-def expand_sources(names: Iterable[str]) -> list[str]:
+def expand_sources(names: Iterable[str], skipped: Skipped | None = None) -> list[str]:
     """Turn what a user names into single sources.
 
     Args:
         names: Files; folders, for the stills and videos in and below them; globs; lists of
             sources (`.txt` or `.streams`, one a line, `#` starts a comment, paths are relative to
             the list); URLs; `camera:N`, `picamera:N`, `/dev/videoN`; `N` for `camera:N`; `-`.
+        skipped: Takes what is passed over in folders and globs.
 
     Returns:
         Names for `open_source`; the files of a folder or a glob in order of their names.
@@ -30,7 +31,9 @@ def expand_sources(names: Iterable[str]) -> list[str]:
     Raises:
         SourceError: if a folder or a pattern holds no still and no video, or a list no source.
     """
-    return [source for name in names for source in _look_up(name)]
+    if skipped is None:
+        skipped = Skipped()
+    return [source for name in names for source in _look_up(name, skipped)]
 
 
 def camera_name(camera: str) -> str:
@@ -49,9 +52,9 @@ def camera_name(camera: str) -> str:
     )
 
 
-def _look_up(name: str) -> list[str]:
+def _look_up(name: str, skipped: Skipped) -> list[str]:
     try:
-        return _expand(name)
+        return _expand(name, skipped)
     except OSError as error:  # a name too long, a folder that may not be entered
         raise SourceError(
             f"{display_path(redact_name(name))} cannot be looked up: {error.strerror}. Check the "
@@ -59,7 +62,7 @@ def _look_up(name: str) -> list[str]:
         ) from error
 
 
-def _expand(name: str) -> list[str]:
+def _expand(name: str, skipped: Skipped) -> list[str]:
     path = Path(name)
     if is_url(name) or DEVICE.fullmatch(name):
         return [name]
@@ -71,21 +74,32 @@ def _expand(name: str) -> list[str]:
     if name.isdecimal() and not path.exists():
         return [f"camera:{name}"]
     if path.suffix.lower() in LIST_SUFFIXES and path.is_file():
-        return expand_sources(_read_list(path))
+        return expand_sources(_read_list(path), skipped)
     pattern = False
     if path.is_dir():
-        found = [str(p) for p in sorted(path.rglob("*")) if is_media(p)]
+        found = [str(p) for p in find_media(path, skipped)]
     elif pattern := glob.has_magic(name) and not path.exists():
-        found = [p for p in sorted(glob.glob(name, recursive=True)) if is_media(Path(p))]
+        found = _match(name, skipped)
     else:
         found = [name]
     if not found:
         verb = "matches" if pattern else "holds"
         shown = display_path(redact_name(name))
         raise SourceError(
-            f"{shown} {verb} no picture and no video. Expected files that end "
-            f"in one of {', '.join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))}."
+            f"{shown} {verb} no picture and no video. Expected files such as JPEG, PNG, MP4 or "
+            f"MKV, whatever their names. {skipped}".rstrip()
         )
+    return found
+
+
+def _match(pattern: str, skipped: Skipped) -> list[str]:
+    """Files that match a pattern; those below hidden folders only if it names these."""
+    named = Path(pattern).parts
+    found = []
+    for name in sorted(glob.glob(pattern, recursive=True)):
+        folders = [part for part in Path(name).parent.parts if part not in (*named, "..")]
+        if len(without_clutter(folders, skipped)) == len(folders) and is_media(Path(name), skipped):
+            found.append(name)
     return found
 
 

@@ -8,8 +8,29 @@ import pytest
 
 from har_edge.errors import SourceError
 from har_edge.frames.sampling import FrameSampler
+from har_edge.paths import sample_path
+from har_edge.sources.files import ImageSource, VideoSource
 from har_edge.sources.live.source import LiveSource
 from har_edge.sources.open import open_source
+from tests.conftest import moving_square, write_video
+
+
+@pytest.mark.parametrize("name", ["photo.mp4", "photo", "photo.txt", "photo.jfif"])
+def test_files_are_opened_by_their_content(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(sample_path("lying.jpg").read_bytes())
+    assert isinstance(open_source(tmp_path / name), ImageSource)
+    (tmp_path / name).write_bytes(sample_path("falling.mp4").read_bytes())
+    assert isinstance(open_source(tmp_path / name), VideoSource)
+
+
+@pytest.mark.parametrize("name", ["camera.ts", "camera.mts", "camera.mpg"])
+def test_what_recorders_write_is_a_video(tmp_path: Path, name: str) -> None:
+    write_video(tmp_path / name, moving_square(20), 25.0)
+    (tmp_path / "camera").write_bytes((tmp_path / name).read_bytes())
+    for path in (tmp_path / name, tmp_path / "camera"):
+        with open_source(path) as source:
+            assert isinstance(source, VideoSource)
+            assert list(source.frames(FrameSampler(5.0)))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from har_edge.errors import SourceError
+from har_edge.media import list_files
+from har_edge.sources import watch
 from har_edge.sources.watch import iter_new_files
 
 
@@ -65,14 +67,13 @@ def test_folder_that_vanishes_during_a_look_ends_no_watch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a.jpg").write_bytes(b"1")
-    looked: Callable[..., object] = Path.rglob
 
-    def vanish(path: Path, pattern: str) -> object:
-        monkeypatch.setattr(Path, "rglob", looked)
+    def vanish(folder: Path, skipped: object) -> object:
+        monkeypatch.setattr(watch, "list_files", list_files)
         raise FileNotFoundError(2, "No such file or directory")
 
     looks = Looks(
-        lambda: monkeypatch.setattr(Path, "rglob", vanish),
+        lambda: monkeypatch.setattr(watch, "list_files", vanish),
         lambda: (tmp_path / "b.jpg").write_bytes(b"1"),
         lambda: None,
         lambda: None,
