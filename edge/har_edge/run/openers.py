@@ -12,7 +12,7 @@ from har_edge.errors import ConfigError
 from har_edge.media import Skipped
 from har_edge.paths import display_path
 from har_edge.run.lanes import Follow, SourceOpener
-from har_edge.sinks.base import Note
+from har_edge.say import Say
 from har_edge.sources.base import FrameSource, Notify
 from har_edge.sources.names import DEVICE, camera_name, expand_sources
 from har_edge.sources.open import open_source
@@ -41,7 +41,7 @@ def build_openers(config: SourceConfig, skipped: Skipped | None = None) -> list[
     return [_opener(name, config, s) for name, s in zip(sources, shown, strict=True)]
 
 
-def build_follow(config: SourceConfig, note: Note, skipped: Skipped | None = None) -> Follow | None:
+def build_follow(config: SourceConfig, note: Say, skipped: Skipped | None = None) -> Follow | None:
     """Make the function that gives the files of watched folders, if there are any.
 
     Args:
