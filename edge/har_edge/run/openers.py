@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from har_edge.config import SourceConfig
-from har_edge.errors import ConfigError
+from har_edge.errors import ConfigError, SourceError
 from har_edge.media import Skipped
 from har_edge.paths import display_path
 from har_edge.run.lanes import Follow, SourceOpener
 from har_edge.say import Say
 from har_edge.sources.base import FrameSource, Notify
-from har_edge.sources.names import DEVICE, camera_name, expand_sources
+from har_edge.sources.names import DEVICE, camera_name, find_sources
 from har_edge.sources.open import open_source
 from har_edge.sources.urls import is_url, redact_name
 from har_edge.sources.watch import iter_new_files, watched_folders
@@ -28,17 +28,22 @@ def build_openers(config: SourceConfig, skipped: Skipped | None = None) -> list[
         skipped: Takes what is passed over in folders.
 
     Raises:
-        SourceError: if a folder, a pattern or a list holds no source.
+        SourceError: if the only name is a folder, a pattern or a list that holds no source; of
+            several, the others are read, and this one fails when its turn comes.
         ConfigError: if standard input is to be read twice.
     """
     names = [*config.names, *(_demo_files() if config.demo else ())]
-    if config.camera:
-        names.append(camera_name(config.camera))
-    sources = expand_sources(names, skipped)
+    names += map(camera_name, config.cameras)
+    found = list(find_sources(names, skipped))
+    if len(found) == 1 and found[0][1] is not None:
+        raise found[0][1]
+    sources = [source for source, _ in found]
     if sources.count("-") > 1:
         raise ConfigError("Standard input can be read once: give '-' once.")
-    shown = _names_apart(sources)
-    return [_opener(name, config, s) for name, s in zip(sources, shown, strict=True)]
+    return [
+        _opener(source, config, shown) if error is None else _unusable(shown, error)
+        for (source, error), shown in zip(found, _names_apart(sources), strict=True)
+    ]
 
 
 def build_follow(config: SourceConfig, note: Say, skipped: Skipped | None = None) -> Follow | None:
@@ -97,6 +102,15 @@ def _opener(name: str, config: SourceConfig, shown: str) -> SourceOpener:
         return source
 
     return SourceOpener(shown, open_it, apart=is_apart(name))
+
+
+def _unusable(shown: str, error: SourceError) -> SourceOpener:
+    """Make a source that only fails, so that it is counted and the others are read."""
+
+    def open_it(notify: Notify) -> FrameSource:
+        raise error
+
+    return SourceOpener(shown, open_it)
 
 
 def _demo_files() -> list[str]:

@@ -70,7 +70,7 @@ def build_services(config: ServeConfig, note: Say) -> Services:
 
 def _build_live(config: ServeConfig, model: LoadedModel, note: Say) -> LiveSession | None:
     source, decide = config.source, config.decide
-    names = [*source.names, *([camera_name(source.camera)] if source.camera else ())]
+    names = [*source.names, *map(camera_name, source.cameras)]
     if not names:
         _warn_of_idle_sinks(config.sink, note)
         return None

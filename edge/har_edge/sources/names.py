@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from har_edge.errors import SourceError
@@ -12,6 +12,8 @@ from har_edge.media import Skipped, find_media, is_media, without_clutter
 from har_edge.paths import display_path
 from har_edge.sources.urls import SCHEMES, has_scheme, is_url, redact, redact_name
 
+# A single source, or a name that stands for none with what is wrong with it.
+Found = tuple[str, SourceError | None]
 LIST_SUFFIXES = frozenset({".txt", ".streams"})
 DEVICE = re.compile(r"(?:pi)?camera:.+|/dev/video\d+|-")
 
@@ -31,9 +33,25 @@ def expand_sources(names: Iterable[str], skipped: Skipped | None = None) -> list
     Raises:
         SourceError: if a folder or a pattern holds no still and no video, or a list no source.
     """
-    if skipped is None:
-        skipped = Skipped()
-    return [source for name in names for source in _look_up(name, skipped)]
+    found = []
+    for source, error in find_sources(names, skipped):
+        if error is not None:
+            raise error
+        found.append(source)
+    return found
+
+
+def find_sources(names: Iterable[str], skipped: Skipped | None = None) -> Iterator[Found]:
+    """Yield single sources, and names that stand for none with what is wrong with them.
+
+    Arguments as for `expand_sources`, for callers that go on with the others.
+    """
+    skipped = Skipped() if skipped is None else skipped
+    for name in names:
+        try:
+            yield from _look_up(name, skipped)
+        except SourceError as error:
+            yield name, error
 
 
 def camera_name(camera: str) -> str:
@@ -52,7 +70,7 @@ def camera_name(camera: str) -> str:
     )
 
 
-def _look_up(name: str, skipped: Skipped) -> list[str]:
+def _look_up(name: str, skipped: Skipped) -> list[Found]:
     try:
         return _expand(name, skipped)
     except OSError as error:  # a name too long, a folder that may not be entered
@@ -62,19 +80,19 @@ def _look_up(name: str, skipped: Skipped) -> list[str]:
         ) from error
 
 
-def _expand(name: str, skipped: Skipped) -> list[str]:
+def _expand(name: str, skipped: Skipped) -> list[Found]:
     path = Path(name)
     if is_url(name) or DEVICE.fullmatch(name):
-        return [name]
+        return [(name, None)]
     if has_scheme(name) and not path.exists():
         raise SourceError(
             f"{redact(name)} has a scheme that cannot be read. Expected "
             f"{', '.join(f'{scheme}://' for scheme in sorted(SCHEMES))}; name a file by its path."
         )
     if name.isdecimal() and not path.exists():
-        return [f"camera:{name}"]
+        return [(f"camera:{name}", None)]
     if path.suffix.lower() in LIST_SUFFIXES and path.is_file():
-        return expand_sources(_read_list(path), skipped)
+        return list(_expand_list(path, skipped))
     pattern = False
     if path.is_dir():
         found = [str(p) for p in find_media(path, skipped)]
@@ -89,11 +107,11 @@ def _expand(name: str, skipped: Skipped) -> list[str]:
             f"{shown} {verb} no picture and no video. Expected files such as JPEG, PNG, MP4 or "
             f"MKV, whatever their names. {skipped}".rstrip()
         )
-    return found
+    return [(source, None) for source in found]
 
 
 def _match(pattern: str, skipped: Skipped) -> list[str]:
-    """Files that match a pattern; those below hidden folders only if it names these."""
+    """Files that match a pattern; below hidden folders, only if it names these."""
     named = Path(pattern).parts
     found = []
     for name in sorted(glob.glob(pattern, recursive=True)):
@@ -103,8 +121,36 @@ def _match(pattern: str, skipped: Skipped) -> list[str]:
     return found
 
 
-def _read_list(path: Path) -> list[str]:
-    """Read a list of sources; relative paths count from its folder."""
+def _expand_list(path: Path, skipped: Skipped) -> Iterator[Found]:
+    """Expand each line of a list of sources; what is wrong names the line."""
+    for number, name in _read_list(path):
+        where = f"{display_path(path)}, line {number}"
+        if Path(name).suffix.lower() in LIST_SUFFIXES and not is_url(name):
+            yield (
+                name,
+                SourceError(
+                    f"{where}: {redact_name(name)} is a list. Lists hold sources, not lists."
+                ),
+            )
+            continue
+        single = has_scheme(name) or DEVICE.fullmatch(name) or name.isdecimal()
+        given = name if single else str(path.parent / name)
+        if not single and not glob.has_magic(name) and not Path(given).exists():
+            shown = redact_name(display_path(given))
+            yield (
+                given,
+                SourceError(
+                    f"{where}: {shown} does not exist. Expected a source a line: a file, a folder, "
+                    "a URL, camera:0."
+                ),
+            )
+            continue
+        for source, error in find_sources([given], skipped):
+            yield source, SourceError(f"{where}: {error}") if error else None
+
+
+def _read_list(path: Path) -> list[tuple[int, str]]:
+    """Read the lines of a list of sources that name some, with their numbers."""
     shown = display_path(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -113,17 +159,11 @@ def _read_list(path: Path) -> list[str]:
             f"{shown} cannot be read as a list of sources: {error}. Save it as UTF-8 text."
         ) from error
     names = []
-    for line in lines:
+    for number, line in enumerate(lines, 1):
         # A `#` inside a word belongs to it: URLs have fragments.
         name = re.sub(r"(?:^|\s)#.*", "", line).strip()
-        if not name:
-            continue
-        if Path(name).suffix.lower() in LIST_SUFFIXES and not is_url(name):
-            raise SourceError(
-                f"{shown} names the list {redact_name(name)}. Lists hold sources, not lists."
-            )
-        single = has_scheme(name) or DEVICE.fullmatch(name) or name.isdecimal()
-        names.append(name if single else str(path.parent / name))
+        if name:
+            names.append((number, name))
     if not names:
         raise SourceError(f"{shown} names no source. Write one a line: a file, a URL, camera:0.")
     return names
