@@ -317,3 +317,13 @@ def test_an_output_that_cannot_be_written_is_a_sentence(
         assert result.returncode == 1
         assert "Error: " in result.stderr and "Traceback" not in result.stderr
         assert str(tmp_path / place) in result.stderr
+
+
+def test_what_is_taught_can_be_written_or_is_refused_before_the_recording(
+    har_edge: RunCommand, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    place = tmp_path / "folder.npz"
+    place.mkdir()
+    result = har_edge("teach", "waving", str(tmp_path / "gone.mp4"), "--taught", str(place))
+    assert result.returncode == 1
+    assert f"Error: {place} cannot be written: Is a directory" in result.stderr
