@@ -85,9 +85,11 @@ def _names_apart(sources: Sequence[str]) -> list[str]:
     """
     seen: Counter[str] = Counter()
     shown = []
-    for name in map(redact_name, sources):
+    for source in sources:
+        # A file may be called like anything, and is known by its path.
+        name = source if os.path.lexists(source) else redact_name(source)
         seen[name] += 1
-        again = seen[name] > 1 and is_apart(name)
+        again = seen[name] > 1 and is_apart(source)
         shown.append(f"{name} ({seen[name]})" if again else name)
     return shown
 

@@ -38,6 +38,17 @@ def is_url(name: str) -> bool:
     return bool(separator) and scheme.lower() in SCHEMES
 
 
+def lower_scheme(url: str) -> str:
+    """Spell the scheme of an address as FFmpeg knows it; a browser would take capitals, too.
+
+    Example:
+        >>> lower_scheme("RTSP://Cam/Live")
+        'rtsp://Cam/Live'
+    """
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme.lower()}{separator}{rest}"
+
+
 def redact(text: str) -> str:
     """Take user names, passwords, tokens and keys out of URLs; for all that is printed or kept.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from har_edge.errors import SourceError
+from har_edge.errors import SourceError, SourceRefusedError
 from har_edge.frames.sampling import FrameSampler
 from har_edge.paths import sample_path
 from har_edge.sources.files import ImageSource, VideoSource
@@ -71,3 +71,17 @@ def test_names_of_live_sources(name: str, kind: type) -> None:
     assert isinstance(source, kind)
     assert source.live
     assert source.name == name
+
+
+def test_schemes_may_be_written_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    def open_stream(url: str, *_: object) -> None:
+        opened.append(url)
+        raise SourceRefusedError("not here")
+
+    monkeypatch.setattr("har_edge.sources.captures.open.open_stream", open_stream)
+    source = open_source("RTSP://Admin:Secret@Cam/Live")
+    with pytest.raises(SourceRefusedError):
+        list(source.frames(FrameSampler(5.0)))
+    assert opened == ["rtsp://Admin:Secret@Cam/Live"]

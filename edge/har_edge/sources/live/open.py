@@ -13,7 +13,7 @@ from har_edge.sources.base import Notify
 from har_edge.sources.captures.base import Capture
 from har_edge.sources.captures.pipe import PipeCapture
 from har_edge.sources.live.source import LiveSource
-from har_edge.sources.urls import check_address, is_url, redact, redact_name
+from har_edge.sources.urls import check_address, is_url, lower_scheme, redact, redact_name
 
 
 def open_live(
@@ -37,6 +37,7 @@ def open_live(
         open_capture = partial(PicameraCapture, int(rest))
     elif is_url(name):
         check_address(name)
+        name = lower_scheme(name)
         http = kind.lower() in ("http", "https")
         # The network's own limit must not cut a slow camera off before ours does.
         timeout_s = max(TIMEOUT_S, (options or LiveOptions()).stall_timeout_s)
