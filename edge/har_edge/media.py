@@ -1,8 +1,8 @@
 """What a file is, by its first bytes; and which files of a folder are pictures and videos.
 
 A name is believed in one case only: a folder may hold a hundred thousand files, so those with the
-usual ending of a picture or a video are listed unopened. What they are is seen when their turn
-comes. All other files are looked into.
+usual ending of a picture, a video or a label file are listed or passed over unopened. What pictures
+and videos really are is seen when their turn comes. All other files are looked into.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Literal
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v"})
+# What lies beside them in datasets, a file for each.
+TEXT_SUFFIXES = frozenset({".txt", ".json", ".xml", ".csv", ".yaml", ".yml", ".md", ".srt"})
 # Enough for four packets of MPEG-TS, and the first page of Ogg.
 HEAD_BYTES = 1024
 # Files and folders that desktops, cameras' recorders and notebooks leave behind; as are all whose
@@ -251,7 +253,7 @@ def is_media(path: Path, skipped: Skipped | None = None) -> bool:
     """Whether a path is a file that is a still or a video; hidden files are not.
 
     Args:
-        path: The file. With the usual ending of a picture or a video, it is not opened.
+        path: The file. With one of the usual endings it is not opened.
         skipped: Takes the kind of a file that is neither.
     """
     if is_clutter(path.name) or not path.is_file():
@@ -259,13 +261,17 @@ def is_media(path: Path, skipped: Skipped | None = None) -> bool:
     suffix = path.suffix.lower()
     if suffix in IMAGE_SUFFIXES or suffix in VIDEO_SUFFIXES:
         return True
-    try:
-        kind = read_kind(path)
-    except OSError:
-        kind = FileKind("unreadable", "other")
+    kind = FileKind("text", "other") if suffix in TEXT_SUFFIXES else _kind_if_readable(path)
     if kind.role == "other" and skipped is not None:
         skipped.kinds[str(kind)] += 1
     return kind.role != "other"
+
+
+def _kind_if_readable(path: Path) -> FileKind:
+    try:
+        return read_kind(path)
+    except OSError:
+        return FileKind("unreadable", "other")
 
 
 def find_media(folder: Path, skipped: Skipped | None = None) -> list[Path]:

@@ -154,5 +154,6 @@ def test_files_with_the_usual_endings_are_listed_unopened(
     """Else a start would take long where a hundred thousand lie on a slow disk."""
     for number in range(3):
         (tmp_path / f"{number}.jpg").write_bytes(b"")
+        (tmp_path / f"{number}.txt").write_bytes(b"")
     monkeypatch.setattr(media, "read_kind", pytest.fail)
     assert len(find_media(tmp_path)) == 3
