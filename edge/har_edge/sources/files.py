@@ -16,9 +16,10 @@ from har_edge.frames.decode import load_image
 from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import VideoCapture, bgr_to_rgb, import_cv2, opencv_faults, view_as_rgb
 from har_edge.frames.sampling import FrameSampler
-from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, FileKind, read_kind
 from har_edge.paths import display_path
 from har_edge.sources.base import OpenSource
+from har_edge.sources.urls import redact_name
 
 # Stored frame counts are estimates in some containers; only a clear gap means damage.
 COMPLETE_SHARE = 0.9
@@ -157,7 +158,7 @@ class VideoSource(OpenSource):
     def _open(self) -> Iterator[VideoCapture]:
         cv2 = import_cv2()
         if not self.path.is_file():
-            raise SourceError(f"{self.name} does not exist. Check the path.")
+            raise SourceError(f"{redact_name(self.name)} does not exist. Check the path.")
         if self.path.stat().st_size == 0:
             raise SourceError(f"{self.name} is empty (0 bytes). Copy the video again.")
         with _utf8_path(self.path.absolute()) as path:
@@ -177,22 +178,34 @@ class VideoSource(OpenSource):
 
 
 def open_file(path: str | os.PathLike[str]) -> ImageSource | VideoSource:
-    """Open a still or a video by the ending of its name.
+    """Open a still or a video by its first bytes; by its ending if it is too damaged for that.
 
     Raises:
         SourceError: if it is missing, of an unknown kind, or a video that cannot be opened.
     """
+    kind = _look_into(Path(path))
     suffix = Path(path).suffix.lower()
-    if suffix in IMAGE_SUFFIXES:
+    role = kind.role if kind else "other"
+    if role == "picture" or (role == "other" and suffix in IMAGE_SUFFIXES):
         return ImageSource(path)
-    if suffix in VIDEO_SUFFIXES:
+    if role == "video" or suffix in VIDEO_SUFFIXES:
         return VideoSource(path)
     if not Path(path).exists():
-        raise SourceError(f"{display_path(path)} does not exist. Check the path.")
-    kinds = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
+        shown = redact_name(display_path(path))
+        raise SourceError(f"{shown} does not exist. Check the path.")
+    what = f"its content is {kind}" if kind else "it is no file that can be read"
     raise SourceError(
-        f"{display_path(path)} is of no known kind: its name should end in one of {kinds}."
+        f"{display_path(path)} is of no known kind: {what}. Expected a picture (JPEG, PNG, WebP, "
+        "BMP, AVIF) or a video (MP4, MOV, MKV, WebM, AVI, MPEG, WMV, FLV, GIF), whatever its name."
     )
+
+
+def _look_into(path: Path) -> FileKind | None:
+    # A pipe of that name would be waited for without end.
+    try:
+        return read_kind(path) if path.is_file() else None
+    except OSError:
+        return None
 
 
 @contextlib.contextmanager
