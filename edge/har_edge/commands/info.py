@@ -48,7 +48,9 @@ def describe(model: str | os.PathLike[str] | None, backend: str = "auto") -> dic
         BackendError: if no runtime is there or it refuses the model.
     """
     from har_edge.model.loaded import load_model
+    from har_edge.model.trial import try_model
 
+    try_model(model, backend=backend)
     loaded = load_model(model, backend=backend)
     return {
         "path": display_path(loaded.path),

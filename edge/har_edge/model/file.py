@@ -26,6 +26,7 @@ SPEC_NAME = "har.json"
 LABELS_NAME = "labels.txt"
 BUNDLED = ("har15", "clips")
 DEFAULT_MODEL = "har15"
+BUNDLED_FOLDER = Path(__file__).resolve().parent / "bundled"
 
 # Bytes 4 to 8 of every TFLite flatbuffer. Source: TFLite schema, `file_identifier`.
 FLATBUFFER_ID = b"TFL3"
@@ -67,7 +68,7 @@ def resolve_model(model: str | os.PathLike[str] | None) -> Path:
     """
     name = os.fspath(model) if model is not None else DEFAULT_MODEL
     if name in BUNDLED and not Path(name).is_file():
-        path = Path(__file__).parent / "bundled" / f"{name}-int8.tflite"
+        path = BUNDLED_FOLDER / f"{name}-int8.tflite"
         if path.is_file():
             return path
         raise ModelFileError(
@@ -172,14 +173,25 @@ def _attached(archive: zipfile.ZipFile, name: str) -> bytes:
     return text
 
 
-def _read_onnx_pair(path: Path) -> ModelFile:
+def model_parts(path: Path) -> list[Path]:
+    """Name the files of a model: one `.tflite` file, or both of an ONNX pair.
+
+    Raises:
+        ModelFileError: if an `.onnx` file is none of a pair.
+    """
+    if path.suffix != ".onnx":
+        return [path]
     suffix = next((s for s in ONNX_SUFFIXES if path.name.endswith(s)), None)
     if suffix is None:
         raise ModelFileError(
             f"{display_path(path)} should be one of a pair that ends with "
             f"{' and '.join(ONNX_SUFFIXES)}. Make it with har-convert --onnx."
         )
-    pair = [path.with_name(path.name.removesuffix(suffix) + s) for s in ONNX_SUFFIXES]
+    return [path.with_name(path.name.removesuffix(suffix) + s) for s in ONNX_SUFFIXES]
+
+
+def _read_onnx_pair(path: Path) -> ModelFile:
+    pair = model_parts(path)
     specs, networks, size = [], [], 0
     for part in pair:
         content, shown = _read(part), display_path(part)

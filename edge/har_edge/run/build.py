@@ -11,6 +11,7 @@ from pathlib import Path
 from har_edge.config import FilePath, RunConfig
 from har_edge.errors import OutputError
 from har_edge.frames.opencv import import_cv2
+from har_edge.model.trial import try_model
 from har_edge.paths import display_path
 from har_edge.recognition.events import EventTracker
 from har_edge.recognition.motion import MotionGate
@@ -87,6 +88,7 @@ def build_run(config: RunConfig, note: Note, *, progress: bool = False) -> Built
     _keep_sources(openers, config)
     # Sources share the cores with the model; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
+    try_model(config.model, backend=config.backend)
     num_threads = _num_threads(config, note)
     # Frames of videos are encoded beside each other, by one thread each; those of a live source
     # come one by one, and so does what the motion gate lets pass.
