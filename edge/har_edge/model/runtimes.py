@@ -196,7 +196,12 @@ class OnnxBackend:
         try:
             (self.encode, encode_shapes), (self.classify, classify_shapes) = (
                 _onnx_runner(
-                    module.InferenceSession(network, options, providers=["CPUExecutionProvider"]),
+                    module.InferenceSession(
+                        network,
+                        options,
+                        providers=["CPUExecutionProvider"],
+                        enable_fallback=0,  # which is said on standard output
+                    ),
                     *SIGNATURES[signature],
                 )
                 for network, signature in zip(networks, SIGNATURES, strict=True)
