@@ -13,6 +13,7 @@ from tests.test_layout import PACKAGES
 # Modules whose docstrings have examples; new ones are added here.
 MODULES = (
     "har_benchmarks.experiments.turns",
+    "har_convert.auditing.audit",
     "har_edge",
     "har_edge.backoff",
     "har_edge.client",
@@ -22,6 +23,7 @@ MODULES = (
     "har_edge.files",
     "har_edge.model.file",
     "har_edge.notebook",
+    "har_edge.page",
     "har_edge.paths",
     "har_edge.progress",
     "har_edge.recognition.events",
@@ -34,11 +36,15 @@ MODULES = (
     "har_edge.settings",
     "har_edge.sources.base",
     "har_edge.sources.open",
+    "har_edge.statistics",
     "har_edge.table",
     "har_edge.testing",
+    "har_train.config.fit",
+    "har_train.config.setting",
+    "har_train.watch",
 )
 # What needs an extra, and so is passed over where it is not installed.
-NEEDS = {"har_edge.server.app": "fastapi"}
+NEEDS = {"har_edge.server.app": "fastapi", "har_edge.page": "jinja2"}
 
 
 def test_all_examples_are_listed() -> None:

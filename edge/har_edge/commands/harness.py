@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import sys
@@ -12,6 +11,7 @@ from typing import NoReturn, get_args
 
 import click
 
+from har_edge.compat.python import run_exit_functions
 from har_edge.config import BackendName
 from har_edge.errors import ConfigError, HarError
 
@@ -95,7 +95,7 @@ def leave(code: int) -> NoReturn:
     run, functions registered with `atexit` are called, for a time that is limited too, and what
     is buffered is flushed.
     """
-    farewells = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
+    farewells = threading.Thread(target=run_exit_functions, daemon=True)
     farewells.start()
     farewells.join(FAREWELL_TIMEOUT_S)
     for stream in (sys.stdout, sys.stderr):

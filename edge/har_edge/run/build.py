@@ -21,7 +21,7 @@ from har_edge.run.parts import build_decider, build_model
 from har_edge.run.runner import Run, RunResult
 from har_edge.run.stop_signals import stop_signals
 from har_edge.run.viewer import Viewer
-from har_edge.sinks.base import Note
+from har_edge.say import Say
 from har_edge.sinks.fan_out import FanOut, RunFacts, open_sinks
 
 
@@ -44,7 +44,7 @@ class BuiltRun:
     viewer: Viewer | None = None
 
 
-def run(config: RunConfig, note: Note = lambda line: None, *, progress: bool = False) -> RunResult:
+def run(config: RunConfig, note: Say = lambda line: None, *, progress: bool = False) -> RunResult:
     """Run over the sources until they end, or until SIGINT or SIGTERM comes; outputs are complete.
 
     Args:
@@ -82,7 +82,7 @@ def run(config: RunConfig, note: Note = lambda line: None, *, progress: bool = F
     return result
 
 
-def build_run(config: RunConfig, note: Note, *, progress: bool = False) -> BuiltRun:
+def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltRun:
     """Find the sources, load the model and open the sinks; arguments and errors as for `run`."""
     openers, follow = build_openers(config.source), build_follow(config.source, note)
     _keep_sources(openers, config)
@@ -120,7 +120,7 @@ def build_run(config: RunConfig, note: Note, *, progress: bool = False) -> Built
     return BuiltRun(built, openers, follow, sinks, viewer)
 
 
-def _num_threads(config: RunConfig, note: Note) -> int:
+def _num_threads(config: RunConfig, note: Say) -> int:
     if config.num_threads != "auto":
         return config.num_threads
     from har_edge.machine.thread_choice import choose_num_threads

@@ -11,7 +11,7 @@ from har_edge.config import SourceConfig
 from har_edge.errors import ConfigError
 from har_edge.paths import display_path
 from har_edge.run.lanes import Follow, SourceOpener
-from har_edge.sinks.base import Note
+from har_edge.say import Say
 from har_edge.sources.base import FrameSource, Notify
 from har_edge.sources.names import DEVICE, camera_name, expand_sources
 from har_edge.sources.open import open_source
@@ -36,7 +36,7 @@ def build_openers(config: SourceConfig) -> list[SourceOpener]:
     return [_opener(name, config, s) for name, s in zip(sources, shown, strict=True)]
 
 
-def build_follow(config: SourceConfig, note: Note) -> Follow | None:
+def build_follow(config: SourceConfig, note: Say) -> Follow | None:
     """Make the function that gives the files of watched folders, if there are any.
 
     Args:

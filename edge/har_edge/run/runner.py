@@ -22,7 +22,8 @@ from har_edge.run.progress import Progress
 from har_edge.run.streams import Stream
 from har_edge.run.summary import Summary
 from har_edge.run.watchdog import Watchdog
-from har_edge.sinks.base import Note, Shot, Sinks
+from har_edge.say import Say
+from har_edge.sinks.base import Shot, Sinks
 from har_edge.sinks.totals import Totals
 from har_edge.sources.base import FrameSource, SourceStatus
 from har_edge.sources.live.source import LiveSource
@@ -94,7 +95,7 @@ class Run:
 
     model: LoadedModel
     sinks: Sinks
-    note: Note
+    note: Say
     new_decider: Callable[[], Decider]
     tracker: EventTracker = field(default_factory=EventTracker)
     new_gate: Callable[[], MotionGate] | None = None

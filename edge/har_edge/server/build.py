@@ -15,20 +15,20 @@ from har_edge.recognition.events import EventTracker
 from har_edge.run.openers import build_openers, is_apart
 from har_edge.run.parts import build_decider, build_model
 from har_edge.run.runner import Run
+from har_edge.say import Say
 from har_edge.server.answers import Answering, warm_up
 from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
 from har_edge.server.services import Services
 from har_edge.server.workers import Gate, Workers, keep_memory
-from har_edge.sinks.base import Note
 from har_edge.sinks.fan_out import RunFacts, open_live_sinks
 from har_edge.sources.names import camera_name, expand_sources
 
 MAX_WORKERS = 4
 
 
-def build_services(config: ServeConfig, note: Note) -> Services:
+def build_services(config: ServeConfig, note: Say) -> Services:
     """Load the model and prepare the live source.
 
     Args:
@@ -69,7 +69,7 @@ def build_services(config: ServeConfig, note: Note) -> Services:
     )
 
 
-def _build_live(config: ServeConfig, model: LoadedModel, note: Note) -> LiveSession | None:
+def _build_live(config: ServeConfig, model: LoadedModel, note: Say) -> LiveSession | None:
     source, decide = config.source, config.decide
     names = [*source.names, *([camera_name(source.camera)] if source.camera else ())]
     if not names:
@@ -102,7 +102,7 @@ def _build_live(config: ServeConfig, model: LoadedModel, note: Note) -> LiveSess
     return LiveSession(opener.name, run, sinks, note)
 
 
-def _warn_of_idle_sinks(sink: SinkConfig, note: Note) -> None:
+def _warn_of_idle_sinks(sink: SinkConfig, note: Say) -> None:
     """Say which sinks will get nothing, where nothing is looked at."""
     wanted = {
         "--save-events": sink.save_events,

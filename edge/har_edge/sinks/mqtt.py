@@ -42,7 +42,8 @@ from har_edge.errors import MissingExtraError, OutputError
 from har_edge.paths import display_path
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
-from har_edge.sinks.base import Note, Record, TryLaterError, safe_name
+from har_edge.say import Say
+from har_edge.sinks.base import Record, TryLaterError, safe_name
 from har_edge.sinks.home_assistant import sensor_config
 from har_edge.sources.base import SourceStatus
 from har_edge.sources.names import DEVICE
@@ -163,7 +164,7 @@ class MqttSink:
     def __init__(
         self,
         url: str,
-        note: Note,
+        note: Say,
         *,
         top_k: int = 3,
         discovery_prefix: str = DISCOVERY_PREFIX,

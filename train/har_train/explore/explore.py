@@ -12,7 +12,7 @@ from har_edge.datasets import Sample, list_dataset
 from har_edge.errors import DataError, GateError, OutputError
 from har_edge.paths import display_path
 from har_edge.run_folder import root_of
-from har_train.config import FitConfig
+from har_train.config import WindowConfig
 from har_train.dataset.samples import default_num_frames
 from har_train.explore import findings as checks
 from har_train.explore.findings import KINDS, UNDIVIDED, Finding, split_order
@@ -41,7 +41,7 @@ class ExploreConfig:
     data: str
     root: str = ""
     num_frames: int = 0
-    frame_rate_hz: float = FitConfig.frame_rate_hz
+    frame_rate_hz: float = WindowConfig.frame_rate_hz
     min_samples: int = 10
     thorough: bool = False
 
