@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from har_edge.children import child_environment
 from har_edge.errors import HarError
 from har_edge.model.trial import try_model
 
@@ -32,7 +31,7 @@ def test_damaged_files_do_no_harm(
         capture_output=True,
         text=True,
         check=True,
-        env=child_environment(),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         timeout=1800,
     )
     result = json.loads(done.stdout)

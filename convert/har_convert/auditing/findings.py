@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
@@ -86,6 +87,21 @@ class Audit:
     def as_dict(self) -> dict[str, object]:
         """All of it in plain types, as `har-convert audit --output-format json` prints it."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Audit:
+        """Take back what `as_dict` gave, written as JSON."""
+        raw = json.loads(text)
+        signatures = []
+        for part in raw["signatures"]:
+            sides = {
+                side: tuple(Tensor(**{**t, "shape": tuple(t["shape"])}) for t in part[side])
+                for side in ("inputs", "outputs")
+            }
+            ops = tuple(Op(**op) for op in part["ops"])
+            signatures.append(Signature(**{**part, **sides, "ops": ops}))
+        names = {key: tuple(raw[key]) for key in ("not_builtin", "attached")}
+        return cls(**{**raw, **names, "signatures": tuple(signatures)})
 
     def __str__(self) -> str:
         return format_audit(self)

@@ -7,18 +7,25 @@ Exit code 0 if all went well; the last line of standard error says why not.
 from __future__ import annotations
 
 import importlib
+import resource
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from har_edge.model.runtimes import ONNX_RUNTIME, TFLITE_RUNTIMES
 
+# Memory that it may take beside this many times the file.
+LIMIT_BYTES, LIMIT_TIMES = 2 << 30, 16
+
 
 def main() -> None:
     """Try each file."""
     name, *paths = sys.argv[1:]
+    limit = LIMIT_BYTES + LIMIT_TIMES * sum(Path(path).stat().st_size for path in paths)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     for path in paths:
         try:
             (_try_onnx if name == ONNX_RUNTIME else _try_tflite)(name, path)
