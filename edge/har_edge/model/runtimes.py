@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Protocol, TypedDict
@@ -281,11 +282,14 @@ def _check_numbers(dtype: np.dtype[np.generic], scale: float) -> None:
 
 
 def import_runtime(name: str) -> ModuleType:
-    """Import the module of a runtime of `RUNTIMES`.
+    """Import the module of a runtime of `RUNTIMES`; nothing else of ours imports one.
 
     Raises:
         BackendError: if it is missing or does not load.
     """
+    # onnxruntime's wheels look for a collector on the internet as soon as they are imported, and
+    # leave a number of this device in the home folder. Source: its Privacy.md.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     module_name = TFLITE_RUNTIMES.get(name, (name,))[0]
     try:
         return importlib.import_module(module_name)
