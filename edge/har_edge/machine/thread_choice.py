@@ -164,4 +164,5 @@ def _save(path: Path, choices: dict[str, ThreadChoice]) -> None:
     }
     # A cache that cannot be written costs a second at the next start, and nothing else.
     with contextlib.suppress(OutputError):
-        write_whole(path, json.dumps(entries, indent=2) + "\n", parents=True, sync=False)
+        text = json.dumps(entries, indent=2) + "\n"
+        write_whole(path, text, private=True, parents=True, sync=False)
