@@ -31,6 +31,7 @@ class LoadedModel:
         path: Where it came from.
         size_bytes: Size of the file.
         backend: The runtime that holds it.
+        num_classes: Probabilities that the network gives; fewer than labels if some were taught.
     """
 
     def __init__(self, spec: ModelSpec, path: Path, size_bytes: int, backend: Backend) -> None:
@@ -38,6 +39,7 @@ class LoadedModel:
         self.path = path
         self.size_bytes = size_bytes
         self.backend = backend
+        self.num_classes = len(spec.labels)
 
     def encode(self, pixels: Pixels) -> FloatArray:
         """Encode one preprocessed frame, (H, W, 3) uint8, to its features, (D,).
@@ -66,7 +68,7 @@ class LoadedModel:
                 f"classify takes features of shape {expected}. Received {window.shape}."
             )
         rows = self.backend.classify(window[np.newaxis])
-        probabilities = _answer("classify", rows, len(self.spec.labels))
+        probabilities = _answer("classify", rows, self.num_classes)
         return apply_temperature(probabilities, self.spec.temperature)
 
     def classify_clip(self, frames: Pixels) -> FloatArray:

@@ -66,9 +66,9 @@ import os, sys
 from har_edge.sinks import totals, totals_file
 step = sys.argv[2]
 if step == "written":
-    totals_file._add = lambda *_, **_: os._exit(9)
+    totals_file._add = lambda *_, **__: os._exit(9)
 elif step == "kept":
-    totals_file.write_whole = lambda *_, **_: os._exit(9)
+    totals_file.write_whole = lambda *_, **__: os._exit(9)
 else:
     replace = totals_file.Path.replace
     def die(old, new): os._exit(9) if old.suffix == ".new" else replace(old, new)
