@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 from har_edge.errors import GateError
 from har_edge.table import text_table
+from har_edge.visible import visible
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def format_audit(found: Audit) -> str:
     lines = [f"{found.path}  {found.size_bytes / 1e6:.2f} MB", text_table(facts, align="ll")]
     for signature in found.signatures:
         lines += ["", *_signature_lines(signature)]
-    return "\n".join(lines)
+    return visible("\n".join(lines), lines=True)
 
 
 def _signature_lines(signature: Signature) -> list[str]:
