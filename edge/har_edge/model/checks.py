@@ -6,8 +6,6 @@ import math
 import re
 from collections.abc import Mapping
 
-from har_edge.errors import SpecError
-
 MAX_TEXT = 10_000  # characters of a description, a licence
 MAX_NAME = 100  # of what becomes part of a file name or of a line
 MAX_LABELS = 10_000
@@ -27,26 +25,26 @@ def check_whole(name: str, value: object, least: int, most: int) -> None:
     """Check a whole number.
 
     Raises:
-        SpecError: if it is none, or out of range.
+        ValueError: if it is none, or out of range.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise SpecError(
+        raise ValueError(
             f"{name} must be a whole number of at least {least}. Received {shorten(value)}."
         )
     if value > most:
-        raise SpecError(f"{name} must be at most {most}. Received {shorten(value)}.")
+        raise ValueError(f"{name} must be at most {most}. Received {shorten(value)}.")
 
 
 def check_number(name: str, value: object, least: float, most: float) -> None:
     """Check a finite number.
 
     Raises:
-        SpecError: if it is none, not finite, or out of range.
+        ValueError: if it is none, not finite, or out of range.
     """
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     # Anything but a number fails here, as NaN is in no range.
     if not least <= number <= most:
-        raise SpecError(
+        raise ValueError(
             f"{name} must be a number from {least:g} to {most:g}. Received {shorten(value)}."
         )
 
@@ -55,36 +53,36 @@ def check_text(name: str, value: object, most: int = MAX_TEXT) -> None:
     """Check a text that can be written as UTF-8.
 
     Raises:
-        SpecError: if it is none, or too long.
+        ValueError: if it is none, or too long.
     """
     if not isinstance(value, str):
-        raise SpecError(f"{name} must be a text. Received {shorten(value)}.")
+        raise ValueError(f"{name} must be a text. Received {shorten(value)}.")
     if len(value) > most:
-        raise SpecError(f"{name} must have at most {most} characters. Received {len(value)}.")
+        raise ValueError(f"{name} must have at most {most} characters. Received {len(value)}.")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise SpecError(f"{name} must be valid Unicode. Received {shorten(value)}.") from None
+        raise ValueError(f"{name} must be valid Unicode. Received {shorten(value)}.") from None
 
 
 def check_checksum(name: str, value: object) -> None:
     """Check a SHA-256 in hexadecimal digits, or "" where it is unknown.
 
     Raises:
-        SpecError: if it is neither.
+        ValueError: if it is neither.
     """
     if not isinstance(value, str) or not _CHECKSUM.match(value):
-        raise SpecError(f"{name} must be 64 hexadecimal digits. Received {shorten(value)}.")
+        raise ValueError(f"{name} must be 64 hexadecimal digits. Received {shorten(value)}.")
 
 
 def check_texts(name: str, values: object) -> None:
     """Check a tuple of texts.
 
     Raises:
-        SpecError: if it is none, or too long.
+        ValueError: if it is none, or too long.
     """
     if not isinstance(values, tuple) or len(values) > MAX_ENTRIES:
-        raise SpecError(f"{name} must be a list of texts. Received {shorten(values)}.")
+        raise ValueError(f"{name} must be a list of texts. Received {shorten(values)}.")
     for value in values:
         check_text(f"Each of {name}", value)
 
@@ -93,10 +91,10 @@ def check_table(name: str, table: object, *, numbers: bool) -> None:
     """Check a table of names to finite numbers, or to texts.
 
     Raises:
-        SpecError: if it is none, or too long.
+        ValueError: if it is none, or too long.
     """
     if not isinstance(table, Mapping) or len(table) > MAX_ENTRIES:
-        raise SpecError(f"{name} must be a table. Received {shorten(table)}.")
+        raise ValueError(f"{name} must be a table. Received {shorten(table)}.")
     for key, value in table.items():
         check_text(f"A name in {name}", key, MAX_NAME)
         if numbers:
@@ -109,18 +107,18 @@ def check_labels(labels: object) -> None:
     """Check the labels of a model, in output order.
 
     Raises:
-        SpecError: if they are fewer than two, not different, or no single lines.
+        ValueError: if they are fewer than two, not different, or no single lines.
     """
     if not isinstance(labels, tuple) or len(labels) > MAX_LABELS:
-        raise SpecError(f"labels must be a list of {MAX_LABELS} at most.")
+        raise ValueError(f"labels must be a list of {MAX_LABELS} at most.")
     if len(labels) < 2:
-        raise SpecError(f"A model needs at least 2 labels. Received {list(labels)}.")
+        raise ValueError(f"A model needs at least 2 labels. Received {list(labels)}.")
     for label in labels:
         check_text("A label", label, MAX_TEXT)
         if not label or "\n" in label:
-            raise SpecError(f"Labels must be non-empty single lines. Received {shorten(labels)}.")
+            raise ValueError(f"Labels must be non-empty single lines. Received {shorten(labels)}.")
     if len(set(labels)) != len(labels):
-        raise SpecError(f"Labels must differ from each other. Received {shorten(labels)}.")
+        raise ValueError(f"Labels must differ from each other. Received {shorten(labels)}.")
 
 
 def shorten(value: object) -> str:

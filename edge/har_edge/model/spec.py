@@ -7,8 +7,9 @@ on it, the edge reads it and has no defaults of its own.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
@@ -42,6 +43,14 @@ Variant = Literal["keras", "float32", "float16", "dynamic", "int8", "int16", "on
 MIN_FRAME_RATE_HZ, MAX_FRAME_RATE_HZ = 1e-6, 1000.0
 
 
+@contextlib.contextmanager
+def _spec_errors() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise SpecError(str(error)) from error
+
+
 @dataclass(frozen=True)
 class ClipSpec:
     """The pixels and the instants that a model expects.
@@ -62,6 +71,10 @@ class ClipSpec:
     resize: Resize = "stretch"
 
     def __post_init__(self) -> None:
+        with _spec_errors():
+            self._check()
+
+    def _check(self) -> None:
         check_whole("num_frames", self.num_frames, 1, MAX_FRAMES)
         check_whole("height", self.height, 1, MAX_SIDE)
         check_whole("width", self.width, 1, MAX_SIDE)
@@ -134,6 +147,10 @@ class ModelSpec:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
+        with _spec_errors():
+            self._check()
+
+    def _check(self) -> None:
         check_text("name", self.name, MAX_NAME)
         if not self.name or self.name in (".", "..") or set(self.name) & set("/\\\0\n\r"):
             raise SpecError(
