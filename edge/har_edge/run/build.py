@@ -45,7 +45,7 @@ class BuiltRun:
 
 
 def run(config: RunConfig, note: Say = lambda line: None, *, progress: bool = False) -> RunResult:
-    """Run over the sources until they end, or until SIGINT or SIGTERM comes; outputs are complete.
+    """Run over the sources until they end, or until a signal ends them; outputs are complete.
 
     Args:
         config: What to look at, with which model, and where its answers go.

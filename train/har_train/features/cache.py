@@ -344,7 +344,14 @@ def _map_entry(path: Path) -> Array:
         raise ValueError(f"{path} is not an entry of the cache.")
     shape = tuple(int(n) for n in header["shape"].split(b",") if n.strip())
     offset = 10 + int.from_bytes(header["length"], "little")
-    return np.memmap(path, np.dtype(header["dtype"].decode()), "r", offset, shape)
+    try:
+        dtype = np.dtype(header["dtype"].decode())
+    except TypeError as error:
+        raise ValueError(f"{path} is not an entry of the cache.") from error
+    # Mapped objects would be pointers that the file chose.
+    if dtype.kind not in "uif":
+        raise ValueError(f"{path} is not an entry of the cache: it holds {dtype}.")
+    return np.memmap(path, dtype, "r", offset, shape)
 
 
 def cache_not_written(folder: Path, error: OSError) -> OutputError:
