@@ -122,8 +122,8 @@ def run(ctx: click.Context, /, **values: object) -> None:
       ffmpeg -i film.mkv -q:v 3 -r 25 -f mjpeg - | har-edge run -
 
     \b
-    Exit codes: 0 done, 1 a source or an option cannot be used, 2 usage error,
-    4 a live source was lost, 130 or 143 interrupted.
+    Exit codes: 0 done, 1 a source or an option is unusable, 2 usage,
+    4 a live source was lost, 129, 130 or 143 interrupted.
     """
     config = run_config(values)
     from har_edge.run.build import run as run_all
@@ -141,5 +141,7 @@ def sum_up(result: RunResult) -> None:
         note(stats)
     if result.failed and result.opened > 1:  # of one, its own message said it
         note(f"{len(result.failed)} of {result.opened} sources could not be read in full.")
+    if skipped := str(result.skipped):
+        note(skipped)
     if result.totals is not None:
         note(result.totals.format().rstrip())

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from har_edge.config import FilePath, RunConfig
 from har_edge.errors import OutputError
 from har_edge.frames.opencv import import_cv2
+from har_edge.media import Skipped
+from har_edge.model.trial import try_model
 from har_edge.paths import display_path
 from har_edge.recognition.events import EventTracker
 from har_edge.recognition.motion import MotionGate
@@ -34,6 +36,7 @@ class BuiltRun:
         follow: Gives the files of watched folders; None without any.
         sinks: Where results go; whoever builds a run closes them.
         viewer: The window, if one is asked for; to be closed, too.
+        skipped: What is passed over in folders; of watched ones, it comes while the run goes on.
     """
 
     run: Run
@@ -41,10 +44,11 @@ class BuiltRun:
     follow: Follow | None
     sinks: FanOut
     viewer: Viewer | None = None
+    skipped: Skipped = field(default_factory=Skipped)
 
 
 def run(config: RunConfig, note: Say = lambda line: None, *, progress: bool = False) -> RunResult:
-    """Run over the sources until they end, or until SIGINT or SIGTERM comes; outputs are complete.
+    """Run over the sources until they end, or until a signal ends them; outputs are complete.
 
     Args:
         config: What to look at, with which model, and where its answers go.
@@ -78,15 +82,19 @@ def run(config: RunConfig, note: Say = lambda line: None, *, progress: bool = Fa
             sinks.close()
         result.signal = stop.number
     result.totals = sinks.totals
+    result.skipped = built.skipped
     return result
 
 
 def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltRun:
     """Find the sources, load the model and open the sinks; arguments and errors as for `run`."""
-    openers, follow = build_openers(config.source), build_follow(config.source, note)
+    skipped = Skipped()
+    openers = build_openers(config.source, skipped)
+    follow = build_follow(config.source, note, skipped)
     _keep_sources(openers, config)
     # Sources share the cores with the model; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
+    try_model(config.model, backend=config.backend)
     num_threads = _num_threads(config, note)
     # Frames of videos are encoded beside each other, by one thread each; those of a live source
     # come one by one, and so does what the motion gate lets pass.
@@ -115,7 +123,7 @@ def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltR
         watch=viewer,
         progress=progress,
     )
-    return BuiltRun(built, openers, follow, sinks, viewer)
+    return BuiltRun(built, openers, follow, sinks, viewer, skipped)
 
 
 def _num_threads(config: RunConfig, note: Say) -> int:

@@ -10,6 +10,7 @@ from har_edge.config import RunLimits
 from har_edge.errors import SourceError, SourceLostError
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
+from har_edge.media import Skipped
 from har_edge.model.loaded import LoadedModel
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.events import Event, EventTracker
@@ -51,6 +52,7 @@ class RunResult:
         lost: Whether a live source ended for good.
         totals: The time of each action a day, where it was added up; for whoever closes the sinks
             to note.
+        skipped: What was passed over in folders.
     """
 
     summary: Summary = field(default_factory=Summary)
@@ -61,6 +63,7 @@ class RunResult:
     signal: int | None = None
     lost: bool = False
     totals: Totals | None = None
+    skipped: Skipped = field(default_factory=Skipped)
 
     @property
     def exit_code(self) -> int:

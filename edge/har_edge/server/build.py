@@ -10,6 +10,7 @@ from har_edge.config import ServeConfig, SinkConfig
 from har_edge.errors import SourceError
 from har_edge.frames.opencv import import_cv2
 from har_edge.model.loaded import LoadedModel
+from har_edge.model.trial import try_model
 from har_edge.recognition.events import EventTracker
 from har_edge.run.openers import build_openers, is_apart
 from har_edge.run.parts import build_decider, build_model
@@ -23,6 +24,7 @@ from har_edge.server.services import Services
 from har_edge.server.workers import Gate, Workers, keep_memory
 from har_edge.sinks.fan_out import RunFacts, open_live_sinks
 from har_edge.sources.names import camera_name, expand_sources
+from har_edge.sources.urls import redact_name
 
 MAX_WORKERS = 4
 
@@ -40,6 +42,7 @@ def build_services(config: ServeConfig, note: Say) -> Services:
     # Uploads share the cores; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
     keep_memory()
+    try_model(config.model, backend=config.backend)
     model = build_model(config)
     new_decider = partial(build_decider, model.spec, config.decide)
     new_decider()  # refuses lists that do not fit before anything is opened
@@ -69,7 +72,7 @@ def build_services(config: ServeConfig, note: Say) -> Services:
 
 def _build_live(config: ServeConfig, model: LoadedModel, note: Say) -> LiveSession | None:
     source, decide = config.source, config.decide
-    names = [*source.names, *([camera_name(source.camera)] if source.camera else ())]
+    names = [*source.names, *map(camera_name, source.cameras)]
     if not names:
         _warn_of_idle_sinks(config.sink, note)
         return None
@@ -77,7 +80,8 @@ def _build_live(config: ServeConfig, model: LoadedModel, note: Say) -> LiveSessi
     if len(names) != 1 or names[0] == "-" or not is_apart(names[0]):
         raise SourceError(
             "serve takes one live source: a camera or the URL of a stream. Received "
-            f"{', '.join(names[:3])}. Send files to /predict, or use har-edge run."
+            f"{', '.join(map(redact_name, names[:3]))}. Send files to /predict, or use "
+            "har-edge run."
         )
     # A server outlasts its camera: it waits for one that is not there yet.
     patient = replace(source.live, wait_for_source=True)

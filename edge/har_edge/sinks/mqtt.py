@@ -47,7 +47,7 @@ from har_edge.sinks.base import Record, TryLaterError, safe_name
 from har_edge.sinks.home_assistant import sensor_config
 from har_edge.sources.base import SourceStatus
 from har_edge.sources.names import DEVICE
-from har_edge.sources.urls import is_url
+from har_edge.sources.urls import encoding_advice, is_url
 
 PASSWORD_VARIABLE = "HAR_MQTT_PASSWORD"
 DEFAULT_PREFIX = "har"
@@ -125,6 +125,8 @@ def parse_broker(url: str) -> Broker:
             f"The address of the MQTT broker is invalid. {expected} Received one with scheme "
             f"{parts.scheme!r} and host {parts.hostname or ''!r}."
         )
+    if advice := encoding_advice(url):
+        raise OutputError(f"The address of the MQTT broker is unclear. {expected} {advice}")
     prefix = unquote(parts.path).strip("/") or DEFAULT_PREFIX
     if any(c in prefix for c in "+#\0") or parts.query or parts.fragment:
         raise OutputError(

@@ -26,6 +26,7 @@ from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.base import Record
 from har_edge.sources.base import SourceStatus
+from har_edge.visible import visible
 
 EMITS: tuple[Emit, ...] = get_args(Emit)
 
@@ -71,6 +72,9 @@ class JsonLinesWriter:
     def __init__(self, stream: TextIO, top_k: int) -> None:
         self._stream = stream
         self._top_k = top_k
+        # In other encodings JSON has its own way to write what they lack.
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        self._ascii = encoding.lower().replace("-", "") != "utf8"
 
     def write(self, record: Record) -> None:
         """Write one line and flush it: a kill loses at most the line being written."""
@@ -81,7 +85,7 @@ class JsonLinesWriter:
                 values = record.as_dict()
             case _:
                 return
-        _write(self._stream, json.dumps(values, ensure_ascii=False) + "\n")
+        _write(self._stream, json.dumps(values, ensure_ascii=self._ascii) + "\n")
 
 
 class CsvWriter:
@@ -122,9 +126,9 @@ class _Sections:
         self._source: str | None = None
 
     def write(self, source: str, line: str) -> None:
-        heading = "" if source == self._source else f"{source}\n"
+        heading = "" if source == self._source else f"{visible(source)}\n"
         self._source = source
-        _write(self._stream, f"{heading}  {line.rstrip()}\n")
+        _write(self._stream, f"{heading}  {visible(line.rstrip())}\n")
 
 
 class TextWriter:
@@ -281,8 +285,14 @@ def _write(stream: TextIO, line: str) -> None:
 
 def _row(values: Iterable[object]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(values)
+    csv.writer(line, lineterminator="\n").writerow(map(_cell, values))
     return line.getvalue()
+
+
+def _cell(value: object) -> object:
+    """Keep a text from being computed: spreadsheets take some beginnings for formulas."""
+    formula = isinstance(value, str) and len(value) > 1 and value[0] in "=+-@\t\r"
+    return f"'{value}" if formula else value
 
 
 def _when(at_s: float | None, source_s: float) -> str:
@@ -298,7 +308,13 @@ def open_output(path: str | os.PathLike[str] | None) -> TextIO:
         OutputError: if it cannot be written.
     """
     if path is None or os.fspath(path) == "-":
-        return sys.stdout
+        # A process may be started without one; mypy believes that there always is.
+        stream: TextIO | None = sys.stdout
+        if stream is None:
+            raise OutputError(
+                "Standard output is closed. Open it, or write to a file: --output FILE."
+            )
+        return stream
     try:
         return Path(path).open("w", encoding="utf-8", newline="")
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import math
 import os
@@ -16,14 +17,20 @@ from har_edge.frames.decode import load_image
 from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import VideoCapture, bgr_to_rgb, import_cv2, opencv_faults, view_as_rgb
 from har_edge.frames.sampling import FrameSampler
-from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, FileKind, read_kind
 from har_edge.paths import display_path
 from har_edge.sources.base import OpenSource
+from har_edge.sources.urls import redact_name
 
 # Stored frame counts are estimates in some containers; only a clear gap means damage.
 COMPLETE_SHARE = 0.9
 # Below this size one thread decodes as fast as several, which only take time from the model.
 LARGE_PIXELS = 1_000_000
+# How the text formats are known that FFmpeg follows elsewhere: HLS, concat, DASH, SDP, IMF.
+# Source: their probe functions in libavformat.
+PLAYLISTS_BEGIN = (b"#extm3u", b"ffconcat")
+PLAYLISTS_HOLD = (b"<mpd", b"c=in ip", b"<compositionplaylist")
+PLAYLIST_BYTES = 4096
 
 
 class ImageSource(OpenSource):
@@ -159,9 +166,10 @@ class VideoSource(OpenSource):
     def _open(self) -> Iterator[VideoCapture]:
         cv2 = import_cv2()
         if not self.path.is_file():
-            raise SourceError(f"{self.name} does not exist. Check the path.")
+            raise SourceError(f"{redact_name(self.name)} does not exist. Check the path.")
         if self.path.stat().st_size == 0:
             raise SourceError(f"{self.name} is empty (0 bytes). Copy the video again.")
+        _refuse_playlist(self.path, self.name)
         with _utf8_path(self.path.absolute()) as path:
             # FFmpeg by name: other back ends would take 'a%02d.mp4' for a picture series.
             options = [cv2.CAP_PROP_N_THREADS, self._num_threads]
@@ -179,22 +187,49 @@ class VideoSource(OpenSource):
 
 
 def open_file(path: str | os.PathLike[str]) -> ImageSource | VideoSource:
-    """Open a still or a video by the ending of its name.
+    """Open a still or a video by its first bytes; by its ending if it is too damaged for that.
 
     Raises:
         SourceError: if it is missing, of an unknown kind, or a video that cannot be opened.
     """
+    kind = _look_into(Path(path))
     suffix = Path(path).suffix.lower()
-    if suffix in IMAGE_SUFFIXES:
+    role = kind.role if kind else "other"
+    if role == "picture" or (role == "other" and suffix in IMAGE_SUFFIXES):
         return ImageSource(path)
-    if suffix in VIDEO_SUFFIXES:
+    if role == "video" or suffix in VIDEO_SUFFIXES:
         return VideoSource(path)
     if not Path(path).exists():
-        raise SourceError(f"{display_path(path)} does not exist. Check the path.")
-    kinds = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
+        shown = redact_name(display_path(path))
+        raise SourceError(f"{shown} does not exist. Check the path.")
+    what = f"its content is {kind}" if kind else "it is no file that can be read"
     raise SourceError(
-        f"{display_path(path)} is not a known kind of file: its name should end in one of {kinds}."
+        f"{display_path(path)} is of no known kind: {what}. Expected a picture (JPEG, PNG, WebP, "
+        "BMP, AVIF) or a video (MP4, MOV, MKV, WebM, AVI, MPEG, WMV, FLV, GIF), whatever its name."
     )
+
+
+def _look_into(path: Path) -> FileKind | None:
+    # A pipe of that name would be waited for without end.
+    try:
+        return read_kind(path) if path.is_file() else None
+    except OSError:
+        return None
+
+
+def _refuse_playlist(path: Path, name: str) -> None:
+    """Refuse text that FFmpeg would take for a list of other files and addresses to open."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(PLAYLIST_BYTES)
+    except OSError as error:
+        raise SourceError(f"{name} cannot be read: {error.strerror}.") from error
+    text = head.removeprefix(codecs.BOM_UTF8).split(b"\0", 1)[0].lower()
+    if text.lstrip().startswith(PLAYLISTS_BEGIN) or any(mark in text for mark in PLAYLISTS_HOLD):
+        raise SourceError(
+            f"{name} should be a video. Received a playlist with a video's ending, which may name "
+            "other files. Name the videos themselves."
+        )
 
 
 @contextlib.contextmanager

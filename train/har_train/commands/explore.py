@@ -104,5 +104,7 @@ def explore(
     found = library.explore(config, progress=partial(sample_bar, verb="Reading"))
     save_exploration(found, folder)
     click.echo(findings_table(found))
+    if found.skipped:
+        note(found.skipped)
     note(f"\nWrote {folder / 'explore.html'}")
     library.check_gate(found, fail_on)

@@ -60,12 +60,14 @@ class Exploration:
         samples: All labelled samples; where the data names no split, theirs is `all`.
         facts: Of the readable files, ordered by split, class and path.
         findings: Defects, ordered as in `KINDS`.
+        skipped: What was passed over in the classes' folders, in words.
     """
 
     config: ExploreConfig
     samples: Sequence[Sample]
     facts: Sequence[FileFacts]
     findings: Sequence[Finding]
+    skipped: str = ""
 
     @property
     def splits(self) -> list[str]:
@@ -136,7 +138,11 @@ def explore(
     ]
     kinds = list(KINDS)
     return Exploration(
-        config, samples, scan.facts, sorted(found_all, key=lambda f: kinds.index(f.kind))
+        config,
+        samples,
+        scan.facts,
+        sorted(found_all, key=lambda f: kinds.index(f.kind)),
+        str(listing.skipped),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from har_edge.datasets import SPLITS, Sample
+from har_edge.say import Say
 from har_train.config import FitConfig, default_name
 from har_train.dataset.samples import (
     assign_splits,
@@ -64,7 +65,7 @@ def fit(
     keras.utils.set_random_seed(config.training.seed)
     if config.training.deterministic:
         _enable_determinism()
-    config, samples = _split(config)
+    config, samples = _split(config, watch.say)
     watch.say(count_table(samples))
     stage = Stage(config, cache, checkpoints, log_folder, watch, fill, distribution)
     encoder = build_encoder(stage.clip, config)
@@ -94,9 +95,9 @@ def fit(
     return describe(Network(encoder, head), encoded, stage, stages, predictions)
 
 
-def _split(config: FitConfig) -> tuple[FitConfig, list[Sample]]:
+def _split(config: FitConfig, say: Say) -> tuple[FitConfig, list[Sample]]:
     """Read the data; give it with its splits, and the settings that depend on it."""
-    found = load_dataset(config.data.path, config.data.root)
+    found = load_dataset(config.data.path, config.data.root, say)
     asked, beside = beside_answers(found, config.data.labels)
     asked = assign_splits(
         asked,
