@@ -122,7 +122,7 @@ def run(ctx: click.Context, /, **values: object) -> None:
       ffmpeg -i film.mkv -q:v 3 -r 25 -f mjpeg - | har-edge run -
 
     \b
-    Exit codes: 0 done, 1 a source or an option is unusable, 2 usage,
+    Exit codes: 0 done, 1 a source or an option cannot be used, 2 usage error,
     4 a live source was lost, 129, 130 or 143 interrupted.
     """
     config = run_config(values)

@@ -104,7 +104,7 @@ def teach(
         known = teaching.teach(
             loaded,
             name,
-            _open(names, skipped, f"Recording for {duration_s:g} s: now."),
+            _open(names, skipped, f"Recording for {duration_s:g} s, starting now."),
             path,
             duration_s=duration_s,
             background=_open(background, skipped),

@@ -21,7 +21,7 @@ from har_edge.sources.watch import iter_new_files, watched_folders
 
 
 def build_openers(config: SourceConfig, skipped: Skipped | None = None) -> list[SourceOpener]:
-    """Name each source that is asked for, with a function that opens it.
+    """Name each requested source, with a function that opens it.
 
     Args:
         config: What is looked at.
@@ -39,7 +39,7 @@ def build_openers(config: SourceConfig, skipped: Skipped | None = None) -> list[
         raise found[0][1]
     sources = [source for source, _ in found]
     if sources.count("-") > 1:
-        raise ConfigError("Standard input can be read once: give '-' once.")
+        raise ConfigError("Standard input can be read only once. Received '-' twice. Give it once.")
     return [
         _opener(source, config, shown) if error is None else _unusable(shown, error)
         for (source, error), shown in zip(found, _names_apart(sources), strict=True)
@@ -64,7 +64,9 @@ def build_follow(config: SourceConfig, note: Say, skipped: Skipped | None = None
 
     def follow(stopped: Callable[[], bool]) -> Iterable[SourceOpener]:
         # Said here, as by now Ctrl-C ends the run and not the process.
-        note(f"Watching {', '.join(map(display_path, folders))} for new files; Ctrl-C ends.")
+        note(
+            f"Watching {', '.join(map(display_path, folders))} for new files; press Ctrl-C to stop."
+        )
         names = iter_new_files(folders, stopped, skipped=skipped)
         return (_opener(name, config, name) for name in names)
 

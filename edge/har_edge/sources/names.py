@@ -76,7 +76,7 @@ def _look_up(name: str, skipped: Skipped) -> list[Found]:
     except OSError as error:  # a name too long, a folder that may not be entered
         raise SourceError(
             f"{display_path(redact_name(name))} cannot be looked up: {error.strerror}. Check the "
-            "name, and that you may enter its folder."
+            "name, and that you have access to its folder."
         ) from error
 
 
@@ -102,10 +102,10 @@ def _expand(name: str, skipped: Skipped) -> list[Found]:
     else:
         found = [name]
     if not found:
-        verb = "matches" if pattern else "holds"
+        verb = "match" if pattern else "contain"
         shown = display_path(redact_name(name))
         raise SourceError(
-            f"{shown} {verb} no picture and no video. Expected files such as JPEG, PNG, MP4 or "
+            f"{shown} should {verb} pictures or videos. Received none. Give files such as JPEG, PNG, MP4 or "
             f"MKV, whatever their names. {skipped}".rstrip()
         )
     return [(source, None) for source in found]

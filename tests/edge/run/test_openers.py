@@ -70,7 +70,7 @@ def test_watched_folders_give_files_as_they_come(tmp_path: Path) -> None:
     follow = build_follow(SourceConfig(watch=(str(tmp_path),)), notes.append)
     assert follow is not None and notes == []
     assert list(follow(lambda: True)) == []
-    assert [note for note in notes if "for new files; Ctrl-C ends" in note] == notes != []
+    assert [note for note in notes if "for new files; press Ctrl-C to stop" in note] == notes != []
 
 
 def test_a_source_without_anything_to_read_does_not_stop_the_others(
@@ -81,10 +81,10 @@ def test_a_source_without_anything_to_read_does_not_stop_the_others(
     empty = str(tmp_path / "empty")
     first, second = build_openers(SourceConfig(names=(empty, video)))
     assert (first.name, second.name) == (empty, video)
-    with pytest.raises(SourceError, match="no picture and no video"):
+    with pytest.raises(SourceError, match="pictures or videos"):
         first.open(lambda status: None)
     assert second.open(lambda status: None).name == video
-    with pytest.raises(SourceError, match="no picture and no video"):
+    with pytest.raises(SourceError, match="pictures or videos"):
         build_openers(SourceConfig(names=(empty,)))
 
 

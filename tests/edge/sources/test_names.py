@@ -54,7 +54,7 @@ def test_what_is_wrong_in_a_list_names_the_line(tmp_path: Path, make_video: Make
     where = tmp_path / "notes.txt"
     assert said[0].startswith(f"{where}, line 1: ") and "Shopping list does not exist" in said[0]
     assert said[1].startswith(f"{where}, line 4: ftp://***@host") and "geheim" not in said[1]
-    assert said[2].startswith(f"{where}, line 5: ") and "no picture and no video" in said[2]
+    assert said[2].startswith(f"{where}, line 5: ") and "pictures or videos" in said[2]
     assert said[3].startswith(f"{where}, line 6: ") and "not lists" in said[3]
     with pytest.raises(SourceError, match="line 1: "):
         expand_sources([str(tmp_path / "notes.txt")])
@@ -62,7 +62,7 @@ def test_what_is_wrong_in_a_list_names_the_line(tmp_path: Path, make_video: Make
 
 def test_folders_without_anything_to_read_say_what_they_hold(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not media")
-    with pytest.raises(SourceError, match=r"no picture and no video.*Skipped 1 file: 1 text"):
+    with pytest.raises(SourceError, match=r"pictures or videos.*Skipped 1 file: 1 text"):
         expand_sources([str(tmp_path)])
 
 

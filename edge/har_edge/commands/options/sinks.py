@@ -35,8 +35,8 @@ decide_options = together(
         "--allow",
         metavar="ACTIONS",
         multiple=True,
-        help="Say only these, such as falling,fighting; may be given again, as for a name that "
-        "has a comma.",
+        help="Report only these actions, such as falling,fighting; may be repeated, as for a "
+        "name with a comma.",
     ),
     setting(
         DecideConfig,
@@ -44,7 +44,7 @@ decide_options = together(
         "--deny",
         metavar="ACTIONS",
         multiple=True,
-        help="Never say these; likewise.",
+        help="Never report these actions; likewise.",
     ),
     setting(
         DecideConfig,

@@ -56,7 +56,7 @@ source_options = together(
         metavar="N|PATH",
         multiple=True,
         callback=_one_or_all,
-        help="Camera by number or device file; may be given again.",
+        help="Camera, by number or device file; may be repeated.",
     ),
     setting(SourceConfig, "demo", "--demo", help="Run on the bundled pictures and clip."),
     setting(

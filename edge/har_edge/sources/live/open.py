@@ -45,7 +45,7 @@ def open_live(
         open_capture = partial(opener, name, timeout_s, KnownParameters())
     else:
         raise SourceError(
-            f"{redact_name(name)} names no camera and no stream. Expected camera:N, picamera:N, "
+            f"{redact_name(name)} is neither a camera nor a stream. Expected camera:N, picamera:N, "
             "/dev/videoN or a URL."
         )
     return LiveSource(redact(name), open_capture, options or LiveOptions(), notify=notify)
