@@ -118,7 +118,7 @@ def check_labels(labels: object) -> None:
         if not label or "\n" in label:
             raise ValueError(f"Labels must be non-empty single lines. Received {shorten(labels)}.")
     if len(set(labels)) != len(labels):
-        raise ValueError(f"Labels must differ from each other. Received {shorten(labels)}.")
+        raise ValueError(f"Labels must be unique. Received {shorten(labels)}.")
 
 
 def shorten(value: object) -> str:

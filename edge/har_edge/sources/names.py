@@ -105,8 +105,8 @@ def _expand(name: str, skipped: Skipped) -> list[Found]:
         verb = "match" if pattern else "contain"
         shown = display_path(redact_name(name))
         raise SourceError(
-            f"{shown} should {verb} pictures or videos. Received none. Give files such as JPEG, PNG, MP4 or "
-            f"MKV, whatever their names. {skipped}".rstrip()
+            f"{shown} should {verb} pictures or videos. Received none. Give files "
+            f"such as JPEG, PNG, MP4 or MKV, whatever their names. {skipped}".rstrip()
         )
     return [(source, None) for source in found]
 

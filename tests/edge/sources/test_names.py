@@ -121,7 +121,7 @@ def test_lists_of_sources(tmp_path: Path, make_video: MakeVideo, suffix: str) ->
     ("content", "message"),
     [
         (b"# nothing\n\n", "contains no source"),
-        (b"other.txt\n", "sources only"),
+        (b"other.txt\n", "not lists"),
         (b"caf\xe9.mp4\n", "UTF-8"),
     ],
 )
