@@ -205,7 +205,8 @@ def open_file(path: str | os.PathLike[str]) -> ImageSource | VideoSource:
     what = f"its content is {kind}" if kind else "it is no file that can be read"
     raise SourceError(
         f"{display_path(path)} is not a known kind of file: {what}. Expected a picture (JPEG, PNG, "
-        "WebP, BMP, AVIF) or a video (MP4, MOV, MKV, WebM, AVI, MPEG, WMV, FLV, GIF), whatever its name."
+        "WebP, BMP, AVIF) or a video (MP4, MOV, MKV, WebM, AVI, MPEG, WMV, FLV, GIF), whatever its "
+        "name."
     )
 
 
