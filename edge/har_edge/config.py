@@ -100,10 +100,10 @@ class SourceConfig(Settings):
         names: Sources as a user names them: files, folders, globs, lists, cameras, URLs, `-`; see
             `har_edge.sources.names.expand_sources`. Kept out of `repr`: URLs may hold passwords.
         camera: A camera by its number or device file, as one more source; or several.
-        demo: Whether to look at the bundled pictures and clip.
-        watch: Folders whose files are taken as they come.
-        stdin_format: What comes on `-`; None for pictures at 25 frames/s.
-        live: How patient cameras and streams are.
+        demo: Whether to read the bundled pictures and clip.
+        watch: Folders whose files are processed as they arrive.
+        stdin_format: Format of `-`; None for pictures at 25 frames/s.
+        live: Time limits and retries of cameras and streams.
     """
 
     names: tuple[str, ...] = field(default=(), repr=False)
@@ -134,11 +134,11 @@ class DecideConfig(Settings):
 
     Attributes:
         smoothing_s: Time constant over which probabilities are averaged; 0 leaves the model's own.
-        score_threshold: Probability below which the answer is `unknown`; None for the model's own
-            threshold, 0 to always say an action.
-        allow: Actions that may be said, none stands for all; a text with a comma is one action, if
+        score_threshold: Probability below which the action is `unknown`; None for the model's own
+            threshold, 0 to always report an action.
+        allow: Actions that may be reported, none means all; a text with a comma is one action, if
             the model has one of that name, or else a list.
-        deny: Actions that may not be said; likewise.
+        deny: Actions that are never reported; likewise.
         min_duration_s: An action begins once it lasted so long, and ends once it was away as long.
     """
 
@@ -161,9 +161,9 @@ class SinkConfig(Settings):
         save_video: File for an annotated video.
         save_events: Folder for a clip of each action.
         event_padding_s: Seconds in a clip before and after the action.
-        save_events_max_mb: Room for all clips, in MB.
+        save_events_max_mb: Disk space for all clips, in MB.
         save_events_max_days: Age at which clips are deleted, in days; None for any age.
-        totals: File with the time of each action a day.
+        totals: File with the time of each action per day.
         mqtt: URL of a broker; kept out of `repr`, as it may hold a password.
         mqtt_discovery: Where Home Assistant looks for configurations; "" for nowhere.
         webhook: URL to post events to; kept out of `repr`, too.
