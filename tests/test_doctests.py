@@ -45,6 +45,7 @@ MODULES = (
     "har_edge.statistics",
     "har_edge.table",
     "har_edge.testing",
+    "har_edge.visible",
     "har_train.config.fit",
     "har_train.config.setting",
     "har_train.watch",

@@ -25,5 +25,5 @@ def test_answers_are_written_and_compared(experiment: Experiment, tmp_path: Path
     (row,) = json.loads(Path("same.json").read_text())["comparisons"]
     assert row["same_top_1"] == 1.0
     assert row["largest_difference"] == 0.0
-    with pytest.raises(DataError, match="of the same sha256"):
+    with pytest.raises(DataError, match="have the same sha256"):
         experiment("across-runtimes", "compare", same[0], "tiny-float32.tflite.npz")

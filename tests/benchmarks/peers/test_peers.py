@@ -138,7 +138,7 @@ def test_the_table_joins_the_report(found: dict[str, Any]) -> None:
     shown = {row[0] for row in rows if len(row) == 9}
     assert {"har-edge", "plain LiteRT loop"} <= shown
     text = to_markdown(report)
-    assert "| har-edge | each frame encoded once, window classified |" in text
+    assert "| har-edge | each frame encoded once, then the window classified |" in text
     assert "- Keras predict: Give --keras MODEL.keras." in text
     p50 = f"{peer(found, 'litert')['summary']['p50_ms']:.2f} ms"
     assert any(row[0] == "plain LiteRT loop" and row[2] == p50 for row in rows)

@@ -312,6 +312,6 @@ def test_a_fault_of_ours_does_not_look_like_a_camera_that_is_there() -> None:
         session = LiveSession("camera:0", run, FanOut([]), pytest.fail)
         session.start()
         await asyncio.to_thread(wait_for, lambda: session.state == "ended")
-        assert "fault" in session.snapshot()["detail"]
+        assert "internal error" in session.snapshot()["detail"]
 
     asyncio.run(watch())
