@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -178,7 +177,7 @@ def _replacing(path: Path, partial: Path) -> Iterator[None]:
 def _partial(path: Path, ending: str = "") -> Path:
     """Choose a name beside `path` that nobody else has chosen."""
     # Long names stay as long as file systems take: 255 bytes, of which a character takes up to 4.
-    return path.with_name(f".{path.name[:50]}.{secrets.token_hex(8)}.partial{ending}")
+    return path.with_name(f".{path.name[:50]}.{os.urandom(8).hex()}.partial{ending}")
 
 
 def _create(partial: Path, *, private: bool) -> int:

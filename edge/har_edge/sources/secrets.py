@@ -11,41 +11,38 @@ from urllib.parse import unquote
 
 HIDDEN = "***"
 
+# Patterns, compiled when they are first used: most runs have no address, and start faster without.
 # Names of parameters by which cameras and services take secrets: whole, or as a part of a name.
-_WHOLE_NAME = re.compile(
+_WHOLE_NAME = (
     r"u|p|n|pwd?|psw|pas|pin|otp|u?id|sid|st|tk|key|sig|sign|hash|code|auth|user|usr|acc|account|"
     r"login|md5|hmac|digest|nonce|jwt|session|ticket|bearer"
 )
-_NAME_PARTS = re.compile(
+_NAME_PARTS = (
     r"pass|pwd|psw|paswd|token|secret|signature|credential|username|loginus|loginpas|userid|"
     r"session|passphrase|api.?key|stream.?key|streamid|authsign|authbasic|authoriz|oauth|"
     r"hdnts|hdnea|bearer|[-_.](?:key|auth|sig|sign|user|usr|pw|id|hash|md5)$|^(?:key|auth|user)[-_.]"
 )
 # Parts of paths that are no key, alone or joined: what cameras call their streams.
-_PLAIN_WORDS = re.compile(
-    r"(?:live|stream|streaming|cam|camera|channels?|ch|main|sub|video|media|av|h26[45]|mjpeg|"
+_PLAIN_WORDS = (
+    r"(?i)(?:live|stream|streaming|cam|camera|channels?|ch|main|sub|video|media|av|h26[45]|mjpeg|"
     r"mpeg4?|profile|preview|test|app|bcs|hls|index|playlist|snapshot|snap|image|img|picture|onvif|"
-    r"axis|cgi|bin|sdp|stream|hd|sd|low|high|unicast|multicast|track|s|m|v|\d{1,4}|[-_.~])+",
-    re.IGNORECASE,
+    r"axis|cgi|bin|sdp|stream|hd|sd|low|high|unicast|multicast|track|s|m|v|\d{1,4}|[-_.~])+"
 )
-_FILE_ENDING = re.compile(
-    r"\.(?:cgi|jpe?g|png|sdp|m3u8|mpd|php|asp|aspx|html?|ts|mp4|flv|bcs|smp|mjpe?g|amp)$",
-    re.IGNORECASE,
+_FILE_ENDING = (
+    r"(?i)\.(?:cgi|jpe?g|png|sdp|m3u8|mpd|php|asp|aspx|html?|ts|mp4|flv|bcs|smp|mjpe?g|amp)$"
 )
 # A part of a path after which a user's name or a secret stands.
-_ANNOUNCES = re.compile(
-    r"(?:admin(?:istrator)?|root|user|username|guest|operator|supervisor|service|login|888888|666666|"
-    r"pass(?:word|wd)?|pwd|psw|token|key|auth|secret|streamkey|stream_key)",
-    re.IGNORECASE,
+_ANNOUNCES = (
+    r"(?i)(?:admin(?:istrator)?|root|user|username|guest|operator|supervisor|service|login|888888|666666|"
+    r"pass(?:word|wd)?|pwd|psw|token|key|auth|secret|streamkey|stream_key)"
 )
-_GROUPS_OF_FOUR = re.compile(r"[a-z0-9]{4}(?:-[a-z0-9]{4}){3,}", re.IGNORECASE)
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_HEX = re.compile(r"(?=.*\d)(?=.*[a-f])[0-9a-f]{12,}", re.IGNORECASE)
+_GROUPS_OF_FOUR = r"(?i)[a-z0-9]{4}(?:-[a-z0-9]{4}){3,}"
+_UUID = r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_HEX = r"(?i)(?=.*\d)(?=.*[a-f])[0-9a-f]{12,}"
 # Where a value in a path ends, in the manner of recorders: user=a_password=b_channel=1_stream=0.
-_NEXT_FIELD = re.compile(
-    r"_(?=(?:channel|chn?|stream|subtype|real_stream|user(?:name)?|password|pwd|psw|token|"
-    r"type|onvif|proto)=)",
-    re.IGNORECASE,
+_NEXT_FIELD = (
+    r"(?i)_(?=(?:channel|chn?|stream|subtype|real_stream|user(?:name)?|password|pwd|psw|token|"
+    r"type|onvif|proto)=)"
 )
 
 
@@ -57,7 +54,7 @@ def is_secret_name(name: str) -> bool:
         [True, True, False, False]
     """
     plain = unquote(unquote(name)).strip().lower()
-    return bool(_WHOLE_NAME.fullmatch(plain) or _NAME_PARTS.search(plain))
+    return bool(re.fullmatch(_WHOLE_NAME, plain) or re.search(_NAME_PARTS, plain))
 
 
 def looks_random(text: str) -> bool:
@@ -67,10 +64,10 @@ def looks_random(text: str) -> bool:
         >>> looks_random("9f8a7b6c5d4e3f2a"), looks_random("h264Preview_01_main")
         (True, False)
     """
-    if _UUID.search(text) or _GROUPS_OF_FOUR.fullmatch(text) or text.startswith("eyJ"):
+    if re.search(_UUID, text) or re.fullmatch(_GROUPS_OF_FOUR, text) or text.startswith("eyJ"):
         return True
     for piece in re.split(r"[^A-Za-z0-9]+", text):
-        if _HEX.fullmatch(piece) or (piece.isdigit() and len(piece) >= 16):
+        if re.fullmatch(_HEX, piece) or (piece.isdigit() and len(piece) >= 16):
             return True
         changes = len(re.findall(r"(?<=\d)[A-Za-z]|(?<=[A-Za-z])\d", piece))
         cases = len(re.findall(r"(?<=[a-z])[A-Z]|(?<=[A-Z])[a-z]", piece))
@@ -95,7 +92,7 @@ def hide_in_path(path: str, *, keyed: bool) -> str:
                 break
             continue
         last = index == len(parts) - 1
-        named = index > 0 and _ANNOUNCES.fullmatch(parts[index - 1]) is not None
+        named = index > 0 and re.fullmatch(_ANNOUNCES, parts[index - 1]) is not None
         key = keyed and last and sum(map(bool, parts)) > 1
         shown.append(_hide_part(part, suspect=named or key))
     return "/".join(shown)
@@ -136,7 +133,7 @@ def _hide_part(part: str, *, suspect: bool) -> str:
     name, colon, rest = unquote(part).partition(":")
     if colon and rest and not (name.isdigit() and rest.isdigit()):
         return HIDDEN
-    plain = _PLAIN_WORDS.fullmatch(part) or _FILE_ENDING.search(part)
+    plain = re.fullmatch(_PLAIN_WORDS, part) or re.search(_FILE_ENDING, part)
     if part and ((suspect and not plain) or looks_random(part)):
         return HIDDEN
     return part
@@ -147,7 +144,7 @@ def _hide_fields(part: str) -> str:
     shown = []
     for piece in re.split(r"(?<=[&;,])", part):
         end = piece[-1:] if piece[-1:] in ("&", ";", ",") else ""
-        fields = _NEXT_FIELD.split(piece[: len(piece) - len(end)])
+        fields = re.split(_NEXT_FIELD, piece[: len(piece) - len(end)])
         shown.append("_".join(map(_hide_field, fields)) + end)
     return "".join(shown)
 
