@@ -132,11 +132,11 @@ _PICTURE_BRANDS = {
 }
 _SOUND_BRANDS = frozenset({b"M4A ", b"M4B ", b"F4A ", b"F4B "})
 # Start code, then the head of a parameter set or a delimiter. Source: H.264 7.3.1, H.265 7.3.1.
-_RAW_STREAM = re.compile(
+_RAW_STREAM = (
     rb"\0?\0\0\x01(?:[\x27\x47\x67]|\x09[\x10\x30\x50\x70\x90\xb0\xd0\xf0]|[\x40\x42\x46]\x01)"
 )
 _NO_CONTROLS = bytes((*b"\t\n\r\f\x1b", *range(32, 127), *range(128, 256)))
-_MP3_FRAME = re.compile(rb"\xff[\xe2-\xef\xf2-\xf7\xfa-\xff]")
+_MP3_FRAME = rb"\xff[\xe2-\xef\xf2-\xf7\xfa-\xff]"
 
 
 def kind_of(head: bytes) -> FileKind:
@@ -166,7 +166,7 @@ def _stream_kind(head: bytes) -> FileKind | None:
         return FileKind("Ogg", "video") if is_video else FileKind("sound", "other")
     if _is_transport_stream(head):
         return FileKind("MPEG-TS", "video")
-    if _RAW_STREAM.match(head):
+    if re.match(_RAW_STREAM, head):
         return FileKind("H.264 or HEVC", "video")
     return None
 
@@ -176,7 +176,7 @@ def _plain_kind(head: bytes) -> FileKind:
         return FileKind("SVG" if re.search(rb"<svg[\s>]", head) else "text", "other")
     if head.startswith(b"BM"):
         return FileKind("BMP", "picture")
-    return FileKind("sound" if _MP3_FRAME.match(head) else "unknown", "other")
+    return FileKind("sound" if re.match(_MP3_FRAME, head) else "unknown", "other")
 
 
 def _brand_kind(head: bytes) -> FileKind:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 
 
 def html_table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -13,6 +12,8 @@ def html_table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[obj
         >>> html_table("a.mp4", ["action"], [["<falling>"]])
         '<table><caption>a.mp4</caption><tr><th>action</th></tr><tr><td>&lt;falling&gt;</td></tr></table>'
     """
+    from html import escape  # notebooks alone need its table of entities
+
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     lines = ("".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in rows)
     body = "".join(f"<tr>{line}</tr>" for line in (head, *lines))

@@ -20,14 +20,13 @@ from har_edge.recognition.recognizer import Recognizer
 from har_edge.run.ahead import Ahead
 from har_edge.run.lanes import PREFETCH_FRAMES, Closed, Follow, Item, Lanes, Opened, SourceOpener
 from har_edge.run.progress import Progress
-from har_edge.run.streams import Stream
+from har_edge.run.streams import Stream, live_stats
 from har_edge.run.summary import Summary
 from har_edge.run.watchdog import Watchdog
 from har_edge.say import Say
 from har_edge.sinks.base import Shot, Sinks
 from har_edge.sinks.totals import Totals
 from har_edge.sources.base import FrameSource, SourceStatus
-from har_edge.sources.live.source import LiveSource
 
 # A source is judged too slow only after so many frames, past a camera's uneven start.
 SLOW_AFTER_FRAMES = 16
@@ -242,11 +241,11 @@ class Run:
         self._put_events(self.tracker.end(source.name), source)
         result.summary.note_gap(source.name)
         self._warn_if_slow(stream, at_end=True)
-        if isinstance(source, LiveSource):
+        if (stats := live_stats(source)) is not None:
             # Before they were read and after it, newer ones took their place.
-            dropped = source.stats.dropped + stream.dropped()
-            if stats := str(replace(source.stats, dropped=dropped)):
-                result.live.append(f"{source.name}: {stats}")
+            dropped = stats.dropped + stream.dropped()
+            if told := str(replace(stats, dropped=dropped)):
+                result.live.append(f"{source.name}: {told}")
         if stream.recognizer.gate is not None:
             result.summary.frames_skipped += stream.recognizer.gate.skipped
         if stream.progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
@@ -12,7 +13,18 @@ from har_edge.recognition.decide import Decider
 from har_edge.recognition.recognizer import Recognizer
 from har_edge.run.progress import Progress
 from har_edge.sources.base import FrameSource
-from har_edge.sources.live.source import LiveSource
+
+if TYPE_CHECKING:
+    from har_edge.sources.live.counts import LiveStats
+
+
+def live_stats(source: FrameSource) -> LiveStats | None:
+    """Counters of a live source; None of a file."""
+    if not source.live:
+        return None
+    from har_edge.sources.live.source import LiveSource  # a run over files starts without it
+
+    return source.stats if isinstance(source, LiveSource) else None
 
 
 @dataclass
@@ -41,7 +53,8 @@ class Stream:
 
     def sees_black(self) -> bool:
         """Whether a live source withheld black frames since this was last asked."""
-        if not isinstance(self.source, LiveSource):
+        stats = live_stats(self.source)
+        if stats is None:
             return False
-        before, self.black_frames = self.black_frames, self.source.stats.black
+        before, self.black_frames = self.black_frames, stats.black
         return self.black_frames > before
