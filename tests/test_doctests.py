@@ -20,6 +20,7 @@ MODULES = (
     "har_edge.commands.options.fields",
     "har_edge.config",
     "har_edge.datasets",
+    "har_edge.errors",
     "har_edge.files",
     "har_edge.media",
     "har_edge.model.file",
@@ -48,6 +49,7 @@ MODULES = (
     "har_edge.visible",
     "har_train.config.fit",
     "har_train.config.setting",
+    "har_train.training.means",
     "har_train.watch",
 )
 # What needs an extra, and so is passed over where it is not installed.

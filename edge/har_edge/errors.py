@@ -26,7 +26,16 @@ from typing import ClassVar
 class HarError(Exception):
     """Base of all errors whose message is meant for the user.
 
-    A message has three parts: what was expected, what was received, and what to do.
+    A message has three parts: what was expected, what was received, and what to do. Its kinds are
+    caught in the same way, one by one or all at once.
+
+    Example:
+        >>> import har_edge
+        >>> try:
+        ...     har_edge.load("gone.tflite")
+        ... except har_edge.ModelFileError as error:
+        ...     print(error.exit_code, isinstance(error, har_edge.HarError))
+        1 True
     """
 
     exit_code: ClassVar[int] = 1

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 class FitMeans:
     """Folders, processes and machines of a training; the model comes out the same.
 
+    Example:
+        >>> FitMeans(cache="features", workers=2).cache_folder.name
+        'features'
+
     Attributes:
         cache: Folder of the feature cache; None for the user's own.
         tensorboard: Folder for TensorBoard's logs, or None.
