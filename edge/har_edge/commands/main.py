@@ -10,7 +10,14 @@ from har_edge import __version__
 from har_edge.commands.harness import leave, run_command
 from har_edge.model.native_log import keep_own_stderr
 
-NAMES = ("doctor", "info", "run", "serve", "teach")
+# What the list of commands says of each, so that `har-edge --help` loads none of them.
+COMMANDS = {
+    "doctor": "Check this machine and say how to fix what is wrong.",
+    "info": "Show everything that a model file says about itself.",
+    "run": "Recognise actions in pictures, videos, cameras and streams.",
+    "serve": "Serve a REST API and a dashboard.",
+    "teach": "Teach a model an action from a few seconds of recording.",
+}
 
 
 class Commands(click.Group):
@@ -18,7 +25,12 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands, as help lists them."""
-        return list(NAMES)
+        return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with a line for each."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load a command; None if there is none of this name."""
@@ -34,7 +46,7 @@ class Commands(click.Group):
             case "teach":
                 from har_edge.commands.teach import teach as command
             case _:  # click suggests one of those that it holds
-                found = ((name, self.get_command(ctx, name)) for name in NAMES)
+                found = ((name, self.get_command(ctx, name)) for name in COMMANDS)
                 self.commands = {name: command for name, command in found if command is not None}
                 return None
         return command

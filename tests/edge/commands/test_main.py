@@ -8,10 +8,10 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from har_edge.commands.main import NAMES, cli
+from har_edge.commands.main import COMMANDS, cli
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_commands_are_found(name: str) -> None:
     result = CliRunner().invoke(cli, [name, "--help"])
     assert result.exit_code == 0
@@ -20,7 +20,7 @@ def test_commands_are_found(name: str) -> None:
 
 def test_help_lists_them_in_order() -> None:
     listed = CliRunner().invoke(cli, ["--help"]).output.partition("Commands:")[2].split("\n")
-    assert tuple(line.split()[0] for line in listed if line.strip()) == NAMES
+    assert tuple(line.split()[0] for line in listed if line.strip()) == tuple(COMMANDS)
 
 
 def test_a_name_that_is_none_is_refused() -> None:
