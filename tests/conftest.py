@@ -31,9 +31,12 @@ TESTS = Path(__file__).parent
 ROOT = Path(__file__).parents[1]
 ASSETS = Path(__file__).parent / "assets"
 
-# A shell's background jobs ignore Ctrl-C, and so would all that the tests start.
+# A shell's background jobs ignore Ctrl-C, those under nohup the end of their terminal, and so
+# would all that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 MakeVideo = Callable[..., Path]
 RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -55,6 +58,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     undecided = getattr(options, "numprocesses", 0) is None and options.dist == "no"
     if whole and undecided and not in_worker and options.capture != "no":
         options.numprocesses, options.dist = "auto", "loadfile"
+        options.loadscopereorder = False  # keeps the order below
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -71,7 +75,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its kinds, before pytest selects by markers."""
+    """Mark each test with its kinds, before pytest selects by markers; put the long files first.
+
+    A file that trains for minutes and comes last would leave the other workers idle.
+    """
+    long = tuple(TESTS / name for name in NEED_TENSORFLOW)
+    items.sort(key=lambda item: not any(item.path.is_relative_to(path) for path in long))
     for item in items:
         if item.path.is_relative_to(TESTS):
             own = {mark.name for mark in item.iter_markers()}

@@ -139,7 +139,7 @@ def test_nothing_to_calibrate_on(data: Path, tmp_path: Path) -> None:
 
 
 def test_too_few_frames_are_refused(data: Path) -> None:
-    with pytest.raises(DataError, match=r"at least 16 frames to calibrate on. Received 15"):
+    with pytest.raises(DataError, match=r"at least 16 frames for calibration. Received 15"):
         load_calibration(data, spec_of(), num_frames=15)
 
 

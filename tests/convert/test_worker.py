@@ -111,7 +111,7 @@ def test_model_that_does_not_fit_its_spec_is_refused(
     place = spec[path[0]] if len(path) > 1 else spec
     place[path[-1]] = value
     (copied_run / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-    with pytest.raises(DataError, match=rf"model.keras does not fit spec.json.*{value}.*received"):
+    with pytest.raises(DataError, match=rf"model.keras does not fit spec.json.*{value}.*Received"):
         load_parts(load_run(copied_run))
 
 

@@ -150,7 +150,7 @@ def test_moved_data_is_found_by_root(run_folder: Path, clips: Path, tmp_path: Pa
     shutil.copytree(run_folder, run)
     text = (run / "config.toml").read_text(encoding="utf-8").replace(str(clips), "gone")
     (run / "config.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=r"looked for in gone, which is not there.*--root"):
+    with pytest.raises(DataError, match=r"should be in gone, which does not exist.*--root"):
         load_data(str(run), None)
     assert load_data(str(run), None, root=str(clips)).base == clips
 
@@ -207,7 +207,7 @@ def test_nothing_readable_is_an_error(run_folder: Path, cache: Path, tmp_path: P
 
 
 def test_models_that_cannot_be_loaded(run_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"model\.keras, spec\.json missing"):
+    with pytest.raises(DataError, match=r"It lacks model\.keras, spec\.json\."):
         load_run(tmp_path)
     run = tmp_path / "run"
     shutil.copytree(run_folder, run)

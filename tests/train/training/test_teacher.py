@@ -88,7 +88,9 @@ def test_it_is_asked_while_the_backbone_learns(
 
 
 def test_one_that_does_not_fit_is_refused(taught: FitConfig, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"is learnt: left, other, right. Received left, right\."):
+    with pytest.raises(
+        DataError, match=r"labels to learn: left, other, right. Received left, right\."
+    ):
         load_teacher(taught, ("left", "other", "right"))
     with pytest.raises(DataError, match=r"windows of 4 frames. Received 6. .*--num-frames 4"):
         load_teacher(taught.with_(num_frames=4), LABELS)
