@@ -10,6 +10,7 @@ import click
 EXPERIMENTS = {
     "across-runtimes": "Does a model file give the same results in every runtime?",
     "against-litert-benchmark": "Does har-bench agree with litert-benchmark?",
+    "checkouts": "Is har-edge slower or larger than in another checkout?",
     "cold-start": "How long does it take from the command to the first prediction?",
     "compare-alarms": "Does har-bench compare catch slowdowns, and only slowdowns?",
     "end-to-end": "How close does har-edge run come to the bare interpreter?",
