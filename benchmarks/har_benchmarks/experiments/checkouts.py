@@ -9,10 +9,10 @@ memory are those that the system counts for the process.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -27,6 +27,7 @@ from har_edge.machine.facts import git_revision, machine_facts
 
 ROOTS = ("edge", "train", "convert", "benchmarks")
 PICTURE = SAMPLE.with_name("seated.jpg")
+LAUNCHER = str(Path(__file__).with_name("launch.py"))
 
 
 @dataclass(frozen=True)
@@ -56,22 +57,20 @@ def cost_of(checkout: Path, arguments: tuple[str, ...]) -> Cost:
         DataError: if it fails.
     """
     paths = os.pathsep.join(str(checkout / root) for root in ROOTS)
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "har_edge", *arguments],
+    launched = subprocess.run(
+        [sys.executable, "-S", LAUNCHER, sys.executable, "-m", "har_edge", *arguments],
         env={**os.environ, "PYTHONPATH": paths},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    wall_s = time.perf_counter() - started
-    if process.returncode:
+    facts = json.loads(launched.stdout)
+    code = facts.pop("exit")
+    if code:
         raise DataError(
-            f"har-edge {' '.join(arguments)} should exit with 0. Received {process.returncode} "
-            f"from {checkout}. Run it there to see why."
+            f"har-edge {' '.join(arguments)} should exit with 0. Received {code} from {checkout}. "
+            "Run it there to see why."
         )
-    return Cost(1e3 * wall_s, 1e3 * (usage.ru_utime + usage.ru_stime), usage.ru_maxrss * 1024 / 1e6)
+    return Cost(**facts)
 
 
 def compare(before: Path, after: Path, arguments: tuple[str, ...], rounds: int) -> dict[str, float]:
