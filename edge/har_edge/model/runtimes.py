@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import os
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from types import ModuleType
 from typing import Protocol, TypedDict
 
@@ -40,7 +40,10 @@ class Backend(Protocol):
     """A loaded model with the signatures `encode` and `classify`."""
 
     name: str
-    version: str
+
+    @property
+    def version(self) -> str:
+        """Version of the package that is installed."""
 
     def encode(self, frame: Array) -> Array:
         """Frame (1, H, W, 3), pixel values 0..255, to features (1, D) float32."""
@@ -109,10 +112,8 @@ class TfliteBackend:
             BackendError: if the runtime is missing or refuses the network, or a signature
                 is missing.
         """
-        _, distribution = TFLITE_RUNTIMES[name]
         module = import_runtime(name)
         self.name = name
-        self.version = importlib.metadata.version(distribution)
         try:
             with native_log_muted():
                 delegates = (
@@ -136,6 +137,14 @@ class TfliteBackend:
                 "convert the model again for an older one."
             ) from error
         self.interpreter = interpreter
+
+    @cached_property
+    def version(self) -> str:
+        """Version of the package that is installed."""
+        import importlib.metadata  # takes as long to load as the model, and few ask
+
+        _, distribution = TFLITE_RUNTIMES[self.name]
+        return importlib.metadata.version(distribution)
 
     def _take_signatures(self, interpreter: _Interpreter) -> None:
         present = interpreter.get_signature_list()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.metadata
 import os
 import sys
 from pathlib import Path
@@ -70,6 +69,8 @@ def try_model(
 
 def _checksum(file: ModelFile, backend: str) -> str:
     """Name all that the outcome hangs on: the networks, the spec and the versions installed."""
+    import importlib.metadata  # takes time to load, and bundled files are not tried
+
     digest = hashlib.sha256()
     distributions = (
         (ONNX_RUNTIME,) if len(file.networks) == 2 else (d for _, d in TFLITE_RUNTIMES.values())
