@@ -15,6 +15,7 @@ from har_edge.errors import ConfigError
 from har_edge.settings import Range, Settings
 
 BackendName = Literal["auto", "litert", "tflite-runtime", "onnxruntime"]
+BACKENDS: tuple[str, ...] = get_args(BackendName)
 Emit = Literal["predictions", "events", "all"]
 OutputFormat = Literal["text", "jsonl", "csv"]
 FilePath = str | os.PathLike[str]
@@ -211,7 +212,7 @@ class ModelConfig(Settings):
 
     model: FilePath = "har15"
     taught: FilePath | None = None
-    backend: BackendName = field(default="auto", metadata={"choices": get_args(BackendName)})
+    backend: BackendName = field(default="auto", metadata={"choices": BACKENDS})
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,14 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn, TextIO, get_args
+from typing import NoReturn, TextIO
 
 import click
 
 from har_edge.compat.python import run_exit_functions
-from har_edge.config import BackendName
 from har_edge.errors import ConfigError, HarError
 from har_edge.visible import visible
 
-BACKENDS: tuple[str, ...] = get_args(BackendName)
 # What was registered for the end of the process may take so long.
 FAREWELL_TIMEOUT_S = 2.0
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from har_edge.commands.harness import BACKENDS, note
+from har_edge.commands.harness import note
+from har_edge.config import BACKENDS
 from har_edge.datasets import SPLITS
 from har_train.commands.progress import sample_bar, say, show_metrics
 from har_train.watch import Watch
