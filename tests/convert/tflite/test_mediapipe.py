@@ -1,7 +1,7 @@
 """MediaPipe's own reader finds what an app needs in a still-image model file, and runs one graph.
 
 Needs nothing of har-edge, for MediaPipe's last release with this reader does not install beside
-it: `pytest --noconftest tests/convert/test_mediapipe.py`.
+it: `pytest --noconftest tests/convert/tflite/test_mediapipe.py`.
 """
 
 from __future__ import annotations
