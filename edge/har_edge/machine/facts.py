@@ -184,10 +184,15 @@ def os_name(os_release: str) -> str | None:
 
 def package_versions() -> dict[str, str]:
     """Versions of the packages that decide over speed, those that are installed."""
+    return installed_versions(*PACKAGES)
+
+
+def installed_versions(*distributions: str) -> dict[str, str]:
+    """Versions of the distributions that are installed; the others are left out."""
     versions = {}
-    for package in PACKAGES:
+    for name in distributions:
         try:
-            versions[package] = importlib.metadata.version(package)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions

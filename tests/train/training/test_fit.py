@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from har_edge.datasets import SPLITS, Sample
 from har_edge.errors import DataError
+from har_edge.machine.facts import installed_versions
 from har_edge.model.loaded import apply_temperature
 from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig
@@ -19,7 +20,7 @@ from har_train.dataset.samples import assign_splits, load_dataset
 from har_train.features.cache import EncodedSample
 from har_train.model.network import weights_digest
 from har_train.training.fit import fit
-from har_train.training.result import FitResult, tool_versions
+from har_train.training.result import FitResult
 from har_train.training.windows import FeatureBank, Windows, build_windows, training_epoch
 from har_train.watch import Watch
 
@@ -216,4 +217,4 @@ def test_class_that_is_unreadable_on_one_side(
 
 
 def test_versions_of_missing_packages_are_left_out() -> None:
-    assert tool_versions("numpy", "no-such-package") == {"numpy": np.__version__}
+    assert installed_versions("numpy", "no-such-package") == {"numpy": np.__version__}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from har_edge import __version__
 from har_edge.datasets import SPLITS, Sample
+from har_edge.machine.facts import installed_versions
 from har_edge.model.spec import ModelSpec
 from har_train.config import FitConfig
 from har_train.model.network import (
@@ -88,7 +88,7 @@ def describe(
         data_fingerprint=fingerprint(encoded.parts["train"][0]),
         metrics={f"test_{k}": v for k, v in metrics["test"].items()},
         tool_versions={
-            **tool_versions("keras", "tensorflow", "numpy"),
+            **installed_versions("keras", "tensorflow", "numpy"),
             "har-edge": __version__,
         },
         description=config.data.about.get("description", ""),
@@ -101,14 +101,3 @@ def describe(
         config, spec, model, history, best_epoch, judged.samples, beside, encoded.left_out,
         predictions, metrics,
     )  # fmt: skip
-
-
-def tool_versions(*distributions: str) -> dict[str, str]:
-    """Versions of the distributions that are installed."""
-    found = {}
-    for name in distributions:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
