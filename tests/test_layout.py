@@ -47,6 +47,7 @@ ORDERS = {
         "machine",
         "sinks",
         "recognition",
+        "people",
         "sources",
         "frames",
         "run_folder",

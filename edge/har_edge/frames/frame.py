@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from har_edge.arrays import FloatArray, Pixels
+from har_edge.frames.person import Person
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Frame:
         preprocess_ms: Time spent on making it.
         features: What the model's `encode` gives for it, if it was called ahead, (D,), float32.
         encode_ms: Time spent on that.
+        people: Who is in it; None if nobody looked.
+        locate_ms: Time spent on looking.
     """
 
     pixels: Pixels
@@ -39,3 +42,5 @@ class Frame:
     preprocess_ms: float = 0.0
     features: FloatArray | None = None
     encode_ms: float = 0.0
+    people: tuple[Person, ...] | None = None
+    locate_ms: float = 0.0

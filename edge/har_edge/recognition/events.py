@@ -8,11 +8,12 @@ Hysteresis, with one time d = `min_duration_s` for both ways:
 - `unknown` never starts.
 - At a gap and at the end of a source an open action ends, when it last was the answer.
 
-So actions of a source never overlap, each lasts at least d, and an event comes d after the fact.
+So actions of a person never overlap, each lasts at least d, and an event comes d after the fact.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,6 +47,8 @@ class Event:
             its end.
         start_at_s: Live sources: Unix time of `start_s`, else None.
         end_at_s: Live sources: Unix time of `end_s`, else None.
+        person: Number of the person's track in the source; None if whole pictures are classified.
+        zone: Name of the zone that the person was in when the action began, if any.
     """
 
     kind: EventKind
@@ -57,6 +60,8 @@ class Event:
     confidence: float
     start_at_s: float | None = None
     end_at_s: float | None = None
+    person: int | None = None
+    zone: str | None = None
 
     @property
     def duration_s(self) -> float | None:
@@ -83,20 +88,23 @@ class Event:
         if self.start_at_s is not None:
             record["start_time"] = iso_time(self.start_at_s)
             record["end_time"] = None if self.end_at_s is None else iso_time(self.end_at_s)
+        if self.person is not None:
+            record |= {"person": self.person, "zone": self.zone}
         return record
 
     def __str__(self) -> str:
+        who = "" if self.person is None else f"person {self.person}: "
         if self.end_s is None or self.duration_s is None:
-            return f"{self.action} began, {format_time(self.start_s)} of {self.source}"
-        lasted = format_duration(self.duration_s)
-        return f"{self.action} ended after {lasted}, {format_time(self.end_s)} of {self.source}"
+            return f"{who}{self.action} began, {format_time(self.start_s)} of {self.source}"
+        lasted, when = format_duration(self.duration_s), format_time(self.end_s)
+        return f"{who}{self.action} ended after {lasted}, {when} of {self.source}"
 
     def _repr_html_(self) -> str:
         return html_table(str(self), ("field", "value"), self.as_dict().items())
 
 
 class EventTracker:
-    """Follows any number of sources, each independently.
+    """Follows any number of sources, and of people in each, independently.
 
     Args:
         min_duration_s: How long an action must last to be reported, and be absent to end.
@@ -104,26 +112,31 @@ class EventTracker:
 
     def __init__(self, min_duration_s: float = 0.5) -> None:
         self.min_duration_s = min_duration_s
-        self._tracks: dict[str, _Track] = {}
+        # By source, then by person; None is the whole picture.
+        self._tracks: dict[str, dict[int | None, _Track]] = {}
         self._count = 0
 
     def add(self, prediction: Prediction) -> list[Event]:
         """Take the next prediction of a source; return the events that it makes certain, in order.
 
-        A time before the source's last one counts as a gap.
+        A time before the person's last one counts as a gap of the source.
         """
-        source = prediction.source
-        before = self._tracks.get(source)
+        source, person = prediction.source, prediction.person
+        before = self._tracks.get(source, {}).get(person)
         fell_back = before is not None and prediction.timestamp_s < before.now_s
         events = self.end(source) if fell_back else []
-        track = self._tracks.setdefault(source, _Track())
+        track = self._tracks.setdefault(source, {}).setdefault(person, _Track())
         track.see(prediction)
         return events + self._settle(source, track)
 
+    def end_person(self, source: str, person: int) -> list[Event]:
+        """Close the track of a person who left: an open action ends when it last was seen."""
+        track = self._tracks.get(source, {}).pop(person, None)
+        return _ended(source, [track] if track else [])
+
     def end(self, source: str) -> list[Event]:
-        """Close a source, at a gap or for good: an open action ends when it last was seen."""
-        track = self._tracks.pop(source, None)
-        return [_event("action_ended", source, track.open)] if track and track.open else []
+        """Close a source, at a gap or for good: open actions end when they last were seen."""
+        return _ended(source, self._tracks.pop(source, {}).values())
 
     def end_all(self) -> list[Event]:
         """Close all sources, at the end of a run or when it is interrupted."""
@@ -157,6 +170,8 @@ class _Span:
     start_at_s: float | None
     last_s: float
     last_at_s: float | None
+    person: int | None = None
+    zone: str | None = None
     total: float = 0.0
     count: int = 0
     later_total: float = 0.0
@@ -178,7 +193,10 @@ class _Span:
 
 @dataclass
 class _Track:
-    """What is going on in one source: an action that started, one that may be about to."""
+    """What is going on with one person or in one picture.
+
+    An action that started, and one that may be about to.
+    """
 
     open: _Span | None = None
     candidate: _Span | None = None
@@ -194,8 +212,8 @@ class _Track:
             self.candidate = None
             return
         if self.candidate is None or self.candidate.action != action:
-            at_s = prediction.captured_at_s
-            self.candidate = _Span(action, self.now_s, at_s, self.now_s, at_s)
+            at_s, who, where = prediction.captured_at_s, prediction.person, prediction.zone
+            self.candidate = _Span(action, self.now_s, at_s, self.now_s, at_s, who, where)
         self.candidate.see(prediction)
 
 
@@ -211,4 +229,10 @@ def _event(kind: EventKind, source: str, span: _Span) -> Event:
         confidence=span.total / span.count,
         start_at_s=span.start_at_s,
         end_at_s=span.last_at_s if ended else None,
+        person=span.person,
+        zone=span.zone,
     )
+
+
+def _ended(source: str, tracks: Iterable[_Track]) -> list[Event]:
+    return [_event("action_ended", source, track.open) for track in tracks if track.open]

@@ -9,6 +9,7 @@ import numpy as np
 
 from har_edge.arrays import FloatArray
 from har_edge.durations import format_time, iso_time
+from har_edge.frames.person import Box
 from har_edge.notebook import html_table
 
 # What is done to a frame, in this order; each takes its time.
@@ -46,6 +47,12 @@ class Prediction:
         rejected: Whether no action is claimed, because none is probable enough.
         reused_frame: With a motion gate: number of the earlier frame whose features stand for
             this one's, since nothing moved in between; None if it was encoded itself.
+        person: Number of the person's track in the source, from 1; None if the whole picture
+            was classified.
+        box: Where that person is in the frame; None without `person`.
+        keypoints: That person's keypoints, (17, 3), as in `Person`; None if unknown.
+        located: Whether the person was found in this very frame; else the box is carried on.
+        zone: Name of the zone that the person is in, if any.
     """
 
     source: str
@@ -62,6 +69,11 @@ class Prediction:
     captured_at_s: float | None = None
     rejected: bool = False
     reused_frame: int | None = None
+    person: int | None = None
+    box: Box | None = None
+    keypoints: FloatArray | None = None
+    located: bool = True
+    zone: str | None = None
 
     @property
     def encoded(self) -> bool:
@@ -94,13 +106,16 @@ class Prediction:
         order = np.argsort(-self.probabilities, kind="stable")[:k]
         return [(self.labels[i], float(self.probabilities[i])) for i in order]
 
-    def as_dict(self, top_k: int | None = 3, *, by_stage: bool = False) -> dict[str, object]:
+    def as_dict(
+        self, top_k: int | None = 3, *, by_stage: bool = False, keypoints: bool = False
+    ) -> dict[str, object]:
         """Plain values with the field names that users see in files and on the network.
 
         Args:
             top_k: Number of actions in `all_predictions`; None for all.
             by_stage: Whether `latency_ms` holds the time of each stage, as in the server's
                 replies, instead of their sum with a separate field for each, as in output lines.
+            keypoints: Whether the person's keypoints are among them, as 17 lists of x, y, score.
 
         Example:
             >>> from har_edge.testing import make_prediction
@@ -127,11 +142,27 @@ class Prediction:
         }
         if self.captured_at_s is not None:
             record["time"] = iso_time(self.captured_at_s)
+        if self.person is not None:
+            record |= self._whereabouts(keypoints)
+        return record
+
+    def _whereabouts(self, keypoints: bool) -> dict[str, object]:
+        """Who it is about, and where that person is."""
+        record: dict[str, object] = {
+            "person": self.person,
+            "box": None if self.box is None else [round(edge, 4) for edge in self.box],
+            "located": self.located,
+            "zone": self.zone,
+        }
+        if keypoints:
+            rows = None if self.keypoints is None else self.keypoints.astype(float).round(4)
+            record["keypoints"] = None if rows is None else rows.tolist()
         return record
 
     def __str__(self) -> str:
         when = format_time(self.timestamp_s)
-        return f"{self.action} {self.confidence:.0%}, {when} of {self.source}"
+        who = "" if self.person is None else f"person {self.person}: "
+        return f"{who}{self.action} {self.confidence:.0%}, {when} of {self.source}"
 
     def _repr_html_(self) -> str:
         rows = [(action, f"{confidence:.1%}") for action, confidence in self.top(SHOWN_ACTIONS)]

@@ -15,10 +15,19 @@ from har_edge.sources.base import SourceStatus
 
 @dataclass(frozen=True)
 class Shot:
-    """A frame with its prediction; for sinks that show or store pictures."""
+    """A frame with what was predicted for it; for sinks that show or store pictures.
+
+    Attributes:
+        frame: The picture.
+        prediction: What the whole picture shows; None before the first window is full, and where
+            people are classified one by one.
+        people: What each person in it does, best seen first; those who are in view, but whose
+            window is not full, are in `frame.people` alone.
+    """
 
     frame: Frame
     prediction: Prediction | None
+    people: tuple[Prediction, ...] = ()
 
 
 Record = Prediction | Event | SourceStatus | Shot

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -187,3 +188,42 @@ def test_live_sources_tell_the_time_of_day() -> None:
 def test_times_that_containers_rounded_are_long_enough() -> None:
     """Half a second at 30 frames/s may be stored as 0.033 … 0.533."""
     assert len(track([(0.0337, "sitting"), (0.3, "sitting"), (0.533, "sitting")], 0.5)) == 2
+
+
+def test_each_person_has_actions_of_its_own() -> None:
+    """What one person does neither interrupts nor lengthens what another does."""
+    rng = random.Random(11)
+    for _ in range(50):
+        answers = {person: random_answers(rng) for person in (1, 2, 3)}
+        mixed = sorted(
+            (at_s, person, action) for person, said in answers.items() for at_s, action in said
+        )
+        tracker = EventTracker(0.5)
+        events = []
+        for at_s, person, action in mixed:
+            said = replace(prediction(at_s, action), person=person, zone=f"zone {person}")
+            events += tracker.add(said)
+        events += tracker.end_all()
+        assert len({event.number for event in events if event.kind == "action_started"}) * 2 == len(
+            events
+        )
+        for person, said in answers.items():
+            own = [event for event in events if event.person == person]
+            alone = track(said, 0.5)
+            assert [(e.kind, e.action, e.start_s, e.end_s) for e in own] == [
+                (e.kind, e.action, e.start_s, e.end_s) for e in alone
+            ]
+            assert all(event.zone == f"zone {person}" for event in own)
+
+
+def test_a_person_who_leaves_ends_what_was_going_on() -> None:
+    tracker = EventTracker(0.5)
+    for at_s in (0.0, 0.5, 1.0):
+        for person in (1, 2):
+            tracker.add(replace(prediction(at_s, "falling"), person=person))
+    (ended,) = tracker.end_person("a", 1)
+    assert (ended.person, ended.kind, ended.end_s) == (1, "action_ended", 1.0)
+    assert ended.as_dict()["person"] == 1
+    assert str(ended) == "person 1: falling ended after 1.0 s, 0:01.00 of a"
+    assert tracker.end_person("a", 1) == []
+    assert [event.person for event in tracker.end("a")] == [2]
