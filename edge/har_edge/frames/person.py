@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from har_edge.arrays import FloatArray
-
-# Left, top, right and bottom, in fractions of the picture's width and height.
-Box = tuple[float, float, float, float]
+from har_edge.arrays import Box, FloatArray
 
 # The order of the COCO data set (Lin et al., Microsoft COCO, 2014); left and right are the
 # person's own.

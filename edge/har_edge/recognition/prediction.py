@@ -7,9 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from har_edge.arrays import FloatArray
+from har_edge.arrays import Box, FloatArray
 from har_edge.durations import format_time, iso_time
-from har_edge.frames.person import Box
 from har_edge.notebook import html_table
 
 # What is done to a frame, in this order; each takes its time.
