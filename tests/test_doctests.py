@@ -22,7 +22,7 @@ MODULES = (
     "har_edge.datasets",
     "har_edge.errors",
     "har_edge.files",
-    "har_edge.frames.person",
+    "har_edge.frames.frame",
     "har_edge.media",
     "har_edge.model.file",
     "har_edge.notebook",

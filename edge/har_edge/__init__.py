@@ -33,7 +33,7 @@ from har_edge.errors import (
 )
 
 if TYPE_CHECKING:
-    from har_edge.frames.person import Person
+    from har_edge.frames.frame import Person
     from har_edge.model.file import available_models
     from har_edge.paths import sample_path
     from har_edge.recognition.events import Event
@@ -72,7 +72,7 @@ __all__ = [
 _HOMES = {
     "Event": "har_edge.recognition.events",
     "Model": "har_edge.recognition.model",
-    "Person": "har_edge.frames.person",
+    "Person": "har_edge.frames.frame",
     "Prediction": "har_edge.recognition.prediction",
     "available_models": "har_edge.model.file",
     "load": "har_edge.recognition.model",
