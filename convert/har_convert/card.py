@@ -9,11 +9,10 @@ from pathlib import Path
 
 from har_convert.recipe import VARIANTS
 from har_convert.run_folder import Run
-from har_edge.errors import OutputError
+from har_edge.files import write_whole
 from har_edge.machine.facts import machine_facts
 from har_edge.model.file import ONNX_SUFFIXES, ModelFile, read_model_file
 from har_edge.model.spec import ModelSpec
-from har_edge.paths import display_path
 from har_edge.run_folder import read_config
 
 CARD_NAME, SUMS_NAME = "MODEL_CARD.md", "SHA256SUMS"
@@ -25,14 +24,14 @@ def write_model_card(run: Run, folder: Path) -> None:
 
     Both speak of every file of the run that lies there, whenever it was made: each carries what
     was measured of it.
+
+    Raises:
+        OutputError: if they cannot be written.
     """
     paths = [p for s in (".tflite", ONNX_SUFFIXES[0]) for p in folder.glob(f"{run.spec.name}-*{s}")]
     files = sorted(map(read_model_file, paths), key=lambda f: ORDER.index(f.spec.variant))
-    try:
-        (folder / CARD_NAME).write_text(format_model_card(run, files), encoding="utf-8")
-        (folder / SUMS_NAME).write_text(_checksums(run, folder), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{display_path(folder)} cannot be written: {error.strerror}.") from error
+    write_whole(folder / CARD_NAME, format_model_card(run, files))
+    write_whole(folder / SUMS_NAME, _checksums(run, folder))
 
 
 def _checksums(run: Run, folder: Path) -> str:

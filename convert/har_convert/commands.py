@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from har_convert.auditing.audit import audit as audit_file
-from har_convert.auditing.findings import refuse_flex
+from har_convert.auditing.findings import refuse_flex, refuse_unloadable
 from har_convert.conversion import Options, convert_run, default_folder
 from har_convert.gate import EXACT
 from har_convert.measure.commands import measure
@@ -20,7 +20,7 @@ from har_convert.results import Conversion, Report, format_layers
 from har_convert.run_folder import Run, find_run, load_run
 from har_convert.steps import Steps
 from har_edge import __version__
-from har_edge.commands.harness import note, run_command
+from har_edge.commands.harness import ends_like_an_interrupt, note, run_command
 from har_edge.model.spec import Variant
 from har_edge.paths import display_path
 
@@ -193,12 +193,16 @@ def audit(model: str, output_format: str) -> None:
 
     It lists ops with their versions, how many of them XNNPACK runs, ops that are not builtin, the
     oldest runtime, parameters, multiply-accumulates, memory for activations, inputs and outputs,
-    and whether each installed runtime loads it. Files with Flex ops are refused, exit code 3.
+    and whether each installed runtime loads it. Each looks in a process of its own.
 
     \b
     Examples:
       har-convert audit models/mine/mine-int8.tflite
       har-convert audit someone-elses.tflite --output-format json
+
+    \b
+    Exit codes: 0 some runtime loads and runs it; 1 no model, damaged, or taking it apart crashes
+    or hangs; 2 usage error; 3 Flex ops, a runtime crashes or hangs, or all refuse it.
     """
     found = audit_file(model)
     if output_format == "json":
@@ -206,13 +210,15 @@ def audit(model: str, output_format: str) -> None:
     else:
         click.echo(str(found))
     refuse_flex(found)
+    refuse_unloadable(found)
 
 
 def main() -> NoReturn:
     """Entry point of `har-convert`."""
     arguments = sys.argv[1:]
-    if arguments[:1] == ["audit"]:
-        run_command(audit, arguments[1:], prog_name="har-convert audit")
-    if arguments[:1] == ["measure"]:
-        run_command(measure, arguments[1:], prog_name="har-convert measure")
-    run_command(cli, arguments)
+    others = {"audit": audit, "measure": measure}
+    with ends_like_an_interrupt():
+        if arguments and arguments[0] in others:
+            name = f"har-convert {arguments[0]}"
+            run_command(others[arguments[0]], arguments[1:], prog_name=name)
+        run_command(cli, arguments)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from har_convert.auditing.findings import RUNS
 from har_convert.auditing.runtimes import runtimes_for, try_runtime
 from har_convert.auditing.tflite import audit_flatbuffer
 from har_convert.card import write_model_card
@@ -33,13 +34,15 @@ from har_convert.verify import (
 )
 from har_convert.worker import LOG_NAME, Job
 from har_edge.errors import BackendError, MissingExtraError, OutputError
-from har_edge.files import write_whole
+from har_edge.exclusive import one_at_a_time
+from har_edge.files import sweep, write_whole
 from har_edge.model.file import pack_model_file, pack_onnx_file
 from har_edge.model.loaded import apply_temperature, load_model
 from har_edge.model.spec import ModelSpec, Variant
 from har_edge.paths import display_path
 from har_edge.run_folder import HeldOut
 from har_edge.say import Say
+from har_edge.temporary import temporary_folder
 
 
 @dataclass(frozen=True)
@@ -94,21 +97,28 @@ def convert_run(
     """
     missing = [folder for folder in (out, *out.parents) if not folder.exists()]
     _make_folder(out)
-    with tempfile.TemporaryDirectory(prefix="har-convert-") as folder:
-        session = _Session(run, options, Path(folder), out, say, progress)
-        try:
-            report = session.convert([Recipe(variant) for variant in variants])
-        except MissingExtraError:  # nothing was begun: leave nothing behind
-            with contextlib.suppress(OSError):
-                for made in missing:
-                    made.rmdir()
-            raise
-        except BaseException:
+    try:
+        with (
+            one_at_a_time(out, "Give another --out."),
+            temporary_folder("har-convert-") as folder,
+        ):
+            sweep(out)
+            session = _Session(run, options, folder, out, say, progress)
+            try:
+                report = session.convert([Recipe(variant) for variant in variants])
+            except MissingExtraError:
+                raise
+            except BaseException:
+                session.keep_log()
+                raise
             session.keep_log()
-            raise
-        session.keep_log()
-    if report.passed:
-        write_model_card(run, out)
+            if report.passed:
+                write_model_card(run, out)
+    except MissingExtraError:  # nothing was begun: leave nothing behind
+        with contextlib.suppress(OSError):
+            for made in missing:
+                made.rmdir()
+        raise
     return report
 
 
@@ -260,7 +270,7 @@ class _Session:
         """Load the files in all other runtimes that are installed, and say what they refuse."""
         for name in runtimes_for(paths[0])[1:]:
             answer = try_runtime(name, paths)
-            if answer != "loads and runs":
+            if answer != RUNS:
                 self.say(f"note: {name} {answer}")
 
     def keep_log(self) -> None:
@@ -270,9 +280,9 @@ class _Session:
             return
         content = log.read_text(encoding="utf-8", errors="replace")
         try:
-            (self.out / f"{self.run.spec.name}-{LOG_NAME}").write_text(content, encoding="utf-8")
-        except OSError as error:  # it must not hide what went wrong before
-            self.say(f"note: the converter's log cannot be written: {error.strerror}")
+            write_whole(self.out / f"{self.run.spec.name}-{LOG_NAME}", content)
+        except OutputError as error:  # it must not hide what went wrong before
+            self.say(f"note: the converter's log {error}")
         if self.options.verbose:
             self.say(content)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +17,24 @@ class ConversionError(HarError):
 
 
 def run_worker(folder: Path, say: Say) -> None:
-    """Run `har_convert.worker` on a job in a process of its own."""
+    """Run `har_convert.worker` on a job in a process of its own, which ends when this one does.
+
+    Args:
+        folder: The job's; the converter's own temporary files lie in it, too.
+        say: Takes a line for every step.
+
+    Raises:
+        ConversionError: if it fails or crashes.
+        MissingExtraError: if TensorFlow or another package is missing.
+    """
     command = [sys.executable, "-m", "har_convert.worker", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "TMPDIR": os.fspath(folder)},
+    ) as process:
         try:
             assert process.stdout is not None
             for line in process.stdout:

@@ -35,6 +35,7 @@ from har_convert.tflite.metadata import attach_metadata
 from har_convert.tflite.ptq import backbone_of, prepare, prepare_float16
 from har_convert.tflite.quantize import Calibration, quantize
 from har_convert.tflite.sensitivity import MAX_FRAMES, measure_sensitivity
+from har_edge.children import end_with_parent
 from har_edge.errors import DataError, HarError
 from har_edge.run_folder import HeldOut
 
@@ -98,6 +99,7 @@ class Job:
 
 def main() -> None:
     """Do one job; tracebacks go to the log, what a user can act on to the parent."""
+    end_with_parent()
     folder = Path(sys.argv[1])
     say = _redirect(folder / LOG_NAME)
     try:

@@ -74,7 +74,7 @@ def answer_parent(work: Callable[[], bytes], limit_bytes: int) -> NoReturn:
         work: Gives the answer.
         limit_bytes: Memory that it may take.
     """
-    _end_with_parent()
+    end_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
     # If memory runs out nevertheless, this process shall be the one that is ended.
@@ -105,7 +105,8 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": search, "PYTHONSAFEPATH": "1", **one}
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Have this process killed when the one that started it ends, however that ends."""
     # Other libraries of C than glibc and musl, and other systems than Linux, have no prctl.
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

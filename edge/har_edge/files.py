@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from har_edge.errors import OutputError
+from har_edge.locks import abandoned, try_lock
 from har_edge.paths import display_path
 
+# As `_partial` names what is not whole yet.
+PARTIAL = re.compile(r"\..{1,50}\.[0-9a-f]{16}\.partial(\.[^.]*)?", re.DOTALL)
 ADVICE = "Free some disk space, or choose another place."
 
 
@@ -95,8 +99,8 @@ def open_whole(path: Path, *, private: bool = False, sync: bool = True) -> Itera
     Raises:
         OSError: if it cannot be written. Nothing is left of it then, nor after any other error.
     """
-    partial = _partial(path)
-    with _replacing(path, partial), os.fdopen(_create(partial, private=private), "wb") as file:
+    partial, descriptor = _begin(path, private=private)
+    with _replacing(path, partial), os.fdopen(descriptor, "wb") as file:
         if not private:
             _keep_mode(path, file.fileno())
         yield file
@@ -121,17 +125,37 @@ def whole_path(path: Path, *, private: bool = False) -> Iterator[Path]:
     Raises:
         OSError: if it cannot be written. Nothing is left of it then, nor after any other error.
     """
-    partial = _partial(path, path.suffix)
-    with _replacing(path, partial):
-        os.close(_create(partial, private=private))
-        yield partial
-        with partial.open("rb") as file:  # by its path: the writer may have put a new file there
-            if private:
-                os.fchmod(file.fileno(), 0o600)
-            else:
-                _keep_mode(path, file.fileno())
-            os.fsync(file.fileno())
+    partial, descriptor = _begin(path, path.suffix, private=private)
+    try:
+        with _replacing(path, partial):
+            yield partial
+            # By its path: the writer may have put a new file there.
+            with partial.open("rb") as file:
+                if private:
+                    os.fchmod(file.fileno(), 0o600)
+                else:
+                    _keep_mode(path, file.fileno())
+                os.fsync(file.fileno())
+    finally:
+        os.close(descriptor)
     _sync_folder(path.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left of files that they were writing into a folder.
+
+    What is being written now is locked, and stays.
+
+    Args:
+        folder: The folder; it need not be there.
+    """
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if PARTIAL.fullmatch(entry.name):
+                left = Path(entry.path)
+                with abandoned(left) as nobodys:
+                    if nobodys:
+                        left.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path, *, private: bool = False) -> None:
@@ -178,6 +202,17 @@ def _partial(path: Path, ending: str = "") -> Path:
     """Choose a name beside `path` that nobody else has chosen."""
     # Long names stay as long as file systems take: 255 bytes, of which a character takes up to 4.
     return path.with_name(f".{path.name[:50]}.{os.urandom(8).hex()}.partial{ending}")
+
+
+def _begin(path: Path, ending: str = "", *, private: bool) -> tuple[Path, int]:
+    """Create what is to become a file, locked against `sweep`: its path and descriptor."""
+    while True:
+        partial = _partial(path, ending)
+        descriptor = _create(partial, private=private)
+        # A sweep may have come between the two.
+        if try_lock(descriptor) and os.fstat(descriptor).st_nlink:
+            return partial, descriptor
+        os.close(descriptor)
 
 
 def _create(partial: Path, *, private: bool) -> int:

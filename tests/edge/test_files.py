@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from har_edge.errors import OutputError
-from har_edge.files import check_writable, open_whole, whole_path, write_whole
+from har_edge.files import check_writable, open_whole, sweep, whole_path, write_whole
 from tests.support.full_disk import fill_disk
 
 TEXT = "grün"
@@ -144,3 +147,29 @@ def test_whether_a_file_can_be_written_is_found_out_before(tmp_path: Path) -> No
     for path in (tmp_path, tmp_path / "gone" / "new.npz", old / "new.npz"):
         with pytest.raises(OutputError, match=r"cannot be written: .*\. Elsewhere\."):
             check_writable(path, advice="Elsewhere.")
+
+
+KILLED = """import os, signal, sys
+from pathlib import Path
+from har_edge.files import open_whole, whole_path
+folder = Path(sys.argv[1])
+with open_whole(folder / "a.npz"), whole_path(folder / "b.png") as partial:
+    partial.write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_kill_leaves_is_swept(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 2
+    own = tmp_path / ".notes.partial"  # not named as ours are
+    own.touch()
+    (tmp_path / f".link.{'0' * 16}.partial").symlink_to(own)
+    with open_whole(tmp_path / "c"), whole_path(tmp_path / "d.png"):
+        sweep(tmp_path)  # what is being written stays
+    sweep(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        f".link.{'0' * 16}.partial", ".notes.partial", "c", "d.png",
+    ]  # fmt: skip
+    sweep(tmp_path / "gone")

@@ -11,6 +11,10 @@ from har_edge.errors import GateError
 from har_edge.table import text_table
 from har_edge.visible import visible
 
+# What a runtime's answer is, and how those begin that no runtime should give.
+RUNS = "loads and runs"
+HARMS = ("crashes", "hangs")
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -123,6 +127,24 @@ def refuse_flex(found: Audit) -> None:
             f"full TensorFlow: {', '.join(found.flex_ops)}, which no LiteRT or tflite-runtime "
             "package can run. Convert with builtin ops only: unroll recurrent layers, fix the "
             "batch size to 1."
+        )
+
+
+def refuse_unloadable(found: Audit) -> None:
+    """Refuse a file that harms a runtime, or that none takes although its ops are all builtin.
+
+    Other ops may be brought along by the program that a file was made for.
+
+    Raises:
+        GateError: if it is one.
+    """
+    answers = ", ".join(f"{name} {answer}" for name, answer in found.runtimes.items())
+    harms = any(answer.startswith(HARMS) for answer in found.runtimes.values())
+    if harms or (found.runtimes and not found.not_builtin and RUNS not in found.runtimes.values()):
+        raise GateError(
+            f"{found.path} should load and run in the runtimes that are installed. Received: "
+            f"{answers}. Update the runtime; if that does not help, the file is damaged or made "
+            "to do harm, so use another one."
         )
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from har_convert.auditing.findings import RUNS
 from har_edge.model.runtimes import ONNX_RUNTIME, TFLITE_RUNTIMES, available_backends
 
 LOAD_TIMEOUT_S = 120
@@ -30,4 +31,6 @@ def try_runtime(name: str, paths: Sequence[Path]) -> str:
     if result.returncode < 0:
         return f"crashes (signal {-result.returncode})"
     lines = [line for line in result.stderr.splitlines() if line.strip()]
-    return "loads and runs" if result.returncode == 0 else f"refuses it: {lines[-1]}"
+    if result.returncode == 0:
+        return RUNS
+    return f"refuses it: {lines[-1] if lines else f'exit code {result.returncode}'}"

@@ -116,6 +116,8 @@ def _signature(
 def _tensor(tensor: schema.TensorT) -> Tensor:
     found = tensor.quantization
     one = found is not None and found.scale is not None and len(found.scale) == 1
+    if one and not math.isfinite(found.scale[0]):
+        raise ValueError(f"the scale of {_text(tensor.name)} is not finite")
     return Tensor(
         name=_text(tensor.name),
         shape=_shape(tensor),

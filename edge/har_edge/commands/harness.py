@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn, TextIO
 
 import click
@@ -24,6 +26,47 @@ FAREWELL_TIMEOUT_S = 2.0
 def note(message: str) -> None:
     """Say something to the user, on stderr."""
     click.echo(visible(message, lines=True), err=True)
+
+
+class Ended(KeyboardInterrupt):
+    """SIGTERM or SIGHUP came: what an interrupt would undo or finish is undone or finished.
+
+    Attributes:
+        number: Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextlib.contextmanager
+def ends_like_an_interrupt() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end what is inside as Ctrl-C does, with an exit code of their own.
+
+    By themselves they end the process at once, and leave behind temporary files, locks and other
+    processes. What `nohup` had ignored stays ignored. Elsewhere than on the main thread nothing is
+    changed.
+
+    Raises:
+        Ended: when one comes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise Ended(number)
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    previous = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) == signal.SIG_DFL}
+    for number in previous:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def run_command(
@@ -53,9 +96,10 @@ def run_command(
     except HarError as error:
         note(f"Error: {error}")
         code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
         note("Interrupted.")
-        code = 130
+        cause = error.__cause__ if isinstance(error, click.Abort) else error
+        code = 128 + (cause.number if isinstance(cause, Ended) else signal.SIGINT)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -15,7 +17,7 @@ import numpy as np
 import pytest
 
 from har_convert.auditing.audit import audit
-from har_convert.auditing.findings import Audit, Op, Signature
+from har_convert.auditing.findings import Audit, Op, Signature, refuse_unloadable
 from har_convert.auditing.runtimes import try_runtime
 from har_convert.auditing.tflite import audit_flatbuffer
 from har_convert.commands import audit as audit_command
@@ -27,6 +29,7 @@ from har_edge.model.file import BUNDLED_FOLDER, pack_model_file, read_model_file
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
 
 ASSETS = Path(__file__).parents[2] / "assets"
+CASES = Path(os.environ.get("HAR_DATA", "/")).parent / "cases" / "models"
 Converted = tuple[Path, "CompletedProcess[str]"]
 TFLITE = ("float32", "float16", "dynamic", "int8")
 
@@ -528,6 +531,54 @@ def test_crash_of_a_runtime_is_an_answer(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "sitecustomize.py").write_text(statement, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert try_runtime("litert", [ASSETS / "tiny-int8.tflite"]) == "crashes (signal 6)"
+
+
+@pytest.mark.parametrize(
+    ("answers", "refused"),
+    [
+        ({}, False),
+        ({"litert": "loads and runs", "tflite-runtime": "refuses it: old"}, False),
+        ({"litert": "refuses it: failed to prepare"}, True),
+        ({"litert": "loads and runs", "tflite-runtime": "crashes (signal 11)"}, True),
+        ({"litert": "hangs (no answer in 120 s)", "tflite-runtime": "loads and runs"}, True),
+    ],
+)
+def test_what_runtimes_say_decides(answers: dict[str, str], refused: bool) -> None:
+    found = replace(audit_flatbuffer(chain([64, 64], [([0], [1])], [0], [1])), runtimes=answers)
+    harms = "hangs" in str(answers) or "crashes" in str(answers)
+    # Its op may come with the program that it was made for.
+    for not_builtin, expected in (((), refused), (("Nothing",), harms)):
+        given = replace(found, not_builtin=not_builtin)
+        if not expected:
+            refuse_unloadable(given)
+            continue
+        with pytest.raises(GateError, match="should load and run") as error:
+            refuse_unloadable(given)
+        assert all(f"{name} {answer}" in str(error.value) for name, answer in answers.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("hang-1", 3), ("crash-segv-1", 1), ("crash-abrt-1", 1)]
+)
+def test_hostile_files_are_refused(
+    name: str, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = CASES / f"{name}.tflite"
+    if not path.is_file():
+        pytest.skip("the shared cases are not at hand")
+    found, _, err = command_of(capsys, path)
+    assert found == status
+    assert ("crashes" if status == 1 else "litert refuses it") in err
+
+
+@pytest.mark.parametrize("scale", [math.nan, math.inf])
+def test_a_scale_that_is_no_number_is_refused(foreign: bytes, scale: float) -> None:
+    model = schema.ModelT.InitFromPackedBuf(bytearray(foreign), 0)
+    quantization = schema.QuantizationParametersT()
+    quantization.scale, quantization.zeroPoint = [scale], [0]
+    model.subgraphs[0].tensors[model.subgraphs[0].inputs[0]].quantization = quantization
+    with pytest.raises(ModelFileError, match="damaged"):
+        audit_flatbuffer(pack_model(model))
 
 
 def test_installed_command(har_convert: Callable[..., CompletedProcess[str]]) -> None:

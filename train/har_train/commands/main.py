@@ -7,7 +7,7 @@ from typing import NoReturn
 import click
 
 from har_edge import __version__
-from har_edge.commands.harness import run_command
+from har_edge.commands.harness import ends_like_an_interrupt, run_command
 from har_train.commands.evaluate import evaluate
 from har_train.commands.explain import explain
 from har_train.commands.explore import explore
@@ -35,4 +35,5 @@ for command in (explore, fit, evaluate, explain):
 
 def main() -> NoReturn:
     """Entry point of `har-train`."""
-    run_command(cli)
+    with ends_like_an_interrupt():
+        run_command(cli)
