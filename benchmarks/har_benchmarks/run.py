@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -19,6 +20,8 @@ from har_benchmarks.results.recommend import Constraints, recommend
 from har_benchmarks.results.stability import find_problems
 from har_benchmarks.results.table import Table
 from har_edge.errors import DataError
+from har_edge.exclusive import one_at_a_time
+from har_edge.files import sweep
 from har_edge.machine.facts import machine_facts
 from har_edge.paths import display_path
 from har_edge.say import Say
@@ -71,16 +74,24 @@ def finish(
 
     Returns:
         The report's table.
+
+    Raises:
+        OutputError: if it cannot be written, or another process goes on with the same run.
     """
     folder = journal.path.parent
-    previous = signal.signal(signal.SIGTERM, _terminate)
+    with one_at_a_time(folder, "Give another --out."):
+        sweep(folder)
+        return _finish(journal, limits, note=note, command=command)
+
+
+def _finish(journal: Journal, limits: Constraints, *, note: Say, command: Sequence[str]) -> Table:
+    folder = journal.path.parent
     try:
-        carry_out(journal, note=note, command=command)
+        with _ended_by_signals():
+            carry_out(journal, note=note, command=command)
     except (KeyboardInterrupt, SystemExit):
         note(f"Stopped. Continue with: har-bench run --resume {display_path(folder)}")
         raise
-    finally:
-        signal.signal(signal.SIGTERM, previous)
     report = build_report(journal)
     table = Table.of(report)
     report["problems"] = find_problems(table)
@@ -92,6 +103,19 @@ def finish(
     )
     write_report(report, table, folder)
     return table
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    numbers: list[int] = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else nohup ignores it
+        numbers.append(signal.SIGHUP)
+    previous = {number: signal.signal(number, _terminate) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _terminate(number: int, _: FrameType | None) -> NoReturn:

@@ -187,6 +187,23 @@ def create_private(path: Path) -> None:
     os.close(_create(path, private=True))
 
 
+def hold_private(path: Path) -> int:
+    """Create an empty file as `create_private` does, and hold its lock while it is written.
+
+    Returns:
+        A descriptor, which holds the lock until it is closed.
+
+    Raises:
+        OSError: if it cannot be created; FileExistsError if something has the name.
+    """
+    while True:
+        descriptor = _create(path, private=True)
+        # Somebody who removes what nobody holds may have come between the two.
+        if try_lock(descriptor) and os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def _replacing(path: Path, partial: Path) -> Iterator[None]:
     try:

@@ -24,6 +24,18 @@ def try_lock(descriptor: int) -> bool:
     return _lock(descriptor) is not False
 
 
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the lock of a file; a link is not followed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def abandoned(path: Path) -> Iterator[bool]:
     """Say whether something is there whose lock no process has, and hold that lock meanwhile.

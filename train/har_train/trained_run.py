@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from har_edge.errors import DataError, HarError, OutputError
+from har_edge.exclusive import one_at_a_time
+from har_edge.files import sweep
 from har_edge.model.spec import ModelSpec
 from har_train.config import FitConfig, default_name
 from har_train.extras import check_installed, prepare_tensorflow
@@ -134,6 +136,20 @@ def _fit(config: FitConfig, out: Path | None, means: FitMeans, *, resumed: bool)
             f"Without --fine-tune-blocks, these have no effect: {', '.join(idle)}. "
             "Add it, or leave them out."
         )
+    with one_at_a_time(folder, "Give another --out."):
+        sweep(checkpoint_folder(folder))
+        return _train(config, folder, means, distribution, resumed=resumed)
+
+
+def _train(
+    config: FitConfig,
+    folder: Path,
+    means: FitMeans,
+    distribution: Distribution | None,
+    *,
+    resumed: bool,
+) -> TrainedRun:
+    """Train, and write the run folder."""
     checkpoints = checkpoint_folder(folder) if resumed else start_checkpoints(config, folder)
     try:
         with means.open_fill() as fill:

@@ -14,6 +14,8 @@ from har_benchmarks.plan.cases import Case
 from har_benchmarks.plan.data import Item
 from har_benchmarks.tasks.protocol import EndToEndRound, ItemRow, Job, TimingRound
 from har_edge.errors import DataError, OutputError
+from har_edge.exclusive import one_at_a_time
+from har_edge.files import write_whole
 from har_edge.model.runtimes import ONNX_RUNTIME
 from har_edge.paths import display_path
 
@@ -178,23 +180,20 @@ class Journal:
         """
         path = folder / JOURNAL_NAME
         shown = display_path(folder)
-        if path.exists():
-            raise OutputError(
-                f"{shown} already contains a run. Give another --out, or continue that run: "
-                f"har-bench run --resume {shown}"
-            )
+        first = {"journal_version": JOURNAL_VERSION, "machine": machine, "plan": plan.to_record()}
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            first = {
-                "journal_version": JOURNAL_VERSION,
-                "machine": machine,
-                "plan": plan.to_record(),
-            }
-            path.write_text(json.dumps(first) + "\n", encoding="utf-8")
         except OSError as error:
             raise OutputError(
                 f"{shown} cannot be written: {error.strerror}. Give another --out."
             ) from error
+        with one_at_a_time(folder, "Give another --out."):
+            if path.exists():
+                raise OutputError(
+                    f"{shown} already contains a run. Give another --out, or continue that run: "
+                    f"har-bench run --resume {shown}"
+                )
+            write_whole(path, json.dumps(first) + "\n", advice="Give another --out.")
         return cls(path, plan, machine)
 
     @classmethod

@@ -12,7 +12,7 @@ from har_benchmarks.render.text import to_csv
 from har_benchmarks.results.document import REPORT_NAME, Report, to_json
 from har_benchmarks.results.table import Table
 from har_edge.errors import OutputError
-from har_edge.files import open_whole
+from har_edge.files import open_whole, whole_path
 from har_edge.paths import display_path
 
 PNG_DPI = 160
@@ -38,7 +38,8 @@ def write_report(report: Report, table: Table, folder: Path) -> None:
         for name, title, figure in draw_all(table):
             svg = io.BytesIO()
             figure.savefig(svg, format="svg", metadata={"Date": None})
-            figure.savefig(folder / f"{name}.png", dpi=PNG_DPI)
+            with whole_path(folder / f"{name}.png") as partial:
+                figure.savefig(partial, dpi=PNG_DPI)
             pyplot.close(figure)
             pictures.append((title, svg.getvalue()))
         texts = {

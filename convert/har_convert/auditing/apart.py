@@ -13,7 +13,7 @@ from pathlib import Path
 from har_convert.auditing.onnx import audit_onnx
 from har_convert.auditing.tflite import audit_flatbuffer
 from har_edge.children import answer_parent
-from har_edge.errors import ModelFileError
+from har_edge.errors import HarError, ModelFileError
 from har_edge.paths import display_path
 
 # Memory that it may take beside this many times the file.
@@ -24,20 +24,29 @@ def main() -> None:
     """Give what is found as JSON."""
     path = Path(sys.argv[1])
     size = path.stat().st_size if path.is_file() else 0
-    answer_parent(lambda: _take_apart(path), LIMIT_BYTES + LIMIT_TIMES * size)
+    answer_parent(lambda: take_apart(path), LIMIT_BYTES + LIMIT_TIMES * size)
 
 
-def _take_apart(path: Path) -> bytes:
-    if path.suffix == ".onnx":
-        found = audit_onnx(path)
-    else:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            shown = display_path(path)
-            raise ModelFileError(f"{shown} cannot be read: {error.strerror}.") from error
-        found = audit_flatbuffer(content, display_path(path))
-    return json.dumps(found.as_dict()).encode()
+def take_apart(path: Path) -> bytes:
+    """Take a file apart: the `Audit` as JSON.
+
+    Raises:
+        ModelFileError: if it cannot be read, is no model or a damaged one.
+    """
+    shown = display_path(path)
+    try:
+        if path.suffix == ".onnx":
+            found = audit_onnx(path)
+        else:
+            found = audit_flatbuffer(path.read_bytes(), shown)
+        return json.dumps(found.as_dict(), allow_nan=False).encode()
+    except HarError:
+        raise
+    except OSError as error:
+        raise ModelFileError(f"{shown} cannot be read: {error.strerror}.") from error
+    # Protobuf, flatbuffers and zipfile raise a dozen kinds of a damaged file.
+    except Exception as error:
+        raise ModelFileError(f"{shown} is damaged: {error!r}. Copy it again.") from error
 
 
 if __name__ == "__main__":

@@ -249,5 +249,6 @@ def _attached(content: bytes) -> tuple[str, ...]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return tuple(archive.namelist())
-    except zipfile.BadZipFile:
+    # A damaged one makes zipfile raise a dozen kinds.
+    except Exception:
         return ()

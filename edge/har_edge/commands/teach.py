@@ -93,8 +93,7 @@ def teach(
     loaded = load_model(model, backend=backend)
     path = Path(taught) if taught else taught_file.default_taught_path(loaded)
     if forget:
-        left = taught_file.read_taught(loaded, path).without(forget)
-        taught_file.write_taught(loaded, left, path)
+        teaching.forget(loaded, forget, path)
         note(f"Forgot '{forget}'.")
     if name:
         names = [*sources, *map(camera_name, cameras)]

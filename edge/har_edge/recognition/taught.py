@@ -160,15 +160,25 @@ class Taught:
         return filters, norms
 
     def evidence(self, window: FloatArray) -> FloatArray:
-        """Log odds, (K,), of each taught action for one described window, (D,)."""
-        filters, norms = self._filters
+        """Log odds, (K,), of each taught action for one described window, (D,).
+
+        Raises:
+            DataError: if they are no numbers, as of recordings that were changed.
+        """
         count = len(self.names)
-        matches = filters @ (window - self.background.mean)
-        log_odds = matches[:count] / norms[:count] - EVIDENCE - np.log(count)
-        if len(matches) > count:
-            # Log likelihood ratio to `nothing` by Gaussians of equal covariance.
-            ratios = matches - norms**2 / 2
-            log_odds = np.minimum(log_odds, ratios[:count] - ratios[count])
+        with np.errstate(over="ignore", invalid="ignore"):
+            filters, norms = self._filters
+            matches = filters @ (window - self.background.mean)
+            log_odds = matches[:count] / norms[:count] - EVIDENCE - np.log(count)
+            if len(matches) > count:
+                # Log likelihood ratio to `nothing` by Gaussians of equal covariance.
+                ratios = matches - norms**2 / 2
+                log_odds = np.minimum(log_odds, ratios[:count] - ratios[count])
+        if np.isnan(log_odds).any():
+            raise DataError(
+                f"What was taught as {', '.join(self.names)} should be told from other windows by "
+                "numbers. Received none: the recordings were damaged or changed. Teach them again."
+            )
         return np.asarray(log_odds, dtype=np.float32)
 
     def extend(

@@ -7,31 +7,37 @@ do not fit. It holds what was recorded and the background, and nothing derived; 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
+import math
 import os
 import zipfile
-import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from har_edge.errors import DataError
-from har_edge.files import write_whole
+from har_edge.errors import DataError, OutputError
+from har_edge.exclusive import one_at_a_time
+from har_edge.files import make_folder, sweep, write_whole
 from har_edge.model.loaded import LoadedModel
 from har_edge.paths import data_folder, display_path
 from har_edge.recognition.prediction import UNKNOWN
 from har_edge.recognition.taught import Background, Taught, TaughtModel
+from har_edge.visible import visible
 
 SCHEMA_VERSION = 1
 MAX_NAME_LENGTH = 60
-# What reading a damaged .npz ends in.
-BROKEN = (
-    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, NotImplementedError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
+ADVICE = "Give another --taught FILE."
+# Far beyond what anybody teaches: 26,000 windows of the larger bundled model take as much.
+MAX_BYTES = 256 << 20
+MAX_ARRAYS = 1000
+# Kinds of the arrays in it: numbers, and the text about them. Others may be pointers.
+KINDS = "fU"
 
 
 def load_taught(model: LoadedModel, path: str | os.PathLike[str] | None = None) -> LoadedModel:
@@ -67,24 +73,30 @@ def read_taught(model: LoadedModel, path: Path) -> Taught:
     shown = display_path(path)
     try:
         about, arrays = _read(path)
-        windows = {name: arrays[f"windows_{i}"] for i, name in enumerate(about["names"])}
+        names = [str(name) for name in about["names"]]
+        if len(set(names)) != len(names):
+            raise ValueError("a name occurs twice")
+        windows = {name: arrays[f"windows_{i}"] for i, name in enumerate(names)}
         taught = Taught(str(about["model_sha256"]), _to_background(arrays), windows)
+        made_for = visible(str(about.get("model", "?")))[:MAX_NAME_LENGTH]
     except FileNotFoundError as error:
         raise DataError(
             f"There is no file of taught actions at {shown}. Create it with: har-edge teach "
             f"NAME SOURCES --taught {shown}"
         ) from error
-    except BROKEN as error:
+    # A damaged or hostile .npz makes zipfile, zlib, NumPy and JSON raise a dozen kinds.
+    except Exception as error:
+        reason = visible(str(error) or type(error).__name__)[:200]
         raise DataError(
-            f"{shown} does not contain readable taught actions ({error}). Teach them again."
+            f"{shown} does not contain readable taught actions ({reason}). Teach them again."
         ) from error
     checksum = model_checksum(model)
     if taught.model_sha256 != checksum:
         raise DataError(
             f"The actions in {shown} should have been taught to {display_path(model.path)}. "
-            f"They were taught to another model ({about.get('model', '?')}, checksum "
-            f"{taught.model_sha256[:12]}, not {checksum[:12]}), and the features of one model "
-            "do not fit another. Use that --model, or teach them to this one in another "
+            f"They were taught to another model ({made_for}, checksum "
+            f"{visible(taught.model_sha256[:12])}, not {checksum[:12]}), and the features of one "
+            "model do not fit another. Use that --model, or teach them to this one in another "
             "--taught FILE."
         )
     _check(taught, model, shown)
@@ -143,8 +155,25 @@ def write_taught(model: LoadedModel, taught: Taught, path: Path) -> None:
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {**_from_background(taught.background), **windows}
     np.savez_compressed(buffer, about=json.dumps(about), **arrays)
-    advice = "Give another --taught FILE."
-    write_whole(path, buffer.getbuffer(), private=True, parents=True, advice=advice)
+    write_whole(path, buffer.getbuffer(), private=True, parents=True, advice=ADVICE)
+
+
+@contextlib.contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Keep other processes from changing a file of taught actions meanwhile.
+
+    Raises:
+        OutputError: if another one is at it, or the file's folder cannot be made.
+    """
+    try:
+        make_folder(path.parent, private=True)
+    except OSError as error:
+        raise OutputError(
+            f"{display_path(path)} cannot be written: {error.strerror}. {ADVICE}"
+        ) from error
+    with one_at_a_time(path, ADVICE):
+        sweep(path.parent)
+        yield
 
 
 def packaged_background(model: LoadedModel) -> Background | None:
@@ -175,9 +204,41 @@ def model_checksum(model: LoadedModel) -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-        about = json.loads(str(file["about"]))
-        return about, {name: file[name].astype(np.float32) for name in file if name != "about"}
+    """Read the text and the arrays of a file, never more than its limits, whatever it says."""
+    with path.open("rb") as file:
+        content = file.read(min(os.fstat(file.fileno()).st_size, MAX_BYTES + 1))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = archive.infolist()
+        size = max(len(content), sum(entry.file_size for entry in entries))
+        if size > MAX_BYTES or len(entries) > MAX_ARRAYS:
+            raise ValueError(f"more than {MAX_BYTES >> 20} MB or {MAX_ARRAYS} arrays")
+        # Other methods unpack all that is there at once, however much one asks for.
+        if any(e.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for e in entries):
+            raise ValueError("it is packed in a way that no such file is")
+        parts = {e.filename.removesuffix(".npy"): _array(archive.read(e)) for e in entries}
+    about = json.loads(str(parts.pop("about")))
+    # What does not fit a float becomes infinite, and is refused as such.
+    with np.errstate(over="ignore"):
+        return about, {name: array.astype(np.float32) for name, array in parts.items()}
+
+
+def _array(content: bytes) -> NDArray[np.generic]:
+    """Read an .npy file of numbers or text.
+
+    Not by `np.load`, which reserves the memory that the header asks for before it has read it.
+
+    Raises:
+        ValueError: if it is another one, or not as long as it says.
+    """
+    file = io.BytesIO(content)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("an array of another version than NumPy writes here")
+    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
+    size = math.prod(shape) * dtype.itemsize
+    if dtype.kind not in KINDS or min(shape, default=0) < 0 or size != len(content) - file.tell():
+        raise ValueError(f"an array of {dtype} that is not as long as it says, or of no numbers")
+    array = np.frombuffer(content, dtype, offset=file.tell())
+    return array.reshape(shape, order="F" if by_columns else "C")
 
 
 def _from_background(background: Background) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from har_edge.frames.sampling import FrameSampler
 from har_edge.model.loaded import LoadedModel
 from har_edge.recognition.taught import NOTHING, Background, Taught, describe
 from har_edge.recognition.taught_file import (
+    changing,
     check_name,
     model_checksum,
     packaged_background,
@@ -89,21 +90,34 @@ def teach(
     Raises:
         DataError: if the name is taken, there are too few windows or there is no background.
         SourceError: if a source cannot be read.
-        OutputError: if the file cannot be written.
+        OutputError: if the file cannot be written, or another process is changing it.
     """
     check_name(name, model)
-    taught = read_taught(model, path) if path.exists() else None
-    if taught is None:
-        taught = Taught(model_checksum(model), _find_background(model, background, duration_s))
-    windows = np.concatenate([record_windows(model, s, duration_s=duration_s) for s in sources])
-    if len(windows) < MIN_WINDOWS:
-        raise DataError(
-            f"An action needs at least {MIN_WINDOWS} {_examples(model)}. Received "
-            f"{len(windows)}. Record for longer, or give more pictures."
-        )
-    taught = taught.with_action(name, windows)
-    write_taught(model, taught, path)
+    with changing(path):
+        taught = read_taught(model, path) if path.exists() else None
+        if taught is None:
+            taught = Taught(model_checksum(model), _find_background(model, background, duration_s))
+        windows = np.concatenate([record_windows(model, s, duration_s=duration_s) for s in sources])
+        if len(windows) < MIN_WINDOWS:
+            raise DataError(
+                f"An action needs at least {MIN_WINDOWS} {_examples(model)}. Received "
+                f"{len(windows)}. Record for longer, or give more pictures."
+            )
+        taught = taught.with_action(name, windows)
+        write_taught(model, taught, path)
     return taught
+
+
+def forget(model: LoadedModel, name: str, path: Path) -> None:
+    """Take an action out of a file of taught actions.
+
+    Raises:
+        DataError: if the file is missing or damaged, or the action was not taught.
+        OutputError: if the file cannot be written, or another process is changing it.
+    """
+    read_taught(model, path).without(name)  # what is wrong is said before anything is made
+    with changing(path):
+        write_taught(model, read_taught(model, path).without(name), path)
 
 
 def report(taught: Taught, name: str) -> str:

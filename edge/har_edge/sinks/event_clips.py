@@ -19,6 +19,7 @@ from har_edge.arrays import Pixels
 from har_edge.errors import OutputError
 from har_edge.files import make_folder
 from har_edge.frames.opencv import import_cv2, rgb_to_bgr, view_as_rgb
+from har_edge.locks import abandoned
 from har_edge.paths import display_path
 from har_edge.recognition.events import Event
 from har_edge.sinks.base import Record, Shot, safe_name
@@ -29,7 +30,7 @@ from har_edge.sinks.video import Movie, silent_files
 MAX_CLIP_S = 60.0
 MAX_CLIP_WIDTH = 1280
 JPEG_QUALITY = 85
-# A clip that another run may still be writing is younger than this.
+# Where there are no locks: a clip that another run may still be writing is younger than this.
 STALE_AFTER_S = 3600.0
 OWN_CLIP = re.compile(r"\.?har-(\d{8}-\d{6}|\d{6,}\.\d)_.+_.+_\d+-[0-9a-f]{8}\.mp4")
 
@@ -97,8 +98,8 @@ class EventClips:
         try:
             make_folder(self.folder, private=True)
             for path in self._own_files():
-                if path.name[0] == "." and time.time() - path.stat().st_mtime > STALE_AFTER_S:
-                    path.unlink()
+                if path.name[0] == ".":
+                    _remove_left(path)
             self._make_room()
         except OSError as error:
             raise OutputError(
@@ -185,10 +186,9 @@ class EventClips:
 
     def _finish(self, reel: _Reel, clip: _Clip) -> None:
         reel.clips.remove(clip)
-        clip.movie.close()
         path = clip.movie.path.with_name(clip.movie.path.name[1:])
         try:
-            clip.movie.path.rename(path)
+            clip.movie.close(path)
         except OSError as error:
             raise OutputError(
                 f"The clip {path.name} was lost: {error.strerror}. Check the folder of clips."
@@ -215,6 +215,13 @@ class EventClips:
             for path in self.folder.iterdir()
             if OWN_CLIP.fullmatch(path.name) and path.is_file() and not path.is_symlink()
         ]
+
+
+def _remove_left(path: Path) -> None:
+    """Remove a clip that a killed run began; one that a run is recording is locked."""
+    with contextlib.suppress(FileNotFoundError), abandoned(path) as nobodys:
+        if nobodys or time.time() - path.stat().st_mtime > STALE_AFTER_S:
+            path.unlink()
 
 
 def _clip_name(event: Event, run: str) -> str:

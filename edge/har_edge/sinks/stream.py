@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -21,6 +22,7 @@ from har_edge.config import Emit
 from har_edge.durations import format_duration
 from har_edge.durations import format_time as format_time  # noqa: PLC0414 - others take it here
 from har_edge.errors import OutputError
+from har_edge.locks import try_lock
 from har_edge.paths import display_path
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
@@ -315,10 +317,41 @@ def open_output(path: str | os.PathLike[str] | None) -> TextIO:
                 "Standard output is closed. Open it, or write to a file: --output FILE."
             )
         return stream
+    file = Path(path)
     try:
-        return Path(path).open("w", encoding="utf-8", newline="")
+        return os.fdopen(_open_file(file), "w", encoding="utf-8", newline="")
     except OSError as error:
         raise OutputError(
             f"{display_path(path)} cannot be written: {error.strerror}. Choose a file in an "
             "existing folder that you can write to."
         ) from error
+
+
+def _open_file(path: Path) -> int:
+    """Open what `--output` names; of files only the user may read, and one run at a time write."""
+    try:
+        special = not stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        special = False
+    # A device, a named pipe, or what the system itself links to: /dev/stdout, which may be a file.
+    if special or path.is_relative_to("/dev") or path.is_relative_to("/proc"):
+        return os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    if path.is_symlink():
+        raise OutputError(
+            f"{display_path(path)} should be a file. Received a link, which somebody else may "
+            "have put there. Name the file itself."
+        )
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if not try_lock(descriptor):
+            raise OutputError(
+                f"{display_path(path)} should be written by one run at a time. Another one is at "
+                "it. Give another --output."
+            )
+        os.fchmod(descriptor, 0o600)
+        os.ftruncate(descriptor, 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from har_edge.arrays import Pixels
 from har_edge.errors import OutputError
-from har_edge.files import check_writable, create_private
+from har_edge.files import check_writable, hold_private
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import TOLERANCE_S
+from har_edge.locks import is_locked
 from har_edge.paths import display_path
 from har_edge.sinks.base import Record, Shot
 from har_edge.sinks.overlay import annotate, describe, stamp
@@ -37,7 +38,8 @@ class Movie:
     """A video file of constant rate that grows by frames with timestamps.
 
     Args:
-        path: The file, in an existing folder; replaced, a link too. Only the user may read it.
+        path: The file, in an existing folder; replaced, a link too. Only the user may read it, and
+            no other run replaces it meanwhile.
         frame_rate_hz: Its rate.
         size: Width and height.
 
@@ -56,8 +58,9 @@ class Movie:
         self._check_space()
         # FFmpeg would follow a link that somebody put there, and let others read the file.
         try:
+            check_unlocked(path)
             path.unlink(missing_ok=True)
-            create_private(path)
+            self._held = hold_private(path)
         except OSError as error:
             raise OutputError(
                 f"{display_path(path)} cannot be written: {error.strerror}. Choose a file in a "
@@ -66,6 +69,7 @@ class Movie:
         fourcc = cv2.VideoWriter.fourcc(*"mp4v")
         self._writer = cv2.VideoWriter(str(path), fourcc, frame_rate_hz, size)
         if not self._writer.isOpened():
+            os.close(self._held)
             raise OutputError(
                 f"{display_path(path)} cannot be written as a video. Choose a file in an "
                 "existing folder that you can write to."
@@ -95,9 +99,21 @@ class Movie:
         self._append(picture)
         self._last = picture
 
-    def close(self) -> None:
-        """Finish the file."""
+    def close(self, name: Path | None = None) -> None:
+        """Finish the file.
+
+        Args:
+            name: What it is called from now on, if that is another name.
+
+        Raises:
+            OSError: if it cannot be renamed.
+        """
         self._writer.release()
+        try:
+            if name is not None:
+                self.path.rename(name)
+        finally:
+            os.close(self._held)
 
     def _append(self, picture: Pixels) -> None:
         self._writer.write(picture)
@@ -118,6 +134,19 @@ class Movie:
                 f"space to continue. Found {free / 1e6:.0f} MB. Delete something, or record "
                 "elsewhere."
             )
+
+
+def check_unlocked(path: Path) -> None:
+    """Refuse a video that another run is recording.
+
+    Raises:
+        OutputError: if one is.
+    """
+    if is_locked(path):
+        raise OutputError(
+            f"{display_path(path)} should be recorded by one run at a time. Another one is at it. "
+            "Give another --save-video."
+        )
 
 
 class VideoSink:
@@ -153,6 +182,7 @@ class VideoSink:
             raise OutputError(
                 f"{display_path(path)} cannot be written: its folder does not exist. Create it."
             )
+        check_unlocked(self.path)
         check_writable(self.path, advice="Choose a file in a folder that is yours to write.")
 
     def take(self, record: Record) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import tracemalloc
+import zipfile
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from har_edge.errors import DataError, OutputError
@@ -19,6 +25,7 @@ from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.recognition.recognizer import Recognizer
 from har_edge.recognition.taught import NOTHING, Background, Taught, describe
 from har_edge.recognition.taught_file import (
+    changing,
     default_taught_path,
     described_size,
     load_taught,
@@ -26,7 +33,7 @@ from har_edge.recognition.taught_file import (
     read_taught,
     write_taught,
 )
-from har_edge.recognition.teach import record_windows, report, teach
+from har_edge.recognition.teach import forget, record_windows, report, teach
 from har_edge.sources.files import ImageSource
 from har_edge.sources.open import open_source
 from tests.conftest import ASSETS, MakeVideo, RunCommand
@@ -142,6 +149,82 @@ def test_pickles_are_refused(tmp_path: Path, tiny: LoadedModel) -> None:
     np.savez(path, about=np.array([{"names": []}], dtype=object))
     with pytest.raises(DataError, match="Teach them again"):
         read_taught(tiny, path)
+
+
+def npy(array: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+LYING = b"\x93NUMPY\x01\x00v\x00" + (
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (100000000000,), }".ljust(117) + b"\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "method"),
+    [
+        ("mean", npy(np.zeros(80_000_000, np.float32)), zipfile.ZIP_DEFLATED),  # much in little
+        ("mean", npy(np.zeros(100)), zipfile.ZIP_BZIP2),  # unpacks all there is at once
+        ("mean", LYING, zipfile.ZIP_STORED),
+        ("mean", npy(np.zeros(16, "O")), zipfile.ZIP_STORED),  # pointers
+        ("mean", npy(np.zeros(16, "M8[s]")), zipfile.ZIP_STORED),
+        ("about", npy(np.array("[" * 100_000)), zipfile.ZIP_STORED),
+        ("about", npy(np.array('{"names": ["a", "a"]}')), zipfile.ZIP_STORED),
+        ("about", b"", zipfile.ZIP_STORED),
+    ],
+)
+def test_hostile_arrays_are_refused(
+    tmp_path: Path, tiny: LoadedModel, known: Taught, name: str, content: bytes, method: int
+) -> None:
+    path = tmp_path / "taught.npz"
+    write_taught(tiny, known, path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {entry: archive.read(entry) for entry in archive.namelist()}
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for entry, whole in {**parts, f"{name}.npy": content}.items():
+            archive.writestr(entry, whole)
+    del parts, content
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="Teach them again"):
+            read_taught(tiny, path)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_numbers_that_lead_to_none_are_refused(
+    tmp_path: Path, tiny: LoadedModel, known: Taught
+) -> None:
+    """Finite numbers whose products are not."""
+    background = known.background
+    known = replace(known, background=replace(background, residual=1e-38))
+    known.windows["waving"][:] = 3e38
+    path = tmp_path / "taught.npz"
+    write_taught(tiny, known, path)
+    model = load_taught(tiny, path)
+    window = np.zeros((tiny.spec.clip.num_frames, tiny.spec.feature_size), np.float32)
+    with pytest.raises(DataError, match="by numbers"):
+        model.classify(window)
+
+
+def test_two_lessons_at_once(tmp_path: Path, tiny: LoadedModel, known: Taught) -> None:
+    path = tmp_path / "taught.npz"
+    write_taught(tiny, known, path)
+    before = path.read_bytes()
+    (tmp_path / f".taught.npz.{'0' * 16}.partial").touch()  # what a kill left
+    with changing(path):
+        assert [p.name for p in tmp_path.glob("*.partial")] == []
+        with pytest.raises(OutputError, match="one process at a time"):
+            teach(tiny, "new", [], path, duration_s=1.0)
+        with pytest.raises(OutputError, match="one process at a time"):
+            forget(tiny, "waving", path)
+    assert path.read_bytes() == before
+    forget(tiny, "waving", path)
+    assert read_taught(tiny, path).names == ("hüpfen",)
+    assert [p.name for p in tmp_path.iterdir()] == ["taught.npz"]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -187,12 +187,32 @@ def test_what_a_kill_left_behind_is_cleared_away_later(tmp_path: Path) -> None:
     own = ".har-000001.0_a_falling_1-0123abcd.mp4"
     (tmp_path / own).write_bytes(b"x")
     (tmp_path / ".har-config").write_bytes(b"x")
-    EventClips(tmp_path, RATE_HZ)
-    assert (tmp_path / own).exists()  # another run may still be at it
-    os.utime(tmp_path / own, (1, 1))
     os.utime(tmp_path / ".har-config", (1, 1))
+    another = EventClips(tmp_path, RATE_HZ)
+    feed(another, 0, 2)
+    another.take(event(1, "action_started", 1.5))
+    (begun,) = tmp_path.glob(".har-0000*")
+    assert begun.name != own
     EventClips(tmp_path, RATE_HZ)
-    assert [p.name for p in tmp_path.iterdir()] == [".har-config"]
+    assert begun.exists()  # the other run is still at it
+    another.close()
+    assert {p.name for p in tmp_path.iterdir()} == {".har-config", begun.name[1:]}
+
+
+def test_without_locks_only_old_ones_are_cleared_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(38, os.strerror(38))
+
+    monkeypatch.setattr("har_edge.locks.fcntl.flock", refuse)
+    own = tmp_path / ".har-000001.0_a_falling_1-0123abcd.mp4"
+    own.write_bytes(b"x")
+    EventClips(tmp_path, RATE_HZ)
+    assert own.exists()  # another run may still be at it
+    os.utime(own, (1, 1))
+    EventClips(tmp_path, RATE_HZ)
+    assert not own.exists()
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

@@ -195,3 +195,17 @@ def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
     assert victim.read_bytes() == b"precious"
     assert not target.is_symlink()
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def test_two_runs_do_not_record_one_file(tmp_path: Path) -> None:
+    first, second = (VideoSink(tmp_path / "film.mp4", RATE_HZ) for _ in range(2))
+    first.take(shot(0.0))
+    with pytest.raises(OutputError, match="one run at a time"):
+        second.take(shot(0.0))
+    with pytest.raises(OutputError, match="one run at a time"):
+        VideoSink(tmp_path / "film.mp4", RATE_HZ)
+    first.close()
+    second.close()
+    third = VideoSink(tmp_path / "film.mp4", RATE_HZ)
+    third.take(shot(0.0))
+    third.close()

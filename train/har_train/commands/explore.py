@@ -9,6 +9,7 @@ import click
 
 from har_edge.commands.harness import note
 from har_edge.errors import DataError
+from har_edge.exclusive import one_at_a_time
 from har_train.commands.progress import sample_bar
 from har_train.config import default_name
 from har_train.explore.explore import ExploreConfig
@@ -101,8 +102,9 @@ def explore(
     if not Path(data).exists():
         raise DataError(f"There is no dataset at {data}. Check the path.")
     library.check_output(folder, config)
-    found = library.explore(config, progress=partial(sample_bar, verb="Reading"))
-    save_exploration(found, folder)
+    with one_at_a_time(folder, "Give another --out."):
+        found = library.explore(config, progress=partial(sample_bar, verb="Reading"))
+        save_exploration(found, folder)
     click.echo(findings_table(found))
     if found.skipped:
         note(found.skipped)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from har_edge.exclusive import one_at_a_time
 from har_train.evaluation import evaluate as library
 from har_train.evaluation.evaluate import Evaluation
 from har_train.evaluation.predict import is_run, load_predictor
@@ -71,8 +73,25 @@ def evaluate(
     name, where = os.fspath(model), None if data is None else os.fspath(data)
     prepare_tensorflow()
     check_installed(*(["keras"] if is_run(name) else []), "sklearn", "matplotlib")
-    if out is not None:
-        library.check_output(Path(out))
+    judge = partial(_judge, name, where, root, splits, allow_missing, means)
+    if out is None:
+        return judge()
+    folder = Path(out)
+    library.check_output(folder)
+    with one_at_a_time(folder, "Give another --out."):
+        found = judge()
+        library.save_evaluation(found, folder)
+    return found
+
+
+def _judge(
+    name: str,
+    where: str | None,
+    root: str,
+    splits: Sequence[str],
+    allow_missing: bool,
+    means: EvaluateMeans,
+) -> Evaluation:
     judged = library.load_data(name, where, root=root, splits=splits)
     predictor = load_predictor(
         name,
@@ -82,7 +101,4 @@ def evaluate(
         stride=judged.stride,
     )
     library.check_labels(predictor.spec.labels, judged, allow_missing=allow_missing)
-    found = library.evaluate(name, predictor, judged, watch=means.watch)
-    if out is not None:
-        library.save_evaluation(found, Path(out))
-    return found
+    return library.evaluate(name, predictor, judged, watch=means.watch)

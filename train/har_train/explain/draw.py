@@ -11,7 +11,7 @@ import numpy as np
 
 from har_edge.arrays import FloatArray, Pixels
 from har_edge.errors import OutputError
-from har_edge.files import whole_path
+from har_edge.files import sweep, whole_path
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.spec import ClipSpec
@@ -51,6 +51,7 @@ def save_explanation(found: Explanation, clip: ClipSpec, folder: Path, name: str
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
         for ending, write in writers.items():
             path = folder / f"{name}.gradcam.{ending}"
             with whole_path(path) as partial:

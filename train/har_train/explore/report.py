@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from har_edge.arrays import Pixels
 from har_edge.errors import OutputError
+from har_edge.files import sweep, write_whole
 from har_edge.paths import display_path
 from har_edge.table import text_table
 from har_train.dataset.samples import count_table
@@ -33,6 +35,7 @@ def save_exploration(exploration: Exploration, folder: Path) -> None:
         OutputError: if it cannot be written.
     """
     try:
+        sweep(folder)
         for name in OUTPUT_NAMES:
             (folder / name).unlink(missing_ok=True)
         summary = summary_text(exploration)
@@ -50,16 +53,17 @@ def save_exploration(exploration: Exploration, folder: Path) -> None:
 
 def _write_text(path: Path, text: str) -> None:
     # Names of folders become labels, and need not be valid text.
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    write_whole(path, text.encode(errors="backslashreplace"))
 
 
 def _write_findings(exploration: Exploration, path: Path) -> None:
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["kind", "split", "path", "other_path", "detail"])
-        for f in exploration.findings:
-            paths = exploration.shown(f.path), exploration.shown(f.other_path)
-            rows.writerow([f.kind, f.split, *paths, f.detail])
+    file = io.StringIO()
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow(["kind", "split", "path", "other_path", "detail"])
+    for f in exploration.findings:
+        paths = exploration.shown(f.path), exploration.shown(f.other_path)
+        rows.writerow([f.kind, f.split, *paths, f.detail])
+    _write_text(path, file.getvalue())
 
 
 def _plot_all(exploration: Exploration, folder: Path) -> None:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from har_edge.arrays import Pixels
 from har_edge.datasets import Sample
 from har_edge.errors import OutputError, SourceError
-from har_edge.files import make_folder, open_whole
+from har_edge.files import make_folder, open_whole, sweep
 from har_edge.model.spec import ClipSpec
 from har_edge.paths import cache_folder, display_path
 from har_edge.sources.clips import load_frames
@@ -208,6 +208,7 @@ def cache_dataset(
     target = Target(cache / _cache_key(encoder, rendering), rendering)
     try:
         make_folder(target.folder, private=True)
+        sweep(target.folder)
     except OSError as error:
         raise cache_not_written(target.folder, error) from error
     return (fill or fill_folder)(samples, encoder, target, progress=progress, skipped=skipped)

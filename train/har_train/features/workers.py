@@ -16,7 +16,6 @@ import os
 import platform
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
@@ -29,6 +28,7 @@ from har_edge.arrays import FloatArray
 from har_edge.datasets import Sample
 from har_edge.errors import DataError, OutputError
 from har_edge.paths import display_path
+from har_edge.temporary import temporary_folder
 from har_train.features.cache import (
     BATCH_FRAMES,
     CachedSample,
@@ -214,10 +214,10 @@ def _cut(samples: Sequence[Sample], workers: int) -> list[Sequence[Sample]]:
 def _handed_over(encoder: KerasModel | None, folder: Path) -> Iterator[Path]:
     """Save the encoder where workers see it: in the cache, for as long as the block lasts."""
     try:
-        with tempfile.TemporaryDirectory(prefix="workers-", dir=folder) as handed:
+        with temporary_folder("workers-", folder) as handed:
             if encoder is not None:
-                encoder.save(Path(handed) / "encoder.keras")
-            yield Path(handed)
+                encoder.save(handed / "encoder.keras")
+            yield handed
     except OSError as error:
         raise cache_not_written(folder, error) from error
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.arrays import Pixels
+from har_edge.files import whole_path
 from har_edge.frames.opencv import import_cv2
 from har_edge.paths import display_path
 from har_train.reports.calibration import Reliability
@@ -48,7 +49,8 @@ def _save(figure: Any, path: Path, **options: Any) -> None:
     with warnings.catch_warnings():
         # An emoji becomes a box; that is no news to the user.
         warnings.filterwarnings("ignore", "Glyph", UserWarning)
-        figure.savefig(path, dpi=120, **options)
+        with whole_path(path) as partial:
+            figure.savefig(partial, dpi=120, **options)
     pyplot.close(figure)
 
 
