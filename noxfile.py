@@ -1,4 +1,4 @@
-"""One word a loop: `nox -s fast | full | lowest | light | lint`.
+"""One word a loop: `nox -s fast | full | lowest | light | lint | fuzz | dist | audit`.
 
 Each has an environment of its own under .nox/, kept between calls; `nox -R -s fast` also skips the
 installing, `nox --no-venv -s fast` takes the environment that is active. What stands behind `--`
@@ -61,12 +61,54 @@ def lowest(session: nox.Session) -> None:
 
 
 @nox.session
+def dist(session: nox.Session) -> None:
+    """What a release has: sdist and wheel, built twice to the same bytes, and their SBOM."""
+    session.install("build", "twine", "cyclonedx-bom")
+    out = Path("dist")
+    epoch = session.run("git", "log", "-1", "--format=%ct", external=True, silent=True)
+    session.run("python", ".ci/build.py", str(out), env={"SOURCE_DATE_EPOCH": str(epoch).strip()})
+    (wheel,), (sdist,) = out.glob("*.whl"), out.glob("*.tar.gz")
+    session.run("twine", "check", "--strict", str(wheel), str(sdist))
+    python = _installed(session, f"{wheel}[mqtt,onnx,serve,streams]")
+    session.run(
+        "cyclonedx-py", "environment", python,
+        "--output-reproducible", "--output-format", "JSON", "--output-file",
+        str(out / "har-edge.cdx.json"),
+    )  # fmt: skip
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Known holes in what an installation brings along; asks PyPI's database of them."""
+    session.install("pip-audit")
+    python = Path(_installed(session, UNTRAINED))
+    (packages,) = python.parents[1].glob("lib/python*/site-packages")
+    session.run("pip-audit", "--path", str(packages))
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Thousands of damaged files, requests and uploads; five minutes on two cores."""
+    session.install("-e", UNTRAINED, *TOOLS)
+    session.run("pytest", "-q", "-s", "-m", "fuzz", "tests/fuzz", *session.posargs, env=QUIET)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style, format and types, as they must be before a commit."""
     session.install("-e", UNTRAINED, "ruff>=0.4", "mypy>=1.8")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+
+
+def _installed(session: nox.Session, what: str) -> str:
+    """Install something into an environment without any tools: the path of its Python."""
+    place = Path(session.create_tmp()) / "installed"
+    session.run("python", "-m", "venv", "--clear", str(place))
+    python = str(place / "bin" / "python")
+    session.run(python, "-m", "pip", "install", "-q", what, external=True)
+    return python
 
 
 def _edge_tests(session: nox.Session) -> list[str]:

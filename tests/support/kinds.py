@@ -32,6 +32,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "edge/sinks/test_totals_file.py::test_a_kill*",
         "edge/sinks/test_totals_file.py::test_two_processes*",
         "edge/sources/captures/test_pyav.py",
+        "test_kills.py",
     ),
     "waits": (
         "edge/run/test_runner.py",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from har_edge.datasets import Sample, list_dataset
 from har_edge.errors import DataError, GateError, OutputError
+from har_edge.files import sweep
 from har_edge.paths import display_path
 from har_edge.run_folder import root_of
 from har_train.config import WindowConfig
@@ -178,6 +179,7 @@ def check_output(folder: Path, config: ExploreConfig) -> None:
             f"{shown} is inside the dataset, where the report would become a class. Give an "
             "--out elsewhere."
         )
+    sweep(folder)
     try:
         others = {p.name for p in folder.iterdir()} - set(OUTPUT_NAMES) if folder.exists() else ()
         if others:

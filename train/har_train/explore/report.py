@@ -12,7 +12,7 @@ import numpy as np
 
 from har_edge.arrays import Pixels
 from har_edge.errors import OutputError
-from har_edge.files import sweep, write_whole
+from har_edge.files import write_whole
 from har_edge.paths import display_path
 from har_edge.table import text_table
 from har_train.dataset.samples import count_table
@@ -35,7 +35,6 @@ def save_exploration(exploration: Exploration, folder: Path) -> None:
         OutputError: if it cannot be written.
     """
     try:
-        sweep(folder)
         for name in OUTPUT_NAMES:
             (folder / name).unlink(missing_ok=True)
         summary = summary_text(exploration)
