@@ -22,11 +22,11 @@ from typing import TypedDict
 import pytest
 
 from har_edge.errors import HarError
-from har_edge.model.trial import try_model
+from har_edge.model.trial import LIMIT_BYTES, try_model
 
 SHARE = float(os.environ.get("HAR_FUZZ_SHARE", "1"))
-# Memory of the process that reads a file; those for the bundled models take as much.
-MOST_MB = 600
+# Memory of a process that reads a file: what the child that tries foreign files may take.
+MOST_MB = (LIMIT_BYTES >> 20) + 200
 
 
 class Result(TypedDict):

@@ -35,6 +35,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "test_kills.py",
     ),
     "waits": (
+        "edge/run/test_long_and_odd_days.py",
         "edge/run/test_runner.py",
         "edge/sinks/test_fan_out.py",
         "edge/sinks/test_webhook.py",

@@ -20,12 +20,13 @@ import numpy as np
 from har_edge.errors import HarError
 from har_edge.model.loaded import load_model
 from har_edge.model.runtimes import available_backends
+from har_edge.model.trial import LIMIT_BYTES
 from tests.support.mutants import GOLDEN, mutants
 from tests.support.taught_mutants import taught_mutants
 
 RUNS, REFUSED, NOT_FINITE, BARE = 0, 3, 4, 5
 WORDS = {RUNS: "runs", REFUSED: "refused", NOT_FINITE: "not finite", BARE: "bare"}
-LIMIT_S, LIMIT_BYTES = 10, 2 << 30
+LIMIT_S = 10
 # Does with a file what a user does: RUNS, or NOT_FINITE.
 Work = Callable[[Path], int]
 KEPT = 5  # of the files that crash, for a closer look

@@ -169,7 +169,6 @@ class _Span:
     start_s: float
     start_at_s: float | None
     last_s: float
-    last_at_s: float | None
     person: int | None = None
     zone: str | None = None
     total: float = 0.0
@@ -185,7 +184,7 @@ class _Span:
         self.later_total += float(share)
         self.later_count += 1
         if prediction.action == self.action:
-            self.last_s, self.last_at_s = prediction.timestamp_s, prediction.captured_at_s
+            self.last_s = prediction.timestamp_s
             self.total += self.later_total
             self.count += self.later_count
             self.later_total, self.later_count = 0.0, 0
@@ -213,12 +212,14 @@ class _Track:
             return
         if self.candidate is None or self.candidate.action != action:
             at_s, who, where = prediction.captured_at_s, prediction.person, prediction.zone
-            self.candidate = _Span(action, self.now_s, at_s, self.now_s, at_s, who, where)
+            self.candidate = _Span(action, self.now_s, at_s, self.now_s, who, where)
         self.candidate.see(prediction)
 
 
 def _event(kind: EventKind, source: str, span: _Span) -> Event:
     ended = kind == "action_ended"
+    # By the source's own time: the clock of the day may be set meanwhile, even back.
+    lasted_s, start_at_s = span.last_s - span.start_s, span.start_at_s
     return Event(
         kind=kind,
         number=span.number,
@@ -228,7 +229,7 @@ def _event(kind: EventKind, source: str, span: _Span) -> Event:
         end_s=span.last_s if ended else None,
         confidence=span.total / span.count,
         start_at_s=span.start_at_s,
-        end_at_s=span.last_at_s if ended else None,
+        end_at_s=start_at_s + lasted_s if ended and start_at_s is not None else None,
         person=span.person,
         zone=span.zone,
     )
