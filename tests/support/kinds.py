@@ -32,7 +32,9 @@ KINDS: dict[str, tuple[str, ...]] = {
         "edge/sinks/test_totals_file.py::test_a_kill*",
         "edge/sinks/test_totals_file.py::test_two_processes*",
         "edge/sources/captures/test_pyav.py",
+        "edge/commands/test_harness.py",
         "test_kills.py",
+        "test_two_at_once.py",
     ),
     "waits": (
         "edge/run/test_long_and_odd_days.py",
