@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from har_convert.results import Conversion, Report, format_layers
 from har_convert.run_folder import Run, find_run, load_run
 from har_convert.steps import Steps
 from har_edge import __version__
-from har_edge.commands.harness import ends_like_an_interrupt, note, run_command
+from har_edge.commands.harness import ends_like_an_interrupt, note, run_command, show, show_json
 from har_edge.model.spec import Variant
 from har_edge.paths import display_path
 
@@ -146,7 +145,7 @@ def _convert(run: Run, variants: Sequence[Variant], folder: Path, how: Options) 
         report = convert_run(run, variants, folder, how, say=steps.begin, progress=steps.bar)
     if report.layers:
         note(format_layers(report.layers) + "\n")
-    click.echo(str(report))
+    show(str(report))
     for conversion in report.conversions:
         if conversion.reason:
             note(f"{conversion.reason}.")
@@ -206,9 +205,9 @@ def audit(model: str, output_format: str) -> None:
     """
     found = audit_file(model)
     if output_format == "json":
-        click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        show_json(found.as_dict())
     else:
-        click.echo(str(found))
+        show(str(found))
     refuse_flex(found)
     refuse_unloadable(found)
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TextIO
 
 from har_edge.progress import Progress
+from har_edge.visible import visible
 
 TICK_S = 1.0
 # What is longer would wrap, and could not be rewritten in place.
@@ -51,6 +52,7 @@ class Steps:
     def begin(self, step: str) -> None:
         """Say what is done from now on."""
         self.end()
+        step = visible(step, lines=True)  # a runtime's answer may speak of names in a file
         with self._lock:
             self._step, self._since_s = step, time.monotonic()
             if self._live and "\n" not in step and len(step) <= MAX_COLUMNS:

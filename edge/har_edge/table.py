@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from har_edge.visible import visible
+
 
 def text_table(
     rows: Iterable[Sequence[object]],
@@ -36,7 +38,8 @@ def text_table(
     """
     from tabulate import tabulate  # most commands print none, and it takes time to load
 
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [["" if c is None else visible(str(c), lines=True) for c in row] for row in rows]
+    headers = [visible(header) for header in headers]
     columns = max(map(len, (headers, *cells)))
     if not columns:
         return ""

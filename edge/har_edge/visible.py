@@ -25,5 +25,31 @@ def visible(text: str, *, lines: bool = False) -> str:
     return text if lines else _BREAKS.sub(_spell, text)
 
 
+def visible_json(text: str) -> str:
+    r"""Spell out the same characters in a JSON document, whose meaning stays.
+
+    Args:
+        text: JSON, in which they stand inside strings alone.
+
+    Example:
+        >>> print(visible_json('{"action": "fall\u202eing"}'))
+        {"action": "fall\u202eing"}
+    """
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def spreadsheet_cell(value: object) -> object:
+    """Keep a text from being computed: spreadsheets take some beginnings for formulas.
+
+    Example:
+        >>> spreadsheet_cell("=1+1")
+        "'=1+1"
+        >>> spreadsheet_cell(-1.5)
+        -1.5
+    """
+    formula = isinstance(value, str) and len(value) > 1 and value[0] in "=+-@\t\r"
+    return f"'{value}" if formula else value
+
+
 def _spell(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from har_benchmarks.options import Percent
-from har_edge.commands.harness import note
+from har_edge.commands.harness import note, show
 from har_edge.errors import GateError, HarError
 
 DEFAULT_THRESHOLD = 0.05  # what a table calls a regression where no gate was asked for
@@ -91,7 +91,7 @@ def compare(
         found = {"cases": [row.to_record() for row in rows], "cautions": remarks}
         click.echo(to_json({"confidence": confidence, "margin": margin, **found}).rstrip())
     else:
-        click.echo(comparison_text(first, second, rows))
+        show(comparison_text(first, second, rows))
     for remark in remarks:
         note(f"Note: {remark}")
     slower = [row.key for row in rows if row.regression]

@@ -13,6 +13,7 @@ from har_benchmarks.render.markdown import markdown_table
 from har_benchmarks.results.compare import Comparison
 from har_benchmarks.results.table import Table
 from har_benchmarks.results.text import NONE, megabytes, milliseconds, points
+from har_edge.visible import spreadsheet_cell
 
 
 def short_table(report: Table) -> str:
@@ -31,7 +32,8 @@ def to_csv(report: Table) -> str:
     writer.writerow([*about, *keys])
     for case in report.cases:
         figures = [case.summary.get(key) for key in keys]
-        writer.writerow([*(getattr(case, name) for name in about), *figures])
+        words = [spreadsheet_cell(getattr(case, name)) for name in about]
+        writer.writerow([*words, *figures])
     return stream.getvalue()
 
 

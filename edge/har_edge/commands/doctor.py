@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
+
+from har_edge.commands.harness import show, show_json
 
 
 @click.command()
@@ -21,7 +21,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     findings = examine()
     if as_json:
         facts = [finding.as_dict() for finding in findings]
-        click.echo(json.dumps({"findings": facts}, indent=2, ensure_ascii=False))
+        show_json({"findings": facts})
     else:
-        click.echo(format_findings(findings))
+        show(format_findings(findings))
     ctx.exit(int(any(finding.level == "fail" for finding in findings)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ import click
 
 from har_edge.compat.python import run_exit_functions
 from har_edge.errors import ConfigError, HarError
-from har_edge.visible import visible
+from har_edge.visible import visible, visible_json
 
 # What was registered for the end of the process may take so long.
 FAREWELL_TIMEOUT_S = 2.0
@@ -26,6 +27,16 @@ FAREWELL_TIMEOUT_S = 2.0
 def note(message: str) -> None:
     """Say something to the user, on stderr."""
     click.echo(visible(message, lines=True), err=True)
+
+
+def show(text: str) -> None:
+    """Print what a command found, for people, on stdout."""
+    click.echo(visible(text, lines=True))
+
+
+def show_json(value: object) -> None:
+    """Print what a command found, for programs, on stdout."""
+    click.echo(visible_json(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 class Ended(KeyboardInterrupt):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
 
 import click
 
+from har_edge.commands.harness import show, show_json
 from har_edge.commands.options.fields import setting
 from har_edge.config import ModelConfig
 from har_edge.paths import display_path
@@ -36,9 +36,9 @@ def info(model: str, backend: str, output_format: str) -> None:
     """
     facts = describe(model, backend)
     if output_format == "json":
-        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        show_json(facts)
     else:
-        click.echo(format_table(facts))
+        show(format_table(facts))
 
 
 def describe(model: str | os.PathLike[str] | None, backend: str = "auto") -> dict[str, object]:

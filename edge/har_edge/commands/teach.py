@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from har_edge.commands.harness import note
+from har_edge.commands.harness import note, show
 from har_edge.commands.options.fields import setting
 from har_edge.config import ModelConfig, RunLimits
 
@@ -136,4 +136,4 @@ def _list(model: LoadedModel, path: Path) -> None:
             f"{model.spec.name} has not been taught anything yet. Try: har-edge teach NAME SOURCES"
         )
     for action, windows in windows_of.items():
-        click.echo(f"{action}\t{len(windows)} windows")
+        show(f"{action}\t{len(windows)} windows")

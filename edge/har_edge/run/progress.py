@@ -10,6 +10,7 @@ from har_edge.durations import format_time
 from har_edge.frames.frame import Frame
 from har_edge.recognition.prediction import Prediction
 from har_edge.sources.base import FrameSource
+from har_edge.visible import visible
 
 PROGRESS_INTERVAL_S = 0.1
 
@@ -34,7 +35,7 @@ class Progress:
             share = min(1.0, frame.timestamp_s / self._source.duration_s)
             position = f"{share:>4.0%}  {position} of {format_time(self._source.duration_s)}"
         action = f"{prediction.action} {prediction.confidence:.0%}" if prediction else "…"
-        line = f"{position}  {self._rate_hz():.0f} frames/s  {action}"
+        line = visible(f"{position}  {self._rate_hz():.0f} frames/s  {action}")
         sys.stderr.write("\r" + line.ljust(self._width))
         sys.stderr.flush()
         self._width = len(line)

@@ -28,7 +28,7 @@ from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.base import Record
 from har_edge.sources.base import SourceStatus
-from har_edge.visible import visible
+from har_edge.visible import spreadsheet_cell, visible, visible_json
 
 EMITS: tuple[Emit, ...] = get_args(Emit)
 
@@ -87,7 +87,7 @@ class JsonLinesWriter:
                 values = record.as_dict()
             case _:
                 return
-        _write(self._stream, json.dumps(values, ensure_ascii=self._ascii) + "\n")
+        _write(self._stream, visible_json(json.dumps(values, ensure_ascii=self._ascii)) + "\n")
 
 
 class CsvWriter:
@@ -287,14 +287,8 @@ def _write(stream: TextIO, line: str) -> None:
 
 def _row(values: Iterable[object]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(map(_cell, values))
+    csv.writer(line, lineterminator="\n").writerow(map(spreadsheet_cell, values))
     return line.getvalue()
-
-
-def _cell(value: object) -> object:
-    """Keep a text from being computed: spreadsheets take some beginnings for formulas."""
-    formula = isinstance(value, str) and len(value) > 1 and value[0] in "=+-@\t\r"
-    return f"'{value}" if formula else value
 
 
 def _when(at_s: float | None, source_s: float) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from har_edge.commands.harness import note
+from har_edge.commands.harness import note, show
 from har_edge.errors import HarError
+from har_edge.paths import display_path
 from har_edge.progress import Progress
 from har_train.commands.progress import say
 from har_train.extras import check_installed, prepare_tensorflow
@@ -50,7 +51,7 @@ def explain(
             failed += 1
             say(f"Error: {found}")
         else:
-            click.echo(f"{found.path}: {found.action} {found.probability:.1%}")
+            show(f"{display_path(found.path)}: {found.action} {found.probability:.1%}")
     if failed < len(files):
         note(f"\nWrote {folder}")
     ctx.exit(1 if failed else 0)

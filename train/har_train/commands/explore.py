@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from har_edge.commands.harness import note
+from har_edge.commands.harness import note, show
 from har_edge.errors import DataError
 from har_edge.exclusive import one_at_a_time
 from har_train.commands.progress import sample_bar
@@ -105,7 +105,7 @@ def explore(
     with one_at_a_time(folder, "Give another --out."):
         found = library.explore(config, progress=partial(sample_bar, verb="Reading"))
         save_exploration(found, folder)
-    click.echo(findings_table(found))
+    show(findings_table(found))
     if found.skipped:
         note(found.skipped)
     note(f"\nWrote {folder / 'explore.html'}")

@@ -15,6 +15,7 @@ from har_edge.errors import OutputError
 from har_edge.files import write_whole
 from har_edge.paths import display_path
 from har_edge.table import text_table
+from har_edge.visible import spreadsheet_cell
 from har_train.dataset.samples import count_table
 from har_train.explore.explore import OUTPUT_NAMES, Exploration
 from har_train.explore.findings import KINDS
@@ -61,7 +62,7 @@ def _write_findings(exploration: Exploration, path: Path) -> None:
     rows.writerow(["kind", "split", "path", "other_path", "detail"])
     for f in exploration.findings:
         paths = exploration.shown(f.path), exploration.shown(f.other_path)
-        rows.writerow([f.kind, f.split, *paths, f.detail])
+        rows.writerow(map(spreadsheet_cell, [f.kind, f.split, *paths, f.detail]))
     _write_text(path, file.getvalue())
 
 
