@@ -26,9 +26,9 @@ from har_edge.sources.urls import redact_name
 COMPLETE_SHARE = 0.9
 # Below this size one thread decodes as fast as several, which only take time from the model.
 LARGE_PIXELS = 1_000_000
-# How the text formats are known that FFmpeg follows elsewhere: HLS, concat, DASH, SDP, IMF.
+# How the text formats are known that FFmpeg follows elsewhere: HLS, concat, VobSub, DASH, SDP, IMF.
 # Source: their probe functions in libavformat.
-PLAYLISTS_BEGIN = (b"#extm3u", b"ffconcat")
+PLAYLISTS_BEGIN = (b"#extm3u", b"ffconcat", b"# vobsub index file")
 PLAYLISTS_HOLD = (b"<mpd", b"c=in ip", b"<compositionplaylist")
 PLAYLIST_BYTES = 4096
 

@@ -142,6 +142,7 @@ def test_a_look_misses_the_end_of_a_cut_file(share: float, tmp_path: Path) -> No
     [
         "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nsecret.ts\n#EXT-X-ENDLIST\n",
         "ffconcat version 1.0\nfile secret.mp4\n",
+        "# VobSub index file, v7 (do not modify this line!)\nid: en, index: 0\n",
         '<?xml version="1.0"?>\n<MPD profiles="dash:profile:x"></MPD>',
         "v=0\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n",
     ],

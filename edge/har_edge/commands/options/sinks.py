@@ -146,7 +146,7 @@ output_options = together(
         "-o",
         "--output",
         metavar="FILE",
-        help="Write to this file instead of standard output.",
+        help="Write to this file, for you alone, instead of standard output.",
     ),
 )
 sink_options = together(
