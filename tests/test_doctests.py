@@ -12,6 +12,7 @@ from tests.test_layout import PACKAGES
 
 # Modules whose docstrings have examples; new ones are added here.
 MODULES = (
+    "har_benchmarks.alarms.report",
     "har_benchmarks.experiments.turns",
     "har_convert.auditing.audit",
     "har_edge",

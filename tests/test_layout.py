@@ -86,6 +86,7 @@ ORDERS = {
         "__main__ __init__",
         "commands",
         "run experiments",
+        "alarms",
         "peers",
         "render",
         "results",
