@@ -66,7 +66,7 @@ ORDERS = {
         "training",
         "reports",
         "features",
-        "dataset",
+        "dataset skeletons",
         "model",
         "config",
     ),
