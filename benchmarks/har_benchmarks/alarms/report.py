@@ -130,7 +130,7 @@ def sentence(found: Summary) -> str:
     )
     return (
         f"At {found.threshold:.2f}: {found.found} of {found.events} events found{within}.\n"
-        f"{found.false_alarms} false alarms in {found.hours:.2f} h{often}."
+        f"{found.false_alarms} false alarm{'s' if found.false_alarms != 1 else ''} in {found.hours:.2f} h{often}."
     )
 
 
