@@ -128,9 +128,10 @@ def sentence(found: Summary) -> str:
         else f": {found.false_per_hour:.2f} an hour ({_rate(found.false_per_hour_low)} to "
         f"{_rate(found.false_per_hour_high)})"
     )
+    alarms = "false alarm" if found.false_alarms == 1 else "false alarms"
     return (
         f"At {found.threshold:.2f}: {found.found} of {found.events} events found{within}.\n"
-        f"{found.false_alarms} false alarm{'s' if found.false_alarms != 1 else ''} in {found.hours:.2f} h{often}."
+        f"{found.false_alarms} {alarms} in {found.hours:.2f} h{often}."
     )
 
 
