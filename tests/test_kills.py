@@ -1,7 +1,8 @@
 """A kill during a write, at any moment: what was whole stays whole, and the next start works.
 
 pytest tests/test_kills.py                 three kills of each command
-HAR_KILLS=20 pytest -m "" tests/test_kills.py    twenty, of those with TensorFlow too
+HAR_KILLS=20 pytest -s -m "" tests/test_kills.py    twenty, of those with TensorFlow too; -s shows
+                                                     how many changes of files each makes
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Disk:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=900,
         )
         assert "Traceback" not in done.stderr, done.stderr
         assert done.returncode in (0, -signal.SIGKILL), done.stderr
@@ -96,4 +96,5 @@ def kill_during_writes(
         left = [path.name for pattern in LEFT for path in disk.folder.rglob(pattern)]
         assert left == [], f"after a kill at change {at} of {changes}"
     assert killed  # the library does what it says
+    sys.stdout.write(f"\n{changes} changes of files, {killed} kills\n")  # pytest -s shows it
     return changes
