@@ -64,7 +64,7 @@ def build_services(config: ServeConfig, note: Say) -> Services:
         uploads=uploads,
         viewers=Gate(limits.max_streams, "viewers", retry_after_s=5),
         listeners=Gate(limits.max_streams, "listeners", retry_after_s=5),
-        guard=Guard(config.token),
+        guard=Guard(config.token, note),
         metrics=metrics,
         live=live,
     )

@@ -145,7 +145,7 @@ def neighbourhood(peer: object) -> str:
         >>> neighbourhood(("192.0.2.7", 5000)), neighbourhood(("2001:db8::1:2", 5000, 0, 0))
         ('192.0.2.7', '2001:db8::/64')
     """
-    host = str(peer[0]) if isinstance(peer, tuple) else ""
+    host = str(peer[0]) if isinstance(peer, tuple) and peer else ""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

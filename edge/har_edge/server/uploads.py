@@ -23,6 +23,9 @@ LINGER_S = 1.0
 # A form holds one file; what surrounds it is a few hundred bytes.
 FORM_BYTES = 16 * 1024
 
+# Enough for any number that is not too large anyway.
+LENGTH_DIGITS = 20
+
 Kind = Literal["image", "clip"]
 KINDS: dict[Role, Kind] = {"picture": "image", "video": "clip"}
 # Pictures by Pillow's names; clips whose frames and length can be checked before they are decoded.
@@ -56,7 +59,8 @@ async def receive_upload(request: Request, limits: RequestLimits) -> AsyncGenera
 
     Raises:
         ProblemError: 408 if it takes too long, 413 if it is too large, 415 if it is no form or no
-            file of a known kind, 422 if the field is missing or the file empty or two-faced.
+            file of a known kind, 422 if the field is missing or the file empty or two-faced, 507 if
+            there is no room for it.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "multipart/form-data":
@@ -67,7 +71,10 @@ async def receive_upload(request: Request, limits: RequestLimits) -> AsyncGenera
             f"{content_type[:80] or 'no content type'}. Try: curl -F file=@photo.jpg URL/predict",
         )
     stated = request.headers.get("content-length", "0")
-    if int(stated if stated.isdecimal() else 0) > limits.max_upload_bytes + FORM_BYTES:
+    if (
+        int(stated[:LENGTH_DIGITS] if stated.isdecimal() else 0)
+        > limits.max_upload_bytes + FORM_BYTES
+    ):
         await refuse(request, 413, _too_large(limits))
     with FormFile(request.headers["content-type"]) as form:
         try:
@@ -80,6 +87,13 @@ async def receive_upload(request: Request, limits: RequestLimits) -> AsyncGenera
                 "Send a smaller file, or raise --upload-timeout.",
                 headers={"Connection": "close"},
             ) from None
+        except OSError as error:  # the disk is full, or there is none to write on
+            await refuse(
+                request,
+                507,
+                f"The server should have room for the upload. It has not: {error.strerror}. Send "
+                "a smaller file, or free some disk space.",
+            )
         if not form.complete:
             raise ProblemError(
                 422,

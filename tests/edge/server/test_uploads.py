@@ -9,9 +9,10 @@ import struct
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 
@@ -331,6 +332,17 @@ def _is_closed(connection: socket.socket) -> bool:
         return False
     except OSError:
         return True
+
+
+def test_a_full_disk_is_said(
+    small_disk: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(small_disk(1024)))
+    with serving() as full:  # and whose output holds no traceback
+        answer = send(full, encode_picture("BMP", (1600, 1200)))
+        assert answer.status_code == 507, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert send(full, JPEG).status_code == 200
 
 
 def test_a_client_that_leaves_is_forgotten(server: Serving) -> None:

@@ -55,7 +55,7 @@ def predict_routes(services: Services) -> APIRouter:
             async def answer_upload(request: Request) -> Response:
                 if request.scope["query_string"]:
                     return await answer(request)
-                services.guard.check(request)  # all that the application's dependencies do
+                await services.guard.check(request)  # all that the application's dependencies do
                 return await predict(request)
 
             return answer_upload
@@ -65,7 +65,7 @@ def predict_routes(services: Services) -> APIRouter:
     @router.post(
         PREDICT_PATH,
         response_model=Answer,
-        responses=problem_docs(400, 401, 403, 408, 413, 415, 421, 422, 429, 503),
+        responses=problem_docs(400, 401, 403, 408, 413, 415, 421, 422, 429, 503, 507),
         openapi_extra={"requestBody": FORM},
     )
     async def predict(
