@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import IO, Literal
+from typing import IO
 
 import anyio
 from fastapi import Request
@@ -15,6 +14,7 @@ from har_edge.config import RequestLimits
 from har_edge.media import HEAD_BYTES, Role, kind_of
 from har_edge.server.foreign import is_two_faced
 from har_edge.server.forms import FIELD, FormFile
+from har_edge.server.messages import Kind, Upload
 from har_edge.server.problems import ProblemError
 
 # So much of a refused body is still read, for clients that listen only after they have spoken.
@@ -26,7 +26,6 @@ FORM_BYTES = 16 * 1024
 # Enough for any number that is not too large anyway.
 LENGTH_DIGITS = 20
 
-Kind = Literal["image", "clip"]
 KINDS: dict[Role, Kind] = {"picture": "image", "video": "clip"}
 # Pictures by Pillow's names; clips whose frames and length can be checked before they are decoded.
 FORMATS = frozenset(
@@ -34,23 +33,6 @@ FORMATS = frozenset(
 )
 # Larger files are looked through beside the event loop.
 LARGE_BYTES = 256 * 1024
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A file that was received.
-
-    Attributes:
-        file: Its bytes; in memory, or, if they are many, on the disk without any name.
-        kind: What it is, by its content.
-        format: Its format, as `har_edge.media` calls it; of pictures Pillow's name, too.
-        size_bytes: Its size.
-    """
-
-    file: IO[bytes]
-    kind: Kind
-    format: str
-    size_bytes: int
 
 
 @asynccontextmanager

@@ -50,12 +50,11 @@ def model_routes(services: Services) -> APIRouter:
     @router.get("/model", response_model=ModelFacts, responses=COMMON)
     async def model() -> object:
         """Everything that the model file says about itself."""
-        backend = services.model.backend
         facts = {
             **asdict(spec),
             "file": display_path(services.model.path.name),
             "window_s": round(spec.clip.window_s, 3),
-            "backend": f"{backend.name} {backend.version}",
+            "backend": f"{services.model.backend} {services.model.version}",
             "num_threads": 1,
             "num_workers": services.workers.count,
             "size_bytes": services.model.size_bytes,
