@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -42,6 +43,15 @@ def end_of(pid: int) -> bool:
 def threads_of(pid: int) -> int:
     """How many threads a process has."""
     return len([*Path(f"/proc/{pid}/task").iterdir()])
+
+
+def private_bytes(pid: int) -> int:
+    """What a process holds that is no file's."""
+    try:
+        fields = Path(f"/proc/{pid}/statm").read_text().split()
+    except OSError:  # it has ended meanwhile
+        return 0
+    return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
 
 
 def peak_bytes(pid: int) -> int:

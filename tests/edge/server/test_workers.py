@@ -19,7 +19,14 @@ from har_edge.server.messages import Kind, Upload, nameless_file
 from har_edge.server.workers import Workers
 from tests.conftest import ASSETS
 from tests.support.hostile import growing_clip, large_picture
-from tests.support.processes import children_of, end_of, peak_bytes, states_of, threads_of
+from tests.support.processes import (
+    children_of,
+    end_of,
+    peak_bytes,
+    private_bytes,
+    states_of,
+    threads_of,
+)
 from tests.support.serving import CLIP, PICTURE, encode_picture, wait_for
 
 TINY = ASSETS / "tiny-int8.tflite"
@@ -221,18 +228,13 @@ def test_memory_goes_back(make_workers: MakeWorkers) -> None:
 
     async def run() -> None:
         await workers.run(picture(), 1)
-        before = sum(map(_own_bytes, worker_pids(1)))
+        before = sum(map(private_bytes, worker_pids(1)))
         for _ in range(3):
             await workers.run(upload(content, form="PNG"), 1)
             await workers.run(picture(), 1)
-            assert sum(map(_own_bytes, worker_pids(1))) - before < 80 * 2**20
+            assert sum(map(private_bytes, worker_pids(1))) - before < 80 * 2**20
 
     asyncio.run(run())
-
-
-def _own_bytes(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/statm").read_text().split()
-    return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_closing_ends_all_processes(make_workers: MakeWorkers) -> None:
