@@ -44,10 +44,10 @@ def growing_clip() -> bytes:
     return avi([small] * 5 + [of_size(small, 16_000, 16_000)] * 20, (320, 240))
 
 
-def standing_clip(count: int = 1500) -> bytes:
+def standing_clip(count: int = 1000) -> bytes:
     """A clip whose time stands still: all of its frames within a few milliseconds."""
-    frame = encode_picture("JPEG", (2000, 2000), quality=1)
-    return avi([frame] * count, (2000, 2000), rate_hz=1_000_000)
+    frame = encode_picture("JPEG", (1000, 1000), quality=1)
+    return avi([frame] * count, (1000, 1000), rate_hz=1_000_000)
 
 
 def many_scans(size: tuple[int, int], scans: int) -> bytes:
