@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 # Source: Exif 2.3, 4.6.4 A.
 _ORIENTATION = 0x0112
-# What one picture may take while it is decoded: 256 megapixels of a plain JPEG, 110 of others.
+# What one picture may take while Pillow decodes it: some 110 megapixels. A plain JPEG takes 3 bytes
+# for each, and is bounded by Pillow's own limit.
 MAX_DECODED_BYTES = 768 * 10**6
 # Large pictures are converted in bands of so many pixels: each step would copy all of them.
 BAND_PIXELS = 4_000_000
