@@ -16,6 +16,7 @@ MODULES = (
     "har_benchmarks.experiments.turns",
     "har_convert.auditing.audit",
     "har_edge",
+    "har_edge.access",
     "har_edge.backoff",
     "har_edge.client",
     "har_edge.commands.options.fields",
@@ -40,6 +41,7 @@ MODULES = (
     "har_edge.run.build",
     "har_edge.run_folder",
     "har_edge.server.app",
+    "har_edge.server.connections",
     "har_edge.server.foreign",
     "har_edge.server.parts",
     "har_edge.settings",
@@ -58,7 +60,11 @@ MODULES = (
     "har_train.watch",
 )
 # What needs an extra, and so is passed over where it is not installed.
-NEEDS = {"har_edge.server.app": "fastapi", "har_edge.page": "jinja2"}
+NEEDS = {
+    "har_edge.server.app": "fastapi",
+    "har_edge.server.connections": "fastapi",
+    "har_edge.page": "jinja2",
+}
 
 
 def test_all_examples_are_listed() -> None:

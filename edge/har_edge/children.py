@@ -40,7 +40,7 @@ def ask_child(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            env=_environment(),
+            env=child_environment(),
             timeout=limit_s,
             check=False,
         )
@@ -77,9 +77,7 @@ def answer_parent(work: Callable[[], bytes], limit_bytes: int) -> NoReturn:
     end_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
-    # If memory runs out nevertheless, this process shall be the one that is ended.
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
+    offer_memory()
     # Runtimes print to where the answer goes.
     stream = os.dup(1)
     os.dup2(2, 1)
@@ -96,7 +94,7 @@ def answer_parent(work: Callable[[], bytes], limit_bytes: int) -> NoReturn:
     os._exit(code)
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """Let a child import what this process imports, and no other."""
     # Without it `python -m` looks into the current folder first, where anybody's files may lie.
     search = os.pathsep.join(path for path in sys.path if path)
@@ -105,8 +103,14 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": search, "PYTHONSAFEPATH": "1", **one}
 
 
+def offer_memory() -> None:
+    """If memory runs out nevertheless, this process shall be the one that is ended."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
+
+
 def end_with_parent() -> None:
-    """Have this process killed when the one that started it ends, however that ends."""
+    """Have this process killed when the thread that started it ends, however that ends."""
     # Other libraries of C than glibc and musl, and other systems than Linux, have no prctl.
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

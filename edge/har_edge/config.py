@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from har_edge.access import check_access
 from har_edge.errors import ConfigError
 from har_edge.settings import Range, Settings
 
@@ -19,9 +20,6 @@ BACKENDS: tuple[str, ...] = get_args(BackendName)
 Emit = Literal["predictions", "events", "all"]
 OutputFormat = Literal["text", "jsonl", "csv"]
 FilePath = str | os.PathLike[str]
-
-SHORTEST_TOKEN = 8
-_MAKE_TOKEN = "Generate one: python3 -c 'import secrets; print(secrets.token_urlsafe())'"
 
 _FROM_0 = {"range": Range(0)}
 _ABOVE_0 = {"range": Range(0, open=True)}
@@ -282,6 +280,7 @@ class RequestLimits(Settings):
         request_timeout_s: Time limit for the prediction after that.
         max_requests: Most uploads at the same time, including those still arriving.
         max_streams: Most clients of the live view, and of the live events, at the same time.
+        max_frames: Most frames of a clip that are decoded, whatever their time stamps say.
     """
 
     max_upload_bytes: int = field(default=64 * 2**20, metadata={"range": Range(0, whole=True)})
@@ -291,6 +290,7 @@ class RequestLimits(Settings):
     request_timeout_s: float = field(default=60.0, metadata=_ABOVE_0)
     max_requests: int = field(default=64, metadata=_COUNT)
     max_streams: int = field(default=16, metadata=_COUNT)
+    max_frames: int = field(default=30_000, metadata=_COUNT)
 
 
 @dataclass(frozen=True)
@@ -301,7 +301,9 @@ class ServeConfig(ModelConfig):
         host: Address to listen on; anything but this machine's loopback needs a token.
         port: Port to listen on; 0 takes a free one.
         token: Token that clients must send; None for no check. Kept out of `repr`.
-        allow_origins: Origins of other sites whose pages may use the server.
+        allow_origins: Origins of other sites whose pages may use the server; `*` for all.
+        tls_cert: File with a certificate, and those that vouch for it; None for no TLS.
+        tls_key: File with its key; None if that is in the same file.
         workers: Uploads processed at the same time; None for the cores, but at most 4.
         limits: What a request may cost.
         source: One camera or stream, or none.
@@ -309,8 +311,8 @@ class ServeConfig(ModelConfig):
         sink: Other sinks; a server has no main output (`output`, `output_format`, `emit`).
 
     Raises:
-        ConfigError: if everybody in the network would be answered, a token is too short to be of
-            use, the source is none for a server, or a value is not what it may be.
+        ConfigError: if everybody in the network would be answered, a token is short or common, the
+            source is none for a server, or a value is not what it may be.
 
     Example:
         >>> ServeConfig(port=0, source=SourceConfig(camera="0"), token="sesame-open").host
@@ -321,6 +323,8 @@ class ServeConfig(ModelConfig):
     port: int = field(default=8000, metadata={"range": Range(0, 65535, whole=True)})
     token: str | None = field(default=None, repr=False)
     allow_origins: tuple[str, ...] = ()
+    tls_cert: FilePath | None = None
+    tls_key: FilePath | None = None
     workers: int | None = field(default=None, metadata=_COUNT)
     limits: RequestLimits = RequestLimits()
     source: SourceConfig = SourceConfig()
@@ -330,35 +334,9 @@ class ServeConfig(ModelConfig):
     def __post_init__(self) -> None:
         """Check that not everybody in the network is answered, and that settings go together."""
         super().__post_init__()
-        if self.token is not None and len(self.token) < SHORTEST_TOKEN:
-            raise ConfigError(
-                f"--token should have at least {SHORTEST_TOKEN} characters. Received "
-                f"{len(self.token)}. {_MAKE_TOKEN}"
-            )
-        if self.token is None and not is_loopback(self.host):
-            raise ConfigError(
-                f"--host {self.host} is reachable from other machines and needs --token (or "
-                f"HAR_TOKEN). Received none. {_MAKE_TOKEN}"
-            )
+        check_access(self.host, self.token, self.allow_origins, self.tls_cert, self.tls_key)
         if self.source.demo or self.source.watch:
             raise ConfigError(
                 "A server takes one camera or stream. Received the demo or a folder to watch. "
                 "Use har-edge run for them."
             )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached only from this machine.
-
-    Example:
-        >>> is_loopback("localhost"), is_loopback("::1"), is_loopback("0.0.0.0")
-        (True, True, False)
-    """
-    import ipaddress
-
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

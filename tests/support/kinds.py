@@ -16,7 +16,9 @@ KINDS: dict[str, tuple[str, ...]] = {
         "edge/server/*",
         "edge/sinks/test_mqtt.py",
         "edge/test_client.py",
+        "fuzz/test_server.py",
         "benchmarks/experiments/test_serve_load.py",
+        "benchmarks/experiments/test_serve_memory.py",
     ),
     "process": (
         "benchmarks/commands/*",

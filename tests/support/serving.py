@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -33,11 +34,18 @@ class Serving:
         url: Where it is.
         port: Its port.
         process: Its process.
+        output: What it says.
     """
 
     url: str
     port: int
     process: subprocess.Popen[bytes]
+    output: IO[str]
+
+    def said(self) -> str:
+        """All that it has said to the user so far."""
+        self.output.seek(0)
+        return self.output.read()
 
     def memory_bytes(self, *, peak: bool = False) -> int:
         """Memory that it holds, or held at most."""
@@ -63,14 +71,14 @@ def serving(*arguments: str | Path, token: str | None = None) -> Iterator[Servin
             said.seek(0)
             text = said.read()
             assert process.poll() is None, text
-            return re.search(r"(http://127\.0\.0\.1:(\d+))  ", text)
+            return re.search(r"(https?://127\.0\.0\.1:(\d+))  ", text)
 
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, env=environ)
         try:
             wait_for(address, 60)
             found = address()
             assert found
-            server = Serving(found[1], int(found[2]), process)
+            server = Serving(found[1], int(found[2]), process, said)
             wait_for(lambda: _answers(server))
             yield server
         finally:

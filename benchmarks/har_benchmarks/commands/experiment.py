@@ -20,6 +20,7 @@ EXPERIMENTS = {
     "motion-gate": "What does the motion gate save, and what does it cost?",
     "pareto": "How does accuracy trade off against size and latency?",
     "serve-load": "How many clients can har-edge serve handle?",
+    "serve-memory": "How much memory do large uploads cost, and for how long?",
     "teach": "What does teaching an action cost the other actions?",
     "train-speed": "What does training cost besides the network?",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,3 +35,29 @@ def resident_mb(pid: int, key: str = "VmRSS") -> float:
     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     (line,) = (line for line in lines if line.startswith(f"{key}:"))
     return int(line.split()[1]) * 1024 / 1e6
+
+
+def family_of(pid: int) -> list[int]:
+    """A process, its children, and theirs. Source: proc(5)."""
+    parents: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            parents.setdefault(_parent_of(folder), []).append(int(folder.name))
+    found = [pid]
+    for member in found:
+        found += parents.get(member, [])
+    return found
+
+
+def _parent_of(folder: Path) -> int:
+    return int((folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+
+
+def family_mb(pid: int) -> float:
+    """Memory of a process, its children and theirs, in MB; what they share counts once."""
+    total_kb = 0
+    for member in family_of(pid):
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{member}/smaps_rollup").read_text(encoding="utf-8").splitlines()
+            total_kb += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total_kb * 1024 / 1e6

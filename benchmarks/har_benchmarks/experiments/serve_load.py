@@ -1,6 +1,6 @@
 """What `har-edge serve` carries: many clients on one machine, all sending one picture.
 
-    har-bench experiment serve-load [--seconds S] [--height PIXELS] [--out JSON]
+    har-bench experiment serve-load [--seconds S] [--height PIXELS] [--before CHECKOUT] [--out JSON]
 
 First one thread decodes, resizes and encodes the picture without any server; the cores times its
 rate is what the machine allows, if nothing else runs. As many threads as cores doing so, before
@@ -8,6 +8,8 @@ and after, tell what it gives at the moment; and time on the cores tells what th
 however busy the machine is. Then a server runs as a process of its own, and 32 clients send the
 picture over loopback, each the next one as soon as it has its answer. Then 128 of them do: more
 than the server lets in, so some are told to come back after a second, which they do.
+
+With another checkout, its server and this one's are measured in turns, and told beside each other.
 
 Rates are told as shares of what the machine allows, and of what the threads gave right before
 and after. The clients, and whatever else runs, take time from the same cores; it is told whose
@@ -29,7 +31,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -37,14 +39,16 @@ from statistics import median
 import click
 import numpy as np
 
-from har_benchmarks.experiments.result import SAMPLE, resident_mb, write_result
+from har_benchmarks.experiments.checkouts import ROOTS
+from har_benchmarks.experiments.result import SAMPLE, family_mb, family_of, write_result
+from har_benchmarks.experiments.turns import in_turns
 from har_benchmarks.results.document import file_facts
 from har_edge.commands.harness import note
 from har_edge.errors import HarError
 from har_edge.frames.decode import decode_image
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.preprocess import resize_frame
-from har_edge.machine.facts import machine_facts
+from har_edge.machine.facts import git_revision, machine_facts
 from har_edge.model.loaded import load_model
 from har_edge.sources.files import VideoSource
 
@@ -178,11 +182,12 @@ async def _ask(
 
 
 @contextmanager
-def server(model: str) -> Iterator[tuple[int, int]]:
-    """Run `har-edge serve`; its process and its port."""
+def server(model: str, checkout: Path | None = None) -> Iterator[tuple[int, int]]:
+    """Run `har-edge serve`, with the sources of a checkout or our own; its process and its port."""
     command = [sys.executable, "-m", "har_edge", "serve", "--port", "0", "--model", model]
+    paths = {"PYTHONPATH": os.pathsep.join(str(checkout / r) for r in ROOTS)} if checkout else {}
     with tempfile.TemporaryFile("w+") as said:
-        process = subprocess.Popen(command, stderr=said)
+        process = subprocess.Popen(command, stderr=said, env={**os.environ, **paths})
         try:
             yield process.pid, _port(process, said)
         finally:
@@ -205,9 +210,14 @@ def _port(process: subprocess.Popen[bytes], said: io.TextIOWrapper) -> int:
 
 
 def server_spent_s(pid: int) -> float:
-    """Time that a process spent on the cores so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Time that a process, its children and theirs spent on the cores so far."""
+    spent_s = 0.0
+    for member in family_of(pid):
+        with suppress(OSError):  # it has ended meanwhile
+            stat = Path(f"/proc/{member}/stat").read_text(encoding="utf-8")
+            fields = stat.rpartition(")")[2].split()
+            spent_s += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return spent_s
 
 
 @dataclass(frozen=True)
@@ -255,13 +265,13 @@ def measure(model: str, seconds: float, height: int) -> dict[str, object]:
     moments = [threads_hz(model, content, min(5.0, seconds))]
     with server(model) as (pid, port):
         asyncio.run(send_all(port, content, CLIENTS, 2.0))
-        memory_mb, results = [round(resident_mb(pid), 1)], {}
+        memory_mb, results = [round(family_mb(pid), 1)], {}
         for clients in (CLIENTS, CROWD):
             started_s, start = time.monotonic(), Spent.now(pid)
             load = asyncio.run(send_all(port, content, clients, seconds))
             taken_s, end = time.monotonic() - started_s, Spent.now(pid)
             answers = len(load.latencies_ms)
-            memory_mb.append(round(resident_mb(pid), 1))
+            memory_mb.append(round(family_mb(pid), 1))
             moments.append(threads_hz(model, content, min(5.0, seconds)))
             threads = (moments[-2][0] + moments[-1][0]) / 2
             results[f"{clients}_clients"] = {
@@ -279,6 +289,54 @@ def measure(model: str, seconds: float, height: int) -> dict[str, object]:
         "threads_cpu_ms_each": [cpu_ms for _, cpu_ms in moments],
         **results,
         "memory_mb": memory_mb,
+        "machine": machine_facts(),
+    }
+
+
+def compare(
+    model: str, seconds: float, height: int, before: Path, rounds: int
+) -> dict[str, object]:
+    """Measure the servers of two checkouts in turns.
+
+    Raises:
+        HarError: if one does not start.
+    """
+    content = picture(height)
+
+    def figures(checkout: Path | None) -> dict[str, float]:
+        with server(model, checkout) as (pid, port):
+            asyncio.run(send_all(port, content, CLIENTS, 2.0))
+            found = {"memory_mb": family_mb(pid)}
+            for clients in (CLIENTS, CROWD):
+                started_s, start_s = time.monotonic(), server_spent_s(pid)
+                load = asyncio.run(send_all(port, content, clients, seconds))
+                answers, taken_s = len(load.latencies_ms), time.monotonic() - started_s
+                spent_ms = (server_spent_s(pid) - start_s) * 1e3
+                found[f"{clients}_clients_hz"] = answers / taken_s
+                found[f"{clients}_clients_p99_ms"] = float(np.percentile(load.latencies_ms, 99))
+                found[f"{clients}_clients_cpu_ms_each"] = spent_ms / answers
+                found[f"{clients}_clients_errors"] = load.errors
+            return {**found, "memory_after_mb": family_mb(pid)}
+
+    told = in_turns({"before": lambda: figures(before), "after": lambda: figures(None)}, rounds)
+    rows = {
+        name: {
+            **{side: round(median(one[name] for one in told[side]), 2) for side in told},
+            "ratios": [
+                round(new[name] / old[name], 3) if old[name] else None
+                for old, new in zip(told["before"], told["after"], strict=True)
+            ],
+        }
+        for name in told["after"][0]
+    }
+    return {
+        "what": "servers of two checkouts in turns; medians, and after to before in each round",
+        "model": model,
+        "picture": {"width": height * 16 // 9, "height": height, "size_bytes": len(content)},
+        "seconds": seconds,
+        "before": git_revision(before),
+        "after": git_revision(Path(__file__).parent),
+        **rows,
         "machine": machine_facts(),
     }
 
@@ -304,14 +362,28 @@ def _spent_s() -> float:
     show_default=True,
     help="Height of the 16:9 picture, in rows.",
 )
+@click.option(
+    "--before",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Measure this server and that of another checkout in turns.",
+)
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Turns of each."
+)
 @click.option("-o", "--out", metavar="FILE", help="Write to this file instead of standard output.")
-def command(model: str, seconds: float, height: str, out: str | None) -> None:
+def command(
+    model: str, seconds: float, height: str, before: Path | None, rounds: int, out: str | None
+) -> None:
     """Measure how many pictures per second the server handles, for how many clients.
 
     \b
-    Example:
+    Examples:
       har-bench experiment serve-load --model har15 --height 1080 --out serve-load.json
+      har-bench experiment serve-load --seconds 20 --before ../before
     """
+    if before is not None:
+        write_result(compare(model, seconds, int(height), before.resolve(), rounds), out or "-")
+        return
     facts = measure(model, seconds, int(height))
     note(f"allowed {facts['allowed']}")
     write_result(facts, out or "-")

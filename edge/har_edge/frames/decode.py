@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, BinaryIO
@@ -19,6 +23,18 @@ if TYPE_CHECKING:
 
 # Source: Exif 2.3, 4.6.4 A.
 _ORIENTATION = 0x0112
+# What one picture may take while Pillow decodes it: some 110 megapixels. A plain JPEG takes 3 bytes
+# for each, and is bounded by Pillow's own limit.
+MAX_DECODED_BYTES = 768 * 10**6
+# Large pictures are converted in bands of so many pixels: each step would copy all of them.
+BAND_PIXELS = 4_000_000
+# Each scan of a JPEG costs as much as decoding the picture once; editors write ten at most.
+MAX_JPEG_SCANS = 100
+USUAL_JPEG_SCANS = 16
+# A scan's start; counted by a pattern in a third of the time that `bytes.count` takes.
+_JPEG_SCAN = re.compile(rb"\xff\xda")
+
+Room = Callable[[int], AbstractContextManager[None]]
 
 
 def load_image(path: str | os.PathLike[str], *, smallest: int | None = None) -> Pixels:
@@ -57,6 +73,7 @@ def decode_image(
     smallest: int | None = None,
     max_pixels: int | None = None,
     formats: tuple[str, ...] | None = None,
+    room: Room | None = None,
 ) -> Pixels:
     """Decode a picture from an open file, as `load_image` does.
 
@@ -65,8 +82,9 @@ def decode_image(
         shown: What to call it in messages.
         smallest: As for `load_image`.
         max_pixels: Refuse larger pictures by what their header says, before any of their pixels
-            takes memory.
+            takes memory, and JPEG pictures of so many scans that they cost as much.
         formats: Pillow's names of the formats to try; None for all that it knows.
+        room: Waits until there is room for so many bytes, and lets go of it at the block's end.
 
     Returns:
         RGB pixels, (H, W, 3), uint8.
@@ -78,16 +96,16 @@ def decode_image(
 
     try:
         with Image.open(file, formats=formats) as image:
-            if max_pixels is not None and image.width * image.height > max_pixels:
-                raise SourceError(
-                    f"{shown} should have at most {max_pixels / 1e6:g} megapixels. Received "
-                    f"{image.width} x {image.height}. Make it smaller."
-                )
+            if max_pixels is not None:
+                _check_cost(image, file, shown, max_pixels)
             if smallest is not None:
                 image.draft(None, (smallest, smallest))
             elif (pixels := _decode_plain_jpeg(image, file)) is not None:
                 return pixels
-            return image_pixels(image)
+            size_bytes = _decoded_bytes(image)
+            _check_bytes(size_bytes, shown)
+            with room(size_bytes) if room is not None else contextlib.nullcontext():
+                return image_pixels(image)
     except UnidentifiedImageError as error:
         raise SourceError(
             f"{shown} is not a picture that can be decoded. Expected JPEG, PNG, WebP or BMP; "
@@ -104,11 +122,63 @@ def decode_image(
         ) from error
 
 
+def _check_cost(image: Image.Image, file: BinaryIO, shown: str, max_pixels: int) -> None:
+    """Refuse a picture by its header.
+
+    Raises:
+        SourceError: if it has too many pixels, or a JPEG too many scans for their number.
+    """
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        raise SourceError(
+            f"{shown} should have at most {max_pixels / 1e6:g} megapixels. Received "
+            f"{image.width} x {image.height}. Make it smaller."
+        )
+    if image.format != "JPEG":
+        return
+    position = file.tell()
+    file.seek(0)
+    scans = len(_JPEG_SCAN.findall(file.read()))
+    file.seek(position)
+    most = min(MAX_JPEG_SCANS, max(1, USUAL_JPEG_SCANS * max_pixels // pixels))
+    if scans > most:
+        raise SourceError(
+            f"{shown} should have at most {most} scans at this size. Received {scans}. Save it "
+            "again in an image editor."
+        )
+
+
+def _decoded_bytes(image: Image.Image) -> int:
+    """What a picture takes while it is decoded by Pillow and made RGB."""
+    each = {"1": 1, "L": 1, "P": 1}.get(image.mode, 2 if image.mode.startswith("I;16") else 4)
+    if image.format == "WEBP":  # a canvas, the frame on it, and the bytes in between
+        each *= 4
+    return image.width * image.height * (each + 3)
+
+
+def _check_bytes(size_bytes: int, shown: str) -> None:
+    if size_bytes > MAX_DECODED_BYTES:
+        raise SourceError(
+            f"{shown} should take at most {MAX_DECODED_BYTES / 1e6:g} MB when decoded. It takes "
+            f"{size_bytes / 1e6:.0f} MB. Make it smaller."
+        )
+
+
 def image_pixels(image: Image.Image) -> Pixels:
     """Pixels of a Pillow image as a viewer would show it, RGB, (H, W, 3), uint8."""
     from PIL import ImageOps
 
-    return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+    if image.getexif().get(_ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    if image.width * image.height <= BAND_PIXELS:
+        return np.array(_to_rgb(image), dtype=np.uint8)
+    # No step of `_to_rgb` looks at another pixel than the one that it makes.
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        pixels[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, image.width, bottom))))
+    return pixels
 
 
 def _decode_plain_jpeg(image: Image.Image, file: BinaryIO) -> Pixels | None:

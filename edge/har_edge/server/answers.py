@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-import re
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -25,7 +24,7 @@ from har_edge.recognition.events import EventTracker
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.recognizer import Recognizer
 from har_edge.recognition.whole import recognize_frames, sum_up
-from har_edge.server.uploads import Upload
+from har_edge.server.messages import Upload
 from har_edge.sources.files import VideoSource
 
 # What the results of an upload name as their source: the file's own name is private.
@@ -33,9 +32,11 @@ SOURCE = "upload"
 TIMELINE_TOP_K = 5
 # Rates above this are slow-motion recordings; what claims more is no clip.
 MAX_FRAME_RATE_HZ = 250
-MAX_JPEG_SCANS = 100
-# A scan's start; counted by a pattern in a third of the time that `bytes.count` takes.
-JPEG_SCAN = re.compile(rb"\xff\xda")
+
+
+def no_room(size_bytes: int) -> AbstractContextManager[None]:
+    """Wait for nobody before so many bytes are taken."""
+    return contextlib.nullcontext()
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,13 @@ class Answering:
         new_decider: Makes what decides on the predictions of one clip.
         min_duration_s: How long an action of a clip must last to be one.
         limits: What an upload may cost.
+        room: Waits until a picture of so many bytes may be decoded, and ends with the block.
     """
 
     new_decider: Callable[[], Decider]
     min_duration_s: float = 0.5
     limits: RequestLimits = field(default_factory=RequestLimits)
+    room: Callable[[int], AbstractContextManager[None]] = no_room
 
     def answer(self, upload: Upload, top_k: int | None, model: LoadedModel) -> dict[str, object]:
         """Recognise an upload.
@@ -60,32 +63,23 @@ class Answering:
         """
         if upload.kind == "image":
             return self._answer_image(upload, top_k, model)
-        # FFmpeg wants a name. It is ours, in a folder that only we can read, and goes at once.
-        with tempfile.TemporaryDirectory(prefix="har-edge-") as folder:
-            path = Path(folder) / f"clip.{upload.format.lower()}"
-            with path.open("wb") as file:
-                shutil.copyfileobj(upload.file, file, 2**20)
-            try:
-                return self._answer_clip(path, top_k, model)
-            except SourceError as error:
-                raise SourceError(str(error).replace(str(path), "The clip")) from error
+        # FFmpeg wants a name: this one leads to a file that has none, and so leaves nothing behind.
+        path = Path(f"/proc/self/fd/{upload.file.fileno()}")
+        try:
+            return self._answer_clip(path, top_k, model)
+        except SourceError as error:
+            raise SourceError(str(error).replace(str(path), "The clip")) from error
 
     def _answer_image(
         self, upload: Upload, top_k: int | None, model: LoadedModel
     ) -> dict[str, object]:
         started = time.perf_counter()
-        content = upload.file.read()
-        # Each scan costs as much as decoding the picture once; editors write ten at most.
-        if upload.format == "JPEG" and len(JPEG_SCAN.findall(content)) > MAX_JPEG_SCANS:
-            raise SourceError(
-                f"The picture should have at most {MAX_JPEG_SCANS} scans. Received more. Save "
-                "it again in an image editor."
-            )
         pixels = decode_image(
-            io.BytesIO(content),
+            io.BytesIO(upload.file.read()),
             "The picture",
             max_pixels=self.limits.max_pixels,
             formats=(upload.format,),
+            room=self.room,
         )
         decode_ms = (time.perf_counter() - started) * 1e3
         frame = Frame(pixels, 0.0, 0, SOURCE, decode_ms)
@@ -116,11 +110,7 @@ class Answering:
 
     def _check(self, source: VideoSource) -> None:
         limits = self.limits
-        if source.width * source.height > limits.max_pixels:
-            raise SourceError(
-                f"{source.name} should have frames of at most {limits.max_pixels / 1e6:g} "
-                f"megapixels. Received {source.width} x {source.height}. Make it smaller."
-            )
+        self._check_size(source.name, source.width, source.height)
         if source.duration_s is not None and source.duration_s > limits.max_clip_s:
             raise SourceError(
                 f"{source.name} should last at most {limits.max_clip_s:g} s. Received "
@@ -131,29 +121,55 @@ class Answering:
         self, source: VideoSource, model: LoadedModel
     ) -> tuple[int, list[Prediction]]:
         """Classify all windows of a clip; the number of frames that were taken comes first."""
-        frames = self._within_limits(source, model.spec.clip.frame_rate_hz)
+        sampler = LimitedSampler(model.spec.clip.frame_rate_hz, self.limits, source.name)
+        frames = (replace(frame, source=SOURCE) for frame in source.frames(sampler))
         predictions, indices = list[Prediction](), set[int]()
         for frame, prediction in recognize_frames(Recognizer(model), frames):
+            self._check_size(source.name, *frame.pixels.shape[1::-1])
             indices.add(frame.index)
             if prediction is not None:
                 predictions.append(prediction)
         return len(indices), predictions
 
-    def _within_limits(self, source: VideoSource, frame_rate_hz: float) -> Iterator[Frame]:
-        """The frames of a clip, as long as it is short enough and read soon enough."""
-        limits = self.limits
-        until_s = time.monotonic() + limits.request_timeout_s
-        for frame in source.frames(FrameSampler(frame_rate_hz)):
-            # What the file says about itself need not be true.
-            too_long = frame.timestamp_s > limits.max_clip_s
-            too_many = frame.index > limits.max_clip_s * MAX_FRAME_RATE_HZ
-            if too_long or too_many or time.monotonic() > until_s:
-                raise SourceError(
-                    f"{source.name} should last at most {limits.max_clip_s:g} s and be read "
-                    f"within {limits.request_timeout_s:g} s. It takes longer. Cut it, or run: "
-                    "har-edge run FILE"
-                )
-            yield replace(frame, source=SOURCE)
+    def _check_size(self, name: str, width: int, height: int) -> None:
+        if width * height > self.limits.max_pixels:
+            raise SourceError(
+                f"{name} should have frames of at most {self.limits.max_pixels / 1e6:g} "
+                f"megapixels. Received {width} x {height}. Make it smaller."
+            )
+
+
+class LimitedSampler(FrameSampler):
+    """Sees every frame that is decoded, and ends a clip that has too many or takes too long.
+
+    What a file says about itself need not be true, and time stamps are part of that: they may
+    stand still, so that no frame is ever taken.
+    """
+
+    def __init__(self, frame_rate_hz: float, limits: RequestLimits, name: str) -> None:
+        super().__init__(frame_rate_hz)
+        self._limits = limits
+        self._name = name
+        self._seen = 0
+        self._until_s = time.monotonic() + limits.request_timeout_s
+
+    def takes(self, timestamp_s: float) -> bool:
+        """Say whether a frame is wanted.
+
+        Raises:
+            SourceError: if the clip should have ended before it.
+        """
+        limits = self._limits
+        self._seen += 1
+        too_long = timestamp_s > limits.max_clip_s
+        too_many = self._seen > min(limits.max_frames, limits.max_clip_s * MAX_FRAME_RATE_HZ)
+        if too_long or too_many or time.monotonic() > self._until_s:
+            raise SourceError(
+                f"{self._name} should last at most {limits.max_clip_s:g} s, have at most "
+                f"{limits.max_frames} frames and be read within {limits.request_timeout_s:g} s. "
+                "It takes more. Cut it, or run: har-edge run FILE"
+            )
+        return super().takes(timestamp_s)
 
 
 def warm_up(model: LoadedModel) -> LoadedModel:

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from functools import partial
 
 from har_edge.config import ServeConfig, SinkConfig
 from har_edge.errors import SourceError
 from har_edge.frames.opencv import import_cv2
-from har_edge.model.loaded import LoadedModel
+from har_edge.model.spec import ModelSpec
 from har_edge.model.trial import try_model
 from har_edge.recognition.events import EventTracker
 from har_edge.run.openers import build_openers, is_apart
 from har_edge.run.parts import build_decider, build_model
 from har_edge.run.runner import Run
 from har_edge.say import Say
-from har_edge.server.answers import Answering, warm_up
 from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
 from har_edge.server.services import Services
-from har_edge.server.workers import Gate, Workers, keep_memory
+from har_edge.server.workers import Gate, Workers
 from har_edge.sinks.fan_out import RunFacts, open_live_sinks
 from har_edge.sources.names import camera_name, expand_sources
 from har_edge.sources.urls import redact_name
-
-MAX_WORKERS = 4
 
 
 def build_services(config: ServeConfig, note: Say) -> Services:
@@ -39,38 +35,35 @@ def build_services(config: ServeConfig, note: Say) -> Services:
     Raises:
         HarError: if the model, the source or an output cannot be used.
     """
-    # Uploads share the cores; a frame is too small for OpenCV to share it out too.
-    import_cv2().setNumThreads(1)
-    keep_memory()
     try_model(config.model, backend=config.backend)
-    model = build_model(config)
-    new_decider = partial(build_decider, model.spec, config.decide)
-    new_decider()  # refuses lists that do not fit before anything is opened
-    live = _build_live(config, model, note)
+    workers = Workers(config)
+    try:
+        spec = workers.model.spec
+        build_decider(spec, config.decide)  # refuses lists that do not fit
+        live = _build_live(config, spec, note)
+    except BaseException:
+        workers.close()
+        raise
     limits = config.limits
-    metrics = Metrics(model)
+    metrics = Metrics(workers.model)
     uploads = Gate(limits.max_requests, "uploads")
     metrics.watch_gate(uploads)
     if live is not None:
         metrics.watch_live(live)
-    cores = len(os.sched_getaffinity(0))
     return Services(
-        model=model,
-        workers=Workers(
-            lambda: warm_up(build_model(config)), config.workers or min(MAX_WORKERS, cores)
-        ),
-        answer=Answering(new_decider, config.decide.min_duration_s, limits).answer,
+        model=workers.model,
+        workers=workers,
         limits=limits,
         uploads=uploads,
         viewers=Gate(limits.max_streams, "viewers", retry_after_s=5),
         listeners=Gate(limits.max_streams, "listeners", retry_after_s=5),
-        guard=Guard(config.token),
+        guard=Guard(config.token, note),
         metrics=metrics,
         live=live,
     )
 
 
-def _build_live(config: ServeConfig, model: LoadedModel, note: Say) -> LiveSession | None:
+def _build_live(config: ServeConfig, spec: ModelSpec, note: Say) -> LiveSession | None:
     source, decide = config.source, config.decide
     names = [*source.names, *map(camera_name, source.cameras)]
     if not names:
@@ -86,7 +79,10 @@ def _build_live(config: ServeConfig, model: LoadedModel, note: Say) -> LiveSessi
     # A server outlasts its camera: it waits for one that is not there yet.
     patient = replace(source.live, wait_for_source=True)
     (opener,) = build_openers(replace(source, names=tuple(names), camera=None, live=patient))
-    facts = RunFacts(model.spec.clip.frame_rate_hz, min_duration_s=decide.min_duration_s)
+    # Uploads and the run share the cores; a frame is too small for OpenCV to share it out too.
+    import_cv2().setNumThreads(1)
+    model = build_model(config)
+    facts = RunFacts(spec.clip.frame_rate_hz, min_duration_s=decide.min_duration_s)
     sinks = open_live_sinks(config.sink, facts, note)
 
     def run(session: LiveSession) -> bool:
@@ -94,7 +90,7 @@ def _build_live(config: ServeConfig, model: LoadedModel, note: Say) -> LiveSessi
             model=model,
             sinks=session,
             note=note,
-            new_decider=partial(build_decider, model.spec, decide),
+            new_decider=partial(build_decider, spec, decide),
             tracker=EventTracker(decide.min_duration_s),
             watch=session.see_frame,
             should_stop=lambda: session.stopping,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -13,6 +14,8 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from har_edge.say import Say
+from har_edge.server.connections import neighbourhood
 from har_edge.server.problems import ProblemError, problem_response
 
 COOKIE = "har_edge_session"
@@ -22,6 +25,12 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 # Requests without an upload have a body of a few hundred bytes, if any.
 SMALL_BODY_BYTES = 64 * 1024
 SMALL_BODY_S = 10.0
+# A guess costs so long at first, and then twice as long each time.
+FIRST_WAIT_S = 0.25
+LONGEST_WAIT_S = 4.0
+FORGET_S = 600.0
+MAX_STRANGERS = 1000
+SAY_EVERY_S = 10.0
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 CONTENT_POLICY = (
@@ -47,9 +56,16 @@ class Guard:
         required: Whether a token is needed.
     """
 
-    def __init__(self, token: str | None) -> None:
+    def __init__(self, token: str | None, note: Say = lambda line: None) -> None:
+        """Keep a token.
+
+        Args:
+            token: What clients must send; None to let everybody pass.
+            note: Takes a line about who sends wrong ones.
+        """
         self._token = token.encode() if token else b""
         self._sessions: dict[str, float] = {}
+        self._strangers = Strangers(note)
 
     @property
     def required(self) -> bool:
@@ -75,20 +91,33 @@ class Guard:
         """Whether a request may pass: by its token, or by its session."""
         if not self.required:
             return True
-        kind, _, token = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer":
-            return self.accepts(token.strip())
+        if (token := _bearer(request)) is not None:
+            return self.accepts(token)
         # A random id of 256 bits: nothing can be learned from how long looking it up takes.
         ends_s = self._sessions.get(request.cookies.get(COOKIE, ""), 0.0)
         return ends_s > time.monotonic()
 
-    def check(self, request: Request) -> None:
+    async def admits(self, request: Request) -> bool:
+        """Tell whether a request may pass; a wrong token has to wait for that."""
+        known = self.knows(request)
+        if not known and _bearer(request):
+            await self._strangers.hold_up(request)
+        return known
+
+    async def admits_token(self, request: Request, token: str) -> bool:
+        """Tell whether a token in a body is right; a wrong one has to wait for that."""
+        if self.accepts(token):
+            return True
+        await self._strangers.hold_up(request)
+        return False
+
+    async def check(self, request: Request) -> None:
         """Let a request pass; for routes that need the token.
 
         Raises:
             ProblemError: 401 otherwise.
         """
-        if not self.knows(request):
+        if not await self.admits(request):
             raise ProblemError(
                 401,
                 "Expected the server's token, as in 'Authorization: Bearer TOKEN'. Received "
@@ -101,6 +130,44 @@ class Guard:
         now_s = time.monotonic()
         live = [(key, ends_s) for key, ends_s in self._sessions.items() if ends_s > now_s]
         self._sessions = dict(live[-(MAX_SESSIONS - 1) :])
+
+
+class Strangers:
+    """Holds up who sends wrong tokens, each address longer and longer, and says who it is."""
+
+    def __init__(self, note: Say) -> None:
+        self._note = note
+        self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._unsaid, self._said_s = 0, -SAY_EVERY_S
+
+    async def hold_up(self, request: Request) -> None:
+        """Wait: the longer, the more wrong tokens came from there."""
+        address = neighbourhood(request.client)
+        count = self._count(address, time.monotonic())
+        self._say(address, count, time.monotonic())
+        await anyio.sleep(min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(count - 1, 10)))
+
+    def _count(self, address: str, now_s: float) -> int:
+        count, last_s = self._wrong.pop(address, (0, now_s))
+        count = 1 if now_s - last_s > FORGET_S else count + 1
+        self._wrong[address] = (count, now_s)
+        if len(self._wrong) > MAX_STRANGERS:
+            self._wrong.popitem(last=False)
+        return count
+
+    def _say(self, address: str, count: int, now_s: float) -> None:
+        self._unsaid += 1
+        if now_s - self._said_s < SAY_EVERY_S:
+            return
+        others = f"; {self._unsaid} in all since the last line" if self._unsaid > 1 else ""
+        self._note(f"A wrong token came from {address}, number {count} from there{others}.")
+        self._unsaid, self._said_s = 0, now_s
+
+
+def _bearer(request: Request) -> str | None:
+    """The token that a request sends in its header; None if it sends none."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else None
 
 
 class GuardMiddleware:
@@ -151,8 +218,9 @@ class GuardMiddleware:
                 "To reach the server under other names, start it with --token."
             )
         origin = headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc != host
-        if scope["method"] not in SAFE_METHODS and foreign and origin not in self._origins:
+        allowed = origin is None or not {origin, "*"}.isdisjoint(self._origins)
+        foreign = not allowed and _place(str(origin)) != host
+        if scope["method"] not in SAFE_METHODS and foreign:
             return 403, (
                 "Expected a request from this server's own page. Received one from another "
                 "origin. Start the server with --allow-origin to allow it."
@@ -166,6 +234,14 @@ def _hostname(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
+
+
+def _place(origin: str) -> str | None:
+    """Host and port of an origin; None if it is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _small(receive: Receive) -> Receive:

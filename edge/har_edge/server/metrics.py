@@ -21,8 +21,7 @@ from prometheus_client import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from har_edge import __version__
-from har_edge.model.loaded import LoadedModel
-from har_edge.server.workers import Gate
+from har_edge.server.workers import Gate, ServedModel
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
@@ -51,13 +50,13 @@ class Watched(Protocol):
 class Metrics:
     """The figures of one server."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: ServedModel) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         Gauge(
             "har_edge_info", "Always 1.", ("version", "model", "backend"), registry=registry
-        ).labels(__version__, model.spec.name, model.backend.name).set(1)
+        ).labels(__version__, model.spec.name, model.backend).set(1)
         self.requests = Counter(
             "har_edge_http_requests",
             "Requests answered.",

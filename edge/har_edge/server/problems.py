@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from har_edge.errors import SourceError
+from har_edge.visible import visible
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -53,6 +54,29 @@ def problem_docs(*statuses: int) -> dict[int | str, dict[str, Any]]:
         }
         for status in statuses
     }
+
+
+def check_query(request: Request) -> None:
+    """Refuse parameters that the address does not have; as a dependency of every route.
+
+    A misspelt one would be passed over without a word, and the answer be another one.
+
+    Raises:
+        ProblemError: 422.
+    """
+    if not request.scope["query_string"]:
+        return
+    app: FastAPI = request.app
+    path = getattr(request.scope["route"], "path", "")
+    described = app.openapi()["paths"].get(path, {}).get(request.method.lower(), {})
+    names = sorted(p["name"] for p in described.get("parameters", ()) if p["in"] == "query")
+    unknown = sorted(set(request.query_params) - {*names})
+    if unknown:
+        raise ProblemError(
+            422,
+            f"Expected {'the parameters ' + ', '.join(names) if names else 'no parameters'}. "
+            f"Received {visible(', '.join(unknown))[:80]}. See /docs.",
+        )
 
 
 def install_problem_handlers(app: FastAPI) -> None:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from har_edge.config import RequestLimits
-from har_edge.model.loaded import LoadedModel
 from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
 from har_edge.server.problems import ProblemError
-from har_edge.server.uploads import Upload
-from har_edge.server.workers import Gate, Workers
-
-Answer = Callable[[Upload, int | None, LoadedModel], dict[str, object]]
+from har_edge.server.workers import Gate, ServedModel, Workers
 
 
 @dataclass(frozen=True)
@@ -22,9 +17,8 @@ class Services:
     """What the routes of one server share.
 
     Attributes:
-        model: For its facts; nobody runs it.
-        workers: Run it.
-        answer: Recognises an upload with a worker's model, and lists so many actions.
+        model: What is known of the model.
+        workers: Run it on uploads.
         limits: What a request may cost.
         uploads: Lets uploads in.
         viewers, listeners: Let readers of the live pictures and of the live events in.
@@ -33,9 +27,8 @@ class Services:
         live: The live source, if there is one.
     """
 
-    model: LoadedModel
+    model: ServedModel
     workers: Workers
-    answer: Answer
     limits: RequestLimits
     uploads: Gate
     viewers: Gate

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import IO, Literal
+from typing import IO
 
 import anyio
 from fastapi import Request
@@ -15,6 +14,7 @@ from har_edge.config import RequestLimits
 from har_edge.media import HEAD_BYTES, Role, kind_of
 from har_edge.server.foreign import is_two_faced
 from har_edge.server.forms import FIELD, FormFile
+from har_edge.server.messages import Kind, Upload
 from har_edge.server.problems import ProblemError
 
 # So much of a refused body is still read, for clients that listen only after they have spoken.
@@ -23,7 +23,9 @@ LINGER_S = 1.0
 # A form holds one file; what surrounds it is a few hundred bytes.
 FORM_BYTES = 16 * 1024
 
-Kind = Literal["image", "clip"]
+# Enough for any number that is not too large anyway.
+LENGTH_DIGITS = 20
+
 KINDS: dict[Role, Kind] = {"picture": "image", "video": "clip"}
 # Pictures by Pillow's names; clips whose frames and length can be checked before they are decoded.
 FORMATS = frozenset(
@@ -33,30 +35,14 @@ FORMATS = frozenset(
 LARGE_BYTES = 256 * 1024
 
 
-@dataclass(frozen=True)
-class Upload:
-    """A file that was received.
-
-    Attributes:
-        file: Its bytes; in memory, or, if they are many, on the disk without any name.
-        kind: What it is, by its content.
-        format: Its format, as `har_edge.media` calls it; of pictures Pillow's name, too.
-        size_bytes: Its size.
-    """
-
-    file: IO[bytes]
-    kind: Kind
-    format: str
-    size_bytes: int
-
-
 @asynccontextmanager
 async def receive_upload(request: Request, limits: RequestLimits) -> AsyncGenerator[Upload, None]:
     """Read the field `file` of a form.
 
     Raises:
         ProblemError: 408 if it takes too long, 413 if it is too large, 415 if it is no form or no
-            file of a known kind, 422 if the field is missing or the file empty or two-faced.
+            file of a known kind, 422 if the field is missing or the file empty or two-faced, 507 if
+            there is no room for it.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "multipart/form-data":
@@ -67,7 +53,10 @@ async def receive_upload(request: Request, limits: RequestLimits) -> AsyncGenera
             f"{content_type[:80] or 'no content type'}. Try: curl -F file=@photo.jpg URL/predict",
         )
     stated = request.headers.get("content-length", "0")
-    if int(stated if stated.isdecimal() else 0) > limits.max_upload_bytes + FORM_BYTES:
+    if (
+        int(stated[:LENGTH_DIGITS] if stated.isdecimal() else 0)
+        > limits.max_upload_bytes + FORM_BYTES
+    ):
         await refuse(request, 413, _too_large(limits))
     with FormFile(request.headers["content-type"]) as form:
         try:
@@ -80,6 +69,13 @@ async def receive_upload(request: Request, limits: RequestLimits) -> AsyncGenera
                 "Send a smaller file, or raise --upload-timeout.",
                 headers={"Connection": "close"},
             ) from None
+        except OSError as error:  # the disk is full, or there is none to write on
+            await refuse(
+                request,
+                507,
+                f"The server should have room for the upload. It has not: {error.strerror}. Send "
+                "a smaller file, or free some disk space.",
+            )
         if not form.complete:
             raise ProblemError(
                 422,

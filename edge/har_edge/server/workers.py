@@ -1,136 +1,265 @@
-"""Worker threads, each with a model of its own; the event loop only waits for them."""
+"""Worker processes, and who waits for them; the event loop itself looks into no upload."""
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
-import ctypes
+import os
+import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import cast
 
-from har_edge.model.loaded import LoadedModel
+from har_edge import errors
+from har_edge.children import child_environment
+from har_edge.config import ModelConfig, ServeConfig
+from har_edge.errors import BackendError, HarError, SourceError
+from har_edge.model.spec import ModelSpec
+from har_edge.server.messages import SIZE_BYTES, Upload, receive, send, size_of, unpack
 from har_edge.server.problems import ProblemError
 
-Result = TypeVar("Result")
-
-# M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD, by their numbers in malloc.h; in bytes.
-MALLOC_SETTINGS = {-1: 128 * 2**20, -2: 16 * 2**20, -3: 32 * 2**20}
+MAX_WORKERS = 4
+END_TIMEOUT_S = 5.0
+CRASHED = (
+    "The upload should be decoded. It ended the process that did so. It is damaged, made to do "
+    "harm, or takes more memory than the server has for one. Send another one."
+)
 
 
 @dataclass(frozen=True)
-class _Job:
-    """Something to do, and who waits for it."""
+class ServedModel:
+    """What is known of the model that workers have loaded.
 
-    do: Callable[[LoadedModel], Any]
-    future: asyncio.Future[Any]
+    Attributes:
+        spec: What the file says about itself, with the actions that were taught.
+        path: Where it came from.
+        size_bytes: Size of the file.
+        backend, version: The runtime that holds it.
+    """
 
-    def run(self, model: LoadedModel) -> None:
-        """Do it, unless nobody waits any more, and tell the event loop."""
-        if self.future.cancelled():
-            return
-        result, error = None, None
+    spec: ModelSpec
+    path: Path
+    size_bytes: int
+    backend: str
+    version: str
+
+
+class Link:
+    """A worker, from the server's side."""
+
+    def __init__(self, number: int, link: socket.socket) -> None:
+        self.number = number
+        self._link = link
+
+    async def ask(self, upload: Upload, top_k: int | None) -> dict[str, object]:
+        """Let it look into an upload.
+
+        Raises:
+            EOFError: if it ends before it has answered.
+        """
+        upload.file.flush()
+        task = {
+            "kind": upload.kind,
+            "format": upload.format,
+            "size_bytes": upload.size_bytes,
+            "top_k": top_k,
+        }
         try:
-            result = self.do(model)
-        except BaseException as raised:  # it is for the one who waits
-            error = raised
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            self.future.get_loop().call_soon_threadsafe(self._settle, result, error)
-        result = error = None  # an error's traceback holds this call, with the upload
+            send(self._link, task, [upload.file.fileno()])  # fits into the empty socket
+            return unpack(await self._read(size_of(await self._read(SIZE_BYTES))))
+        except OSError as error:
+            raise EOFError from error
 
-    def _settle(self, result: Any, error: BaseException | None) -> None:
-        if self.future.done():
-            return
-        if error is None:
-            self.future.set_result(result)
-        else:
-            self.future.set_exception(error)
+    async def _read(self, size: int) -> bytes:
+        loop, found = asyncio.get_running_loop(), bytearray()
+        while len(found) < size:
+            piece = await loop.sock_recv(self._link, min(size - len(found), 2**20))
+            if not piece:
+                raise EOFError
+            found += piece
+        return bytes(found)
+
+    def close(self) -> None:
+        """Let it go."""
+        self._link.close()
+
+
+class Nursery:
+    """The process that has the model loaded and forks workers; see `har_edge.server.worker`.
+
+    Attributes:
+        model: What it has loaded.
+    """
+
+    def __init__(self, settings: Mapping[str, object]) -> None:
+        """Start it, and wait until the model is loaded.
+
+        Raises:
+            HarError: if the model cannot be used.
+        """
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "har_edge.server.worker", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env=child_environment(),
+            )
+        try:
+            send(self._control, settings)
+            self.model = _read_model(receive(self._control))
+        except BaseException:
+            self.close()
+            raise
+
+    def fork(self, number: int) -> Link:
+        """Make a worker of that number, in place of the one that has it.
+
+        Raises:
+            OSError: if the process is gone.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                send(self._control, {"number": number}, [theirs.fileno()])
+            except BaseException:
+                ours.close()
+                raise
+        ours.setblocking(False)
+        return Link(number, ours)
+
+    def end(self, number: int) -> None:
+        """End the worker of that number at once, whatever it does."""
+        with contextlib.suppress(OSError):  # with the nursery, it has ended itself
+            send(self._control, {"number": number})
+
+    def close(self) -> None:
+        """End it and all its workers."""
+        self._control.close()
+        try:
+            self._process.wait(END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _read_model(told: tuple[dict[str, object], list[int]] | None) -> ServedModel:
+    if told is None:
+        raise BackendError(
+            "The model should load in a process of its own. That ended without a word. Try: "
+            "har-edge doctor"
+        )
+    facts = told[0]
+    if "error" in facts:
+        kind = getattr(errors, str(facts["error"]), HarError)
+        raise kind(str(facts["message"]))
+    return ServedModel(
+        spec=ModelSpec.from_json(str(facts["spec"])),
+        path=Path(str(facts["path"])),
+        size_bytes=int(str(facts["size_bytes"])),
+        backend=str(facts["backend"]),
+        version=str(facts["version"]),
+    )
 
 
 class Workers:
-    """A fixed number of threads that share out jobs in the order in which they come.
+    """A fixed number of processes that share out uploads in the order in which they come.
 
-    Interpreters cannot be shared. On pictures that have nothing to do with each other, several
-    of one thread each get more done than one of several threads, which wait for each other in
-    every layer: with 32 clients and pictures of 1280 x 720 on 2 cores, two models of one thread
-    gave 250 answers a second, one model of two threads 191, with a quarter of the cores idle.
-    More models than cores get no more done: 2 gave 242 to 246, 3 gave 242 to 247 and 4 gave 243.
+    What an upload does in native code is none of the server's business: a worker that is not done
+    in time, or for which nobody waits any more, is ended and replaced within milliseconds.
+
+    Attributes:
+        count: Number of processes.
+        model: What they have loaded.
     """
 
-    def __init__(self, load: Callable[[], LoadedModel], count: int) -> None:
-        """Start the threads and load the models.
+    def __init__(self, config: ServeConfig) -> None:
+        """Load the model and start the processes.
 
-        Args:
-            load: Loads a model that runs on one thread.
-            count: Number of threads.
+        Raises:
+            HarError: if the model cannot be used.
         """
-        self.count = count
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        started: SimpleQueue[BaseException | None] = SimpleQueue()
-        self._threads = [
-            threading.Thread(
-                target=self._work, args=(load, started), name=f"recognizer-{i}", daemon=True
-            )
-            for i in range(count)
-        ]
-        # Runtimes do not bear it if their thread is frozen in the middle.
-        atexit.register(self._end)
-        for thread in self._threads:
-            thread.start()
-        for error in [started.get() for _ in self._threads]:
-            if error is not None:
-                raise error
+        self.count = config.workers or min(MAX_WORKERS, len(os.sched_getaffinity(0)))
+        names = [field.name for field in fields(ModelConfig)]
+        model = {name: getattr(config, name) for name in names}
+        self._settings: dict[str, object] = {
+            "model": {n: v if v is None else os.fspath(v) for n, v in model.items()},
+            "decide": asdict(config.decide),
+            "limits": asdict(config.limits),
+            "workers": self.count,
+        }
+        self._nursery = Nursery(self._settings)
+        self._starting = threading.Lock()
+        self.model = self._nursery.model
+        self._places = asyncio.Semaphore(self.count)
+        self._idle = deque(map(self._nursery.fork, range(self.count)))
+        self._empty: deque[int] = deque()
 
-    async def run(self, job: Callable[[LoadedModel], Result]) -> Result:
-        """Do a job on the next free thread."""
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._jobs.put(_Job(job, future))
-        return await future
+    async def run(self, upload: Upload, top_k: int | None) -> dict[str, object]:
+        """Let the next free worker look into an upload.
+
+        Raises:
+            SourceError: if it cannot be decoded, is larger than the limits say, or ends the worker.
+            RuntimeError: if the worker fails.
+        """
+        async with self._places:
+            link = await self._take()
+            reply: dict[str, object] = {"last": True}
+            try:
+                reply = await link.ask(upload, top_k)
+            except EOFError:
+                raise SourceError(CRASHED) from None
+            finally:
+                self._put_back(link, keep=not reply["last"])
+        if "refused" in reply:
+            raise SourceError(str(reply["refused"]))
+        if "failed" in reply:
+            raise RuntimeError(f"A worker failed.\n{reply['failed']}")
+        return cast("dict[str, object]", reply["answer"])
+
+    async def _take(self) -> Link:
+        """Take a worker, made anew where the last one had to go."""
+        if self._idle:
+            return self._idle.popleft()
+        number = self._empty.popleft()
+        try:
+            return self._nursery.fork(number)
+        except OSError:  # the nursery has gone: something on this machine ended it
+            try:
+                return await asyncio.to_thread(self._start_over, number)
+            except BaseException:
+                self._empty.append(number)
+                raise
+
+    def _start_over(self, number: int) -> Link:
+        with self._starting:
+            try:
+                return self._nursery.fork(number)  # another upload has started it
+            except OSError:
+                self._nursery.close()
+                self._nursery = Nursery(self._settings)
+                return self._nursery.fork(number)
+
+    def _put_back(self, link: Link, *, keep: bool) -> None:
+        if keep:
+            self._idle.append(link)
+            return
+        link.close()
+        self._nursery.end(link.number)
+        self._empty.append(link.number)
 
     def close(self) -> None:
-        """Drop what has not begun and let the threads end."""
-        with contextlib.suppress(Empty):
-            while True:
-                self._jobs.get_nowait()
-        for _ in self._threads:
-            self._jobs.put(None)
-
-    def _work(
-        self, load: Callable[[], LoadedModel], started: SimpleQueue[BaseException | None]
-    ) -> None:
-        try:
-            model = load()
-        except BaseException as error:  # it is for the one who starts us
-            started.put(error)
-            return
-        started.put(None)
-        while (job := self._jobs.get()) is not None:
-            job.run(model)
-            del job  # its picture, too
-
-    def _end(self) -> None:
-        self.close()
-        for thread in self._threads:
-            thread.join()
-
-
-def keep_memory() -> None:
-    """Let glibc keep what pictures free for the next ones, as far as it has such settings.
-
-    Else it returns some megabytes to the system with each picture, and pays for every page of the
-    next one with a fault: a third of a worker's time, and threads fault one at a time.
-    Source: mallopt(3).
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):  # another C library
-        return
-    for parameter, value in MALLOC_SETTINGS.items():
-        mallopt(parameter, value)
+        """End all processes."""
+        while self._idle:
+            self._idle.popleft().close()
+        self._nursery.close()
 
 
 class Gate:

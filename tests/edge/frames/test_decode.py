@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from har_edge.errors import SourceError
-from har_edge.frames.decode import decode_image, load_image
+from har_edge.frames.decode import decode_image, image_pixels, load_image
 from har_edge.frames.opencv import import_cv2
+from tests.support.hostile import many_scans
 
 
 def noise(height: int, width: int, channels: int = 3) -> NDArray[np.uint8]:
@@ -142,3 +145,55 @@ def test_missing_and_wrong_files_are_refused(tmp_path: Path) -> None:
         load_image(tmp_path / "missing.jpg")
     with pytest.raises(SourceError, match="cannot be decoded"):
         load_image(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "CMYK", "I;16", "I", "F"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_bands_give_the_same_pixels(
+    mode: str, turned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is large is converted in bands, to save memory, and nothing else changes."""
+    image = Image.fromarray(noise(37, 23)).resize((230, 370))
+    image = image.convert("L").convert(mode) if mode[0] in "IF" else image.convert(mode)
+    if mode == "P":
+        image.info["transparency"] = 3
+    if mode == "RGBA":
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+    if turned:
+        image.getexif()[0x0112] = 6
+    whole = image_pixels(image)
+    monkeypatch.setattr("har_edge.frames.decode.BAND_PIXELS", 5000)
+    assert np.array_equal(image_pixels(image), whole)
+    assert whole.shape == ((230, 370, 3) if turned else (370, 230, 3))
+
+
+def test_a_picture_that_takes_too_much_is_refused() -> None:
+    stream = io.BytesIO()
+    Image.new("RGBA", (13_000, 13_000)).save(stream, "PNG", compress_level=1)
+    assert len(stream.getvalue()) < 4 * 10**6
+    with pytest.raises(SourceError, match="at most 768 MB when decoded"):
+        decode_image(stream, "picture")
+
+
+def test_scans_are_counted_against_the_size() -> None:
+    """A hundred scans are fine in a small picture, and ten seconds of work in a large one."""
+    small, large = many_scans((64, 64), 80), many_scans((2000, 1000), 80)
+    assert decode_image(io.BytesIO(small), "picture", max_pixels=2_500_000).shape == (64, 64, 3)
+    with pytest.raises(SourceError, match="at most 20 scans at this size"):
+        decode_image(io.BytesIO(large), "picture", max_pixels=2_500_000)
+    with pytest.raises(SourceError, match="at most 100 scans"):
+        decode_image(io.BytesIO(many_scans((64, 64), 120)), "picture", max_pixels=2_500_000)
+
+
+def test_room_is_asked_for_before_pixels_take_memory() -> None:
+    asked: list[int] = []
+
+    @contextlib.contextmanager
+    def room(size_bytes: int) -> Iterator[None]:
+        asked.append(size_bytes)
+        yield
+
+    stream = io.BytesIO()
+    Image.new("RGBA", (30, 20)).save(stream, "PNG")
+    assert decode_image(stream, "picture", room=room).shape == (20, 30, 3)
+    assert asked == [30 * 20 * 7]

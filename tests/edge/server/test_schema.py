@@ -81,6 +81,6 @@ def test_keeps_to_its_document(without_camera: Any) -> None:
 
 
 def test_keeps_to_its_document_with_a_camera_and_a_token(with_camera: Any) -> None:
-    # The token is sent with the bad requests, too, and parameters that nobody knows are ignored.
+    # The token is sent with the bad requests, too.
     headers = {"Authorization": f"Bearer {TOKEN}"}
     assert check(with_camera, headers=headers, excluded_checks=[negative_data_rejection]) > 200

@@ -9,16 +9,17 @@ import struct
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
 httpx = pytest.importorskip("httpx", reason="needs httpx")
 
-from har_edge.server.connections import MAX_CONNECTIONS  # noqa: E402
+from har_edge.server.connections import MAX_CONNECTIONS, MAX_OF_ONE_ADDRESS  # noqa: E402
 from tests.conftest import MakeVideo  # noqa: E402
 from tests.support.serving import CLIP, PICTURE, Serving, encode_picture, serving, wait_for  # noqa: E402
 
@@ -296,13 +297,28 @@ def test_a_connection_is_kept_for_the_next_request(server: Serving) -> None:
 
 
 def test_a_crowd_of_connections_is_bounded() -> None:
-    """Those above the limit are closed at once, all others stay open."""
-    above = 50
+    """Those above the limits are closed at once, all others stay open."""
+    above, addresses = 50, [f"127.0.0.{number}" for number in range(2, 6)]
     with serving("--upload-timeout", "120") as crowded, contextlib.ExitStack() as stack:
-        crowd = [stack.enter_context(crowded.connect()) for _ in range(MAX_CONNECTIONS + above)]
+
+        def connect(address: str, count: int) -> list[socket.socket]:
+            target, source = ("127.0.0.1", crowded.port), (address, 0)
+            return [
+                stack.enter_context(socket.create_connection(target, 20, source))
+                for _ in range(count)
+            ]
+
+        # One address takes its share and no more, and there is room for others.
+        share = MAX_OF_ONE_ADDRESS
+        crowd = connect(addresses[0], share + above)
         wait_for(lambda: sum(map(_is_closed, crowd)) >= above)
+        assert httpx.get(f"{crowded.url}/health").status_code == 200
+        for address in addresses[1:3]:
+            crowd += connect(address, share)
+        crowd += connect(addresses[3], MAX_CONNECTIONS - 3 * share + above)
+        wait_for(lambda: sum(map(_is_closed, crowd)) >= 2 * above)
         time.sleep(0.5)
-        assert sum(map(_is_closed, crowd)) == above
+        assert sum(map(_is_closed, crowd)) in range(2 * above, 2 * above + 2)  # and of /health
         stack.close()
         wait_for(lambda: httpx.get(f"{crowded.url}/health").status_code == 200)
 
@@ -316,6 +332,17 @@ def _is_closed(connection: socket.socket) -> bool:
         return False
     except OSError:
         return True
+
+
+def test_a_full_disk_is_said(
+    small_disk: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(small_disk(1024)))
+    with serving() as full:  # and whose output holds no traceback
+        answer = send(full, encode_picture("BMP", (1600, 1200)))
+        assert answer.status_code == 507, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert send(full, JPEG).status_code == 200
 
 
 def test_a_client_that_leaves_is_forgotten(server: Serving) -> None:

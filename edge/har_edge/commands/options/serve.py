@@ -43,8 +43,8 @@ serve_options = together(
         metavar="TEXT",
         envvar="HAR_TOKEN",
         show_envvar=True,
-        help="Require this token from every client; at least 8 characters. In the environment "
-        "variable, other users of this machine cannot see it.",
+        help="Require this token from every client; at least 8 characters, and not a common "
+        "one. In the environment variable, other users of this machine cannot see it.",
     ),
     setting(
         ServeConfig,
@@ -53,6 +53,20 @@ serve_options = together(
         metavar="ORIGIN",
         multiple=True,
         help="Allow pages of another site to use the server, such as https://home.example.",
+    ),
+    setting(
+        ServeConfig,
+        "tls_cert",
+        "--tls-cert",
+        metavar="FILE",
+        help="Certificate (PEM), and those that vouch for it: serve https.",
+    ),
+    setting(
+        ServeConfig,
+        "tls_key",
+        "--tls-key",
+        metavar="FILE",
+        help="Its key, if that is in a file of its own.",
     ),
     setting(
         ServeConfig,
@@ -91,6 +105,13 @@ serve_options = together(
     ),
     setting(
         RequestLimits, "max_clip_s", "--max-clip-s", metavar="S", help="Longest clip, in seconds."
+    ),
+    setting(
+        RequestLimits,
+        "max_frames",
+        "--max-frames",
+        metavar="N",
+        help="Most frames of a clip, whatever its time stamps say.",
     ),
     setting(
         RequestLimits,

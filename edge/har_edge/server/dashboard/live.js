@@ -217,7 +217,7 @@ function watchPicture() {
   const show = () => {
     // A new address each time: the broken connection of an old one would be kept.
     if (document.hidden) picture.removeAttribute("src");
-    else picture.src = `/live.mjpg?${Date.now()}`;
+    else picture.src = `/live.mjpg?at=${Date.now()}`;
   };
   document.onvisibilitychange = show;
   picture.onerror = () => {

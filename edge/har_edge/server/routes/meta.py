@@ -15,21 +15,21 @@ from har_edge.server.problems import ProblemError, problem_docs
 from har_edge.server.schema import Ready
 from har_edge.server.services import Services
 
-COMMON = problem_docs(401, 408, 413, 421)
+COMMON = problem_docs(401, 408, 413, 421, 422)
 
 
 def health_routes(services: Services) -> APIRouter:
     """Build the health route, which needs no token."""
     router = APIRouter()
 
-    @router.get("/health", tags=["server"], response_model=Health, responses=problem_docs(421))
+    @router.get("/health", tags=["server"], response_model=Health, responses=problem_docs(421, 422))
     async def health(request: Request) -> object:
         """Confirm that the server runs, for monitoring."""
         return {
             "status": "ok",
             "version": __version__,
             "token_required": services.guard.required,
-            "signed_in": services.guard.knows(request),
+            "signed_in": await services.guard.admits(request),
             "live": services.live is not None,
             "max_upload_bytes": services.limits.max_upload_bytes,
         }
@@ -50,12 +50,11 @@ def model_routes(services: Services) -> APIRouter:
     @router.get("/model", response_model=ModelFacts, responses=COMMON)
     async def model() -> object:
         """Everything that the model file says about itself."""
-        backend = services.model.backend
         facts = {
             **asdict(spec),
             "file": display_path(services.model.path.name),
             "window_s": round(spec.clip.window_s, 3),
-            "backend": f"{backend.name} {backend.version}",
+            "backend": f"{services.model.backend} {services.model.version}",
             "num_threads": 1,
             "num_workers": services.workers.count,
             "size_bytes": services.model.size_bytes,

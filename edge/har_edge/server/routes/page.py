@@ -21,7 +21,7 @@ def page_routes() -> APIRouter:
         "/",
         tags=["server"],
         response_model=Hello,
-        responses={200: html, **problem_docs(408, 413, 421)},
+        responses={200: html, **problem_docs(408, 413, 421, 422)},
     )
     async def hello(request: Request) -> Response:
         """Name and version; a browser gets the dashboard."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Annotated
 
-import anyio
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
 from har_edge.replies import Answer
+from har_edge.server.messages import Upload
 from har_edge.server.problems import ProblemError, problem_docs
 from har_edge.server.services import Services
 from har_edge.server.uploads import receive_upload, refuse
@@ -55,7 +55,7 @@ def predict_routes(services: Services) -> APIRouter:
             async def answer_upload(request: Request) -> Response:
                 if request.scope["query_string"]:
                     return await answer(request)
-                services.guard.check(request)  # all that the application's dependencies do
+                await services.guard.check(request)  # all that the application's dependencies do
                 return await predict(request)
 
             return answer_upload
@@ -65,7 +65,7 @@ def predict_routes(services: Services) -> APIRouter:
     @router.post(
         PREDICT_PATH,
         response_model=Answer,
-        responses=problem_docs(400, 401, 403, 408, 413, 415, 421, 422, 429, 503),
+        responses=problem_docs(400, 401, 403, 408, 413, 415, 421, 422, 429, 503, 507),
         openapi_extra={"requestBody": FORM},
     )
     async def predict(
@@ -78,18 +78,43 @@ def predict_routes(services: Services) -> APIRouter:
             await refuse(request, problem.status_code, problem.detail, dict(problem.headers or {}))
         with services.uploads.enter():
             async with receive_upload(request, limits) as upload:
-                job = partial(services.answer, upload, top_k)
-                try:
-                    with anyio.fail_after(limits.request_timeout_s):
-                        answer = await services.workers.run(job)
-                except TimeoutError:
-                    raise ProblemError(
-                        503,
-                        f"The prediction should take at most {limits.request_timeout_s:g} s. It "
-                        "took longer. Try again, send less, or raise --request-timeout.",
-                        headers={"Retry-After": "5"},
-                    ) from None
+                answer = await _while_heard(request, services, upload, top_k)
                 services.metrics.count_answer(answer, upload.size_bytes)
         return JSONResponse(answer)
 
     return router
+
+
+async def _while_heard(
+    request: Request, services: Services, upload: Upload, top_k: int | None
+) -> dict[str, object]:
+    """Let a worker answer, as long as there is time and somebody who waits for it.
+
+    Raises:
+        ProblemError: 503 if it takes too long, 400 if nobody hears the answer.
+    """
+    job = asyncio.ensure_future(services.workers.run(upload, top_k))
+    gone = asyncio.ensure_future(_gone(request))
+    limit_s = services.limits.request_timeout_s
+    try:
+        await asyncio.wait({job, gone}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        if job.done():
+            return job.result()
+        if gone.done():
+            raise ProblemError(400, "The client has gone before the answer. Send it again.")
+        raise ProblemError(
+            503,
+            f"The prediction should take at most {limit_s:g} s. It took longer. Try again, send "
+            "less, or raise --request-timeout.",
+            headers={"Retry-After": "5"},
+        )
+    finally:
+        gone.cancel()
+        job.cancel()
+        await asyncio.wait({job})  # the upload's file is closed after this
+
+
+async def _gone(request: Request) -> None:
+    """Wait until the client has left."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

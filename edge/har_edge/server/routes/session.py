@@ -23,7 +23,7 @@ def session_routes(services: Services) -> APIRouter:
     )
     async def sign_in(request: Request, credentials: Credentials) -> Response:
         """Open a session with the token, since browsers cannot send it with images and streams."""
-        if not services.guard.accepts(credentials.token):
+        if not await services.guard.admits_token(request, credentials.token):
             raise ProblemError(
                 401,
                 "Expected the token that the server was started with. Received another one. "
@@ -46,7 +46,7 @@ def session_routes(services: Services) -> APIRouter:
         tags=["server"],
         status_code=204,
         response_class=Response,
-        responses=problem_docs(403, 408, 413, 421),
+        responses=problem_docs(403, 408, 413, 421, 422),
     )
     async def sign_out(request: Request) -> Response:
         """End the session."""

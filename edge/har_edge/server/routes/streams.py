@@ -10,7 +10,7 @@ from typing import Annotated
 
 import anyio
 from anyio import to_thread
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
 from har_edge.server.feed import Message
@@ -24,6 +24,7 @@ VIEW_INTERVAL_S = 0.1
 LOOK_S = 1.0
 BOUNDARY = "frame"
 MISSED_AT_ONCE = 1000
+AT = "Anything; another one each time makes a browser ask again for what it shows already."
 PROBLEMS = problem_docs(401, 404, 408, 413, 421, 422, 429)
 
 
@@ -61,7 +62,9 @@ def stream_routes(services: Services) -> APIRouter:
             **PROBLEMS,
         },
     )
-    async def view(request: Request) -> StreamingResponse:
+    async def view(
+        request: Request, at: Annotated[str | None, Query(max_length=40, description=AT)] = None
+    ) -> StreamingResponse:
         """Pictures of the live source, at most 640 px wide and 10 per second."""
         found = services.session()
         services.viewers.check()
@@ -87,7 +90,7 @@ async def _listen(
             for told, record in missed:
                 yield _spell(Message(str(record["event"]), record, told))
         spoke_s = time.monotonic()
-        while not await request.is_disconnected():
+        while services.guard.knows(request) and not await request.is_disconnected():
             try:
                 with anyio.fail_after(LOOK_S):
                     message = await next_message()
@@ -116,7 +119,11 @@ async def _view(
     """Send each new picture; none while there is no current one."""
     async with _viewer(services, live):
         shown = None
-        while not live.feed.closed and not await request.is_disconnected():
+        while (
+            services.guard.knows(request)
+            and not live.feed.closed
+            and not await request.is_disconnected()
+        ):
             shot, coded = await to_thread.run_sync(live.picture)
             if shot is not None and shot is not shown:
                 shown = shot

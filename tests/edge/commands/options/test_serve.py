@@ -31,27 +31,29 @@ def test_defaults_of_the_command_are_those_of_the_library(monkeypatch: pytest.Mo
 
 def test_everything_arrives() -> None:
     given = "rtsp://cam/1 --camera 0 --model clips --taught t.npz --backend litert --host 0.0.0.0 "
-    given += "--port 1 --token 12345678 --allow-origin https://a --allow-origin https://b "
+    given += "--port 1 --token sesame-open --allow-origin https://a --allow-origin https://b "
     given += "--workers 3 --max-requests 5 --max-upload-mb 1.5 --max-megapixels 0.5 "
     given += "--max-clip-s 7 --upload-timeout 8 --request-timeout 9 --smoothing 0 --totals t.json "
-    given += "--stall-timeout 2"
+    given += "--stall-timeout 2 --max-frames 6 --tls-cert c.pem --tls-key k.pem"
     assert parse(*given.split()) == ServeConfig(
         model="clips",
         taught="t.npz",
         backend="litert",
         host="0.0.0.0",
         port=1,
-        token="12345678",
+        token="sesame-open",
         allow_origins=("https://a", "https://b"),
         workers=3,
-        limits=RequestLimits(3 * 2**19, 500_000, 7.0, 8.0, 9.0, max_requests=5),
+        limits=RequestLimits(3 * 2**19, 500_000, 7.0, 8.0, 9.0, max_requests=5, max_frames=6),
+        tls_cert="c.pem",
+        tls_key="k.pem",
         source=SourceConfig(
             names=("rtsp://cam/1",), camera="0", live=LiveOptions(stall_timeout_s=2.0)
         ),
         decide=DecideConfig(smoothing_s=0.0),
         sink=SinkConfig(totals="t.json"),
     )
-    assert "12345678" not in repr(parse("--token", "12345678"))
+    assert "sesame-open" not in repr(parse("--token", "sesame-open"))
 
 
 @pytest.mark.parametrize("amount", ["nan", "inf"])
