@@ -46,7 +46,7 @@ class AvStream:
         """
         self._name = redact(url)
         self._timeout_s = timeout_s
-        self._av = av = _import_av()
+        self._av = av = _import_av_with_log()
         self._frames: deque[VideoFrame] = deque()
         options = av_options(url)
         error_detection = options.pop("err_detect", ERROR_DETECTION)
@@ -112,14 +112,20 @@ class AvStream:
         self._container.close()
 
 
-def _import_av() -> ModuleType:
-    """Import PyAV so that its log can be read, and does not reach the terminal."""
+def import_av() -> ModuleType:
+    """Import PyAV so that nothing of what it says reaches the terminal."""
     import av
     import av.logging
 
     logger = logging.getLogger("libav")
     logger.addHandler(logging.NullHandler())
     logger.propagate = False
+    return av
+
+
+def _import_av_with_log() -> ModuleType:
+    """Import PyAV so that its log can be read, too."""
+    av = import_av()
     av.logging.set_level(av.logging.INFO)  # the level of "concealing"
     av.logging.set_skip_repeated(False)
     return av
