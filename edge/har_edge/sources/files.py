@@ -18,8 +18,10 @@ from har_edge.frames.sampling import FrameSampler
 from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from har_edge.paths import display_path
 from har_edge.sources.base import Notify, OpenSource, SourceStatus
+from har_edge.sources.ffmpeg import reads_videos
 from har_edge.sources.videos.base import COMPLETE_SHARE, FEW_FRAMES, VideoReader
-from har_edge.sources.videos.open import open_video
+from har_edge.sources.videos.opencv import OpenCvVideo
+from har_edge.sources.videos.pyav import AvVideo
 
 
 class ImageSource(OpenSource):
@@ -191,6 +193,23 @@ def open_file(
     raise SourceError(
         f"{display_path(path)} is of no known kind: its name should end in one of {kinds}."
     )
+
+
+def open_video(address: str, name: str, *, timeout_s: float | None = None) -> VideoReader:
+    """Open a video with PyAV where it is installed, else with OpenCV.
+
+    Args:
+        address: Absolute path, or a URL.
+        name: What to call it in messages.
+        timeout_s: Longest wait for a server; None for a file on the disk.
+
+    Raises:
+        SourceRefusedError: if user or password are wrong.
+        SourceError: if it is no video, or one that cannot be decoded.
+    """
+    if reads_videos():
+        return AvVideo(address, name, timeout_s=timeout_s)
+    return OpenCvVideo(address, name, remote=timeout_s is not None)
 
 
 @contextlib.contextmanager

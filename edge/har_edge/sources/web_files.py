@@ -16,10 +16,9 @@ from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.base import Notify
 from har_edge.sources.captures.http import download
 from har_edge.sources.captures.network import TIMEOUT_S
-from har_edge.sources.files import ImageSource, VideoSource
+from har_edge.sources.files import ImageSource, VideoSource, open_video
 from har_edge.sources.urls import redact
 from har_edge.sources.videos.base import VideoReader
-from har_edge.sources.videos.open import open_video
 
 # How often a thread that waits for another looks whether it shall end.
 TICK_S = 0.1

@@ -13,9 +13,9 @@ from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import FrameSampler
+from har_edge.sources import files
 from har_edge.sources.files import ImageSource, VideoSource
 from har_edge.sources.open import open_source
-from har_edge.sources.videos import open as videos
 from har_edge.sources.videos import opencv
 from tests.conftest import MakeVideo, moving_square, write_video
 
@@ -54,7 +54,7 @@ def test_what_opencv_cannot_do_is_an_error_of_the_source(
     def fail(pixels: Pixels) -> Pixels:
         return np.asarray(import_cv2().resize(pixels, (0, 0)))
 
-    monkeypatch.setattr(videos, "has_av", lambda: False)
+    monkeypatch.setattr(files, "reads_videos", lambda: False)
     monkeypatch.setattr(opencv, "view_as_rgb", fail)
     source = VideoSource(make_video())
     with pytest.raises(SourceError, match="cannot be decoded: OpenCV says"):

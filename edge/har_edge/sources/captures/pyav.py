@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from har_edge.errors import SourceError
 from har_edge.sources.captures.network import TIMEOUT_S, Patience, refused
 from har_edge.sources.captures.options import av_options
 from har_edge.sources.captures.whole_frames import ERROR_DETECTION, KnownParameters, WholeFrames
+from har_edge.sources.ffmpeg import import_av
 from har_edge.sources.urls import redact
 
 if TYPE_CHECKING:
@@ -112,17 +112,6 @@ class AvStream:
         self._container.close()
 
 
-def import_av() -> ModuleType:
-    """Import PyAV so that nothing of what it says reaches the terminal."""
-    import av
-    import av.logging
-
-    logger = logging.getLogger("libav")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
-    return av
-
-
 def _import_av_with_log() -> ModuleType:
     """Import PyAV so that its log can be read, too."""
     av = import_av()
@@ -143,12 +132,3 @@ def _open_error(url: str, error: FFmpegError) -> SourceError:
 
 def _reason(error: FFmpegError) -> str:
     return redact(str(getattr(error, "strerror", "") or error))
-
-
-def has_av() -> bool:
-    """Whether PyAV is installed, so that damaged pictures of streams are recognised."""
-    try:
-        import av  # noqa: F401
-    except ImportError:
-        return False
-    return True

@@ -6,8 +6,15 @@ import os
 from collections.abc import Iterator, Sequence
 
 from har_edge.arrays import Pixels
-from har_edge.frames.opencv import VideoCapture, bgr_to_rgb, import_cv2, opencv_faults, view_as_rgb
-from har_edge.sources.captures.opencv import opencv_capture
+from har_edge.frames.opencv import (
+    VideoCapture,
+    bgr_to_rgb,
+    import_cv2,
+    open_url,
+    opencv_faults,
+    view_as_rgb,
+)
+from har_edge.sources.captures.network import TIMEOUT_S
 from har_edge.sources.videos.base import (
     LARGE_PIXELS,
     Picture,
@@ -97,8 +104,9 @@ class OpenCvVideo:
         return width, int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
 
     def _convert(self) -> Pixels | None:
-        decoded, pixels = self._capture.retrieve()
-        return view_as_rgb(pixels) if decoded else None
+        with opencv_faults(self._name):
+            decoded, pixels = self._capture.retrieve()
+            return view_as_rgb(pixels) if decoded else None
 
     def _reopen(self) -> None:
         self._capture.release()
@@ -106,7 +114,7 @@ class OpenCvVideo:
 
     def _open(self) -> VideoCapture:
         if self._remote:
-            capture = opencv_capture(self._address)
+            capture = open_url(self._address, TIMEOUT_S)
         else:
             cv2 = import_cv2()
             # FFmpeg by name: other back ends would take 'a%02d.mp4' for a picture series.
