@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v"})
+VIDEO_SUFFIXES = frozenset(
+    {
+        *(".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".3gp", ".3g2", ".ts", ".mts", ".m2ts"),
+        *(".mpg", ".mpeg", ".wmv", ".asf", ".flv", ".ogv", ".gif", ".apng"),
+    }
+)
 
 
 def is_media(path: Path) -> bool:

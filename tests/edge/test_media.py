@@ -11,7 +11,15 @@ from har_edge.media import is_media
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("a.JPG", True), ("b.mp4", True), ("notes.txt", False), (".hidden.jpg", False), ("c", False)],
+    [
+        ("a.JPG", True),
+        ("b.mp4", True),
+        ("c.MTS", True),
+        ("d.gif", True),
+        ("notes.txt", False),
+        (".hidden.jpg", False),
+        ("c", False),
+    ],
 )
 def test_files_are_known_by_their_endings(name: str, expected: bool, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 import tempfile
@@ -73,10 +74,25 @@ class VideoSource(OpenSource):
         with self._open() as video:
             facts = video.facts()
             self._say(video.caveat)
-        self.width, self.height = facts.width, facts.height
         self.frame_rate_hz = facts.frame_rate_hz
         self.num_frames = facts.num_frames
         self.duration_s = facts.duration_s
+
+    @functools.cached_property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, as shown: the first picture is decoded for that."""
+        with self._open() as video:
+            return video.size()
+
+    @property
+    def width(self) -> int:
+        """Width in pixels, as shown."""
+        return self.size[0]
+
+    @property
+    def height(self) -> int:
+        """Height in pixels, as shown."""
+        return self.size[1]
 
     def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
         """Yield the frames that `sampler` takes.

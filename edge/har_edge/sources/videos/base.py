@@ -21,14 +21,11 @@ class VideoFacts:
     """What a file says of itself before it is decoded.
 
     Attributes:
-        width, height: In pixels, as shown.
         frame_rate_hz: Frames a second on average; 0 if unknown.
         num_frames: Frames; 0 if unknown.
         duration_s: Length; None if unknown.
     """
 
-    width: int
-    height: int
     frame_rate_hz: float
     num_frames: int
     duration_s: float | None
@@ -60,7 +57,10 @@ class VideoReader(Protocol):
     caveat: str
 
     def facts(self) -> VideoFacts:
-        """Read what the file says of itself; open it anew for anything else."""
+        """Give what the file says of itself."""
+
+    def size(self) -> tuple[int, int]:
+        """Find width and height of the first picture, as shown; open the file anew afterwards."""
 
     def pictures(self) -> Iterator[Picture]:
         """Decode all of it, once.

@@ -50,16 +50,21 @@ class OpenCvVideo:
     def facts(self) -> VideoFacts:
         """Read what the file says of itself."""
         cv2 = import_cv2()
-        width, height = self._size()
         rate_hz = float(self._capture.get(cv2.CAP_PROP_FPS))
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         duration_s = count / rate_hz if rate_hz > 0 and count > 0 else None
-        return VideoFacts(width, height, rate_hz, count, duration_s)
+        return VideoFacts(rate_hz, count, duration_s)
+
+    def size(self) -> tuple[int, int]:
+        """Find width and height."""
+        cv2 = import_cv2()
+        width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+        return width, int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
 
     def pictures(self) -> Iterator[Picture]:
         """Decode all of it."""
         cv2 = import_cv2()
-        width, height = self._size()
+        width, height = self.size()
         if width * height > LARGE_PIXELS and not self._remote:
             self._num_threads = os.cpu_count() or 1
             self._reopen()
@@ -97,11 +102,6 @@ class OpenCvVideo:
     def close(self) -> None:
         """Close the file."""
         self._capture.release()
-
-    def _size(self) -> tuple[int, int]:
-        cv2 = import_cv2()
-        width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
-        return width, int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
 
     def _convert(self) -> Pixels | None:
         with opencv_faults(self._name):

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
     from av.stream import Stream
-    from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -65,10 +64,16 @@ class AvVideo:
         self._reformatter = self._av.video.reformatter.VideoReformatter()
 
     def facts(self) -> VideoFacts:
-        """Read what the file says of itself, and how large its first picture is shown."""
+        """Give what the file says of itself."""
+        count, rate_hz = self._stated_frames(), self._rate_hz
+        return VideoFacts(rate_hz, count, count / rate_hz if rate_hz and count else None)
+
+    def size(self) -> tuple[int, int]:
+        """Find width and height, turned as the first picture is."""
         frame = next(self._frames(), None)
-        size = _shown_size(frame or self._stream.codec_context, _turn_of(frame))
-        return VideoFacts(*size, self._rate_hz, self._stated_frames(), self._stated_s())
+        sized, turn = frame or self._stream.codec_context, _turn_of(frame)
+        size = (sized.width, sized.height)
+        return size[::-1] if turn and turn.swaps_axes else size
 
     def pictures(self) -> Iterator[Picture]:
         """Decode all of it."""
@@ -193,10 +198,6 @@ class AvVideo:
         trimmed = self._format == "mov" and clearly_fewer(by_length, stream.frames)
         return by_length if trimmed and by_length else stream.frames
 
-    def _stated_s(self) -> float | None:
-        count = self._stated_frames()
-        return count / self._rate_hz if self._rate_hz > 0 and count > 0 else None
-
     def _length_s(self) -> float | None:
         """Length that the file states."""
         if self._container.duration:
@@ -208,20 +209,23 @@ class AvVideo:
 
     def _packets(self) -> Iterator[Packet[Stream]]:
         """Read what is left of the file; hears of all streams when it ends, sound too."""
-        previous_s: float | None = None
+        # Fractions would take longer than reading a packet.
+        units_s = {s.index: float(s.time_base or 0) for s in self._container.streams}
+        previous: int | None = None
         try:
             for packet in self._container.demux():
+                index = packet.stream.index
+                unit_s = units_s.get(index, 0.0)
                 stamp = packet.dts if packet.pts is None else packet.pts
                 if stamp is not None:
-                    time_s = float(stamp * packet.time_base) - self._start_s
-                    length_s = float((packet.duration or 0) * packet.time_base)
-                    self._end_s = max(self._end_s, time_s + length_s)
-                if packet.stream.index != self._stream.index:
+                    end_s = (stamp + (packet.duration or 0)) * unit_s - self._start_s
+                    self._end_s = max(self._end_s, end_s)
+                if index != self._stream.index:
                     continue
                 if packet.dts is not None:
-                    dts_s = float(packet.dts * packet.time_base)
-                    self._widest_s = max(self._widest_s, dts_s - (previous_s or dts_s))
-                    previous_s = dts_s
+                    if previous is not None:
+                        self._widest_s = max(self._widest_s, (packet.dts - previous) * unit_s)
+                    previous = packet.dts
                 yield packet
         except self._av.FFmpegError:
             self._broke_off = True
@@ -295,8 +299,3 @@ def _turn_of(frame: VideoFrame | None) -> Turn | None:
     # PyAV's own types name but one of FFmpeg's kinds.
     data = cast("Mapping[str, Buffer]", frame.side_data) if frame else {}
     return Turn(bytes(data["DISPLAYMATRIX"])) if "DISPLAYMATRIX" in data else None
-
-
-def _shown_size(sized: VideoFrame | VideoCodecContext, turn: Turn | None) -> tuple[int, int]:
-    size = (sized.width, sized.height)
-    return size[::-1] if turn and turn.swaps_axes else size
