@@ -60,6 +60,7 @@ class AvVideo:
         """
         self._av = import_av()
         self._address, self._name, self._timeout_s = address, name, timeout_s
+        self._turns: dict[int, Turn | None] = {}
         self._open()
         self._reformatter = self._av.video.reformatter.VideoReformatter()
 
@@ -71,7 +72,8 @@ class AvVideo:
     def size(self) -> tuple[int, int]:
         """Find width and height, turned as the first picture is."""
         frame = next(self._frames(), None)
-        sized, turn = frame or self._stream.codec_context, _turn_of(frame)
+        sized = frame or self._stream.codec_context
+        turn = self._turn_of(frame) if frame else None
         size = (sized.width, sized.height)
         return size[::-1] if turn and turn.swaps_axes else size
 
@@ -252,8 +254,22 @@ class AvVideo:
         plane = converted.planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(converted.height, plane.line_size)
         pixels = rows[:, : 3 * converted.width].reshape(converted.height, converted.width, 3)
-        turn = _turn_of(frame)
+        turn = self._turn_of(frame)
         return view_as_rgb(turn(pixels) if turn else pixels)
+
+    def _turn_of(self, frame: VideoFrame) -> Turn | None:
+        """Find how a frame must be turned.
+
+        A frame that was asked for its side data is freed only when garbage is collected, so few
+        are asked: those that are turned by another angle than the ones before.
+        """
+        angle = frame.rotation
+        if angle not in self._turns:
+            # PyAV's own types name but one of FFmpeg's kinds.
+            data = cast("Mapping[str, Buffer]", frame.side_data)
+            matrix = bytes(data["DISPLAYMATRIX"]) if "DISPLAYMATRIX" in data else None
+            self._turns[angle] = Turn(matrix) if matrix else None
+        return self._turns[angle]
 
     def _times(self) -> list[int] | None:
         """Find when each picture is shown, in order, without decoding any; None if unknown."""
@@ -293,9 +309,3 @@ class AvVideo:
 def _is_cover(stream: Stream) -> bool:
     """Whether a stream is one picture that stands for a piece of music or a film."""
     return "attached_pic" in str(stream.disposition)
-
-
-def _turn_of(frame: VideoFrame | None) -> Turn | None:
-    # PyAV's own types name but one of FFmpeg's kinds.
-    data = cast("Mapping[str, Buffer]", frame.side_data) if frame else {}
-    return Turn(bytes(data["DISPLAYMATRIX"])) if "DISPLAYMATRIX" in data else None
