@@ -157,7 +157,6 @@ class AvVideo:
         self._codec: str = stream.codec_context.codec.name
         self._rate_hz = float(stream.guessed_rate or stream.average_rate or 0)
         self._is_counted = self._format in COUNTED and stream.frames > 0
-        self._start_s = (container.start_time or 0) / av.time_base
 
     def _reopen(self) -> None:
         self.close()
@@ -173,11 +172,6 @@ class AvVideo:
             raise SourceError(
                 f"{self._name} holds video of a kind that the installed FFmpeg has no decoder for. "
                 "Convert it where that can be read: ffmpeg -i IN -c:v libx264 OUT.mp4"
-            )
-        if context.codec_tag == "encv":
-            raise SourceError(
-                f"{self._name} is encrypted, and the key to it is not in the file. Take a copy "
-                "without that protection."
             )
         context.thread_count = 1
         return streams[0]
@@ -220,7 +214,8 @@ class AvVideo:
                 unit_s = units_s.get(index, 0.0)
                 stamp = packet.dts if packet.pts is None else packet.pts
                 if stamp is not None:
-                    end_s = (stamp + (packet.duration or 0)) * unit_s - self._start_s
+                    # Stated lengths count from 0, wherever the first picture lies.
+                    end_s = (stamp + (packet.duration or 0)) * unit_s
                     self._end_s = max(self._end_s, end_s)
                 if index != self._stream.index:
                     continue
@@ -233,9 +228,18 @@ class AvVideo:
             self._broke_off = True
 
     def _frames(self, clock: Clock | None = None) -> Iterator[VideoFrame]:
-        """Decode what is left of the file, in the order of showing."""
+        """Decode what is left of the file, in the order of showing.
+
+        Raises:
+            SourceError: if it is encrypted.
+        """
         context = self._stream.codec_context
         for packet in self._packets():
+            if packet.has_sidedata("encryption_info"):
+                raise SourceError(
+                    f"{self._name} is encrypted, and the key to it is not in the file. Take a copy "
+                    "without that protection."
+                )
             try:
                 frames = context.decode(packet)
             except self._av.FFmpegError:
@@ -292,18 +296,20 @@ class AvVideo:
         """Decode the picture that is shown at a time of the stream.
 
         Raises:
-            LookupError: if the file cannot be sought in.
+            LookupError: if seeking does not lead to it.
         """
         try:
             self._container.seek(time, stream=self._stream)
         except self._av.FFmpegError as error:
             raise LookupError from error
-        for number, frame in enumerate(self._frames()):
-            if frame.pts is None or (number == 0 and frame.pts > time):
-                raise LookupError
-            if frame.pts >= time:
+        for frame in self._frames():
+            if frame.pts is None:
+                break
+            if frame.pts == time:
                 return self._convert(frame)
-        return None
+            if frame.pts > time:
+                break
+        raise LookupError
 
 
 def _is_cover(stream: Stream) -> bool:
