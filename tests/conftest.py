@@ -9,12 +9,25 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+# Before numpy and TensorFlow are first imported, which then read them: a worker of pytest-xdist has
+# one core's share of the machine, and so has what it starts.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for variable in (
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+    ):
+        os.environ.setdefault(variable, "1")
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from har_edge.frames.opencv import import_cv2
+from tests.support.kinds import NEED_TENSORFLOW, SETS, kinds_of
 
+TESTS = Path(__file__).parent
 ROOT = Path(__file__).parents[1]
 ASSETS = Path(__file__).parent / "assets"
 
@@ -24,6 +37,49 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 MakeVideo = Callable[..., Path]
 RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
+# A worker that has TensorFlow loaded holds more than a gigabyte.
+MOST_WORKERS = 8
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run what is not named test by test in parallel, where pytest-xdist is installed.
+
+    Not by `addopts`, which would ask every environment for pytest-xdist, and would have a single
+    test wait for workers that import everything again. `-n 0` runs the whole suite in this process.
+    A file stays with one worker, so that the fixtures of its module are made once.
+    """
+    options = config.option
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    in_worker = "PYTEST_XDIST_WORKER" in os.environ
+    undecided = getattr(options, "numprocesses", 0) is None and options.dist == "no"
+    if whole and undecided and not in_worker and options.capture != "no":
+        options.numprocesses, options.dist = "auto", "loadfile"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """A worker for each core that this process may use."""
+    return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what imports TensorFlow where a set without it is asked for."""
+    asked = config.option.markexpr in SETS
+    return True if asked and collection_path in {TESTS / name for name in NEED_TENSORFLOW} else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its kinds, before pytest selects by markers."""
+    for item in items:
+        if item.path.is_relative_to(TESTS):
+            own = {mark.name for mark in item.iter_markers()}
+            fixtures = getattr(item, "fixturenames", ())
+            name = getattr(item, "originalname", item.name)  # without parameters
+            test = f"{item.path.relative_to(TESTS).as_posix()}::{name}"
+            for kind in sorted(kinds_of(test, fixtures, own)):
+                item.add_marker(kind)
 
 
 def moving_square(count: int, height: int = 48, width: int = 64) -> list[NDArray[np.uint8]]:

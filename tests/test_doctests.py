@@ -13,6 +13,7 @@ from tests.test_layout import PACKAGES
 # Modules whose docstrings have examples; new ones are added here.
 MODULES = (
     "har_benchmarks.experiments.turns",
+    "har_convert.auditing.audit",
     "har_edge",
     "har_edge.backoff",
     "har_edge.client",
@@ -20,10 +21,13 @@ MODULES = (
     "har_edge.config",
     "har_edge.datasets",
     "har_edge.files",
+    "har_edge.media",
     "har_edge.model.file",
     "har_edge.notebook",
+    "har_edge.page",
     "har_edge.paths",
     "har_edge.progress",
+    "har_edge.recognition.decide",
     "har_edge.recognition.events",
     "har_edge.recognition.model",
     "har_edge.recognition.prediction",
@@ -31,14 +35,22 @@ MODULES = (
     "har_edge.run.build",
     "har_edge.run_folder",
     "har_edge.server.app",
+    "har_edge.server.foreign",
+    "har_edge.server.parts",
     "har_edge.settings",
     "har_edge.sources.base",
     "har_edge.sources.open",
+    "har_edge.sources.secrets",
+    "har_edge.sources.urls",
+    "har_edge.statistics",
     "har_edge.table",
     "har_edge.testing",
+    "har_train.config.fit",
+    "har_train.config.setting",
+    "har_train.watch",
 )
 # What needs an extra, and so is passed over where it is not installed.
-NEEDS = {"har_edge.server.app": "fastapi"}
+NEEDS = {"har_edge.server.app": "fastapi", "har_edge.page": "jinja2"}
 
 
 def test_all_examples_are_listed() -> None:

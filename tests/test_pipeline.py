@@ -169,3 +169,30 @@ def test_a_run_judges_on_its_own_test_part(project: Path) -> None:
     )  # fmt: skip
     report = json.loads((project / "bench" / "report.json").read_text(encoding="utf-8"))
     assert report["data"] == {"name": "squares", "files": 2 * SIDES["test"]}
+
+
+def test_the_same_from_python(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train, convert and recognise in one process, by what the packages offer."""
+    import har_convert
+    import har_edge
+    import har_train
+
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("HAR_CACHE_DIR", str(project / "cache"))
+    run = har_train.fit(
+        "squares",
+        out="runs/mine",
+        num_frames=4,
+        weights="none",
+        size=32,
+        frame_rate_hz=5.0,
+        epochs=1,
+    )
+    report = har_convert.convert(run, variants=["int8"], out="models/mine", max_accuracy_drop=100)
+    assert report.paths == (Path("models/mine/mine-int8.tflite"),)
+    model = har_edge.load("models/mine")  # the folder holds one file
+    answer = model.classify("squares/test/right/0.mp4")
+    assert answer.action in ("left", "right", "unknown")
+    assert [label for label, _ in answer.top(2)] == sorted(
+        ("left", "right"), key=lambda label: -dict(answer.top(2))[label]
+    )

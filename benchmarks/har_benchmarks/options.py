@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    ManyType = click.ParamType[tuple[object, ...]]
-    ShareType = click.ParamType[float]
-else:  # generic from click 8.4 on
-    ManyType = ShareType = click.ParamType
+from har_edge.compat.click import ParamType
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 96}
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
-class CommaList(ManyType):
+class CommaList(ParamType[tuple[object, ...]]):
     """Several values of one kind with commas between them."""
 
-    def __init__(self, kind: click.ParamType[object], name: str) -> None:
+    def __init__(self, kind: ParamType[object], name: str) -> None:
         self.kind, self.name = kind, name
 
     def convert(
@@ -34,7 +30,7 @@ class CommaList(ManyType):
         return tuple(dict.fromkeys(self.kind.convert(part, param, ctx) for part in parts))
 
 
-class Percent(ShareType):
+class Percent(ParamType[float]):
     """A share, as `5%` or `0.05`."""
 
     name = "percent"

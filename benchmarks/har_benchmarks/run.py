@@ -10,7 +10,7 @@ from types import FrameType
 from typing import NoReturn
 
 from har_benchmarks.execute.jobs import WORKER
-from har_benchmarks.execute.manager import Note, carry_out
+from har_benchmarks.execute.manager import carry_out
 from har_benchmarks.plan.plan import Journal, Plan
 from har_benchmarks.render.plots import import_matplotlib
 from har_benchmarks.render.write import write_report
@@ -21,6 +21,7 @@ from har_benchmarks.results.table import Table
 from har_edge.errors import DataError
 from har_edge.machine.facts import machine_facts
 from har_edge.paths import display_path
+from har_edge.say import Say
 
 # What must be the same for two halves of a run to be one.
 SAME = ("board", "cpu", "cores_usable", "architecture")
@@ -57,7 +58,7 @@ def go_on(folder: Path) -> Journal:
 
 
 def finish(
-    journal: Journal, limits: Constraints, *, note: Note, command: Sequence[str] = WORKER
+    journal: Journal, limits: Constraints, *, note: Say, command: Sequence[str] = WORKER
 ) -> Table:
     """Do what is left of a run and write its report beside the journal.
 

@@ -6,7 +6,6 @@ import csv
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from har_convert.recipe import VARIANTS
 from har_convert.run_folder import Run
@@ -182,7 +181,7 @@ def _confusion(run: Run) -> str:
     return "\n".join(lines)
 
 
-def _commands(texts: dict[str, str], config: dict[str, Any]) -> str:
+def _commands(texts: dict[str, str], config: dict[str, object]) -> str:
     if texts.get("commands"):
         return texts["commands"]
     if not config:

@@ -5,25 +5,24 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
-from har_convert.audit.audit import Audit, Signature, Tensor, refuse_flex
-from har_convert.audit.audit import audit as audit_file
-from har_convert.card import write_model_card
-from har_convert.convert import EXACT, Conversion, Options, advise, convert
+from har_convert.auditing.audit import audit as audit_file
+from har_convert.auditing.findings import refuse_flex
+from har_convert.conversion import Options, convert_run, default_folder
+from har_convert.gate import EXACT
+from har_convert.measure.commands import measure
 from har_convert.recipe import VARIANTS
-from har_convert.run_folder import find_run, load_run
+from har_convert.results import Conversion, Report, format_layers
+from har_convert.run_folder import Run, find_run, load_run
 from har_convert.steps import Steps
-from har_convert.tflite.sensitivity import LayerError, sensitive_layers
 from har_edge import __version__
 from har_edge.commands.harness import note, run_command
-from har_edge.errors import GateError
+from har_edge.model.spec import Variant
 from har_edge.paths import display_path
-from har_edge.table import text_table
 
 # With fewer files to verify on, a loss of a point, the gate, may go unseen.
 FEW_CLIPS = 300
@@ -87,7 +86,26 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 96}
 @click.option("--debug-layers", is_flag=True, help="Print what rounding each layer costs.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the converter's log too.")
 @click.version_option(__version__, prog_name="har-convert")
-def cli(run: str | None, everything: bool, **options: Any) -> None:
+def cli(
+    run: str | None,
+    float32: bool,
+    float16: bool,
+    dynamic: bool,
+    int8: bool,
+    onnx: bool,
+    onnx_int8: bool,
+    everything: bool,
+    out: str | None,
+    data: str | None,
+    calibration: str | None,
+    root: str | None,
+    calibration_frames: int,
+    verify_clips: int,
+    max_accuracy_drop: float,
+    fallback: bool,
+    debug_layers: bool,
+    verbose: bool,
+) -> None:
     """Convert RUN, a folder that har-train wrote, to verified model files.
 
     Without RUN it takes the newest run under ./runs, else the bundled model har15. Every file is
@@ -104,54 +122,43 @@ def cli(run: str | None, everything: bool, **options: Any) -> None:
     \b
     Exit codes: 0 done, 1 an error you can act on, 2 usage, 3 a file missed the gate.
     """
-    chosen = [v for v in VARIANTS if options[v.replace("-", "_")]]
-    _convert(run, VARIANTS if everything or not chosen else chosen, options)
-
-
-def _convert(name: str | None, variants: Sequence[Any], options: dict[str, Any]) -> None:
-    run = load_run(
-        find_run(name),
-        options["data"],
-        options["calibration"],
-        options["calibration_frames"],
-        options["root"],
-    )
-    folder = Path(options["out"]) if options["out"] else Path("models") / run.spec.name
-    note(f"Converting {display_path(run.folder)}")
+    flags = (float32, float16, dynamic, int8, onnx, onnx_int8)
+    chosen = [v for v, flag in zip(VARIANTS, flags, strict=True) if flag]
+    found = load_run(find_run(run), data, calibration, calibration_frames, root)
     how = Options(
-        max_accuracy_drop=options["max_accuracy_drop"],
-        fallback=options["fallback"],
-        layers=options["debug_layers"],
-        limit=options["verify_clips"],
-        verbose=options["verbose"],
+        max_accuracy_drop=max_accuracy_drop,
+        fallback=fallback,
+        layers=debug_layers,
+        limit=verify_clips,
+        verbose=verbose,
     )
+    folder = Path(out) if out else default_folder(found)
+    _convert(found, VARIANTS if everything or not chosen else chosen, folder, how)
+
+
+def _convert(run: Run, variants: Sequence[Variant], folder: Path, how: Options) -> None:
+    note(f"Converting {display_path(run.folder)}")
     with Steps() as steps:
-        report = convert(run, variants, folder, how, say=steps.begin, progress=steps.bar)
-    passed = [c for c in report.conversions if c.passed]
-    if passed:
-        write_model_card(run, folder)
+        report = convert_run(run, variants, folder, how, say=steps.begin, progress=steps.bar)
     if report.layers:
         note(format_layers(report.layers) + "\n")
-    click.echo(format_table(report.conversions))
+    click.echo(str(report))
     for conversion in report.conversions:
         if conversion.reason:
             note(f"{conversion.reason}.")
-    _say_what_next(report.conversions, folder)
+    _say_what_next(report)
 
 
-def _say_what_next(conversions: Sequence[Conversion], folder: Path) -> None:
-    if not conversions[0].result.held_out:
+def _say_what_next(report: Report) -> None:
+    if not report.conversions[0].result.held_out:
         note(
             "The run's held-out files are not on this machine: compared on its calibration "
             "frames, drop estimated. Give --data DIR to compare on the held-out part."
         )
-    _say_too_few(conversions)
-    passed = [c for c in conversions if c.passed]
-    if len(passed) < len(conversions):
-        missing = ", ".join(c.recipe.variant for c in conversions if not c.passed)
-        raise GateError(f"{missing} missed the gate and was not written. {advise(conversions)}")
-    model = display_path(passed[-1].paths[0])
-    note(f"Wrote {display_path(folder)}. Try: har-edge run --demo --model {model}")
+    _say_too_few(report.conversions)
+    report.refuse_misses()
+    model = display_path(report.passed[-1].paths[0])
+    note(f"Wrote {display_path(report.folder)}. Try: har-edge run --demo --model {model}")
 
 
 def _say_too_few(conversions: Sequence[Conversion]) -> None:
@@ -165,34 +172,6 @@ def _say_too_few(conversions: Sequence[Conversion]) -> None:
             f"The sample is small: {count} held-out files, all as before, so that the interval of "
             f"the drop has no width. A loss of up to {unseen:.0f} points could go unseen (95 %)."
         )
-
-
-def format_table(conversions: Sequence[Conversion]) -> str:
-    """Lay the verified files out as a table."""
-    headers = ("variant", "size", "as Keras", "max |dp|", "accuracy", "drop in points (95 %)",
-               "encode", "file")  # fmt: skip
-    rows = []
-    for c in conversions:
-        r, (low, high) = c.result, c.result.drop_interval
-        size = f"{c.size_bytes / 1e6:.1f} MB" if c.passed else "-"
-        accuracy = "-" if r.accuracy is None else f"{r.accuracy:.1%}"
-        drop = f"{r.drop:.1f} ({low:.1f} to {high:.1f})"
-        file = display_path(c.paths[0]) if c.passed else "not written: missed the gate"
-        rows.append((c.recipe.variant, size, f"{r.agreement:.1%}", f"{r.max_difference:.2g}",
-                     accuracy, drop, f"{r.encode_ms:.2f} ms", file))  # fmt: skip
-    return text_table(rows, headers, align="lrrrrlrl")
-
-
-def format_layers(layers: Sequence[LayerError]) -> str:
-    """Lay the layers' shares out as a table, the most sensitive first."""
-    chosen = sensitive_layers(layers)
-    rows = []
-    for row in sorted(layers, key=lambda row: -row.error):
-        mark = "float in a fallback" if row.layer in chosen else ""
-        span = f"{row.low:.2f} to {row.high:.2f}"
-        rows.append((row.layer, f"{row.error:.2%}", span, f"{row.clipped:.2%}", mark))
-    headers = ("layer", "error", "range on calibration frames", "clipped", "")
-    return text_table(rows, headers, align="lrrrl")
 
 
 @click.command(context_settings=SETTINGS)
@@ -218,47 +197,10 @@ def audit(model: str, output_format: str) -> None:
     """
     found = audit_file(model)
     if output_format == "json":
-        click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
     else:
-        click.echo(format_audit(found))
+        click.echo(str(found))
     refuse_flex(found)
-
-
-def format_audit(found: Audit) -> str:
-    """Lay an audit out for people."""
-    metadata = "yes" if found.metadata else "none"
-    facts = [
-        ("parameters", f"{found.parameters:,}"),
-        ("oldest runtime", found.min_runtime or "not recorded"),
-        ("not builtin", ", ".join(found.not_builtin) or "nothing"),
-        ("metadata", f"{metadata}; attached: {', '.join(found.attached) or 'nothing'}"),
-        *found.runtimes.items(),
-    ]
-    lines = [f"{found.path}  {found.size_bytes / 1e6:.2f} MB", text_table(facts, align="ll")]
-    for signature in found.signatures:
-        lines += ["", *_signature_lines(signature)]
-    return "\n".join(lines)
-
-
-def _signature_lines(signature: Signature) -> list[str]:
-    arena = signature.arena_bytes
-    memory = "unknown" if arena is None else f"{arena / 1e6:.2f} MB"
-    macs = f"{signature.macs / 1e6:,.1f} M multiply-accumulates"
-    lines = [f"{signature.name}: {macs}, activations {memory}"]
-    lines += [f"  in   {_show_tensor(tensor)}" for tensor in signature.inputs]
-    lines += [f"  out  {_show_tensor(tensor)}" for tensor in signature.outputs]
-    rows = [
-        (op.name, op.version, op.count, "-" if op.delegated is None else op.delegated)
-        for op in signature.ops
-    ]
-    lines.append(text_table(rows, ("op", "version", "count", "XNNPACK"), indent=2))
-    return lines
-
-
-def _show_tensor(tensor: Tensor) -> str:
-    shape = " x ".join(map(str, tensor.shape))
-    scale = f", {tensor.scale:.4g} * (q - {tensor.zero_point})" if tensor.scale else ""
-    return f"{tensor.name}  {shape}  {tensor.dtype}{scale}"
 
 
 def main() -> NoReturn:
@@ -266,4 +208,6 @@ def main() -> NoReturn:
     arguments = sys.argv[1:]
     if arguments[:1] == ["audit"]:
         run_command(audit, arguments[1:], prog_name="har-convert audit")
+    if arguments[:1] == ["measure"]:
+        run_command(measure, arguments[1:], prog_name="har-convert measure")
     run_command(cli, arguments)

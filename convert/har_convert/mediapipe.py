@@ -20,11 +20,11 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from har_convert.audit.audit import audit_flatbuffer
+from har_convert.auditing.tflite import audit_flatbuffer
 from har_convert.recipe import Recipe
 from har_convert.run_folder import find_run, load_run
-from har_convert.tflite.export import quantize
 from har_convert.tflite.metadata import attach_metadata
+from har_convert.tflite.quantize import quantize
 from har_convert.worker import Maker, load_parts
 from har_edge.commands.harness import run_command
 from har_edge.errors import DataError

@@ -203,3 +203,24 @@ def measure_latency(models: Mapping[str, Path], run: Run) -> dict[str, tuple[flo
 def with_latency(result: Verification, latency: tuple[float, float]) -> Verification:
     """Add measured times to a result."""
     return replace(result, encode_ms=latency[0], classify_ms=latency[1])
+
+
+def metrics_of(result: Verification) -> dict[str, float]:
+    """What was measured of a file, as its spec keeps it."""
+    measured = {
+        "verified_clips": float(result.clips),
+        "verified_windows": float(result.windows),
+        "verified_on_held_out": float(result.held_out),
+        "top_1_agreement_with_keras": result.agreement,
+        "max_probability_difference": result.max_difference,
+        "feature_cosine": result.feature_cosine,
+        "accuracy_drop_points": result.drop,
+        "accuracy_drop_low": result.drop_interval[0],
+        "accuracy_drop_high": result.drop_interval[1],
+        "encode_ms": result.encode_ms,
+        "classify_ms": result.classify_ms,
+    }
+    if result.accuracy is not None and result.keras_accuracy is not None:
+        measured["verified_accuracy"] = result.accuracy
+        measured["verified_keras_accuracy"] = result.keras_accuracy
+    return measured

@@ -20,21 +20,26 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from har_convert.clip import LabelledClip
-from har_convert.onnx.export import export_onnx, quantize_onnx, take_pixels
+from har_convert.onnx.export import export_onnx, take_pixels
+from har_convert.onnx.quantize import quantize_onnx
 from har_convert.recipe import CALIBRATED, Recipe
 from har_convert.run_folder import Run, iter_clips, load_run
-from har_convert.tflite.export import Calibration, export, quantize
+from har_convert.tflite.export import export
 from har_convert.tflite.metadata import attach_metadata
 from har_convert.tflite.ptq import backbone_of, prepare, prepare_float16
+from har_convert.tflite.quantize import Calibration, quantize
 from har_convert.tflite.sensitivity import MAX_FRAMES, measure_sensitivity
 from har_edge.errors import DataError, HarError
 from har_edge.run_folder import HeldOut
+
+if TYPE_CHECKING:
+    import keras
 
 LOG_NAME = "convert.log"
 ERROR_NAME = "error.txt"
@@ -153,7 +158,7 @@ def _redirect(log: Path) -> Callable[[str], None]:
     return say
 
 
-def load_parts(run: Run) -> tuple[Any, Any]:
+def load_parts(run: Run) -> tuple[keras.Model, keras.Model]:
     """Load the Keras model and take it apart into frame encoder and temporal head.
 
     Raises:
@@ -192,8 +197,8 @@ class Maker:
     def __init__(
         self,
         run: Run,
-        encoder: Any,
-        classifier: Any,
+        encoder: keras.Model,
+        classifier: keras.Model,
         say: Callable[[str], object] = lambda line: None,
     ) -> None:
         self.run, self.encoder, self.classifier, self.say = run, encoder, classifier, say
@@ -204,14 +209,14 @@ class Maker:
         return self.run.representative()
 
     @cached_property
-    def prepared(self) -> tuple[Any, list[str]]:
+    def prepared(self) -> tuple[keras.Model, list[str]]:
         """The encoder prepared for int8, and the layers of its stem, which stay in float."""
         encoder, frames = _copy(self.encoder), self.calibration.frames
         self.say(f"preparing the weights for 8 bits on {len(frames)} frames")
         return encoder, prepare(encoder, frames)
 
     @cached_property
-    def halved(self) -> tuple[Any, list[str]]:
+    def halved(self) -> tuple[keras.Model, list[str]]:
         """The encoder with weights of half precision, and the layers that stay in float32."""
         encoder, frames = _copy(self.encoder), self.calibration.frames
         self.say(f"preparing the weights for 16 bits on {len(frames)} frames")
@@ -238,7 +243,9 @@ class Maker:
             content = quantize(saved_model, recipe, calibration, stem)
         return (attach_metadata(content, self.run.spec.with_(variant=recipe.variant)),)
 
-    def _make_onnx(self, recipe: Recipe, encoder: Any, stem: list[str]) -> tuple[bytes, ...]:
+    def _make_onnx(
+        self, recipe: Recipe, encoder: keras.Model, stem: list[str]
+    ) -> tuple[bytes, ...]:
         first, second = export_onnx(encoder, self.classifier, self.run.spec)
         if recipe.variant == "onnx":
             return first, second
@@ -253,7 +260,7 @@ class Maker:
         return take_pixels(first), second
 
 
-def _copy(model: Any) -> Any:
+def _copy(model: keras.Model) -> keras.Model:
     import keras
 
     copy = keras.models.clone_model(model)
@@ -261,14 +268,14 @@ def _copy(model: Any) -> Any:
     return copy
 
 
-def encode(encoder: Any, frames: NDArray[np.uint8], batch: int = 32) -> NDArray[np.float32]:
+def encode(encoder: keras.Model, frames: NDArray[np.uint8], batch: int = 32) -> NDArray[np.float32]:
     """Encode frames with Keras, (N, D)."""
     starts = range(0, len(frames), batch)
     parts = [encoder.predict_on_batch(frames[i : i + batch].astype(np.float32)) for i in starts]
     return np.concatenate([np.asarray(part) for part in parts])
 
 
-def calibration_inputs(encoder: Any, clip: LabelledClip) -> Callable[[], Calibration]:
+def calibration_inputs(encoder: keras.Model, clip: LabelledClip) -> Callable[[], Calibration]:
     """Representative dataset: real frames for `encode`, real feature windows for `classify`."""
     features = encode(encoder, clip.frames)
     # One frame reaches black and white, so that the input's range is 0..255 to the digit and

@@ -98,20 +98,29 @@ class SourceConfig(Settings):
 
     Attributes:
         names: Sources as a user names them: files, folders, globs, lists, cameras, URLs, `-`; see
-            `har_edge.sources.names.expand_sources`.
-        camera: A camera by its number or device file, as one more source.
+            `har_edge.sources.names.expand_sources`. Kept out of `repr`: URLs may hold passwords.
+        camera: A camera by its number or device file, as one more source; or several.
         demo: Whether to look at the bundled pictures and clip.
         watch: Folders whose files are taken as they come.
         stdin_format: What comes on `-`; None for pictures at 25 frames/s.
         live: How patient cameras and streams are.
     """
 
-    names: tuple[str, ...] = ()
-    camera: str | None = None
+    names: tuple[str, ...] = field(default=(), repr=False)
+    camera: str | tuple[str, ...] | None = None
     demo: bool = False
     watch: tuple[str, ...] = ()
     stdin_format: StdinFormat | None = None
     live: LiveOptions = LiveOptions()
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """All that `camera` names."""
+        return (
+            (self.camera,)
+            if isinstance(self.camera, str) and self.camera
+            else tuple(self.camera or ())
+        )
 
     @property
     def is_empty(self) -> bool:
@@ -127,8 +136,9 @@ class DecideConfig(Settings):
         smoothing_s: Time constant over which probabilities are averaged; 0 leaves the model's own.
         score_threshold: Probability below which the answer is `unknown`; None for the model's own
             threshold, 0 to always say an action.
-        allow: Actions that may be said; none stands for all.
-        deny: Actions that may not be said.
+        allow: Actions that may be said, none stands for all; a text with a comma is one action, if
+            the model has one of that name, or else a list.
+        deny: Actions that may not be said; likewise.
         min_duration_s: An action begins once it lasted so long, and ends once it was away as long.
     """
 

@@ -1,7 +1,7 @@
 """Datasets: folders of classes or a table, their parts, and what is wrong with them.
 
 Training, calibration, evaluation and benchmarks read their data here, so that what one of them
-takes the others take, too. Nothing is decoded: files are known by their names.
+takes the others take, too. Nothing is decoded; see `har_edge.media` for how files are known.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from har_edge.errors import DataError
-from har_edge.media import VIDEO_SUFFIXES, is_media
+from har_edge.media import Skipped, find_media, is_video, without_clutter
 from har_edge.paths import display_path
 
 SPLITS = ("train", "val", "test")
@@ -53,7 +53,7 @@ class Sample:
     @property
     def is_still(self) -> bool:
         """Whether it is a picture."""
-        return self.path.suffix.lower() not in VIDEO_SUFFIXES
+        return not is_video(self.path)
 
     @property
     def span(self) -> tuple[float, float]:
@@ -96,12 +96,15 @@ class Listing:
         set_aside: Labelled samples that training leaves alone: a published test table's,
             whose labels may be dummies.
         splits: Splits that have a folder, whether or not anything lies there.
+        skipped: Files in the classes' folders that are neither pictures nor videos, and folders
+            that hold no data: hidden ones, trash, what programs leave behind.
     """
 
     samples: list[Sample] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     set_aside: list[Sample] = field(default_factory=list)
     splits: tuple[str, ...] = ()
+    skipped: Skipped = field(default_factory=Skipped, compare=False)
 
     def parts(self) -> dict[str, Listing]:
         """Sort samples and problems by split; what is not split at all is the one part `all`.
@@ -188,8 +191,10 @@ def _list_folders(root: Path) -> Listing:
     parents = [(root / name, name) for name in splits] or [(root, "")]
     listing = Listing(splits=tuple(splits))
     for parent, split in parents:
-        for folder in sorted(p for p in parent.iterdir() if p.is_dir()):
-            files = sorted(p for p in folder.rglob("*") if is_media(p))
+        named = [p.name for p in parent.iterdir() if p.is_dir()]
+        for name in sorted(without_clutter(named, listing.skipped)):
+            folder = parent / name
+            files = find_media(folder, listing.skipped)
             unfit = _unfit_names(folder, files)
             if unfit:
                 listing.problems.extend(_name_problem(p, folder.name, split) for p in sorted(unfit))
@@ -352,7 +357,7 @@ def _span(row: Row, file_path: Path, where: str) -> tuple[float, float]:
             f"{where}: start_s and end_s should be seconds, 0 <= start_s < end_s, or empty. "
             f"Received {', '.join(texts)}. Correct the row."
         )
-    if file_path.suffix.lower() not in VIDEO_SUFFIXES and not whole:
+    if not whole and not is_video(file_path):
         raise DataError(
             f"{where}: only a video has a span. Received start_s {texts[0]}, end_s {texts[1]} for "
             f"the picture {display_path(file_path)}. Leave both cells empty."

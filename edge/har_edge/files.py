@@ -57,6 +57,33 @@ def write_whole(
         ) from error
 
 
+def check_writable(path: Path, *, parents: bool = False, advice: str = ADVICE) -> None:
+    """Find out whether a file can be written, before the work whose result goes there.
+
+    Args:
+        path: The file; it stays as it is, and is not left behind where there was none.
+        parents: Whether the folders that it lies in may still have to be made.
+        advice: What to do if it cannot be written, a sentence.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    probe = path
+    try:
+        if parents and not path.parent.is_dir():
+            above = next(folder for folder in path.parents if folder.exists())
+            probe = above / ".probe"
+        new = not os.path.lexists(probe)
+        with probe.open("ab"):
+            pass
+        if new:
+            probe.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"{display_path(path)} cannot be written: {error.strerror}. {advice}"
+        ) from error
+
+
 @contextlib.contextmanager
 def open_whole(path: Path, *, private: bool = False, sync: bool = True) -> Iterator[BinaryIO]:
     """Open a file that gets its name when the block ends well; for writers of a stream.

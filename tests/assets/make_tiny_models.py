@@ -15,11 +15,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from har_convert.audit.audit import read_min_runtime
 from har_convert.clip import LabelledClip
 from har_convert.mediapipe import make
 from har_convert.onnx.export import OPSET
 from har_convert.recipe import VARIANTS, Recipe
+from har_convert.tflite.flatbuffer import read_min_runtime
 from har_convert.worker import Maker
 from har_edge.model.file import pack_model_file, pack_onnx_file
 from har_edge.model.spec import ClipSpec, ModelSpec

@@ -131,7 +131,7 @@ def train(
 
     @functools.cache
     def train_head(head: Head, head_input: HeadInput = "features") -> Path:
-        config = FitConfig(
+        config = FitConfig.of(
             data=str(stills if head_input == "features" else flickering),
             num_frames=3,
             size=32,
@@ -219,4 +219,4 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     def work_here(folder: Path, say: Callable[[str], object]) -> None:
         work(Job.load(folder), folder, say)
 
-    monkeypatch.setattr("har_convert.convert._run_worker", work_here)
+    monkeypatch.setattr("har_convert.conversion.run_worker", work_here)

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from har_convert.commands import _say_what_next, cli, format_layers, format_table
-from har_convert.convert import Conversion
+from har_convert.commands import _say_what_next, cli
 from har_convert.recipe import Recipe
+from har_convert.results import Conversion, Report, format_layers, format_table
 from har_convert.tflite.sensitivity import LayerError
 from har_convert.verify import Verification
 from har_edge.commands.harness import run_command
@@ -194,7 +194,7 @@ def test_a_sample_too_small_for_an_interval_is_called_so(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def said(*rows: Conversion) -> str:
-        _say_what_next(rows, tmp_path)
+        _say_what_next(Report(tmp_path, rows))
         return capsys.readouterr().err
 
     few = {"held_out": True, "clips": 12}

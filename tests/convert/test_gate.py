@@ -16,8 +16,11 @@ import numpy as np
 import pytest
 
 from har_convert.commands import cli
-from har_convert.convert import Conversion, ConversionError, Options, _Session, advise, convert
+from har_convert.conversion import Options, convert_run
+from har_convert.gate import reason_against
+from har_convert.process import ConversionError
 from har_convert.recipe import Recipe
+from har_convert.results import Conversion, advise
 from har_convert.run_folder import Run, load_run
 from har_convert.verify import Verification
 from har_convert.worker import LOG_NAME
@@ -138,34 +141,30 @@ def verification(variant: Variant, **values: Any) -> Verification:
     return Verification(variant, **{**plain, **values})
 
 
-def miss_of(run: Run, recipe: Recipe, gate: float = 1.0, **values: Any) -> str:
-    def silent(line: str) -> None:
-        del line
-
-    session = _Session(run, Options(gate), Path(), Path(), silent, None)
-    return session._miss(recipe, verification(recipe.variant, **values))
+def miss_of(recipe: Recipe, gate: float = 1.0, **values: Any) -> str:
+    return reason_against(recipe, verification(recipe.variant, **values), gate)
 
 
-def test_what_misses_the_gate(run: Run) -> None:
+def test_what_misses_the_gate() -> None:
     int8 = Recipe("int8", ("expand",))
-    assert miss_of(run, int8, drop=1.0, drop_interval=(-1.0, 3.0)) == ""
-    assert miss_of(run, int8, drop=1.01, drop_interval=(-1.0, 3.0)) == (
+    assert miss_of(int8, drop=1.0, drop_interval=(-1.0, 3.0)) == ""
+    assert miss_of(int8, drop=1.01, drop_interval=(-1.0, 3.0)) == (
         "int8 with 1 sensitive layers in float loses 1.0 points of accuracy "
         "(95 % interval -1.0 to 3.0), the gate is 1"
     )
-    assert "loses an expected 2.0 points" in miss_of(run, int8, drop=2.0, held_out=False)
-    assert miss_of(run, int8, gate=5.0, drop=2.0) == ""
-    assert miss_of(run, int8, drop=-3.0, max_difference=0.9) == ""
+    assert "loses an expected 2.0 points" in miss_of(int8, drop=2.0, held_out=False)
+    assert miss_of(int8, gate=5.0, drop=2.0) == ""
+    assert miss_of(int8, drop=-3.0, max_difference=0.9) == ""
 
 
 @pytest.mark.parametrize(
     ("variant", "exact"),
     [("float32", True), ("onnx", True), ("float16", False), ("dynamic", False)],
 )
-def test_exact_variants_must_be_the_same_network(variant: Variant, exact: bool, run: Run) -> None:
-    message = miss_of(run, Recipe(variant), max_difference=0.002)
+def test_exact_variants_must_be_the_same_network(variant: Variant, exact: bool) -> None:
+    message = miss_of(Recipe(variant), max_difference=0.002)
     assert ("should be the same network" in message) == exact
-    assert miss_of(run, Recipe(variant), max_difference=0.0009) == ""
+    assert miss_of(Recipe(variant), max_difference=0.0009) == ""
 
 
 def test_advice() -> None:
@@ -180,10 +179,10 @@ def test_candidate_that_cannot_be_made_is_passed_over(
     run_folder: Path, tmp_path: Path, in_process: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker refuses one, the gate another; the third is taken."""
-    from har_convert import convert as module
+    from har_convert import conversion as module
 
     lines: list[str] = []
-    make = module._run_worker
+    make = module.run_worker
 
     def refuse_layers(folder: Path, say: Any) -> None:
         (recipe, *_) = [*module.Job.load(folder).recipes, Recipe("int8")]
@@ -191,15 +190,15 @@ def test_candidate_that_cannot_be_made_is_passed_over(
             raise module.ConversionError("no such layer\nsecond line")
         make(folder, say)
 
-    monkeypatch.setattr(module, "_run_worker", refuse_layers)
+    monkeypatch.setattr(module, "run_worker", refuse_layers)
     monkeypatch.setattr(
-        module._Session,
-        "_miss",
-        lambda self, recipe, result: "" if recipe.float_classify else f"{recipe} is too bad",
+        module,
+        "reason_against",
+        lambda recipe, *of: "" if recipe.float_classify else f"{recipe} is too bad",
     )
     options = Options(fallback=True)
     run = load_run(run_folder)
-    (made,) = convert(run, ["int8"], tmp_path, options, say=lines.append).conversions
+    (made,) = convert_run(run, ["int8"], tmp_path, options, say=lines.append).conversions
     assert made.recipe == Recipe("int8", float_classify=True)
     assert made.reason.startswith("int8 is too bad; int8 with ")
     assert "sensitive layers in float is unusable (no such layer)" in made.reason
@@ -236,7 +235,7 @@ def test_full_disk_leaves_no_part_of_a_file(
 ) -> None:
     fill_disk(monkeypatch)
     with pytest.raises(OutputError, match=r"colours-float32.tflite cannot be written: No space"):
-        convert(run, ["float32"], tmp_path / "out")
+        convert_run(run, ["float32"], tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -259,10 +258,10 @@ def test_log_that_cannot_be_kept_hides_no_error(
         (folder / LOG_NAME).write_text("noise", encoding="utf-8")
         raise ConversionError("no luck")
 
-    monkeypatch.setattr("har_convert.convert._run_worker", fail)
+    monkeypatch.setattr("har_convert.conversion.run_worker", fail)
     (tmp_path / "colours-convert.log").mkdir()
     with pytest.raises(ConversionError, match="no luck"):
-        convert(run, ["float32"], tmp_path)
+        convert_run(run, ["float32"], tmp_path)
 
 
 def test_folder_that_is_read_only(

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from har_convert.audit.audit import audit
-from har_convert.convert import convert
+from har_convert.auditing.audit import audit
+from har_convert.conversion import convert_run
 from har_convert.run_folder import iter_clips, load_run
 from har_convert.worker import Maker, load_parts
 from har_edge.model.loaded import apply_temperature, load_model
@@ -41,7 +41,7 @@ def test_int8_file_of_a_head(
     tmp_path: Path,
 ) -> None:
     run = load_run(train(head, head_input))
-    (made,) = convert(run, ["int8"], tmp_path).conversions
+    (made,) = convert_run(run, ["int8"], tmp_path).conversions
     assert made.passed, made.reason
     assert made.result.agreement == 1.0
     assert made.result.max_difference < 0.1

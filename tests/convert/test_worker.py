@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from har_convert.convert import ConversionError, convert
+from har_convert.conversion import convert_run
+from har_convert.process import ConversionError
 from har_convert.recipe import Recipe
 from har_convert.run_folder import Run, iter_clips, load_run
 from har_convert.worker import Job, Maker, calibration_inputs, encode, load_parts
@@ -171,7 +172,7 @@ def test_crash_is_an_error_of_its_own(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", crashing("os.abort()"))
     with pytest.raises(ConversionError, match=rf"signal {signal.SIGABRT.value}\)"):
-        convert(run, ["float32"], tmp_path / "out")
+        convert_run(run, ["float32"], tmp_path / "out")
 
 
 def test_worker_that_ends_without_a_word(
@@ -179,7 +180,7 @@ def test_worker_that_ends_without_a_word(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", crashing("os._exit(9)"))
     with pytest.raises(ConversionError, match="The conversion failed: no message"):
-        convert(run, ["float32"], tmp_path / "out")
+        convert_run(run, ["float32"], tmp_path / "out")
 
 
 def test_python_of_the_worker_is_this_one(
@@ -189,5 +190,5 @@ def test_python_of_the_worker_is_this_one(
     monkeypatch.setenv("PYTHONPATH", shim)
     lines: list[str] = []
     with pytest.raises(ConversionError):
-        convert(run, ["float32"], tmp_path / "out", say=lines.append)
+        convert_run(run, ["float32"], tmp_path / "out", say=lines.append)
     assert lines == [sys.executable]

@@ -122,6 +122,28 @@ def test_a_class_without_samples_is_still_usable(tmp_path: Path) -> None:
     assert [s.label for s in listing.usable()] == ["walk"]
 
 
+def test_hidden_folders_are_no_classes_and_that_is_said(tmp_path: Path) -> None:
+    listing = list_dataset(
+        touch(
+            tmp_path,
+            "walk/1.png",
+            "walk/notes.txt",
+            "walk/.ipynb_checkpoints/1-checkpoint.png",
+            "fall/1.png",
+            ".Trash-1000/files/1.png",
+            "@eaDir/1.png",
+            "__MACOSX/walk/1.png",
+            "lost+found/1.png",
+        )
+    )
+    assert [s.label for s in listing.samples] == ["fall", "walk"]
+    assert listing.problems == []
+    assert str(listing.skipped) == (
+        "Skipped 1 file: 1 text; and what is in .Trash-1000, .ipynb_checkpoints, @eaDir, "
+        "__MACOSX, lost+found"
+    )
+
+
 def test_a_test_part_without_a_file_is_none_to_judge_on(tmp_path: Path) -> None:
     """Rather than the training part, which would flatter."""
     (touch(tmp_path, "train/walk/1.png") / "test").mkdir()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from har_edge.errors import OutputError
-from har_edge.files import open_whole, whole_path, write_whole
+from har_edge.files import check_writable, open_whole, whole_path, write_whole
 from tests.support.full_disk import fill_disk
 
 TEXT = "grün"
@@ -131,3 +131,16 @@ def test_name_as_long_as_names_may_be(tmp_path: Path) -> None:
     write_whole(tmp_path / ("\u20ac" * 85), "x")
     with whole_path(tmp_path / ("n" * 251 + ".txt")) as partial:
         partial.write_text("x", encoding="utf-8")
+
+
+def test_whether_a_file_can_be_written_is_found_out_before(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new.npz")
+    check_writable(tmp_path / "deep" / "er" / "new.npz", parents=True)
+    assert list(tmp_path.iterdir()) == []
+    old = tmp_path / "old.npz"
+    old.write_text("kept")
+    check_writable(old)
+    assert old.read_text() == "kept"
+    for path in (tmp_path, tmp_path / "gone" / "new.npz", old / "new.npz"):
+        with pytest.raises(OutputError, match=r"cannot be written: .*\. Elsewhere\."):
+            check_writable(path, advice="Elsewhere.")

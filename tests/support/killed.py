@@ -22,6 +22,7 @@ from har_edge.model.spec import ClipSpec
 from har_train.config import FitConfig
 from har_train.model.network import import_keras
 from har_train.run_folder import checkpoint_folder, resume_config, save_run
+from har_train.watch import Watch
 
 
 def small_encoder(clip: ClipSpec, config: FitConfig) -> Any:
@@ -49,7 +50,7 @@ def main() -> None:
         resume_config(folder),
         cache=cache,
         checkpoints=checkpoint_folder(folder),
-        say=click.echo,
+        watch=Watch(say=click.echo),
     )
     save_run(result, folder)
 

@@ -19,7 +19,8 @@ from PIL import Image
 from har_edge.frames.opencv import import_cv2
 from har_train.config import FitConfig
 from har_train.run_folder import save_run
-from har_train.training.fit import FitResult, fit
+from har_train.training.fit import fit
+from har_train.training.result import FitResult
 
 # Pixels a frame, and colour, of the square in each class.
 CLASSES = {"left": (-3, (30, 200, 40)), "right": (3, (220, 30, 30))}
@@ -103,7 +104,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def config(clips: Path, weights: Path) -> FitConfig:
     """Settings of the small run."""
-    return FitConfig(
+    return FitConfig.of(
         data=str(clips),
         num_frames=6,
         frame_rate_hz=5.0,

@@ -26,7 +26,7 @@ from har_edge.sources.clips import load_frames
 from har_edge.sources.open import open_source
 from har_train.config import FitConfig, load_config
 from har_train.dataset.samples import load_dataset
-from har_train.reports.metrics import SplitPredictions
+from har_train.reports.predictions import SplitPredictions
 from har_train.reports.tables import write_predictions
 from har_train.run_folder import (
     _write_samples,
@@ -37,7 +37,8 @@ from har_train.run_folder import (
     save_run,
     start_checkpoints,
 )
-from har_train.training.fit import FitResult, fit
+from har_train.training.fit import fit
+from har_train.training.result import FitResult
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -68,7 +69,7 @@ def test_everything_is_there_and_nothing_unfinished(run_folder: Path) -> None:
 def test_spec_labels_and_settings(run_folder: Path, trained: FitResult) -> None:
     assert ModelSpec.from_json((run_folder / "spec.json").read_bytes()) == trained.spec
     assert (run_folder / "labels.txt").read_text(encoding="utf-8") == "left\nright\n"
-    assert FitConfig(**load_config(run_folder / "config.toml")) == trained.config
+    assert FitConfig.of(**load_config(run_folder / "config.toml")) == trained.config
 
 
 def test_model_loads_and_says_the_same(run_folder: Path, trained: FitResult) -> None:
@@ -220,7 +221,7 @@ def test_tables_name_spans_as_a_manifest_does(tmp_path: Path) -> None:
         Sample(tmp_path / "a.mp4", label, "g", "train", *span)
         for label, span in zip("xy", spans, strict=True)
     ]
-    config = FitConfig(data=str(tmp_path / "split.csv"))
+    config = FitConfig.of(data=str(tmp_path / "split.csv"))
     _write_samples([*samples, Sample(tmp_path / "b.mp4", "x", "h", "test")], config,
                    tmp_path / "split.csv")  # fmt: skip
     found = load_dataset(tmp_path / "split.csv")
@@ -248,7 +249,7 @@ def test_odd_labels_reach_every_file(
     for number, label in enumerate(labels):
         for i in range(3):
             make_clip(tmp_path / "data" / label / f"{i}.mp4", seed=3 * number + i)
-    result = fit(replace(config, data=str(tmp_path / "data"), epochs=1, name="odd"), cache=cache)
+    result = fit(config.with_(data=str(tmp_path / "data"), epochs=1, name="odd"), cache=cache)
     folder = tmp_path / "run"
     save_run(result, folder)
 
@@ -328,9 +329,9 @@ def test_nothing_half_written_stays_after_an_error(trained: FitResult, tmp_path:
 
 def test_root_of_the_paths_in_tables(tmp_path: Path) -> None:
     (tmp_path / "list.csv").touch()
-    assert data_root(FitConfig(data=str(tmp_path))) == tmp_path
-    assert data_root(FitConfig(data=str(tmp_path / "list.csv"))) == tmp_path
-    assert data_root(FitConfig(data=str(tmp_path / "list.csv"), root="r")) == Path("r")
+    assert data_root(FitConfig.of(data=str(tmp_path))) == tmp_path
+    assert data_root(FitConfig.of(data=str(tmp_path / "list.csv"))) == tmp_path
+    assert data_root(FitConfig.of(data=str(tmp_path / "list.csv"), root="r")) == Path("r")
 
 
 def test_a_finished_run_has_nothing_to_resume(run_folder: Path) -> None:

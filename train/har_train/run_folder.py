@@ -32,7 +32,7 @@ from har_train.reports.tables import (
     write_predictions,
     write_report,
 )
-from har_train.training.fit import FitResult
+from har_train.training.result import FitResult
 
 # Enough for stable int8 ranges; the file stays at some 25 MB for 224 x 224.
 REPRESENTATIVE_FRAMES = 192
@@ -158,7 +158,7 @@ def resume_config(folder: Path) -> FitConfig:
             f"There is no unfinished training of {display_path(folder)}: {display_path(path)} is "
             "missing. Train from the start, without --resume."
         )
-    return FitConfig(**load_config(path))
+    return FitConfig.of(**load_config(path))
 
 
 def check_finished(path: str | os.PathLike[str]) -> None:
@@ -211,7 +211,9 @@ def _write(result: FitResult, folder: Path) -> None:
         folder / "predictions.csv",
     )  # fmt: skip
     write_report(result.predictions, result.spec, folder)
-    frames, windows = representative_set(result.samples, result.spec.clip, seed=result.config.seed)
+    frames, windows = representative_set(
+        result.samples, result.spec.clip, seed=result.config.training.seed
+    )
     np.savez_compressed(folder / "representative.npz", frames=frames, windows=windows)
     plot_history(result.history, result.best_epoch, folder / "training_history.png")
 
@@ -237,7 +239,7 @@ def _write_samples(samples: Sequence[Sample], config: FitConfig, path: Path) -> 
 
 def data_root(config: FitConfig) -> Path:
     """Folder that the paths in a run's tables start from."""
-    return root_of(config.data, config.root)
+    return root_of(config.data.path, config.data.root)
 
 
 def representative_set(

@@ -37,7 +37,7 @@ def blend(start: Any, tuned: Any, share: float) -> None:
 def load_backbone(weights: str) -> Any:
     """Build MobileNetV2 1.0 without its top, with the weights given."""
     clip = ClipSpec(1, 8.0, 224, 224)
-    return backbone_of(build_encoder(clip, FitConfig(data="", num_frames=1, weights=weights)))
+    return backbone_of(build_encoder(clip, FitConfig.of(data="", num_frames=1, weights=weights)))
 
 
 @click.command()

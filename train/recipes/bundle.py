@@ -2,7 +2,7 @@
 
     python train/recipes/bundle.py RUN MANIFEST DATA
 
-Copies RUN to `convert/har_convert/bundled/NAME`. The training pictures may not be
+Copies RUN to `convert/har_convert/bundled/NAME`, or to `--out`. The training pictures may not be
 redistributed, so the calibration frames are replaced by frames of the clips in MANIFEST whose
 licences allow it: Surveillance Fight (MIT) and T2V-Bed-Fall (CC BY 4.0).
 """
@@ -10,13 +10,13 @@ licences allow it: Surveillance Fight (MIT) and T2V-Bed-Fall (CC BY 4.0).
 from __future__ import annotations
 
 import shutil
-import sys
-from dataclasses import replace
 from pathlib import Path
 
+import click
 import numpy as np
 
 from har_edge.model.spec import ModelSpec
+from har_edge.paths import display_path
 from har_train.config import FitConfig, load_config, save_config
 from har_train.dataset.samples import load_dataset
 from har_train.run_folder import representative_set
@@ -29,27 +29,38 @@ COPIED = (
 FREE = ("surveillance_fight", "bed_fall")
 
 
-def main() -> None:
-    """Write one bundled run folder."""
-    if len(sys.argv) != 4:
-        sys.exit(__doc__)
-    run, manifest, data = map(Path, sys.argv[1:])
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=BUNDLED,
+    metavar="DIR",
+    help="Folder to write NAME in. [default: that of har-convert]",
+)
+def main(run: Path, manifest: Path, data: Path, out: Path) -> None:
+    """Write RUN as a bundled model, calibrated on the free clips that MANIFEST names in DATA."""
     spec = ModelSpec.from_json((run / "spec.json").read_bytes())
-    target = BUNDLED / spec.name
+    target = out / spec.name
     target.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
         shutil.copyfile(run / name, target / name)
-    config = FitConfig(**load_config(run / "config.toml"))
+    config = FitConfig.of(**load_config(run / "config.toml"))
     # Where they lay on the machine that trained is nobody's business.
-    places = {"weights": Path(config.weights).name, "teacher": Path(config.teacher).name}
-    save_config(replace(config, data="", root="", **places), target / "config.toml")
+    places = {
+        "weights": Path(config.backbone.weights).name,
+        "teacher": Path(config.fine_tune.teacher).name,
+    }
+    save_config(config.with_(data="", root="", **places), target / "config.toml")
     samples = [
         s for s in load_dataset(manifest, data)
         if s.split == "train" and s.path.relative_to(data).parts[0] in FREE
     ]  # fmt: skip
     frames, windows = representative_set(samples, spec.clip, seed=0, num_frames=48)
     np.savez_compressed(target / "representative.npz", frames=frames, windows=windows)
-    print(f"wrote {target.relative_to(BUNDLED.parents[2])}: {len(frames)} frames, "
+    print(f"wrote {display_path(target)}: {len(frames)} frames, "
           f"{len(windows)} windows")  # fmt: skip
 
 

@@ -10,7 +10,6 @@ clip and per window, and that of the validation part, which is what recipes are 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -44,7 +43,7 @@ def main(
     print(f"{'manifest':<16}{'seed':>5}" + "".join(f"{name:>17}" for name in FIGURES))
     for manifest in manifests:
         for seed in range(seeds):
-            run = replace(FitConfig(**settings | {"data": manifest}), root=data, seed=seed)
+            run = FitConfig.of(**settings | {"data": manifest, "root": data, "seed": seed})
             metrics = fit(run, cache=default_cache()).metrics
             values = [metrics["val"]["accuracy"], *(metrics["test"][f] for f in FIGURES[1:])]
             name, figures = Path(manifest).stem, dict(zip(FIGURES, values, strict=True))

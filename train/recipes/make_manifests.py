@@ -11,11 +11,11 @@ from __future__ import annotations
 import csv
 import math
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import numpy as np
 
 from har_edge.datasets import SPLITS, Sample, group_of
@@ -197,11 +197,11 @@ def write(samples: Iterable[Sample], data: Path, path: Path) -> None:
     print(f"wrote {path}")
 
 
-def main() -> None:
-    """Write all manifests."""
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    data, out = map(Path, sys.argv[1:])
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+def main(data: Path, out: Path) -> None:
+    """Write all manifests of the datasets in DATA to the folder OUT."""
     stills = without_leakage(har15(data))
     write(stills, data, out / "har15.csv")
     motions = without_leakage(clips(data))

@@ -7,9 +7,9 @@ DATA holds the folder `bed_fall`. The people in these clips do not exist: they a
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
+import click
 from PIL import Image
 
 from har_edge.frames.opencv import import_cv2
@@ -26,19 +26,26 @@ STILLS = {
 SIZE = (384, 220)
 
 
-def main() -> None:
-    """Write the samples."""
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    data = Path(sys.argv[1]) / "bed_fall"
-    SAMPLES.mkdir(exist_ok=True)
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=SAMPLES,
+    metavar="DIR",
+    help="Folder to write to. [default: that of har-edge]",
+)
+def main(data: Path, out: Path) -> None:
+    """Write the samples, from the clips of DATA/bed_fall."""
+    data /= "bed_fall"
+    out.mkdir(parents=True, exist_ok=True)
     every_frame = 1000.0
     for name, (clip, number) in STILLS.items():
         frames = list(open_source(data / clip).frames(FrameSampler(every_frame)))
-        Image.fromarray(frames[number].pixels).resize(SIZE).save(SAMPLES / name, quality=85)
+        Image.fromarray(frames[number].pixels).resize(SIZE).save(out / name, quality=85)
     cv2 = import_cv2()
     codec = cv2.VideoWriter_fourcc(*"mp4v")
-    writer = cv2.VideoWriter(str(SAMPLES / "falling.mp4"), codec, 24.0, SIZE)
+    writer = cv2.VideoWriter(str(out / "falling.mp4"), codec, 24.0, SIZE)
     for frame in open_source(data / CLIP).frames(FrameSampler(every_frame)):
         pixels = cv2.resize(frame.pixels, SIZE, interpolation=cv2.INTER_AREA)
         writer.write(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))

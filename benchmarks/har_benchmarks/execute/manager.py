@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from har_benchmarks.execute.jobs import WORKER, JobError, run_job
 from har_benchmarks.plan.plan import Journal, Task, pending
 from har_benchmarks.stats import median
 from har_benchmarks.tasks.protocol import Event
 from har_edge.machine.facts import machine_state
-
-Note = Callable[[str], None]
+from har_edge.say import Say
 
 
 class Progress:
     """A bar on a terminal, a line a round elsewhere."""
 
-    def __init__(self, note: Note, total: int, done: int) -> None:
+    def __init__(self, note: Say, total: int, done: int) -> None:
         """Start.
 
         Args:
@@ -69,7 +68,7 @@ def _shown(task: Task) -> str:
     return f"round {task.round + 1}" if rounds else task.name
 
 
-def carry_out(journal: Journal, *, note: Note, command: Sequence[str] = WORKER) -> None:
+def carry_out(journal: Journal, *, note: Say, command: Sequence[str] = WORKER) -> None:
     """Do what the journal's plan still wants done.
 
     A case whose worker crashes, hangs or complains is given up and the others go on. An

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
-from har_benchmarks.tasks.protocol import Job, LoadModel, Say
+from har_benchmarks.tasks.protocol import Job, LoadModel, Tell
 from har_edge.errors import HarError
 from har_edge.model.loaded import load_model
 
@@ -26,17 +26,17 @@ def main(load: LoadModel = load_model) -> None:
         load: Loads a model as `har_edge.model.loaded.load_model` does. Another one wraps it,
             to measure a backend of one's own.
     """
-    say = _speaker(_own_stdout())
+    tell = _speaker(_own_stdout())
     try:
         job = json.load(sys.stdin)
-        say("result", result=do(job, say, load))
+        tell("result", result=do(job, tell, load))
     except HarError as error:
-        say("error", message=str(error))
+        tell("error", message=str(error))
     except MemoryError:
-        say("error", message="The process ran out of memory. Close other programs.")
+        tell("error", message="The process ran out of memory. Close other programs.")
 
 
-def do(job: Job, say: Say, load: LoadModel = load_model) -> Mapping[str, object]:
+def do(job: Job, tell: Tell, load: LoadModel = load_model) -> Mapping[str, object]:
     """Do one job.
 
     Args:
@@ -47,14 +47,14 @@ def do(job: Job, say: Say, load: LoadModel = load_model) -> Mapping[str, object]
     from har_benchmarks.tasks import accuracy, timing
     from har_benchmarks.tasks import profile as profile_ops
 
-    tasks: dict[str, Callable[[Job, Say, LoadModel], Mapping[str, object]]] = {
+    tasks: dict[str, Callable[[Job, Tell, LoadModel], Mapping[str, object]]] = {
         "timing": timing.timing,
         "end_to_end": timing.end_to_end,
         "sustained": timing.sustained,
         "accuracy": accuracy.answer,
         "profile": profile_ops.profile,
     }
-    return tasks[job["task"]](job, say, load)
+    return tasks[job["task"]](job, tell, load)
 
 
 def _own_stdout() -> TextIO:
@@ -64,12 +64,12 @@ def _own_stdout() -> TextIO:
     return own
 
 
-def _speaker(stream: TextIO) -> Say:
-    def say(event: str, /, **fields: object) -> None:
+def _speaker(stream: TextIO) -> Tell:
+    def tell(event: str, /, **fields: object) -> None:
         stream.write(json.dumps({"event": event, **fields}) + "\n")
         stream.flush()
 
-    return say
+    return tell
 
 
 if __name__ == "__main__":

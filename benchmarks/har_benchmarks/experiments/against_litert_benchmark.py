@@ -24,7 +24,6 @@ import click
 import numpy as np
 
 from har_benchmarks.execute.jobs import run_job
-from har_benchmarks.experiments.compat import invocation
 from har_benchmarks.experiments.result import write_result
 from har_benchmarks.experiments.turns import rotated
 from har_benchmarks.options import CommaList
@@ -33,6 +32,7 @@ from har_benchmarks.stats import median, paired_ratio
 from har_benchmarks.tasks.protocol import Timing
 from har_benchmarks.tasks.timing import repeat
 from har_edge.commands.harness import note
+from har_edge.compat.litert import bare_call
 from har_edge.errors import HarError
 from har_edge.machine.facts import machine_facts
 from har_edge.model.loaded import load_model
@@ -93,9 +93,10 @@ def time_in_place(path: str, num_threads: int, num_runs: int) -> Medians:
     assert isinstance(model.backend, TfliteBackend)
     found = {}
     for name in SIGNATURES:
-        invoke = invocation(model.backend.interpreter.get_signature_runner(name))
-        repeat(invoke, WARMUP_RUNS)
-        found[name] = median(repeat(invoke, num_runs))
+        runner = model.backend.interpreter.get_signature_runner(name)
+        call = bare_call(runner)
+        repeat(call, WARMUP_RUNS)
+        found[name] = median(repeat(call, num_runs))
     return found
 
 

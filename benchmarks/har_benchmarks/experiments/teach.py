@@ -33,7 +33,7 @@ from har_edge.arrays import FloatArray
 from har_edge.commands.harness import note
 from har_edge.errors import DataError
 from har_edge.machine.facts import machine_facts
-from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from har_edge.media import find_media
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.recognition.taught import EVIDENCE, Background, Taught, TaughtModel, describe
 from har_edge.recognition.taught_file import packaged_background, write_background
@@ -71,12 +71,8 @@ def background(
     """Sum up what MODEL's training data in FOLDERS of DATA look like."""
     model = load_model(model_name, num_threads=2)
     held_out = {row["path"] for row in held_out_rows(model_name)}
-    suffixes = IMAGE_SUFFIXES | VIDEO_SUFFIXES
     names = sorted(
-        path.relative_to(data).as_posix()
-        for name in folders
-        for path in (data / name).rglob("*")
-        if path.suffix in suffixes
+        path.relative_to(data).as_posix() for name in folders for path in find_media(data / name)
     )
     names = [name for name in names if name not in held_out]
     np.random.default_rng(0).shuffle(names)

@@ -14,7 +14,6 @@ from typing import cast
 import numpy as np
 
 from har_benchmarks.execute.jobs import JobError, run_job
-from har_benchmarks.execute.manager import Note
 from har_benchmarks.plan.cases import find_models
 from har_benchmarks.results.document import (
     SCHEMA_VERSION,
@@ -33,6 +32,7 @@ from har_edge.errors import DataError, SourceError
 from har_edge.frames.sampling import FrameSampler
 from har_edge.machine.facts import machine_facts
 from har_edge.paths import display_path
+from har_edge.say import Say
 from har_edge.sources.open import open_source
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -82,7 +82,7 @@ class PeerSettings:
     timeout_s: float = 120.0
 
 
-def run_peers(video: str, settings: PeerSettings, *, note: Note) -> PeersRecord:
+def run_peers(video: str, settings: PeerSettings, *, note: Say) -> PeersRecord:
     """Run every peer that is there on the frames of a video.
 
     Args:

@@ -232,7 +232,7 @@ class Journal:
         return journal
 
     def add(self, task: Task, outcome: Entry) -> None:
-        """Note what came of a task."""
+        """Say what came of a task."""
         entry: Entry = {"task": task.key, **outcome}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from har_benchmarks.stats import grouped_difference
-from har_benchmarks.tasks.protocol import Answers, Job, LoadModel, Say
+from har_benchmarks.tasks.protocol import Answers, Job, LoadModel, Tell
 from har_edge.arrays import FloatArray
 from har_edge.model.loaded import LoadedModel
 from har_edge.sources.clips import load_frames, window_indices
@@ -16,7 +16,7 @@ LEVEL = 0.95
 TOP_K = 5
 
 
-def answer(job: Job, say: Say, load: LoadModel) -> Answers:
+def answer(job: Job, tell: Tell, load: LoadModel) -> Answers:
     """Run labelled files through a model.
 
     Windows of clips follow each other by a quarter of a window; a clip's answer is the largest
@@ -30,19 +30,19 @@ def answer(job: Job, say: Say, load: LoadModel) -> Answers:
     Returns:
         For each item: `right` and `in_top5`, 1 or 0, and `windows`, the class of every window.
     """
-    say("stage", name="loading the model")
+    tell("stage", name="loading the model")
     model = load(job["model"], backend=job["backend"], num_threads=job["num_threads"])
     labels = list(model.spec.labels)
     found: Answers = {"right": [], "in_top5": [], "windows": []}
     for path, label, _, start_s, end_s in job["items"]:
-        say("stage", name=f"answering for {path}")
+        tell("stage", name=f"answering for {path}")
         windows = _windows(model, path, start_s, math.inf if end_s is None else end_s)
         order = np.argsort(-windows.mean(axis=0), kind="stable")
         target = labels.index(label)
         found["right"].append(int(order[0] == target))
         found["in_top5"].append(int(target in order[:TOP_K]))
         found["windows"].append(windows.argmax(axis=1).tolist())
-        say("progress")
+        tell("progress")
     return found
 
 

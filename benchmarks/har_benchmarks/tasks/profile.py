@@ -10,7 +10,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from har_benchmarks.tasks.protocol import Job, LoadModel, Op, Say
+from har_benchmarks.tasks.protocol import Job, LoadModel, Op, Tell
 from har_edge.errors import BackendError
 from har_edge.model.file import read_model_file
 from har_edge.model.runtimes import ONNX_RUNTIME, SIGNATURES, import_runtime
@@ -30,7 +30,7 @@ class ProfileEvent(TypedDict, total=False):
     args: dict[str, object]
 
 
-def profile(job: Job, say: Say, load: LoadModel) -> dict[str, list[Op]]:
+def profile(job: Job, tell: Tell, load: LoadModel) -> dict[str, list[Op]]:
     """Profile an ONNX pair.
 
     Args:
@@ -51,7 +51,7 @@ def profile(job: Job, say: Say, load: LoadModel) -> dict[str, list[Op]]:
     file = read_model_file(job["model"])
     rows: list[Op] = []
     for signature, network in zip(SIGNATURES, file.networks, strict=True):
-        say("stage", name=f"profiling {signature}")
+        tell("stage", name=f"profiling {signature}")
         with tempfile.TemporaryDirectory() as folder:
             options = runtime.SessionOptions()
             options.intra_op_num_threads, options.inter_op_num_threads = job["num_threads"], 1

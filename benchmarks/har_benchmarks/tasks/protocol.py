@@ -14,11 +14,11 @@ from har_edge.model.loaded import LoadedModel
 ItemRow = tuple[str, str, str, float, "float | None"]
 
 
-class Say(Protocol):
+class Tell(Protocol):
     """Takes the kind of an event and its fields."""
 
     def __call__(self, event: str, /, **fields: object) -> None:
-        """Say it."""
+        """Tell it."""
 
 
 class LoadModel(Protocol):

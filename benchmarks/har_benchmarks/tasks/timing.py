@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from har_benchmarks.tasks.protocol import EndToEnd, Inference, Job, LoadModel, Say, Timing
+from har_benchmarks.tasks.protocol import EndToEnd, Inference, Job, LoadModel, Tell, Timing
 from har_edge.arrays import FloatArray, Pixels
 from har_edge.frames.frame import Frame
 from har_edge.model.loaded import LoadedModel
@@ -28,7 +28,7 @@ SUSTAINED_BUCKET_S = 2.0
 NEVER_S = float("inf")
 
 
-def timing(job: Job, say: Say, load: LoadModel) -> Timing:
+def timing(job: Job, tell: Tell, load: LoadModel) -> Timing:
     """Measure one round of bare inference.
 
     Args:
@@ -44,16 +44,16 @@ def timing(job: Job, say: Say, load: LoadModel) -> Timing:
         one answer out as in streaming, and `clip_ms`, the whole window anew (T > 1 only).
         `peak_memory_bytes` of the process and `memory_before_bytes`, that before loading.
     """
-    say("stage", name="importing the runtime")
+    tell("stage", name="importing the runtime")
     started = time.perf_counter()
     import_runtime(job["backend"])
     import_ms = 1e3 * (time.perf_counter() - started)
     memory_before = peak_memory_bytes()
-    say("stage", name="loading the model")
+    tell("stage", name="loading the model")
     started = time.perf_counter()
     model = load(job["model"], backend=job["backend"], num_threads=job["num_threads"])
     load_ms = 1e3 * (time.perf_counter() - started)
-    found = _bare_inference(model, job, say)
+    found = _bare_inference(model, job, tell)
     return {
         "backend_version": model.backend.version,
         "import_ms": _short(import_ms),
@@ -64,7 +64,7 @@ def timing(job: Job, say: Say, load: LoadModel) -> Timing:
     }
 
 
-def _bare_inference(model: LoadedModel, job: Job, say: Say) -> Inference:
+def _bare_inference(model: LoadedModel, job: Job, tell: Tell) -> Inference:
     """The times of a loaded model; see `timing`."""
     frames, window = _inputs(model)
 
@@ -78,12 +78,12 @@ def _bare_inference(model: LoadedModel, job: Job, say: Say) -> Inference:
         encode()
         classify()
 
-    say("stage", name="first inference")
+    tell("stage", name="first inference")
     first_encode_ms, first_classify_ms = _timed(encode), _timed(classify)
-    say("stage", name="warming up")
+    tell("stage", name="warming up")
     part_s = job["max_secs"] / 4
     warmup_ms = repeat(step, job["warmup_runs"], part_s)
-    say("stage", name="measuring")
+    tell("stage", name="measuring")
     found: Inference = {
         "first_encode_ms": first_encode_ms,
         "first_classify_ms": first_classify_ms,
@@ -136,7 +136,7 @@ def _inputs(model: LoadedModel) -> tuple[itertools.cycle[Pixels], FloatArray]:
     return itertools.cycle(frames), window
 
 
-def end_to_end(job: Job, say: Say, load: LoadModel) -> EndToEnd:
+def end_to_end(job: Job, tell: Tell, load: LoadModel) -> EndToEnd:
     """Measure a video from file to action, as `har-edge run` runs it.
 
     Args:
@@ -148,7 +148,7 @@ def end_to_end(job: Job, say: Say, load: LoadModel) -> EndToEnd:
         Times of each frame in ms by part, their sum as `latency_ms`; `wall_s` and `frames` over
         all of it, in which decoding and resizing the next frame hide behind the model.
     """
-    say("stage", name="loading the model")
+    tell("stage", name="loading the model")
     model = load(job["model"], backend=job["backend"], num_threads=job["num_threads"])
     recognizer = Recognizer(model)
     found: EndToEnd = {
@@ -156,7 +156,7 @@ def end_to_end(job: Job, say: Say, load: LoadModel) -> EndToEnd:
         "latency_ms": [], "frames": 0, "wall_s": 0.0,
     }  # fmt: skip
     rate_hz = model.spec.clip.frame_rate_hz
-    say("stage", name="running the video")
+    tell("stage", name="running the video")
     started = time.perf_counter()
     with frames_ahead(job["video"], rate_hz, model.spec.clip) as video_frames:
         for frame in video_frames:
@@ -204,7 +204,7 @@ def frames_ahead(
         yield take(lanes)
 
 
-def sustained(job: Job, say: Say, load: LoadModel) -> dict[str, int]:
+def sustained(job: Job, tell: Tell, load: LoadModel) -> dict[str, int]:
     """Run without a pause and say every few seconds how fast: heat slows machines down.
 
     Args:
@@ -212,7 +212,7 @@ def sustained(job: Job, say: Say, load: LoadModel) -> dict[str, int]:
         say: Takes events: `sample` with `at_s`, seconds since the start, and `p50_ms`.
         load: Loads the model.
     """
-    say("stage", name="loading the model")
+    tell("stage", name="loading the model")
     model = load(job["model"], backend=job["backend"], num_threads=job["num_threads"])
     frames, window = _inputs(model)
 
@@ -221,13 +221,13 @@ def sustained(job: Job, say: Say, load: LoadModel) -> dict[str, int]:
         model.classify(window)
 
     repeat(step, job["warmup_runs"])
-    say("stage", name="running without a pause")
+    tell("stage", name="running without a pause")
     started = time.perf_counter()
     runs = 0
     while (at_s := time.perf_counter() - started) < 60 * job["minutes"]:
         times = repeat(step, 10**9, SUSTAINED_BUCKET_S)
         runs += len(times)
-        say("sample", at_s=round(at_s, 2), p50_ms=_short(float(np.median(times))), runs=len(times))
+        tell("sample", at_s=round(at_s, 2), p50_ms=_short(float(np.median(times))), runs=len(times))
     return {"runs": runs}
 
 

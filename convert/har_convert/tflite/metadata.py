@@ -11,10 +11,15 @@ fields in order of declaration.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
+from har_convert.tflite.flatbuffer import pack_model
 from har_edge.model.file import LABELS_NAME, SPEC_NAME
 from har_edge.model.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from ai_edge_litert import schema_py_generated as schema
+    from flatbuffers import Builder
 
 METADATA_NAME = b"TFLITE_METADATA"
 IDENTIFIER = b"M001"
@@ -24,7 +29,7 @@ IMAGE_PROPERTIES, FEATURE_PROPERTIES, NORMALIZATION = 2, 1, 1
 RGB, AXIS_LABELS, DESCRIPTIONS = 1, 2, 1
 
 # Adds one field to the table under construction; made before the table is started.
-Field = Callable[[Any], None]
+Field = Callable[["Builder"], None]
 
 
 def attach_metadata(flatbuffer: bytes, spec: ModelSpec) -> bytes:
@@ -49,16 +54,7 @@ def attach_metadata(flatbuffer: bytes, spec: ModelSpec) -> bytes:
     return pack_model(model)
 
 
-def pack_model(model: Any) -> bytes:
-    """Serialise a model of the schema's object API."""
-    import flatbuffers
-
-    builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
-
-
-def _name(graph: Any) -> str:
+def _name(graph: schema.SubGraphT) -> str:
     return graph.name.decode() if isinstance(graph.name, bytes) else str(graph.name or "")
 
 
@@ -94,26 +90,26 @@ def build_metadata(spec: ModelSpec, graphs: Sequence[str]) -> bytes:
     return bytes(builder.Output())
 
 
-def _encode(builder: Any, spec: ModelSpec) -> int:
+def _encode(builder: Builder, spec: ModelSpec) -> int:
     """Frame to features."""
     frame = _frame(builder, spec)
     features = _feature(builder, "features", f"{spec.feature_size} features of the frame.")
     return _subgraph(builder, "encode", frame, features)
 
 
-def _classify(builder: Any, spec: ModelSpec) -> int:
+def _classify(builder: Builder, spec: ModelSpec) -> int:
     """Features to probabilities."""
     text = f"Features of {spec.clip.num_frames} frames in order of time."
     features = _feature(builder, "features", text)
     return _subgraph(builder, "classify", features, _probabilities(builder))
 
 
-def _main(builder: Any, spec: ModelSpec) -> int:
+def _main(builder: Builder, spec: ModelSpec) -> int:
     """Frame to probabilities, of a still-image model in one graph."""
     return _subgraph(builder, "main", _frame(builder, spec), _probabilities(builder))
 
 
-def _frame(builder: Any, spec: ModelSpec) -> int:
+def _frame(builder: Builder, spec: ModelSpec) -> int:
     """An RGB image of 0..255, which the network scales by itself."""
     clip = spec.clip
     size = _table(builder, [_number(0, clip.width), _number(1, clip.height)])
@@ -138,7 +134,7 @@ def _frame(builder: Any, spec: ModelSpec) -> int:
     )
 
 
-def _probabilities(builder: Any) -> int:
+def _probabilities(builder: Builder) -> int:
     """One number a label, with the labels."""
     labels = _file(builder, LABELS_NAME, "The actions, one a line.", AXIS_LABELS)
     stats = _table(builder, [_floats(builder, 0, [1.0]), _floats(builder, 1, [0.0])])
@@ -151,7 +147,7 @@ def _probabilities(builder: Any) -> int:
     )
 
 
-def _subgraph(builder: Any, name: str, source: int, target: int) -> int:
+def _subgraph(builder: Builder, name: str, source: int, target: int) -> int:
     fields = [
         _text(builder, 0, name),
         _tables(builder, 2, [source]),
@@ -160,19 +156,19 @@ def _subgraph(builder: Any, name: str, source: int, target: int) -> int:
     return _table(builder, fields)
 
 
-def _feature(builder: Any, name: str, description: str, *more: Field) -> int:
+def _feature(builder: Builder, name: str, description: str, *more: Field) -> int:
     properties = _table(builder, [])
     content = _table(builder, [_byte(0, FEATURE_PROPERTIES), _offset(1, properties)])
     fields = [_text(builder, 0, name), _text(builder, 1, description), _offset(3, content), *more]
     return _table(builder, fields)
 
 
-def _file(builder: Any, name: str, description: str, kind: int) -> int:
+def _file(builder: Builder, name: str, description: str, kind: int) -> int:
     fields = [_text(builder, 0, name), _text(builder, 1, description), _byte(2, kind)]
     return _table(builder, fields)
 
 
-def _table(builder: Any, fields: Sequence[Field]) -> int:
+def _table(builder: Builder, fields: Sequence[Field]) -> int:
     """Write a table; all that it points to must have been written before."""
     builder.StartObject(10)  # no table of the schema that is used here has more fields
     for add in fields:
@@ -180,18 +176,18 @@ def _table(builder: Any, fields: Sequence[Field]) -> int:
     return int(builder.EndObject())
 
 
-def _text(builder: Any, slot: int, text: str) -> Field:
+def _text(builder: Builder, slot: int, text: str) -> Field:
     return _offset(slot, builder.CreateString(text)) if text else lambda b: None
 
 
-def _tables(builder: Any, slot: int, tables: Sequence[int]) -> Field:
+def _tables(builder: Builder, slot: int, tables: Sequence[int]) -> Field:
     builder.StartVector(4, len(tables), 4)
     for table in reversed(tables):
         builder.PrependUOffsetTRelative(table)
     return _offset(slot, builder.EndVector())
 
 
-def _floats(builder: Any, slot: int, values: Sequence[float]) -> Field:
+def _floats(builder: Builder, slot: int, values: Sequence[float]) -> Field:
     builder.StartVector(4, len(values), 4)
     for value in reversed(values):
         builder.PrependFloat32(value)

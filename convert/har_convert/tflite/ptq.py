@@ -23,10 +23,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from har_convert.tflite.compat import input_of, layers_after, layers_before
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 Precision = Literal["int8", "float16"]
 FloatArray = NDArray[np.float32]
@@ -46,7 +52,7 @@ ROUNDING_FRAMES = 64
 STEM_STREAMS = 1
 
 
-def prepare(encoder: Any, frames: NDArray[np.uint8]) -> list[str]:
+def prepare(encoder: keras.Model, frames: NDArray[np.uint8]) -> list[str]:
     """Do all three steps for int8 on the network inside a frame encoder, in place.
 
     Args:
@@ -63,7 +69,7 @@ def prepare(encoder: Any, frames: NDArray[np.uint8]) -> list[str]:
     return stem
 
 
-def prepare_float16(encoder: Any, frames: NDArray[np.uint8]) -> list[str]:
+def prepare_float16(encoder: keras.Model, frames: NDArray[np.uint8]) -> list[str]:
     """Round the network inside a frame encoder to half precision, in place.
 
     Depthwise filters that sharpen have large weights of both signs, whose rounding errors do not
@@ -82,17 +88,19 @@ def prepare_float16(encoder: Any, frames: NDArray[np.uint8]) -> list[str]:
     return sorted(kept)
 
 
-def backbone_of(encoder: Any) -> Any:
+def backbone_of(encoder: keras.Model) -> keras.Model:
     """The network inside a frame encoder."""
     return next(layer for layer in encoder.layers if hasattr(layer, "layers"))
 
 
-def backbone_and_inputs(encoder: Any, frames: NDArray[np.uint8]) -> tuple[Any, FloatArray]:
+def backbone_and_inputs(
+    encoder: keras.Model, frames: NDArray[np.uint8]
+) -> tuple[keras.Model, FloatArray]:
     """The network inside a frame encoder, and what it is given for some frames."""
     import keras
 
     backbone = backbone_of(encoder)
-    given = backbone._inbound_nodes[-1].input_tensors[0]
+    given = input_of(backbone)
     if any(given is tensor for tensor in encoder.inputs):  # it scales pixels by itself
         return backbone, frames.astype(np.float32)
     scale = keras.Model(encoder.inputs, given)
@@ -105,7 +113,7 @@ def _spread(inputs: FloatArray) -> FloatArray:
     return np.asarray(inputs[chosen])
 
 
-def stem_of(network: Any) -> list[str]:
+def stem_of(network: keras.Model) -> list[str]:
     """Names of the layers up to the second linear stream's source, in order; empty without one."""
     streams = list(itertools.islice(linear_streams(network), STEM_STREAMS))
     names = [layer.name for layer in network.layers]
@@ -122,12 +130,12 @@ class Stream:
         readers: Conv2D layers that read from it.
     """
 
-    sources: list[Any] = field(default_factory=list)
-    additions: list[Any] = field(default_factory=list)
-    readers: list[Any] = field(default_factory=list)
+    sources: list[keras.Layer] = field(default_factory=list)
+    additions: list[keras.Layer] = field(default_factory=list)
+    readers: list[keras.Layer] = field(default_factory=list)
 
 
-def equalize(network: Any, frames: FloatArray, *, batch: int = 16) -> int:
+def equalize(network: keras.Model, frames: FloatArray, *, batch: int = 16) -> int:
     """Rescale the channels of all linear streams of a functional Keras network, in place.
 
     Args:
@@ -152,7 +160,7 @@ def equalize(network: Any, frames: FloatArray, *, batch: int = 16) -> int:
     return len(streams)
 
 
-def linear_streams(network: Any) -> Iterable[Stream]:
+def linear_streams(network: keras.Model) -> Iterable[Stream]:
     """Find the streams: batch norms whose output reaches convolutions through additions alone."""
     seen: set[str] = set()
     for layer in network.layers:
@@ -167,13 +175,13 @@ def linear_streams(network: Any) -> Iterable[Stream]:
             kind = _kind(member)
             if kind == "Add":
                 stream.additions.append(member)
-                todo += _before(member)
+                todo += layers_before(member)
             elif kind == "BatchNormalization" and member.scale and member.center:
                 stream.sources.append(member)
             else:
                 closed = False
                 continue
-            for reader in _after(member):
+            for reader in layers_after(member):
                 if _kind(reader) == "Conv2D" and reader.groups == 1:
                     stream.readers.append(reader)
                 else:
@@ -184,20 +192,12 @@ def linear_streams(network: Any) -> Iterable[Stream]:
             yield stream
 
 
-def _kind(layer: Any) -> str:
+def _kind(layer: keras.Layer) -> str:
     return type(layer).__name__
 
 
-def _before(layer: Any) -> list[Any]:
-    return [t._keras_history.operation for node in layer._inbound_nodes for t in node.input_tensors]
-
-
-def _after(layer: Any) -> list[Any]:
-    return [node.operation for node in layer._outbound_nodes]
-
-
 def _ranges(
-    network: Any, streams: list[Stream], frames: FloatArray, batch: int
+    network: keras.Model, streams: list[Stream], frames: FloatArray, batch: int
 ) -> list[FloatArray]:
     """Largest magnitude of each channel of each stream over all frames, (C,) each."""
     import keras
@@ -218,7 +218,11 @@ def _ranges(
 
 
 def round_weights(
-    network: Any, inputs: FloatArray, *, precision: Precision = "int8", leave: Collection[str] = ()
+    network: keras.Model,
+    inputs: FloatArray,
+    *,
+    precision: Precision = "int8",
+    leave: Collection[str] = (),
 ) -> None:
     """Round the kernels of all convolutions to a coarser grid and correct the means, in place.
 
@@ -231,8 +235,8 @@ def round_weights(
         precision: The grid: int8's steps, one for each filter, or half precision.
         leave: Names of layers that stay as they are.
     """
-    exact: dict[int, Any] = {id(network.inputs[0]): inputs}
-    rounded: dict[int, Any] = dict(exact)
+    exact: dict[int, tf.Tensor | FloatArray] = {id(network.inputs[0]): inputs}
+    rounded: dict[int, tf.Tensor | FloatArray] = dict(exact)
     uses = _count_uses(network)
     for layer in network.layers:
         if _kind(layer) == "InputLayer":
@@ -258,7 +262,7 @@ def round_weights(
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")
 
 
-def _count_uses(network: Any) -> dict[int, int]:
+def _count_uses(network: keras.Model) -> dict[int, int]:
     """How many layers read each tensor; its arrays are dropped after the last."""
     uses: dict[int, int] = {}
     for layer in network.layers:
@@ -268,16 +272,16 @@ def _count_uses(network: Any) -> dict[int, int]:
     return uses
 
 
-def _call(layer: Any, arrays: list[Any]) -> Any:
+def _call(layer: keras.Layer, arrays: list[tf.Tensor | FloatArray]) -> tf.Tensor:
     return layer(arrays if len(arrays) > 1 else arrays[0], training=False)
 
 
-def _channel_means(array: Any) -> FloatArray:
+def _channel_means(array: tf.Tensor | FloatArray) -> FloatArray:
     values = np.asarray(array)
     return np.asarray(values.mean(axis=tuple(range(values.ndim - 1)), dtype=np.float64), np.float32)
 
 
-def _round_layer(layer: Any, inputs: FloatArray, precision: Precision) -> None:
+def _round_layer(layer: keras.Layer, inputs: FloatArray, precision: Precision) -> None:
     """Round one convolution's kernel as the converter will see it, batch norm folded in."""
     depthwise = _kind(layer) == "DepthwiseConv2D"
     kernel, *bias = layer.get_weights()  # (h, w, in, out), depthwise (h, w, in, 1)
@@ -297,9 +301,9 @@ def _round_layer(layer: Any, inputs: FloatArray, precision: Precision) -> None:
     layer.set_weights([(result / per_filter).astype(np.float32), *bias])
 
 
-def _folded_scale(layer: Any) -> FloatArray:
+def _folded_scale(layer: keras.Layer) -> FloatArray:
     """What the following batch norm multiplies each output channel by, (out,)."""
-    after = _after(layer)
+    after = layers_after(layer)
     if len(after) == 1 and _kind(after[0]) == "BatchNormalization" and after[0].scale:
         gamma, *_, variance = after[0].get_weights()
         factors = gamma / np.sqrt(variance + after[0].epsilon)
@@ -307,7 +311,7 @@ def _folded_scale(layer: Any) -> FloatArray:
     return np.ones(layer.output.shape[-1], dtype=np.float32)
 
 
-def _patches(layer: Any, inputs: FloatArray) -> FloatArray:
+def _patches(layer: keras.Layer, inputs: FloatArray) -> FloatArray:
     """Some of the input patches that a convolution's kernel meets, (P, h, w, in)."""
     size, stride = layer.kernel_size[0], layer.strides[0]
     if layer.padding == "same" and size > 1:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from har_convert.tflite.compat import layers_after, origin_of
 from har_convert.tflite.ptq import CONVOLUTIONS, backbone_and_inputs
+
+if TYPE_CHECKING:
+    import keras
 
 FloatArray = NDArray[np.float32]
 
@@ -55,7 +59,7 @@ def sensitive_layers(rows: Sequence[LayerError]) -> tuple[str, ...]:
 
 
 def measure_sensitivity(
-    encoder: Any,
+    encoder: keras.Model,
     stem: Collection[str],
     calibration: NDArray[np.uint8],
     frames: NDArray[np.uint8],
@@ -101,7 +105,7 @@ def _pooled(maps: FloatArray) -> FloatArray:
 
 
 def _ranges(
-    network: Any, points: Sequence[str], inputs: FloatArray
+    network: keras.Model, points: Sequence[str], inputs: FloatArray
 ) -> dict[str, tuple[float, float]]:
     """Smallest and largest output of some layers."""
     import keras
@@ -117,17 +121,17 @@ def _ranges(
     return {n: (float(a), float(b)) for n, a, b in zip(points, low, high, strict=True)}
 
 
-def _activated(layer: Any) -> Any:
+def _activated(layer: keras.Layer) -> keras.Layer:
     """The last layer that the converter merges with a convolution: batch norm, activation."""
-    while len(layer._outbound_nodes) == 1:
-        follower = layer._outbound_nodes[0].operation
+    while len(followers := layers_after(layer)) == 1:
+        follower = followers[0]
         if type(follower).__name__ not in ("BatchNormalization", "ReLU", "Activation"):
             break
         layer = follower
     return layer
 
 
-def _run(network: Any, inputs: FloatArray) -> dict[str, FloatArray]:
+def _run(network: keras.Model, inputs: FloatArray) -> dict[str, FloatArray]:
     """Run a functional network layer by layer: each layer's output by its name."""
     outputs: dict[str, FloatArray] = {}
     for layer in network.layers:
@@ -137,7 +141,7 @@ def _run(network: Any, inputs: FloatArray) -> dict[str, FloatArray]:
 
 
 def _rerun(
-    network: Any, exact: dict[str, FloatArray], point: str, output: FloatArray
+    network: keras.Model, exact: dict[str, FloatArray], point: str, output: FloatArray
 ) -> FloatArray:
     """Output of the network if one layer gave something else; only what follows it is run."""
     changed = {point: output}
@@ -147,13 +151,13 @@ def _rerun(
     return changed[network.layers[-1].name]
 
 
-def _sources(layer: Any) -> list[str]:
+def _sources(layer: keras.Layer) -> list[str]:
     if type(layer).__name__ == "InputLayer":
         return []
     tensors = layer.input if isinstance(layer.input, list) else [layer.input]
-    return [tensor._keras_history.operation.name for tensor in tensors]
+    return [origin_of(tensor).name for tensor in tensors]
 
 
-def _call(layer: Any, outputs: dict[str, FloatArray]) -> FloatArray:
+def _call(layer: keras.Layer, outputs: dict[str, FloatArray]) -> FloatArray:
     arrays = [outputs[name] for name in _sources(layer)]
     return np.asarray(layer(arrays if len(arrays) > 1 else arrays[0], training=False))

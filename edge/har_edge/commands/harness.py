@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
+import io
 import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from typing import NoReturn, get_args
+from pathlib import Path
+from typing import NoReturn, TextIO, get_args
 
 import click
 
+from har_edge.compat.python import run_exit_functions
 from har_edge.config import BackendName
 from har_edge.errors import ConfigError, HarError
 
@@ -29,6 +31,7 @@ def run_command(
     command: click.Command, arguments: Sequence[str] | None = None, *, prog_name: str | None = None
 ) -> NoReturn:
     """Run a command and exit by the project's exit codes; shared by all our commands."""
+    prepare_streams()
     invoke = command.invoke
 
     def invoke_for_reader(ctx: click.Context) -> object:
@@ -55,6 +58,26 @@ def run_command(
         note("Interrupted.")
         code = 130
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def prepare_streams() -> None:
+    """See to it that whatever is written to standard output and error, it is no traceback.
+
+    Where one of the three standard descriptors is closed, the next file that is opened would take
+    its place, and all that libraries print would go into it. Where the locale has an encoding
+    without a character of a name, it is written as an escape.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # the lowest free number is taken, which is this one
+            os.open(os.devnull, os.O_RDWR)
+    streams: tuple[TextIO | None, ...] = (sys.stdout, sys.stderr)
+    if streams[1] is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def parse_num_threads(ctx: click.Context, param: click.Parameter, text: str) -> int | str:
@@ -95,10 +118,11 @@ def leave(code: int) -> NoReturn:
     run, functions registered with `atexit` are called, for a time that is limited too, and what
     is buffered is flushed.
     """
-    farewells = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
+    farewells = threading.Thread(target=run_exit_functions, daemon=True)
     farewells.start()
     farewells.join(FAREWELL_TIMEOUT_S)
-    for stream in (sys.stdout, sys.stderr):
+    streams: tuple[TextIO | None, ...] = (sys.stdout, sys.stderr)
+    for stream in filter(None, streams):
         with contextlib.suppress(OSError, ValueError):  # its reader has gone, or it was closed
             stream.flush()
     os._exit(code)

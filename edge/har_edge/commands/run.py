@@ -138,5 +138,7 @@ def sum_up(result: RunResult) -> None:
         note(stats)
     if result.failed and result.opened > 1:  # of one, its own message said it
         note(f"{len(result.failed)} of {result.opened} sources could not be read in full.")
+    if skipped := str(result.skipped):
+        note(skipped)
     if result.totals is not None:
         note(result.totals.format().rstrip())

@@ -13,6 +13,7 @@ from har_edge.commands.options.fields import setting
 from har_edge.config import ModelConfig, RunLimits
 
 if TYPE_CHECKING:
+    from har_edge.media import Skipped
     from har_edge.model.loaded import LoadedModel
     from har_edge.sources.base import FrameSource
 
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name", required=False)
 @click.argument("sources", nargs=-1, metavar="[SOURCES]...")
-@click.option("--camera", metavar="N|PATH", help="Record from a camera.")
+@click.option(
+    "--camera",
+    "cameras",
+    multiple=True,
+    metavar="N|PATH",
+    help="Record from a camera; may be given again.",
+)
 @setting(
     RunLimits,
     "duration_s",
@@ -50,7 +57,7 @@ if TYPE_CHECKING:
 def teach(
     name: str | None,
     sources: tuple[str, ...],
-    camera: str | None,
+    cameras: tuple[str, ...],
     duration_s: float,
     model: str,
     backend: str,
@@ -72,8 +79,10 @@ def teach(
     """
     if not (listed or forget or name):
         raise click.UsageError("Nothing to do: give NAME and SOURCES, --forget NAME or --list.")
-    if name and not (sources or camera):
+    if name and not (sources or cameras):
         raise click.UsageError("Nothing to record: give SOURCES or --camera N.")
+    from har_edge.files import check_writable
+    from har_edge.media import Skipped
     from har_edge.model.loaded import load_model
     from har_edge.recognition import taught_file
     from har_edge.recognition import teach as teaching
@@ -86,21 +95,26 @@ def teach(
         taught_file.write_taught(loaded, left, path)
         note(f"Forgot '{forget}'.")
     if name:
-        names = [*sources, *([camera_name(camera)] if camera else ())]
+        names = [*sources, *map(camera_name, cameras)]
+        skipped = Skipped()
+        # Found out now, and not after somebody has moved for ten seconds.
+        check_writable(path, parents=True, advice="Give another --taught FILE.")
         known = teaching.teach(
             loaded,
             name,
-            _open(names, f"Recording for {duration_s:g} s: now."),
+            _open(names, skipped, f"Recording for {duration_s:g} s: now."),
             path,
             duration_s=duration_s,
-            background=_open(background),
+            background=_open(background, skipped),
         )
+        if str(skipped):
+            note(str(skipped))
         note(teaching.report(known, name))
     if listed:
         _list(loaded, path)
 
 
-def _open(names: Iterable[str], live: str = "") -> Iterator[FrameSource]:
+def _open(names: Iterable[str], skipped: Skipped, live: str = "") -> Iterator[FrameSource]:
     from har_edge.sources.base import SourceStatus
     from har_edge.sources.names import expand_sources
     from har_edge.sources.open import open_source
@@ -109,7 +123,7 @@ def _open(names: Iterable[str], live: str = "") -> Iterator[FrameSource]:
     def tell(status: SourceStatus) -> None:
         note(f"{status.source}: {live if status.state == 'live' and live else status.detail}")
 
-    return (open_source(name, notify=tell) for name in expand_sources(names))
+    return (open_source(name, notify=tell) for name in expand_sources(names, skipped))
 
 
 def _list(model: LoadedModel, path: Path) -> None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import ctypes
 from types import ModuleType
 
+from har_edge.compat.litert import native_library
+
 SIGNED_8_BIT = 1 << 0  # TFLITE_XNNPACK_DELEGATE_FLAG_QS8
 UNSIGNED_8_BIT = 1 << 1  # TFLITE_XNNPACK_DELEGATE_FLAG_QU8
 
@@ -76,8 +78,7 @@ def int8_delegates(runtime: ModuleType, num_threads: int) -> list[Int8Delegate]:
     Returns:
         The delegate; nothing where the library has none: its own kernels run then.
     """
-    native = runtime._interpreter_wrapper
     try:
-        return [Int8Delegate(ctypes.CDLL(native.__file__), num_threads)]
+        return [Int8Delegate(ctypes.CDLL(native_library(runtime)), num_threads)]
     except (AttributeError, OSError, RuntimeError):
         return []

@@ -42,7 +42,7 @@ class Decider:
         labels: The model's labels, (C,).
         smoothing_s: Time constant of the smoothing; 0 turns it off.
         threshold: Probability below which the answer is `unknown`; 0 rejects none.
-        allow: Labels that may be said; none stands for all.
+        allow: Labels that may be said, none stands for all; see `pick_labels`.
         deny: Labels that may not be said.
 
     Raises:
@@ -65,7 +65,9 @@ class Decider:
         self.labels = tuple(labels)
         self.smoothing_s = smoothing_s
         self.threshold = threshold
-        self._allowed = _allowed_indices(self.labels, tuple(allow), tuple(deny))
+        self._allowed = _allowed_indices(
+            self.labels, pick_labels(allow, labels), pick_labels(deny, labels)
+        )
         self._allowed_labels = tuple(self.labels[i] for i in self._allowed)
         self.reset()
 
@@ -142,6 +144,23 @@ def _allowed_indices(
             f"Allow or deny fewer of: {', '.join(labels)}."
         )
     return left
+
+
+def pick_labels(names: Iterable[str], labels: Sequence[str]) -> tuple[str, ...]:
+    """Tell names of labels from lists of them.
+
+    Args:
+        names: Each a label, which may have commas, or a list such as `calling,falling`.
+        labels: What the model knows.
+
+    Example:
+        >>> pick_labels(["calling, falling", "sitting, at a desk"], ["sitting, at a desk"])
+        ('calling', 'falling', 'sitting, at a desk')
+    """
+    found: list[str] = []
+    for name in names:
+        found += [name] if name in labels else parse_labels(name)
+    return tuple(found)
 
 
 def parse_labels(text: str | None) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ModelSpec
 from har_edge.notebook import html_table
 from har_edge.paths import display_path
-from har_edge.recognition.decide import Decider, parse_labels
+from har_edge.recognition.decide import Decider
 from har_edge.recognition.events import Event, EventTracker
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.recognizer import Recognizer
@@ -242,8 +242,8 @@ class Model:
         new_decider = partial(
             Decider.for_spec,
             self.spec,
-            allow=parse_labels(allow) if isinstance(allow, str) else tuple(allow),
-            deny=parse_labels(deny) if isinstance(deny, str) else tuple(deny),
+            allow=(allow,) if isinstance(allow, str) else tuple(allow),
+            deny=(deny,) if isinstance(deny, str) else tuple(deny),
             smoothing_s=smoothing_s,
             score_threshold=score_threshold,
         )

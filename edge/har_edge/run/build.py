@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from har_edge.config import FilePath, RunConfig
 from har_edge.errors import OutputError
 from har_edge.frames.opencv import import_cv2
+from har_edge.media import Skipped
 from har_edge.paths import display_path
 from har_edge.recognition.events import EventTracker
 from har_edge.recognition.motion import MotionGate
@@ -20,7 +21,7 @@ from har_edge.run.parts import build_decider, build_model
 from har_edge.run.runner import Run, RunResult
 from har_edge.run.stop_signals import stop_signals
 from har_edge.run.viewer import Viewer
-from har_edge.sinks.base import Note
+from har_edge.say import Say
 from har_edge.sinks.fan_out import FanOut, RunFacts, open_sinks
 
 
@@ -34,6 +35,7 @@ class BuiltRun:
         follow: Gives the files of watched folders; None without any.
         sinks: Where results go; whoever builds a run closes them.
         viewer: The window, if one is asked for; to be closed, too.
+        skipped: What is passed over in folders; of watched ones, it comes while the run goes on.
     """
 
     run: Run
@@ -41,9 +43,10 @@ class BuiltRun:
     follow: Follow | None
     sinks: FanOut
     viewer: Viewer | None = None
+    skipped: Skipped = field(default_factory=Skipped)
 
 
-def run(config: RunConfig, note: Note = lambda line: None, *, progress: bool = False) -> RunResult:
+def run(config: RunConfig, note: Say = lambda line: None, *, progress: bool = False) -> RunResult:
     """Run over the sources until they end, or until SIGINT or SIGTERM comes; outputs are complete.
 
     Args:
@@ -78,12 +81,15 @@ def run(config: RunConfig, note: Note = lambda line: None, *, progress: bool = F
             sinks.close()
         result.signal = stop.number
     result.totals = sinks.totals
+    result.skipped = built.skipped
     return result
 
 
-def build_run(config: RunConfig, note: Note, *, progress: bool = False) -> BuiltRun:
+def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltRun:
     """Find the sources, load the model and open the sinks; arguments and errors as for `run`."""
-    openers, follow = build_openers(config.source), build_follow(config.source, note)
+    skipped = Skipped()
+    openers = build_openers(config.source, skipped)
+    follow = build_follow(config.source, note, skipped)
     _keep_sources(openers, config)
     # Sources share the cores with the model; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
@@ -115,10 +121,10 @@ def build_run(config: RunConfig, note: Note, *, progress: bool = False) -> Built
         watch=viewer,
         progress=progress,
     )
-    return BuiltRun(built, openers, follow, sinks, viewer)
+    return BuiltRun(built, openers, follow, sinks, viewer, skipped)
 
 
-def _num_threads(config: RunConfig, note: Note) -> int:
+def _num_threads(config: RunConfig, note: Say) -> int:
     if config.num_threads != "auto":
         return config.num_threads
     from har_edge.machine.thread_choice import choose_num_threads

@@ -8,40 +8,51 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from har_edge.config import SourceConfig
-from har_edge.errors import ConfigError
+from har_edge.errors import ConfigError, SourceError
+from har_edge.media import Skipped
 from har_edge.paths import display_path
 from har_edge.run.lanes import Follow, SourceOpener
-from har_edge.sinks.base import Note
+from har_edge.say import Say
 from har_edge.sources.base import FrameSource, Notify
-from har_edge.sources.names import DEVICE, camera_name, expand_sources
+from har_edge.sources.names import DEVICE, camera_name, find_sources
 from har_edge.sources.open import open_source
-from har_edge.sources.urls import is_url, redact
+from har_edge.sources.urls import is_url, redact_name
 from har_edge.sources.watch import iter_new_files, watched_folders
 
 
-def build_openers(config: SourceConfig) -> list[SourceOpener]:
+def build_openers(config: SourceConfig, skipped: Skipped | None = None) -> list[SourceOpener]:
     """Name each source that is asked for, with a function that opens it.
 
+    Args:
+        config: What is looked at.
+        skipped: Takes what is passed over in folders.
+
     Raises:
-        SourceError: if a folder, a pattern or a list holds no source.
+        SourceError: if the only name is a folder, a pattern or a list that holds no source; of
+            several, the others are read, and this one fails when its turn comes.
         ConfigError: if standard input is to be read twice.
     """
     names = [*config.names, *(_demo_files() if config.demo else ())]
-    if config.camera:
-        names.append(camera_name(config.camera))
-    sources = expand_sources(names)
+    names += map(camera_name, config.cameras)
+    found = list(find_sources(names, skipped))
+    if len(found) == 1 and found[0][1] is not None:
+        raise found[0][1]
+    sources = [source for source, _ in found]
     if sources.count("-") > 1:
         raise ConfigError("Standard input can be read once: give '-' once.")
-    shown = _names_apart(sources)
-    return [_opener(name, config, s) for name, s in zip(sources, shown, strict=True)]
+    return [
+        _opener(source, config, shown) if error is None else _unusable(shown, error)
+        for (source, error), shown in zip(found, _names_apart(sources), strict=True)
+    ]
 
 
-def build_follow(config: SourceConfig, note: Note) -> Follow | None:
+def build_follow(config: SourceConfig, note: Say, skipped: Skipped | None = None) -> Follow | None:
     """Make the function that gives the files of watched folders, if there are any.
 
     Args:
         config: What is looked at.
         note: Takes a line for the user when the watching starts.
+        skipped: Takes what is passed over.
 
     Raises:
         SourceError: if a folder is not there.
@@ -54,7 +65,8 @@ def build_follow(config: SourceConfig, note: Note) -> Follow | None:
     def follow(stopped: Callable[[], bool]) -> Iterable[SourceOpener]:
         # Said here, as by now Ctrl-C ends the run and not the process.
         note(f"Watching {', '.join(map(display_path, folders))} for new files; Ctrl-C ends.")
-        return (_opener(name, config, name) for name in iter_new_files(folders, stopped))
+        names = iter_new_files(folders, stopped, skipped=skipped)
+        return (_opener(name, config, name) for name in names)
 
     return follow
 
@@ -73,9 +85,11 @@ def _names_apart(sources: Sequence[str]) -> list[str]:
     """
     seen: Counter[str] = Counter()
     shown = []
-    for name in map(redact, sources):
+    for source in sources:
+        # A file may be called like anything, and is known by its path.
+        name = source if os.path.lexists(source) else redact_name(source)
         seen[name] += 1
-        again = seen[name] > 1 and is_apart(name)
+        again = seen[name] > 1 and is_apart(source)
         shown.append(f"{name} ({seen[name]})" if again else name)
     return shown
 
@@ -90,6 +104,15 @@ def _opener(name: str, config: SourceConfig, shown: str) -> SourceOpener:
         return source
 
     return SourceOpener(shown, open_it, apart=is_apart(name))
+
+
+def _unusable(shown: str, error: SourceError) -> SourceOpener:
+    """Make a source that only fails, so that it is counted and the others are read."""
+
+    def open_it(notify: Notify) -> FrameSource:
+        raise error
+
+    return SourceOpener(shown, open_it)
 
 
 def _demo_files() -> list[str]:

@@ -10,6 +10,7 @@ from har_edge.config import RunLimits
 from har_edge.errors import SourceError, SourceLostError
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
+from har_edge.media import Skipped
 from har_edge.model.loaded import LoadedModel
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.events import Event, EventTracker
@@ -22,7 +23,8 @@ from har_edge.run.progress import Progress
 from har_edge.run.streams import Stream
 from har_edge.run.summary import Summary
 from har_edge.run.watchdog import Watchdog
-from har_edge.sinks.base import Note, Shot, Sinks
+from har_edge.say import Say
+from har_edge.sinks.base import Shot, Sinks
 from har_edge.sinks.totals import Totals
 from har_edge.sources.base import FrameSource, SourceStatus
 from har_edge.sources.live.source import LiveSource
@@ -50,6 +52,7 @@ class RunResult:
         lost: Whether a live source ended for good.
         totals: The time of each action a day, where it was added up; for whoever closes the sinks
             to note.
+        skipped: What was passed over in folders.
     """
 
     summary: Summary = field(default_factory=Summary)
@@ -60,6 +63,7 @@ class RunResult:
     signal: int | None = None
     lost: bool = False
     totals: Totals | None = None
+    skipped: Skipped = field(default_factory=Skipped)
 
     @property
     def exit_code(self) -> int:
@@ -94,7 +98,7 @@ class Run:
 
     model: LoadedModel
     sinks: Sinks
-    note: Note
+    note: Say
     new_decider: Callable[[], Decider]
     tracker: EventTracker = field(default_factory=EventTracker)
     new_gate: Callable[[], MotionGate] | None = None

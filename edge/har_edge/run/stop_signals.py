@@ -21,7 +21,7 @@ class StopSignal:
 
 @contextlib.contextmanager
 def stop_signals(hurry: Callable[[], None] = lambda: None) -> Iterator[StopSignal]:
-    """Note the first SIGINT and the first SIGTERM; the next one of the same kind acts as usual.
+    """Say the first SIGINT and the first SIGTERM; the next one of the same kind acts as usual.
 
     Whoever runs inside looks at the note, ends early and closes what it opened before it leaves:
     so the first signal ends a run cleanly whether it comes while frames are read or while

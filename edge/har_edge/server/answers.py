@@ -62,7 +62,7 @@ class Answering:
             return self._answer_image(upload, top_k, model)
         # FFmpeg wants a name. It is ours, in a folder that only we can read, and goes at once.
         with tempfile.TemporaryDirectory(prefix="har-edge-") as folder:
-            path = Path(folder) / f"clip{upload.format}"
+            path = Path(folder) / f"clip.{upload.format.lower()}"
             with path.open("wb") as file:
                 shutil.copyfileobj(upload.file, file, 2**20)
             try:

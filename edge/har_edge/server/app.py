@@ -16,6 +16,7 @@ from fastapi.security import HTTPBearer
 from har_edge import __version__
 from har_edge.config import ServeConfig
 from har_edge.errors import OutputError
+from har_edge.say import Say
 from har_edge.server.build import build_services
 from har_edge.server.connections import bounded_protocol
 from har_edge.server.guard import GuardMiddleware
@@ -30,14 +31,13 @@ from har_edge.server.routes.session import session_routes
 from har_edge.server.routes.streams import stream_routes
 from har_edge.server.schema import Problem
 from har_edge.server.services import Services
-from har_edge.sinks.base import Note
 
 DESCRIPTION = "Says what a person is doing, in pictures, clips and a live camera."
 # What is in hand when the server is told to stop may still be answered for so long.
 DRAIN_S = 20
 
 
-def serve(config: ServeConfig, note: Note = lambda line: None) -> None:
+def serve(config: ServeConfig, note: Say = lambda line: None) -> None:
     """Serve until a signal comes.
 
     Args:
@@ -61,7 +61,7 @@ def serve(config: ServeConfig, note: Note = lambda line: None) -> None:
         Server(app, services).run(sockets=[listener])
 
 
-def build_server_app(config: ServeConfig, note: Note = lambda line: None) -> FastAPI:
+def build_server_app(config: ServeConfig, note: Say = lambda line: None) -> FastAPI:
     """Put the application of a server together, for whoever runs it in a server of their own.
 
     It starts the live source when it starts, and stops what it started when it ends; arguments

@@ -14,20 +14,21 @@ from har_edge.recognition.events import EventTracker
 from har_edge.run.openers import build_openers, is_apart
 from har_edge.run.parts import build_decider, build_model
 from har_edge.run.runner import Run
+from har_edge.say import Say
 from har_edge.server.answers import Answering, warm_up
 from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
 from har_edge.server.services import Services
 from har_edge.server.workers import Gate, Workers, keep_memory
-from har_edge.sinks.base import Note
 from har_edge.sinks.fan_out import RunFacts, open_live_sinks
 from har_edge.sources.names import camera_name, expand_sources
+from har_edge.sources.urls import redact_name
 
 MAX_WORKERS = 4
 
 
-def build_services(config: ServeConfig, note: Note) -> Services:
+def build_services(config: ServeConfig, note: Say) -> Services:
     """Load the model and prepare the live source.
 
     Args:
@@ -67,9 +68,9 @@ def build_services(config: ServeConfig, note: Note) -> Services:
     )
 
 
-def _build_live(config: ServeConfig, model: LoadedModel, note: Note) -> LiveSession | None:
+def _build_live(config: ServeConfig, model: LoadedModel, note: Say) -> LiveSession | None:
     source, decide = config.source, config.decide
-    names = [*source.names, *([camera_name(source.camera)] if source.camera else ())]
+    names = [*source.names, *map(camera_name, source.cameras)]
     if not names:
         _warn_of_idle_sinks(config.sink, note)
         return None
@@ -77,7 +78,8 @@ def _build_live(config: ServeConfig, model: LoadedModel, note: Note) -> LiveSess
     if len(names) != 1 or names[0] == "-" or not is_apart(names[0]):
         raise SourceError(
             "serve takes one live source: a camera or the URL of a stream. Received "
-            f"{', '.join(names[:3])}. Send files to /predict, or use har-edge run."
+            f"{', '.join(map(redact_name, names[:3]))}. Send files to /predict, or use "
+            "har-edge run."
         )
     # A server outlasts its camera: it waits for one that is not there yet.
     patient = replace(source.live, wait_for_source=True)
@@ -100,7 +102,7 @@ def _build_live(config: ServeConfig, model: LoadedModel, note: Note) -> LiveSess
     return LiveSession(opener.name, run, sinks, note)
 
 
-def _warn_of_idle_sinks(sink: SinkConfig, note: Note) -> None:
+def _warn_of_idle_sinks(sink: SinkConfig, note: Say) -> None:
     """Say which sinks will get nothing, where nothing is looked at."""
     wanted = {
         "--save-events": sink.save_events,

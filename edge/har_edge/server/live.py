@@ -17,8 +17,9 @@ from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import import_cv2, rgb_to_bgr
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
+from har_edge.say import Say
 from har_edge.server.feed import Feed, Message
-from har_edge.sinks.base import Note, Record, Shot, Sinks
+from har_edge.sinks.base import Record, Shot, Sinks
 from har_edge.sinks.totals import Totals
 from har_edge.sources.base import SourceStatus
 
@@ -62,7 +63,7 @@ class LiveSession:
         source: str,
         run: Callable[[LiveSession], bool],
         sinks: OpenSinks,
-        note: Note,
+        note: Say,
     ) -> None:
         """Prepare a run.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from fastapi import Request
 from starlette.types import Receive
 
 from har_edge.config import RequestLimits
+from har_edge.media import HEAD_BYTES, Role, kind_of
+from har_edge.server.foreign import is_two_faced
 from har_edge.server.forms import FIELD, FormFile
 from har_edge.server.problems import ProblemError
 
@@ -22,32 +23,14 @@ LINGER_S = 1.0
 # A form holds one file; what surrounds it is a few hundred bytes.
 FORM_BYTES = 16 * 1024
 
-# Where other programs look for their own kind of file: browsers and PDF readers at the start,
-# archive tools at the end. Source: WHATWG MIME Sniffing (1,445 bytes); APPNOTE.TXT 4.3.16 (64 KiB).
-HEAD_BYTES = 1445
-TAIL_BYTES = 64 * 1024
-# Each begins with a plain byte, which is what makes the search quick.
-_FOREIGN_MARKS = tuple(
-    re.compile(mark)
-    for mark in (
-        rb"<(?i:html|script|svg|!doctype|\?php|iframe)",
-        rb"%(?i:pdf)-",
-        rb"PK(?:\x01\x02|\x05\x06)",
-    )
-)
-
 Kind = Literal["image", "clip"]
-
-# First bytes; then bytes further on, with their place. Source: WHATWG MIME Sniffing, 6.1 and 6.2.
-_SIGNATURES: tuple[tuple[bytes, int, bytes, Kind, str], ...] = (
-    (b"\xff\xd8\xff", 0, b"", "image", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", 0, b"", "image", "PNG"),
-    (b"RIFF", 8, b"WEBP", "image", "WEBP"),
-    (b"BM", 0, b"", "image", "BMP"),
-    (b"", 4, b"ftyp", "clip", ".mp4"),
-    (b"\x1a\x45\xdf\xa3", 0, b"", "clip", ".mkv"),
-    (b"RIFF", 8, b"AVI ", "clip", ".avi"),
+KINDS: dict[Role, Kind] = {"picture": "image", "video": "clip"}
+# Pictures by Pillow's names; clips whose frames and length can be checked before they are decoded.
+FORMATS = frozenset(
+    {"JPEG", "PNG", "WEBP", "BMP", "MP4", "MKV", "AVI", "MPEG-TS", "MPEG-PS", "FLV", "WMV"}
 )
+# Larger files are looked through beside the event loop.
+LARGE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -57,7 +40,7 @@ class Upload:
     Attributes:
         file: Its bytes; in memory, or, if they are many, on the disk without any name.
         kind: What it is, by its content.
-        format: Pillow's name of a picture's format, or the ending of a clip's.
+        format: Its format, as `har_edge.media` calls it; of pictures Pillow's name, too.
         size_bytes: Its size.
     """
 
@@ -103,7 +86,10 @@ async def receive_upload(request: Request, limits: RequestLimits) -> AsyncGenera
                 f"The form should have a file in the field '{FIELD}'. Received none. "
                 "Try: curl -F file=@photo.jpg URL/predict",
             )
-        yield _examine(form.file, form.size_bytes)
+        if form.size_bytes > LARGE_BYTES:
+            yield await anyio.to_thread.run_sync(_examine, form.file, form.size_bytes)
+        else:
+            yield _examine(form.file, form.size_bytes)
 
 
 async def _read(receive: Receive, form: FormFile, limits: RequestLimits) -> None:
@@ -155,28 +141,19 @@ def _examine(file: IO[bytes], size_bytes: int) -> Upload:
     head = file.read(HEAD_BYTES)
     if not head:
         raise ProblemError(422, "The file is empty (0 bytes). Send the picture or clip again.")
-    found = sniff(head)
-    if found is None:
+    found = kind_of(head)
+    if found.form not in FORMATS:
         raise ProblemError(
             415,
-            "Expected a picture (JPEG, PNG, WebP, BMP) or a clip (MP4, MOV, MKV, WebM, AVI). "
-            "Received another kind of file; its content counts, not its name. Convert it.",
+            "Expected a picture (JPEG, PNG, WebP, BMP) or a clip (MP4, MOV, MKV, WebM, AVI, "
+            "MPEG-TS, FLV, WMV). Received another kind of file; its content counts, not its name. "
+            "Convert it.",
         )
-    file.seek(max(0, size_bytes - TAIL_BYTES))
-    ends = head + file.read(TAIL_BYTES)
-    if any(mark.search(ends) for mark in _FOREIGN_MARKS):
+    if is_two_faced(file, size_bytes, found.form):
         raise ProblemError(
             422,
             "Expected a plain picture or clip. Received one that is another kind of file too "
             "(a page, a script, a PDF or an archive). Save it again in an image or video editor.",
         )
     file.seek(0)
-    return Upload(file, *found, size_bytes)
-
-
-def sniff(head: bytes) -> tuple[Kind, str] | None:
-    """Tell a file's kind and format by its first bytes; None for all that we do not take."""
-    for start, place, mark, kind, form in _SIGNATURES:
-        if head.startswith(start) and head.startswith(mark, place):
-            return kind, form
-    return None
+    return Upload(file, KINDS[found.role], found.form, size_bytes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,8 +11,6 @@ from har_edge.frames.frame import Frame
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
 from har_edge.sources.base import SourceStatus
-
-Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from har_edge.config import DecideConfig, FilePath, SinkConfig
-from har_edge.sinks.base import Note, Record, Shot, Sink
+from har_edge.say import Say
+from har_edge.sinks.base import Record, Shot, Sink
 from har_edge.sinks.queue import CLOSE_TIMEOUT_S, QueueStats, SinkQueue
 from har_edge.sinks.stream import StreamSink
 from har_edge.sinks.totals import MAX_STEP_S, Totals
@@ -99,7 +100,7 @@ class FanOut:
         return [queue.stats for queue in self.queues]
 
 
-def open_sinks(config: SinkConfig, facts: RunFacts, note: Note) -> FanOut:
+def open_sinks(config: SinkConfig, facts: RunFacts, note: Say) -> FanOut:
     """Open the main output and all that is asked for.
 
     Args:
@@ -115,12 +116,12 @@ def open_sinks(config: SinkConfig, facts: RunFacts, note: Note) -> FanOut:
     return _open(main, config, facts, note)
 
 
-def open_live_sinks(config: SinkConfig, facts: RunFacts, note: Note) -> FanOut:
+def open_live_sinks(config: SinkConfig, facts: RunFacts, note: Say) -> FanOut:
     """Open all that is asked for beside the main output; arguments and errors as above."""
     return _open(None, config, facts, note)
 
 
-def _open(main: StreamSink | None, config: SinkConfig, facts: RunFacts, note: Note) -> FanOut:
+def _open(main: StreamSink | None, config: SinkConfig, facts: RunFacts, note: Say) -> FanOut:
     sinks: list[Sink] = [main] if main is not None else []
     try:
         sinks += [build() for build in _builders(config, facts, note)]
@@ -131,7 +132,7 @@ def _open(main: StreamSink | None, config: SinkConfig, facts: RunFacts, note: No
     return FanOut([SinkQueue(sink, note=note, vital=sink is main) for sink in sinks])
 
 
-def _builders(config: SinkConfig, facts: RunFacts, note: Note) -> list[Callable[[], Sink]]:
+def _builders(config: SinkConfig, facts: RunFacts, note: Say) -> list[Callable[[], Sink]]:
     """One function a sink that is asked for; what each needs is imported when it is called."""
     builders: list[Callable[[], Sink]] = []
 

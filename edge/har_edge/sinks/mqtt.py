@@ -42,11 +42,12 @@ from har_edge.errors import MissingExtraError, OutputError
 from har_edge.paths import display_path
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
-from har_edge.sinks.base import Note, Record, TryLaterError, safe_name
+from har_edge.say import Say
+from har_edge.sinks.base import Record, TryLaterError, safe_name
 from har_edge.sinks.home_assistant import sensor_config
 from har_edge.sources.base import SourceStatus
 from har_edge.sources.names import DEVICE
-from har_edge.sources.urls import is_url
+from har_edge.sources.urls import encoding_advice, is_url
 
 PASSWORD_VARIABLE = "HAR_MQTT_PASSWORD"
 DEFAULT_PREFIX = "har"
@@ -124,6 +125,8 @@ def parse_broker(url: str) -> Broker:
             f"The address of the MQTT broker is unusable. {expected} "
             f"Received one with scheme {parts.scheme!r} and host {parts.hostname or ''!r}."
         )
+    if advice := encoding_advice(url):
+        raise OutputError(f"The address of the MQTT broker is unclear. {expected} {advice}")
     prefix = unquote(parts.path).strip("/") or DEFAULT_PREFIX
     if any(c in prefix for c in "+#\0") or parts.query or parts.fragment:
         raise OutputError(
@@ -163,7 +166,7 @@ class MqttSink:
     def __init__(
         self,
         url: str,
-        note: Note,
+        note: Say,
         *,
         top_k: int = 3,
         discovery_prefix: str = DISCOVERY_PREFIX,

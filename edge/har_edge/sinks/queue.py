@@ -31,7 +31,8 @@ from har_edge.backoff import Backoff
 from har_edge.errors import OutputError
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
-from har_edge.sinks.base import Note, Record, Shot, Sink, TryLaterError
+from har_edge.say import Say
+from har_edge.sinks.base import Record, Shot, Sink, TryLaterError
 
 # Events and states that wait for a sink: at one event a second, a quarter of an hour.
 MAX_KEPT = 1000
@@ -126,7 +127,7 @@ class SinkQueue:
         self,
         sink: Sink,
         *,
-        note: Note,
+        note: Say,
         vital: bool = False,
         max_kept: int = MAX_KEPT,
         max_predictions: int = MAX_PREDICTIONS,

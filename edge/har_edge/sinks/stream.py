@@ -71,6 +71,9 @@ class JsonLinesWriter:
     def __init__(self, stream: TextIO, top_k: int) -> None:
         self._stream = stream
         self._top_k = top_k
+        # In other encodings JSON has its own way to write what they lack.
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        self._ascii = encoding.lower().replace("-", "") != "utf8"
 
     def write(self, record: Record) -> None:
         """Write one line and flush it: a kill loses at most the line being written."""
@@ -81,7 +84,7 @@ class JsonLinesWriter:
                 values = record.as_dict()
             case _:
                 return
-        _write(self._stream, json.dumps(values, ensure_ascii=False) + "\n")
+        _write(self._stream, json.dumps(values, ensure_ascii=self._ascii) + "\n")
 
 
 class CsvWriter:
@@ -298,7 +301,13 @@ def open_output(path: str | os.PathLike[str] | None) -> TextIO:
         OutputError: if it cannot be written.
     """
     if path is None or os.fspath(path) == "-":
-        return sys.stdout
+        # A process may be started without one; mypy believes that there always is.
+        stream: TextIO | None = sys.stdout
+        if stream is None:
+            raise OutputError(
+                "Standard output is closed. Open it, or write to a file: --output FILE."
+            )
+        return stream
     try:
         return Path(path).open("w", encoding="utf-8", newline="")
     except OSError as error:

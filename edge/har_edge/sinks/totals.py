@@ -12,7 +12,8 @@ from har_edge.durations import format_duration
 from har_edge.errors import OutputError
 from har_edge.paths import display_path
 from har_edge.recognition.prediction import Prediction
-from har_edge.sinks.base import Note, Record
+from har_edge.say import Say
+from har_edge.sinks.base import Record
 from har_edge.sources.base import SourceStatus
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Totals:
     def __init__(
         self,
         path: str | os.PathLike[str] | None,
-        note: Note,
+        note: Say,
         *,
         keep_days: int = KEEP_DAYS,
         longest_step_s: float = MAX_STEP_S,

@@ -21,7 +21,7 @@ from pathlib import Path
 from har_edge.errors import OutputError
 from har_edge.files import write_whole
 from har_edge.paths import display_path
-from har_edge.sinks.base import Note
+from har_edge.say import Say
 
 # Day such as 2026-03-01 -> source -> action -> seconds.
 Days = dict[str, dict[str, dict[str, float]]]
@@ -55,7 +55,7 @@ class TotalsFile:
         keep_days: Days that stay in the file, the newest.
     """
 
-    def __init__(self, path: Path, note: Note, *, keep_days: int) -> None:
+    def __init__(self, path: Path, note: Say, *, keep_days: int) -> None:
         self.path = path
         self._note = note
         self._keep_days = keep_days

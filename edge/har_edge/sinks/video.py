@@ -15,6 +15,7 @@ from pathlib import Path
 
 from har_edge.arrays import Pixels
 from har_edge.errors import OutputError
+from har_edge.files import check_writable
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import TOLERANCE_S
 from har_edge.paths import display_path
@@ -142,6 +143,7 @@ class VideoSink:
             raise OutputError(
                 f"{display_path(path)} cannot be written: its folder does not exist. Create it."
             )
+        check_writable(self.path, advice="Choose a file in a folder that is yours to write.")
 
     def take(self, record: Record) -> None:
         """Append a frame with its action and time.

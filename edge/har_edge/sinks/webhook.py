@@ -25,6 +25,7 @@ from har_edge.errors import OutputError
 from har_edge.recognition.events import Event
 from har_edge.sinks.base import Record, TryLaterError
 from har_edge.sources.base import SourceStatus
+from har_edge.sources.urls import encoding_advice
 
 TIMEOUT_S = 10.0
 TRY_AGAIN = frozenset({408, 425, 429})
@@ -128,14 +129,16 @@ def _parse(url: str) -> tuple[str, str, str]:
             f"Received one with scheme {parts.scheme!r} and host {parts.hostname or ''!r}."
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    shown = f"{parts.scheme}://{host}{port}"
+    shown = address = f"{parts.scheme}://{host}{port}"
+    if encoding_advice(url):  # what is taken for the host may be a piece of the password
+        shown = f"{parts.scheme}://***"
     credentials = ""
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         credentials = base64.b64encode(pair.encode()).decode("ascii")
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
     query = "?" + quote(parts.query, safe="/?%:@!$&'()*+,;=~") if parts.query else ""
-    return f"{shown}{path}{query}", credentials, shown
+    return f"{address}{path}{query}", credentials, shown
 
 
 def _retry_after_s(value: str | None) -> float | None:

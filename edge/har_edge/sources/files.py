@@ -16,10 +16,11 @@ from har_edge.errors import SourceError
 from har_edge.frames.decode import load_image
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
-from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, FileKind, read_kind
 from har_edge.paths import display_path
 from har_edge.sources.base import Notify, OpenSource, SourceStatus
 from har_edge.sources.ffmpeg import reads_videos
+from har_edge.sources.urls import redact_name
 from har_edge.sources.videos.base import COMPLETE_SHARE, FEW_FRAMES, VideoReader
 from har_edge.sources.videos.opencv import OpenCvVideo
 from har_edge.sources.videos.pyav import AvVideo
@@ -175,7 +176,7 @@ class VideoSource(OpenSource):
     @contextlib.contextmanager
     def _open(self) -> Iterator[VideoReader]:
         if not self.path.is_file():
-            raise SourceError(f"{self.name} does not exist. Check the path.")
+            raise SourceError(f"{redact_name(self.name)} does not exist. Check the path.")
         if self.path.stat().st_size == 0:
             raise SourceError(f"{self.name} is empty (0 bytes). Copy the video again.")
         with _utf8_path(self.path.absolute()) as path:
@@ -189,7 +190,7 @@ class VideoSource(OpenSource):
 def open_file(
     path: str | os.PathLike[str], notify: Notify | None = None
 ) -> ImageSource | VideoSource:
-    """Open a still or a video by the ending of its name.
+    """Open a still or a video by its first bytes; by its ending if it is too damaged for that.
 
     Args:
         path: The file.
@@ -198,16 +199,20 @@ def open_file(
     Raises:
         SourceError: if it is missing, of an unknown kind, or a video that cannot be opened.
     """
+    kind = _look_into(Path(path))
     suffix = Path(path).suffix.lower()
-    if suffix in IMAGE_SUFFIXES:
+    role = kind.role if kind else "other"
+    if role == "picture" or (role == "other" and suffix in IMAGE_SUFFIXES):
         return ImageSource(path)
-    if suffix in VIDEO_SUFFIXES:
+    if role == "video" or suffix in VIDEO_SUFFIXES:
         return VideoSource(path, notify)
     if not Path(path).exists():
-        raise SourceError(f"{display_path(path)} does not exist. Check the path.")
-    kinds = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
+        shown = redact_name(display_path(path))
+        raise SourceError(f"{shown} does not exist. Check the path.")
+    what = f"its content is {kind}" if kind else "it is no file that can be read"
     raise SourceError(
-        f"{display_path(path)} is of no known kind: its name should end in one of {kinds}."
+        f"{display_path(path)} is of no known kind: {what}. Expected a picture (JPEG, PNG, WebP, "
+        "BMP, AVIF) or a video (MP4, MOV, MKV, WebM, AVI, MPEG, WMV, FLV, GIF), whatever its name."
     )
 
 
@@ -226,6 +231,14 @@ def open_video(address: str, name: str, *, timeout_s: float | None = None) -> Vi
     if reads_videos():
         return AvVideo(address, name, timeout_s=timeout_s)
     return OpenCvVideo(address, name, remote=timeout_s is not None)
+
+
+def _look_into(path: Path) -> FileKind | None:
+    # A pipe of that name would be waited for without end.
+    try:
+        return read_kind(path) if path.is_file() else None
+    except OSError:
+        return None
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from har_edge.errors import SourceError, SourceRefusedError
 from har_edge.sources.base import Notify, OpenSource
 from har_edge.sources.files import open_file
 from har_edge.sources.pipe import PipeSource
-from har_edge.sources.urls import is_url
+from har_edge.sources.urls import check_address, is_url, lower_scheme
 
 
 def open_source(
@@ -48,6 +48,9 @@ def open_source(
     """
     text = os.fspath(name)
     kind = text.partition(":")[0]
+    if is_url(text):
+        check_address(text)
+        text = lower_scheme(text)
     if text == "-":
         return _open_stdin(stdin_format, options, notify)
     if is_url(text) or kind in ("camera", "picamera") or text.startswith("/dev/video"):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from har_edge.errors import SourceError
-from har_edge.media import is_media
+from har_edge.media import Skipped, is_media, list_files
 from har_edge.paths import display_path
 
 
@@ -30,6 +30,7 @@ def iter_new_files(
     *,
     poll_s: float = 1.0,
     sleep: Callable[[float], object] = time.sleep,
+    skipped: Skipped | None = None,
 ) -> Iterator[str]:
     """Yield the stills and videos of folders, and those that come later once they are complete.
 
@@ -41,6 +42,7 @@ def iter_new_files(
         stopped: Says whether to end; asked at least every `poll_s`.
         poll_s: Time between two looks.
         sleep: Waits so many seconds.
+        skipped: Takes what is passed over.
 
     Raises:
         SourceError: if a folder is not there at the start.
@@ -50,7 +52,7 @@ def iter_new_files(
     done: set[Path] = set()
     while not stopped():
         try:
-            files = {p for folder in paths for p in folder.rglob("*") if is_media(p)}
+            files = {p for folder in paths for p in list_files(folder, skipped)}
         except OSError:  # a folder below was deleted meanwhile: what is there shows the next look
             sleep(poll_s)
             continue
@@ -61,6 +63,9 @@ def iter_new_files(
                 seen[path] = now or (0, -1)
                 continue
             done.add(path)
+            # Looked into once it is complete: before, it is empty, or of half a header.
+            if not is_media(path, skipped):
+                continue
             yield str(path)
             if stopped():
                 return

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from har_convert.audit.audit import Signature, audit_flatbuffer, read_min_runtime
-from har_convert.tflite.export import _is_of, halve
+from har_convert.auditing.findings import Signature
+from har_convert.auditing.tflite import audit_flatbuffer
+from har_convert.tflite.flatbuffer import read_min_runtime
+from har_convert.tflite.quantize import _is_of, halve
 from har_edge.model.file import read_model_file
 from har_edge.model.runtimes import load_backend
 

@@ -268,3 +268,62 @@ def test_videos_are_not_saved_where_new_ones_are_watched_for(
     assert result.returncode == 1
     assert "is watched for new files" in result.stderr
     assert list(folder.iterdir()) == []
+
+
+def test_what_is_passed_over_in_a_folder_is_said(
+    har_edge: RunCommand, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    make_video("data/a.mp4")
+    (tmp_path / "data" / "notes.txt").write_text("notes")
+    (tmp_path / "data" / ".Trash-1000").mkdir()
+    result = har_edge("run", str(tmp_path / "data"), "--model", TINY)
+    assert result.returncode == 0
+    assert "Skipped 1 file: 1 text; and what is in .Trash-1000" in result.stderr
+
+
+def test_streams_that_are_closed_or_know_no_umlauts_give_no_traceback(
+    make_video: MakeVideo, tmp_path: Path
+) -> None:
+    video = make_video("caf\u00e9.mp4")
+    command = f"{sys.executable} -m har_edge run {video} --model {TINY}"
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+
+    def run(end: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command + end, shell=True, capture_output=True, text=True, env=ascii_only, check=False
+        )
+
+    closed = run(" >&-")
+    assert closed.returncode == 1
+    assert "Error: Standard output is closed" in closed.stderr
+    silent, output = run(f" -o {tmp_path}/out.txt >&- 2>&-"), tmp_path / "out.txt"
+    assert silent.returncode == 0
+    assert output.read_text(encoding="utf-8").startswith(str(video))
+    plain = run("")
+    assert plain.returncode == 0, plain.stderr
+    assert "caf\\xe9.mp4" in plain.stdout
+    lines = run(" --output-format jsonl").stdout.splitlines()
+    assert json.loads(lines[0])["source"] == str(video)
+
+
+@pytest.mark.parametrize("option", ["--output", "--save-video", "--totals"])
+def test_an_output_that_cannot_be_written_is_a_sentence(
+    har_edge: RunCommand, make_video: MakeVideo, tmp_path: Path, option: str
+) -> None:
+    (tmp_path / "folder.mkv").mkdir()
+    for place in ("folder.mkv", "gone/out.mkv"):
+        result = har_edge("run", str(make_video()), "--model", TINY, option, str(tmp_path / place))
+        assert result.returncode == 1
+        assert "Error: " in result.stderr and "Traceback" not in result.stderr
+        assert str(tmp_path / place) in result.stderr
+
+
+def test_what_is_taught_can_be_written_or_is_refused_before_the_recording(
+    har_edge: RunCommand, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    place = tmp_path / "folder.npz"
+    place.mkdir()
+    result = har_edge("teach", "waving", str(tmp_path / "gone.mp4"), "--taught", str(place))
+    assert result.returncode == 1
+    assert f"Error: {place} cannot be written: Is a directory" in result.stderr

@@ -9,7 +9,7 @@ import pytest
 
 from har_edge.errors import SpecError
 from har_edge.model.loaded import load_model
-from har_edge.recognition.decide import Decider, parse_labels
+from har_edge.recognition.decide import Decider, parse_labels, pick_labels
 from har_edge.recognition.prediction import UNKNOWN, Prediction
 from tests.support.records import weighed
 
@@ -118,3 +118,13 @@ def test_the_bundled_model_that_knows_an_action_is_named() -> None:
     with pytest.raises(SpecError) as nobody:
         Decider(labels, allow=["falling", "flying"])
     assert "bundled" not in str(nobody.value)
+
+
+def test_a_label_with_a_comma_is_no_list() -> None:
+    labels = ("calling", "sitting, at a desk", "walking")
+    assert pick_labels(["walking", "sitting, at a desk"], labels) == labels[:0:-1]
+    assert pick_labels(["calling, walking"], labels) == ("calling", "walking")
+    decided = Decider(labels, smoothing_s=0, allow=["sitting, at a desk"]).decide(
+        weighed(0.1, 0.7, 0.2, at_s=0.0, labels=labels)
+    )
+    assert decided.action == "sitting, at a desk"

@@ -11,6 +11,7 @@ from har_edge.errors import ConfigError, SourceError
 from har_edge.run.openers import build_follow, build_openers
 from har_edge.sources.base import FrameSource, SourceStatus
 from har_edge.sources.live.source import LiveSource
+from tests.conftest import MakeVideo
 
 
 def test_live_sources_that_print_the_same_are_numbered() -> None:
@@ -70,3 +71,30 @@ def test_watched_folders_give_files_as_they_come(tmp_path: Path) -> None:
     assert follow is not None and notes == []
     assert list(follow(lambda: True)) == []
     assert [note for note in notes if "for new files; Ctrl-C ends" in note] == notes != []
+
+
+def test_a_source_without_anything_to_read_does_not_stop_the_others(
+    tmp_path: Path, make_video: MakeVideo
+) -> None:
+    video = str(make_video("a.mp4"))
+    (tmp_path / "empty").mkdir()
+    empty = str(tmp_path / "empty")
+    first, second = build_openers(SourceConfig(names=(empty, video)))
+    assert (first.name, second.name) == (empty, video)
+    with pytest.raises(SourceError, match="no picture and no video"):
+        first.open(lambda status: None)
+    assert second.open(lambda status: None).name == video
+    with pytest.raises(SourceError, match="no picture and no video"):
+        build_openers(SourceConfig(names=(empty,)))
+
+
+def test_several_cameras() -> None:
+    openers = build_openers(SourceConfig(camera=("0", "/dev/video2")))
+    assert [opener.name for opener in openers] == ["camera:0", "/dev/video2"]
+
+
+def test_no_password_is_in_the_name_of_a_source() -> None:
+    url = "rtsp://admin:p@ge/heim@10.0.0.9/live"
+    names = [opener.name for opener in build_openers(SourceConfig(names=(url, url)))]
+    assert names == ["rtsp://***@10.0.0.9/live", "rtsp://***@10.0.0.9/live (2)"]
+    assert "heim" not in repr(SourceConfig(names=(url,)))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import socket
 import struct
 import time
+import zipfile
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -83,6 +85,19 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 ARCHIVE_END = b"PK\x05\x06" + bytes(18)
 
 
+def zipped() -> bytes:
+    """An archive of one file."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("Main.class", b"\xca\xfe\xba\xbe")
+    return packed.getvalue()
+
+
+def comment(content: bytes) -> bytes:
+    """A segment of a JPEG for notes."""
+    return b"\xff\xfe" + struct.pack(">H", len(content) + 2) + content
+
+
 @pytest.mark.parametrize(
     ("content", "status"),
     [
@@ -102,6 +117,17 @@ ARCHIVE_END = b"PK\x05\x06" + bytes(18)
         pytest.param(JPEG[:2] + b"\xff\xfe\x00\x0a%PDF-1.7" + JPEG[2:], 422, id="polyglot-pdf"),
         pytest.param(JPEG + b"%PDF-1.7", 422, id="polyglot-pdf-at-the-end"),
         pytest.param(JPEG + b"PK\x03\x04" + bytes(300) + ARCHIVE_END, 422, id="polyglot-archive"),
+        pytest.param(JPEG + bytes(90_000) + PAGE, 422, id="polyglot-page-far-behind"),
+        pytest.param(png(8, 8, b"tEXtComment\0" + PAGE) + zipped(), 422, id="png-and-jar"),
+        pytest.param(png(8, 8, b"tEXtComment\0" + PAGE), 422, id="png-with-page-in-a-note"),
+        pytest.param(encode_picture("PNG") + b"%PDF-1.7\n1 0 obj", 422, id="png-and-pdf"),
+        pytest.param(encode_picture("BMP") + zipped(), 422, id="bmp-and-archive"),
+        pytest.param(encode_picture("WEBP") + SVG, 422, id="webp-and-svg"),
+        pytest.param(CLIP.read_bytes() + zipped(), 422, id="clip-and-archive"),
+        pytest.param(CLIP.read_bytes() + PAGE, 422, id="clip-and-page"),
+        pytest.param(JPEG[:2] + comment(zipped()) + JPEG[2:], 422, id="archive-in-a-comment"),
+        pytest.param(JPEG + b"Rar!\x1a\x07\0", 422, id="jpeg-and-rar"),
+        pytest.param(JPEG + b"<?php echo 1;__HALT_COMPILER();", 422, id="jpeg-and-phar"),
         pytest.param(CLIP.read_bytes()[:5000], 422, id="truncated-clip"),
         pytest.param(b"\0\0\0\x18ftypisom" + bytes(5000), 422, id="no-clip"),
         pytest.param(b"\x1a\x45\xdf\xa3" + bytes(5000), 422, id="no-matroska"),
@@ -114,6 +140,43 @@ def test_hostile_content_is_refused(server: Serving, content: bytes, status: int
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert "/tmp" not in answer.text
+
+
+def printer_settings() -> bytes:
+    """Metadata as Photoshop on a Mac writes it: a property list, which no browser runs."""
+    note = b"Photoshop 3.0\x008BIM\x04\x25" + b'<?xml version="1.0"?>\n<!DOCTYPE plist PUBLIC "x">'
+    return b"\xff\xed" + struct.pack(">H", len(note) + 2) + note
+
+
+def bitmap_of(text: bytes) -> bytes:
+    """A bitmap whose pixels spell a text."""
+    data = bytearray(encode_picture("BMP"))
+    start = int.from_bytes(data[10:14], "little")
+    data[start : start + len(text)] = text
+    return bytes(data)
+
+
+def png_of(text: bytes) -> bytes:
+    """A picture whose pixels, which are not compressed, spell a text."""
+    rows = b"".join(b"\0" + text.ljust(3 * 64)[: 3 * 64] for _ in range(64))
+    return png(64, 64, b"IDAT" + zlib.compress(rows, 0))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(JPEG[:2] + printer_settings() + JPEG[2:], id="printer-settings"),
+        pytest.param(bitmap_of(PAGE), id="bitmap-of-a-page"),
+        pytest.param(bitmap_of(b"PK\x05\x06PK\x01\x02<svg ><!DOCTYPE html>"), id="bitmap-of-marks"),
+        pytest.param(png_of(PAGE + b"PK\x05\x06"), id="png-of-a-page"),
+        pytest.param(JPEG + JPEG, id="two-pictures-as-phones-store-them"),
+        pytest.param(JPEG + CLIP.read_bytes(), id="motion-photo"),
+        pytest.param(JPEG + bytes(100), id="padded"),
+    ],
+)
+def test_pixels_and_plain_metadata_are_no_foreign_content(server: Serving, content: bytes) -> None:
+    answer = send(server, content)
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize("make", [bomb, text_bomb, many_scans])

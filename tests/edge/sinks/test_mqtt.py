@@ -503,3 +503,10 @@ def test_without_the_package_the_install_line_is_said(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "paho.mqtt", None)
     with pytest.raises(MissingExtraError, match=r'pip install "har-edge\[mqtt\]"'):
         MqttSink("mqtt://box", print)
+
+
+@pytest.mark.parametrize("url", ["mqtt://me:12/geheim@10.0.0.9", "mqtt://me:p@ge#heim@host/home"])
+def test_a_password_that_should_be_encoded_is_not_taken_for_a_prefix(url: str) -> None:
+    with pytest.raises(OutputError, match="%40 %2F %3F %23") as caught:
+        parse_broker(url)
+    assert "heim" not in str(caught.value)

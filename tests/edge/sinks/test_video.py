@@ -171,3 +171,9 @@ def test_a_disk_that_is_nearly_full_is_left_alone(
             sink.take(Shot(Frame(noise, i / 8, i, "a", 0.0), None))
     sink.close()
     assert len(read(disk / "out.mkv")[1]) >= 30
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_first_frame(tmp_path: Path) -> None:
+    (tmp_path / "folder.mkv").mkdir()
+    with pytest.raises(OutputError, match="cannot be written: Is a directory"):
+        VideoSink(tmp_path / "folder.mkv", 5.0)

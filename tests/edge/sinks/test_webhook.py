@@ -205,3 +205,7 @@ def test_unusable_addresses(url: str) -> None:
     with pytest.raises(OutputError, match="Expected http") as error:
         WebhookSink(url)
     assert "s3cret" not in str(error.value)
+
+
+def test_a_piece_of_a_password_is_not_shown_as_the_host() -> None:
+    assert "geheim" not in WebhookSink("http://me:p@geheim#1@10.0.0.9/x").name

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from har_edge.errors import SourceError
-from har_edge.sources.names import camera_name, expand_sources
+from har_edge.media import Skipped
+from har_edge.sources.names import camera_name, expand_sources, find_sources
 from tests.conftest import MakeVideo
 
 
@@ -23,6 +24,46 @@ def test_folders_and_globs(tmp_path: Path, make_video: MakeVideo) -> None:
     assert expand_sources([str(tmp_path)]) == both
     assert expand_sources([str(tmp_path / "**" / "*")]) == both
     assert expand_sources([str(tmp_path / "*.mp4")]) == both[:1]
+
+
+def test_what_is_passed_over_is_said(tmp_path: Path, make_video: MakeVideo) -> None:
+    make_video("b.mp4")
+    (tmp_path / "notes.txt").write_text("not media")
+    for folder in (".ipynb_checkpoints", "sub/@eaDir"):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / folder / "a.jpg")
+    for name in (str(tmp_path), str(tmp_path / "**" / "*")):
+        skipped = Skipped()
+        assert expand_sources([name], skipped) == [str(tmp_path / "b.mp4")]
+        assert str(skipped).startswith("Skipped 1 file: 1 text; and what is in ")
+        assert "@eaDir" in str(skipped)
+    # Who names such a folder means it.
+    assert len(expand_sources([str(tmp_path / "sub" / "@eaDir")])) == 1
+    assert len(expand_sources([str(tmp_path / ".ipynb_checkpoints" / "*")])) == 1
+
+
+def test_what_is_wrong_in_a_list_names_the_line(tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video("a.mp4")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").write_text(
+        "Shopping list\na.mp4\n\nftp://me:geheim@host/film.mp4\nempty\nother.txt\n"
+    )
+    found = list(find_sources([str(tmp_path / "notes.txt")]))
+    assert [name for name, error in found if error is None] == [str(video)]
+    said = [str(error) for _, error in found if error is not None]
+    where = tmp_path / "notes.txt"
+    assert said[0].startswith(f"{where}, line 1: ") and "Shopping list does not exist" in said[0]
+    assert said[1].startswith(f"{where}, line 4: ftp://***@host") and "geheim" not in said[1]
+    assert said[2].startswith(f"{where}, line 5: ") and "no picture and no video" in said[2]
+    assert said[3].startswith(f"{where}, line 6: ") and "not lists" in said[3]
+    with pytest.raises(SourceError, match="line 1: "):
+        expand_sources([str(tmp_path / "notes.txt")])
+
+
+def test_folders_without_anything_to_read_say_what_they_hold(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not media")
+    with pytest.raises(SourceError, match=r"no picture and no video.*Skipped 1 file: 1 text"):
+        expand_sources([str(tmp_path)])
 
 
 def test_a_file_named_like_a_glob_is_itself(tmp_path: Path, make_video: MakeVideo) -> None:

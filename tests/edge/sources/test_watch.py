@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from har_edge.errors import SourceError
+from har_edge.media import Skipped, list_files
+from har_edge.sources import watch
 from har_edge.sources.watch import iter_new_files
 
 
@@ -65,17 +67,28 @@ def test_folder_that_vanishes_during_a_look_ends_no_watch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a.jpg").write_bytes(b"1")
-    looked: Callable[..., object] = Path.rglob
 
-    def vanish(path: Path, pattern: str) -> object:
-        monkeypatch.setattr(Path, "rglob", looked)
+    def vanish(folder: Path, skipped: object) -> object:
+        monkeypatch.setattr(watch, "list_files", list_files)
         raise FileNotFoundError(2, "No such file or directory")
 
     looks = Looks(
-        lambda: monkeypatch.setattr(Path, "rglob", vanish),
+        lambda: monkeypatch.setattr(watch, "list_files", vanish),
         lambda: (tmp_path / "b.jpg").write_bytes(b"1"),
         lambda: None,
         lambda: None,
     )
     names = iter_new_files([str(tmp_path)], lambda: looks.over, sleep=looks.sleep)
     assert [Path(name).name for name in names] == ["a.jpg", "b.jpg"]
+
+
+def test_what_is_no_media_is_counted_once_and_trash_is_not_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("notes")
+    (tmp_path / "photo").write_bytes(b"\xff\xd8\xff")
+    (tmp_path / ".Trash-1000").mkdir()
+    (tmp_path / ".Trash-1000" / "old.jpg").write_bytes(b"1")
+    looks = Looks(*[lambda: None] * 5)
+    skipped = Skipped()
+    names = iter_new_files([str(tmp_path)], lambda: looks.over, sleep=looks.sleep, skipped=skipped)
+    assert [Path(name).name for name in names] == ["photo"]
+    assert str(skipped) == "Skipped 1 file: 1 text; and what is in .Trash-1000"

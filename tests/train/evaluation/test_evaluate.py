@@ -37,6 +37,7 @@ from har_train.evaluation.evaluate import (
 from har_train.evaluation.predict import KerasPredictor, Predictor, load_predictor
 from har_train.model.keras_run import load_run
 from har_train.run_folder import start_checkpoints
+from har_train.watch import Watch
 from tests.conftest import ASSETS
 
 pytest.importorskip("tensorflow")
@@ -187,7 +188,7 @@ def test_unreadable_files_are_named_and_left_out(
     next(p for p in data.iterdir() if p.is_dir()).joinpath("bad.mp4").write_bytes(b"no video")
     said = list[str]()
     predictor = load_predictor(model, cache=cache)
-    found = evaluate(model, predictor, load_data(model, str(data)), say=said.append)
+    found = evaluate(model, predictor, load_data(model, str(data)), watch=Watch(said.append))
     assert len(said) == 1
     assert "bad.mp4" in said[0]
     names = [p.name for p in found.parts["all"].paths]
@@ -309,7 +310,7 @@ def test_command(
     assert result.returncode == 1
     assert "There is no model runs/typo" in result.stderr
     (tmp_path / "runs" / "bare").mkdir(parents=True)
-    start_checkpoints(FitConfig("pictures"), tmp_path / "runs" / "mine")
+    start_checkpoints(FitConfig.of(data="pictures"), tmp_path / "runs" / "mine")
     for name, said in (
         ("bare", "no finished run folder: model.keras is missing"),
         ("mine", "Go on with: har-train fit --resume runs/mine"),

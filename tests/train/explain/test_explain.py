@@ -17,7 +17,8 @@ from har_edge.frames.opencv import import_cv2
 from har_edge.model.spec import ClipSpec, ModelSpec
 from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig, save_config
-from har_train.explain.explain import Explainer, Explanation, explain_files, load_explainer
+from har_train.explain.files import explain_files, load_explainer
+from har_train.explain.gradcam import Explainer, Explanation
 from har_train.model.keras_run import load_run
 from har_train.model.network import build_classifier, join_model
 from har_train.reports.plots import overlay_heat
@@ -47,7 +48,7 @@ def square_encoder() -> Any:
 def save_model(folder: Path, classifier: Any, config: FitConfig) -> Path:
     """Write as much of a run folder as explaining needs."""
     folder.mkdir()
-    clip = ClipSpec(config.num_frames, 5.0, SIZE, SIZE, config.resize)
+    clip = ClipSpec(config.window.num_frames, 5.0, SIZE, SIZE, config.window.resize)
     join_model(square_encoder(), classifier, clip).save(folder / "model.keras")
     spec = ModelSpec("squares", ("green", "red"), clip, 2)
     (folder / "spec.json").write_text(spec.to_json(), encoding="utf-8")
@@ -65,7 +66,7 @@ def colour_run(tmp_path: Path) -> Path:
     outputs = keras.layers.Dense(2, activation="softmax", name="probabilities")(mean)
     classifier = keras.Model(features, outputs, name="classify")
     classifier.get_layer("probabilities").set_weights([60 * np.eye(2)[::-1], np.zeros(2)])
-    return save_model(tmp_path / "run", classifier, FitConfig(data="d", num_frames=3))
+    return save_model(tmp_path / "run", classifier, FitConfig.of(data="d", num_frames=3))
 
 
 def frames_with_squares(count: int, red_in: set[int]) -> list[NDArray[np.uint8]]:
@@ -149,7 +150,7 @@ def test_map_is_that_of_the_published_equations(head: Any, tmp_path: Path) -> No
     import keras
 
     keras.utils.set_random_seed(5)
-    config = FitConfig(data="d", num_frames=4, head=head, lstm_units=4, dense_units=(6,))
+    config = FitConfig.of(data="d", num_frames=4, head=head, lstm_units=4, dense_units=(6,))
     run = save_model(tmp_path / "run", build_classifier(2, 2, config), config)
     explainer = load_explainer(str(run))
     random = np.random.default_rng(0)

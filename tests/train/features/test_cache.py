@@ -17,7 +17,7 @@ from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import load_frames
 from har_train.dataset.samples import load_dataset
 from har_train.features.augment import Augmentation
-from har_train.features.cache import View, cache_dataset, default_cache, encode_dataset
+from har_train.features.cache import Rendering, View, cache_dataset, default_cache, encode_dataset
 from tests.conftest import write_video
 from tests.support.full_disk import fill_disk
 
@@ -58,7 +58,9 @@ def sample(path: Path) -> Sample:
 def test_features_equal_the_plain_way(clips: Path, tmp_path: Path) -> None:
     samples = load_dataset(clips)
     done: list[int] = []
-    encoded = encode_dataset(samples, MeanColour(2.0), CLIP, cache=tmp_path, progress=done.append)
+    encoded = encode_dataset(
+        samples, MeanColour(2.0), Rendering(CLIP), cache=tmp_path, progress=done.append
+    )
     assert [e.sample for e in encoded] == samples
     assert done == [1] * len(samples)
     for item in encoded:
@@ -72,7 +74,7 @@ def test_features_equal_the_plain_way(clips: Path, tmp_path: Path) -> None:
 def test_stills_share_batches_and_keep_their_order(stills: Path, tmp_path: Path) -> None:
     samples = [s for s in load_dataset(stills) for _ in range(6)]  # more than one batch
     encoder = MeanColour()
-    encoded = encode_dataset(samples, encoder, CLIP, cache=tmp_path)
+    encoded = encode_dataset(samples, encoder, Rendering(CLIP), cache=tmp_path)
     assert encoder.encoded == len(samples) == 48
     for item in encoded:
         expected = load_frames(item.sample.path, CLIP).mean(axis=(1, 2))
@@ -81,8 +83,8 @@ def test_stills_share_batches_and_keep_their_order(stills: Path, tmp_path: Path)
 
 def test_second_time_nothing_is_encoded(clips: Path, tmp_path: Path) -> None:
     samples = load_dataset(clips)
-    first = encode_dataset(samples, MeanColour(), CLIP, cache=tmp_path)
-    second = encode_dataset(samples, Unwanted(), CLIP, cache=tmp_path)
+    first = encode_dataset(samples, MeanColour(), Rendering(CLIP), cache=tmp_path)
+    second = encode_dataset(samples, Unwanted(), Rendering(CLIP), cache=tmp_path)
     for one, two in zip(first, second, strict=True):
         assert one.sample == two.sample
         assert one.sha256 == two.sha256
@@ -91,10 +93,12 @@ def test_second_time_nothing_is_encoded(clips: Path, tmp_path: Path) -> None:
 
 def test_renamed_file_and_other_window_need_no_encoding(stills: Path, tmp_path: Path) -> None:
     path = stills / "red" / "0.png"
-    encode_dataset([sample(path)], MeanColour(), CLIP, cache=tmp_path)
+    encode_dataset([sample(path)], MeanColour(), Rendering(CLIP), cache=tmp_path)
     renamed = path.rename(stills / "red" / "other.png")
     longer = replace(CLIP, num_frames=9)
-    assert len(encode_dataset([sample(renamed)], Unwanted(), longer, cache=tmp_path)) == 1
+    assert (
+        len(encode_dataset([sample(renamed)], Unwanted(), Rendering(longer), cache=tmp_path)) == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,16 +114,16 @@ def test_any_change_that_matters_makes_new_entries(
     encoder: Unwanted, clip: ClipSpec, stills: Path, tmp_path: Path
 ) -> None:
     one = sample(stills / "red" / "0.png")
-    encode_dataset([one], MeanColour(), CLIP, cache=tmp_path)
+    encode_dataset([one], MeanColour(), Rendering(CLIP), cache=tmp_path)
     with pytest.raises(AssertionError, match="asked to encode 1 frames"):
-        encode_dataset([one], encoder, clip, cache=tmp_path)
+        encode_dataset([one], encoder, Rendering(clip), cache=tmp_path)
 
 
 def test_changed_content_makes_a_new_entry(stills: Path, tmp_path: Path) -> None:
     path = stills / "red" / "0.png"
-    (first,) = encode_dataset([sample(path)], MeanColour(), CLIP, cache=tmp_path)
+    (first,) = encode_dataset([sample(path)], MeanColour(), Rendering(CLIP), cache=tmp_path)
     path.write_bytes((stills / "blue" / "0.png").read_bytes())
-    (second,) = encode_dataset([sample(path)], MeanColour(), CLIP, cache=tmp_path)
+    (second,) = encode_dataset([sample(path)], MeanColour(), Rendering(CLIP), cache=tmp_path)
     assert first.sha256 != second.sha256
     assert second.features[0, 2] > first.features[0, 2]
 
@@ -127,12 +131,12 @@ def test_changed_content_makes_a_new_entry(stills: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize("kept_bytes", [0, 5, 100, -1])
 def test_damaged_entry_is_made_again(kept_bytes: int, stills: Path, tmp_path: Path) -> None:
     one = sample(stills / "red" / "0.png")
-    (first,) = encode_dataset([one], MeanColour(), CLIP, cache=tmp_path)
+    (first,) = encode_dataset([one], MeanColour(), Rendering(CLIP), cache=tmp_path)
     (entry,) = tmp_path.glob("*/*.npy")
     entry.write_bytes(entry.read_bytes()[:kept_bytes])
-    (again,) = encode_dataset([one], MeanColour(), CLIP, cache=tmp_path)
+    (again,) = encode_dataset([one], MeanColour(), Rendering(CLIP), cache=tmp_path)
     assert np.array_equal(again.features, first.features)
-    encode_dataset([one], Unwanted(), CLIP, cache=tmp_path)
+    encode_dataset([one], Unwanted(), Rendering(CLIP), cache=tmp_path)
 
 
 def test_unreadable_files_are_skipped_and_named(
@@ -147,7 +151,7 @@ def test_unreadable_files_are_skipped_and_named(
     encoded = encode_dataset(
         [sample(stills / "red" / n) for n in names],
         MeanColour(),
-        CLIP,
+        Rendering(CLIP),
         cache=tmp_path,
         skipped=messages.append,
     )
@@ -160,7 +164,7 @@ def test_unreadable_files_are_skipped_and_named(
 
 def test_cache_holds_nothing_unfinished(clips: Path, tmp_path: Path) -> None:
     samples = load_dataset(clips)
-    encode_dataset(samples, MeanColour(), CLIP, cache=tmp_path)
+    encode_dataset(samples, MeanColour(), Rendering(CLIP), cache=tmp_path)
     files = [p for p in tmp_path.rglob("*") if p.is_file()]
     assert {p.suffix for p in files} == {".npy"}
     assert len(files) == len(samples)
@@ -169,20 +173,22 @@ def test_cache_holds_nothing_unfinished(clips: Path, tmp_path: Path) -> None:
 def test_cache_that_cannot_be_written(stills: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HarError, match="file"):
-        encode_dataset(load_dataset(stills), MeanColour(), CLIP, cache=tmp_path / "file" / "cache")
+        encode_dataset(
+            load_dataset(stills), MeanColour(), Rendering(CLIP), cache=tmp_path / "file" / "cache"
+        )
 
 
 def test_span_is_the_plain_slice_and_has_its_own_entry(make_clip: MakeClip, tmp_path: Path) -> None:
     whole = sample(make_clip(tmp_path / "a.mp4", count=20))
     spans = [(0.4, 1.0), (1.2, np.inf), (0.0, 0.6)]
     cut = [replace(whole, start_s=a, end_s=b) for a, b in spans]
-    encoded = encode_dataset([whole, *cut], MeanColour(), CLIP, cache=tmp_path / "cache")
+    encoded = encode_dataset([whole, *cut], MeanColour(), Rendering(CLIP), cache=tmp_path / "cache")
     full = encoded[0].features
     assert len(full) == 10
     for item, expected in zip(encoded[1:], (full[2:5], full[6:], full[:3]), strict=True):
         assert np.array_equal(item.features, expected)
     assert len({item.sha256 for item in encoded}) == 4
-    again = encode_dataset(cut, Unwanted(), CLIP, cache=tmp_path / "cache")
+    again = encode_dataset(cut, Unwanted(), Rendering(CLIP), cache=tmp_path / "cache")
     assert [len(item.features) for item in again] == [3, 4, 3]
 
 
@@ -190,7 +196,7 @@ def test_span_behind_the_end_is_skipped_and_named(make_clip: MakeClip, tmp_path:
     late = replace(sample(make_clip(tmp_path / "a.mp4", count=20)), start_s=7.0)
     lines: list[str] = []
     assert not encode_dataset(
-        [late], MeanColour(), CLIP, cache=tmp_path / "cache", skipped=lines.append
+        [late], MeanColour(), Rendering(CLIP), cache=tmp_path / "cache", skipped=lines.append
     )
     assert "from 7 s to inf s" in lines[0]
 
@@ -203,7 +209,7 @@ def test_frame_rates_may_be_mixed(tmp_path: Path) -> None:
         grey = [60 + 60 * i / rate for i in range(round(2 * rate))]
         frames = [np.full((48, 64, 3), g, np.uint8) for g in grey]
         samples.append(sample(write_video(tmp_path / f"{rate}.mp4", frames, rate)))
-    encoded = encode_dataset(samples, MeanColour(), CLIP, cache=tmp_path / "cache")
+    encoded = encode_dataset(samples, MeanColour(), Rendering(CLIP), cache=tmp_path / "cache")
     for rate, item in zip(rates, encoded, strict=True):
         # The first frame at or after each instant; the codec shifts grey by up to 4.
         instants_s = np.arange(10) / CLIP.frame_rate_hz
@@ -217,7 +223,7 @@ def test_views_are_encoded_once_and_apart(clips: Path, stills: Path, tmp_path: P
     views = [View(), View(1), View(2), View(1, Augmentation(seed=1)), View(1, Augmentation(0.5))]
 
     def encode(encoder: MeanColour, view: View) -> list[NDArray[np.float32]]:
-        encoded = encode_dataset(samples, encoder, CLIP, cache=tmp_path / "cache", view=view)
+        encoded = encode_dataset(samples, encoder, Rendering(CLIP, view), cache=tmp_path / "cache")
         return [item.features for item in encoded]
 
     first = [encode(MeanColour(), view) for view in views]
@@ -231,20 +237,20 @@ def test_views_are_encoded_once_and_apart(clips: Path, stills: Path, tmp_path: P
 def test_still_becomes_a_clip_and_clips_stay(clips: Path, stills: Path, tmp_path: Path) -> None:
     still, clip = load_dataset(stills)[0], load_dataset(clips)[0]
     paths = View(path_frames=4)
-    encoded = encode_dataset([still, clip], MeanColour(), CLIP, cache=tmp_path, view=paths)
-    plain = encode_dataset([still, clip], MeanColour(), CLIP, cache=tmp_path)
+    encoded = encode_dataset([still, clip], MeanColour(), Rendering(CLIP, paths), cache=tmp_path)
+    plain = encode_dataset([still, clip], MeanColour(), Rendering(CLIP), cache=tmp_path)
     assert [len(e.features) for e in encoded] == [4, len(plain[1].features)]
     assert len(plain[0].features) == 1
     # A clip needs no second entry, a still has one for each length of path.
-    encode_dataset([clip], Unwanted(), CLIP, cache=tmp_path, view=paths)
+    encode_dataset([clip], Unwanted(), Rendering(CLIP, paths), cache=tmp_path)
     with pytest.raises(AssertionError, match="asked to encode 5 frames"):
-        encode_dataset([still], Unwanted(), CLIP, cache=tmp_path, view=View(path_frames=5))
+        encode_dataset([still], Unwanted(), Rendering(CLIP, View(path_frames=5)), cache=tmp_path)
 
 
 def test_half_precision_entries_are_mapped_from_disk(clips: Path, tmp_path: Path) -> None:
     samples = load_dataset(clips)[:2]
-    plain = encode_dataset(samples, MeanColour(), CLIP, cache=tmp_path)
-    half = cache_dataset(samples, MeanColour(), CLIP, cache=tmp_path, half=True)
+    plain = encode_dataset(samples, MeanColour(), Rendering(CLIP), cache=tmp_path)
+    half = cache_dataset(samples, MeanColour(), Rendering(CLIP, half=True), cache=tmp_path)
     for one, two in zip(plain, half, strict=True):
         maps = two.load()
         assert isinstance(maps, np.memmap)
@@ -258,7 +264,9 @@ def test_full_disk_leaves_no_entry(
 ) -> None:
     fill_disk(monkeypatch)
     with pytest.raises(OutputError, match=r"No space left on device.*another --cache"):
-        encode_dataset(load_dataset(stills), MeanColour(), CLIP, cache=tmp_path / "cache")
+        encode_dataset(
+            load_dataset(stills), MeanColour(), Rendering(CLIP), cache=tmp_path / "cache"
+        )
     assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
 
 

@@ -19,8 +19,9 @@ from har_edge.errors import BackendError, DataError, MissingExtraError
 from har_edge.model.spec import ClipSpec
 from har_train.config import FitConfig
 from har_train.dataset.samples import load_dataset
-from har_train.features.cache import EncodedSample, View, cache_dataset, encode_dataset
-from har_train.features.workers import Workers, open_processes, open_ray
+from har_train.features.cache import EncodedSample, Rendering, View, cache_dataset, encode_dataset
+from har_train.features.ray import open_ray
+from har_train.features.workers import Workers, open_processes
 from har_train.model.network import build_encoder
 
 pytest.importorskip("tensorflow")
@@ -62,28 +63,30 @@ def test_workers_fill_the_cache_as_one_process_does(
     (clips_copy / "left" / "broken.mp4").write_bytes(b"no video")
     monkeypatch.chdir(tmp_path)
     samples = load_dataset("clips") + load_dataset(stills)  # relative paths, and absolute ones
-    expected = encode_dataset(samples, encoder, CLIP, cache=tmp_path / "one")
+    expected = encode_dataset(samples, encoder, Rendering(CLIP), cache=tmp_path / "one")
     lines: list[str] = []
     done: list[int] = []
     said: list[str] = []
     with open_processes(2, said.append) as fill:
         found = encode_dataset(
-            samples, encoder, CLIP, cache=Path("two"), progress=done.append, skipped=lines.append,
-            fill=fill,
+            samples, encoder, Rendering(CLIP), cache=Path("two"), progress=done.append,
+            skipped=lines.append, fill=fill,
         )  # fmt: skip
         view = View(1, path_frames=4)
-        seen = encode_dataset(samples, encoder, CLIP, cache=Path("two"), view=view, fill=fill)
-        kept = cache_dataset(samples, None, CLIP, cache=Path("two"), fill=fill)
+        seen = encode_dataset(samples, encoder, Rendering(CLIP, view), cache=Path("two"), fill=fill)
+        kept = cache_dataset(samples, None, Rendering(CLIP), cache=Path("two"), fill=fill)
     check_equal(found, expected)
     assert sum(done) == len(samples)
     assert len(lines) == 1
     assert "broken.mp4" in lines[0]
     assert said == []
     unwanted = Unwanted(encoder)
-    check_equal(encode_dataset(samples, unwanted, CLIP, cache=tmp_path / "two"), found)
-    check_equal(seen, encode_dataset(samples, encoder, CLIP, cache=tmp_path / "one", view=view))
+    check_equal(encode_dataset(samples, unwanted, Rendering(CLIP), cache=tmp_path / "two"), found)
+    check_equal(
+        seen, encode_dataset(samples, encoder, Rendering(CLIP, view), cache=tmp_path / "one")
+    )
     for one, two in zip(
-        kept, cache_dataset(samples, None, CLIP, cache=tmp_path / "one"), strict=True
+        kept, cache_dataset(samples, None, Rendering(CLIP), cache=tmp_path / "one"), strict=True
     ):
         assert np.array_equal(one.load(), two.load())
     files = [p for p in (tmp_path / "two").rglob("*") if not p.is_dir()]
@@ -92,7 +95,7 @@ def test_workers_fill_the_cache_as_one_process_does(
 
 def test_killed_worker_loses_nothing(clips: Path, encoder: Any, tmp_path: Path) -> None:
     samples = load_dataset(clips)
-    expected = encode_dataset(samples, encoder, CLIP, cache=tmp_path / "one")
+    expected = encode_dataset(samples, encoder, Rendering(CLIP), cache=tmp_path / "one")
     said: list[str] = []
     killed: list[int] = []
     done = 0
@@ -107,7 +110,9 @@ def test_killed_worker_loses_nothing(clips: Path, encoder: Any, tmp_path: Path) 
 
     with open_processes(2, said.append) as fill:
         for cache in (tmp_path / "two", tmp_path / "three"):
-            found = encode_dataset(samples, encoder, CLIP, cache=cache, progress=kill, fill=fill)
+            found = encode_dataset(
+                samples, encoder, Rendering(CLIP), cache=cache, progress=kill, fill=fill
+            )
             check_equal(found, expected)
     assert killed
     assert done == 2 * len(samples)
@@ -122,7 +127,12 @@ def test_interrupt_ends_the_workers(clips: Path, encoder: Any, tmp_path: Path) -
 
     with pytest.raises(KeyboardInterrupt), open_processes(2, lambda line: None) as fill:
         encode_dataset(
-            load_dataset(clips), encoder, CLIP, cache=tmp_path, progress=interrupt, fill=fill
+            load_dataset(clips),
+            encoder,
+            Rendering(CLIP),
+            cache=tmp_path,
+            progress=interrupt,
+            fill=fill,
         )
     assert not multiprocessing.active_children()
     assert not list(tmp_path.rglob("workers-*"))
@@ -146,12 +156,17 @@ def test_two_ray_nodes_fill_the_cache_as_one_process_does(
     cluster: str, clips: Path, encoder: Any, tmp_path: Path
 ) -> None:
     samples = load_dataset(clips)
-    expected = encode_dataset(samples, encoder, CLIP, cache=tmp_path / "one")
+    expected = encode_dataset(samples, encoder, Rendering(CLIP), cache=tmp_path / "one")
     said: list[str] = []
     done: list[int] = []
     with open_ray(cluster, said.append) as fill:
         found = encode_dataset(
-            samples, encoder, CLIP, cache=tmp_path / "two", progress=done.append, fill=fill
+            samples,
+            encoder,
+            Rendering(CLIP),
+            cache=tmp_path / "two",
+            progress=done.append,
+            fill=fill,
         )
         check_equal(found, expected)
         assert isinstance(fill, MethodType)
@@ -159,7 +174,10 @@ def test_two_ray_nodes_fill_the_cache_as_one_process_does(
         assert len(fill.__self__.nodes) == 2
     assert sum(done) == len(samples)
     assert said == [f"Encoding with 2 CPUs on 2 nodes of the Ray cluster {cluster}"]
-    check_equal(encode_dataset(samples, Unwanted(encoder), CLIP, cache=tmp_path / "two"), expected)
+    check_equal(
+        encode_dataset(samples, Unwanted(encoder), Rendering(CLIP), cache=tmp_path / "two"),
+        expected,
+    )
 
 
 def test_ray_node_that_does_not_see_the_data(
@@ -173,7 +191,7 @@ def test_ray_node_that_does_not_see_the_data(
         pytest.raises(DataError, match=r"mp4 should be seen by every worker.*all nodes share"),
         open_ray(cluster, lambda line: None) as fill,
     ):
-        cache_dataset(samples, None, CLIP, cache=tmp_path / "cache", fill=fill)
+        cache_dataset(samples, None, Rendering(CLIP), cache=tmp_path / "cache", fill=fill)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "auto", "nonsense"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from har_edge.errors import DataError
 from har_edge.model.spec import ClipSpec
-from har_train.config import FitConfig, Head
+from har_train.config import BackboneName, FitConfig, Head
 from har_train.model.network import (
     BACKBONES,
     HEADS,
@@ -24,18 +24,18 @@ from har_train.model.network import (
     narrow_classifier,
     weights_digest,
 )
-from har_train.training.fit import FitResult
+from har_train.training.result import FitResult
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
 
 CLIP = ClipSpec(3, 5.0, 32, 32)
-CONFIG = FitConfig(data="d", num_frames=3, lstm_units=5, dense_units=(7, 4))
+CONFIG = FitConfig.of(data="d", num_frames=3, lstm_units=5, dense_units=(7, 4))
 
 
 @pytest.fixture(scope="module")
 def encoder(weights: Path) -> Any:
-    return build_encoder(CLIP, replace(CONFIG, weights=str(weights)))
+    return build_encoder(CLIP, CONFIG.with_(weights=str(weights)))
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_joined_model_equals_its_parts(encoder: Any) -> None:
 
 
 def test_one_frame_windows(encoder: Any) -> None:
-    head = build_classifier(2, 1280, replace(CONFIG, num_frames=1))
+    head = build_classifier(2, 1280, CONFIG.with_(num_frames=1))
     model = join_model(encoder, head, replace(CLIP, num_frames=1))
     assert model.predict_on_batch(random_pixels(2, 3, 1)).sum(axis=1) == pytest.approx(1)
 
@@ -136,10 +136,10 @@ def test_digest_sees_every_weight(encoder: Any, classifier: Any, weights: Path) 
     arrays[-1] = arrays[-1] + 1e-3
     classifier.set_weights(arrays)
     assert weights_digest(classifier) != first
-    same = build_encoder(CLIP, replace(CONFIG, weights=str(weights)))
+    same = build_encoder(CLIP, CONFIG.with_(weights=str(weights)))
     assert weights_digest(same) == weights_digest(encoder)
     import_keras().utils.set_random_seed(5)
-    other = build_encoder(CLIP, replace(CONFIG, weights="none"))
+    other = build_encoder(CLIP, CONFIG.with_(weights="none"))
     assert weights_digest(other) != weights_digest(encoder)
 
 
@@ -148,7 +148,7 @@ def test_unusable_weights_are_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "w.weights.h5"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"w.weights.h5.*cannot be loaded.*none"):
-        build_encoder(CLIP, replace(CONFIG, weights=str(path)))
+        build_encoder(CLIP, CONFIG.with_(weights=str(path)))
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
@@ -156,17 +156,17 @@ def test_weights_of_another_network_are_refused(classifier: Any, tmp_path: Path)
     path = tmp_path / "head.weights.h5"
     classifier.save_weights(path)
     with pytest.raises(DataError, match=r"head.weights.h5.*cannot be loaded"):
-        build_encoder(CLIP, replace(CONFIG, weights=str(path)))
+        build_encoder(CLIP, CONFIG.with_(weights=str(path)))
 
 
 def test_missing_weights_are_named() -> None:
     with pytest.raises(DataError, match=r"no weights file gone.h5.*imagenet or none"):
-        build_encoder(CLIP, replace(CONFIG, weights="gone.h5"))
+        build_encoder(CLIP, CONFIG.with_(weights="gone.h5"))
 
 
 def test_backbones_take_pixels() -> None:
     for name, known in BACKBONES.items():
-        config = replace(CONFIG, backbone=name, alpha=(known.alphas or (1.0,))[0], weights="none")
+        config = CONFIG.with_(backbone=name, alpha=(known.alphas or (1.0,))[0], weights="none")
         encoder = build_encoder(CLIP, config)
         features = encoder.predict_on_batch(random_pixels(0, 2))
         assert features.shape == (2, encoder.output_shape[-1])
@@ -174,22 +174,27 @@ def test_backbones_take_pixels() -> None:
         assert bool(rescaled) == known.rescale
 
 
+def test_every_name_of_the_settings_is_known() -> None:
+    assert set(BACKBONES) == set(get_args(BackboneName))
+    assert set(HEADS) == set(get_args(Head))
+
+
 def test_backbone_names_and_refusals() -> None:
     assert backbone_name(CONFIG) == "mobilenet_v2_1.0"
-    assert backbone_name(replace(CONFIG, backbone="efficientnet_v2_b0")) == "efficientnet_v2_b0"
+    assert backbone_name(CONFIG.with_(backbone="efficientnet_v2_b0")) == "efficientnet_v2_b0"
     for changes, message in (
         ({"backbone": "alexnet"}, r"backbone should be one of mobilenet_v2.*alexnet"),
         ({"alpha": 0.4}, r"alpha of mobilenet_v2 should be one of 0.35.*0.4"),
         ({"backbone": "efficientnet_v2_b0", "alpha": 0.5}, r"should be one of 1.0"),
     ):
         with pytest.raises(DataError, match=message):
-            build_encoder(CLIP, replace(CONFIG, **changes))
+            build_encoder(CLIP, CONFIG.with_(**changes))
 
 
 @pytest.mark.parametrize("head", HEADS)
 def test_only_the_mean_forgets_the_order(head: str) -> None:
     import_keras().utils.set_random_seed(0)
-    classifier = build_classifier(4, 6, replace(CONFIG, head=head))
+    classifier = build_classifier(4, 6, CONFIG.with_(head=head))
     windows = np.random.default_rng(0).normal(size=(5, 3, 6)).astype(np.float32)
     forward = classifier.predict_on_batch(windows)
     backward = classifier.predict_on_batch(windows[:, ::-1])
@@ -199,7 +204,7 @@ def test_only_the_mean_forgets_the_order(head: str) -> None:
 
 def test_attention_weighs_the_instants() -> None:
     keras = import_keras()
-    classifier = build_classifier(4, 6, replace(CONFIG, head="attention"))
+    classifier = build_classifier(4, 6, CONFIG.with_(head="attention"))
     names = ("lstm", "attention_scores", "attention_flat")
     probe = keras.Model(classifier.input, [classifier.get_layer(n).output for n in names])
     windows = np.random.default_rng(1).normal(size=(2, 3, 6)).astype(np.float32)
@@ -210,22 +215,22 @@ def test_attention_weighs_the_instants() -> None:
 
 @pytest.mark.parametrize("head", HEADS)
 def test_narrow_head_says_what_the_whole_one_says_of_its_classes(head: Head) -> None:
-    whole = build_classifier(5, 6, replace(CONFIG, head=head))
+    whole = build_classifier(5, 6, CONFIG.with_(head=head))
     random = np.random.default_rng(2)
     whole.set_weights([random.uniform(0, 1, w.shape) for w in whole.get_weights()])
     windows = random.normal(size=(4, 3, 6)).astype(np.float32)
     expected = np.asarray(whole(windows))[:, :2]
-    narrow = narrow_classifier(whole, 2, replace(CONFIG, head=head))
+    narrow = narrow_classifier(whole, 2, CONFIG.with_(head=head))
     np.testing.assert_allclose(
         np.asarray(narrow(windows)), expected / expected.sum(axis=1, keepdims=True), 1e-5
     )
 
 
 def test_backbone_of_a_run_is_taken_over(run_folder: Path, trained: FitResult) -> None:
-    config = replace(CONFIG, weights=str(run_folder / "model.keras"))
+    config = CONFIG.with_(weights=str(run_folder / "model.keras"))
     found = build_encoder(CLIP, config)
     assert weights_digest(found) == weights_digest(trained.model.get_layer("frames").layer)
-    other = replace(config, backbone="mobilenet_v3_small", alpha=0.75)
+    other = config.with_(backbone="mobilenet_v3_small", alpha=0.75)
     with pytest.raises(DataError, match=r"cannot be loaded into mobilenet_v3_small_0\.75"):
         build_encoder(CLIP, other)
 
@@ -233,7 +238,7 @@ def test_backbone_of_a_run_is_taken_over(run_folder: Path, trained: FitResult) -
 @pytest.mark.parametrize("head", HEADS)
 def test_differences_leave_out_the_scene(head: Head) -> None:
     """What is there in every frame changes nothing, and frames that change do."""
-    config = replace(CONFIG, head=head, head_input="differences", num_frames=4, dense_units=())
+    config = CONFIG.with_(head=head, head_input="differences", num_frames=4, dense_units=())
     model = build_classifier(4, 6, config)
     random = np.random.default_rng(0)
     model.set_weights([random.uniform(-1, 1, w.shape) for w in model.get_weights()])

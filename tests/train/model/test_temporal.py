@@ -13,7 +13,8 @@ from har_edge.datasets import Sample
 from har_train.config import FitConfig, Head
 from har_train.features.cache import EncodedSample
 from har_train.model.network import build_classifier
-from har_train.training.loop import LoopSettings, run_epochs
+from har_train.training.checkpoint import LoopSettings
+from har_train.training.loop import run_epochs
 from har_train.training.windows import build_windows, held_out_epoch, training_epoch
 
 pytest.importorskip("tensorflow")
@@ -48,7 +49,7 @@ def accuracy(head: Head, *, train_shuffled: bool, val_shuffled: bool) -> float:
     import keras
 
     keras.utils.set_random_seed(0)
-    config = FitConfig(
+    config = FitConfig.of(
         data="d", num_frames=NUM_FRAMES, head=head, lstm_units=16, dense_units=(16,),
         feature_dropout=0.0, learning_rate=5e-3, batch_size=32,
     )  # fmt: skip
@@ -57,7 +58,7 @@ def accuracy(head: Head, *, train_shuffled: bool, val_shuffled: bool) -> float:
         for seed, shuffled in ((1, train_shuffled), (2, val_shuffled))
     )
     model: Any = build_classifier(2, 64, config)
-    model.compile(keras.optimizers.AdamW(config.learning_rate), "categorical_crossentropy",
+    model.compile(keras.optimizers.AdamW(config.training.learning_rate), "categorical_crossentropy",
                   weighted_metrics=["accuracy"])  # fmt: skip
     settings = LoopSettings(epochs=12, patience=12, seed=0)
     val_set = held_out_epoch(val, 100)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -10,20 +9,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.train.recipes.conftest import LoadRecipe
+
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
 
-SCRIPT = Path(__file__).parents[3] / "train/recipes/blend_weights.py"
-
 
 @pytest.fixture(scope="module")
-def recipe() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("blend_weights", SCRIPT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def recipe(load_recipe: LoadRecipe) -> ModuleType:
+    return load_recipe("blend_weights")
 
 
 def test_blend_lies_between_both_files(recipe: ModuleType, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from har_train.reports.metrics import reliability, risk_coverage
+from har_train.reports.calibration import reliability, risk_coverage
 from har_train.reports.plots import (
     plot_confusion,
     plot_history,

@@ -12,7 +12,9 @@ from PIL import Image
 
 from har_edge.model.spec import ClipSpec, ModelSpec
 from har_train.reports import tables as report
-from har_train.reports.metrics import SplitPredictions, confident_errors, measure
+from har_train.reports.classes import confident_errors
+from har_train.reports.metrics import measure
+from har_train.reports.predictions import SplitPredictions
 from har_train.reports.tables import (
     REPORT_NAMES,
     class_table,

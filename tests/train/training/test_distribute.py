@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,7 @@ TWO_DEVICES = """
 import sys, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from har_train.cli import main
+from har_train.commands.main import main
 main()
 """
 
@@ -82,8 +81,8 @@ def settings(config: FitConfig, tmp_path_factory: pytest.TempPathFactory) -> Pat
     whole steps of it.
     """
     path = tmp_path_factory.mktemp("settings") / "config.toml"
-    changed = replace(
-        config, name="same", feature_dropout=0.0, dropout=0.0,
+    changed = config.with_(
+        name="same", feature_dropout=0.0, dropout=0.0,
         batch_size=5, learning_rate=5e-4, fine_tune_blocks=1, fine_tune_epochs=2, ema=0.9,
         balance="weights",
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,107 +11,22 @@ import pytest
 from har_edge.datasets import SPLITS
 from har_edge.errors import DataError
 from har_edge.model.loaded import apply_temperature
-from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig
 from har_train.model.network import (
-    BACKBONES,
-    HEADS,
-    build_classifier,
     build_encoder,
     weights_digest,
 )
-from har_train.reports.metrics import best_temperature
-from har_train.training.finetune import (
-    first_layer_of_top,
-    resized_encoder,
-    shortened_classifier,
+from har_train.reports.calibration import best_temperature
+from har_train.training.fit import fit
+from har_train.training.parts import (
     split_encoder,
 )
-from har_train.training.fit import FitResult, fit
+from har_train.training.result import FitResult
+from har_train.watch import Watch
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
-
-CLIP = ClipSpec(1, 8.0, 32, 32)
-FRAMES = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
-
-
-def small(backbone: str, blocks: int) -> FitConfig:
-    alphas = BACKBONES[backbone].alphas or (1.0,)
-    return FitConfig(
-        data="d", backbone=backbone, alpha=alphas[0], weights="none", fine_tune_blocks=blocks
-    )
-
-
-@pytest.fixture(scope="module")
-def encoders() -> dict[str, Any]:
-    """One encoder of each kind."""
-    return {name: build_encoder(CLIP, small(name, 1)) for name in BACKBONES}
-
-
-@pytest.mark.parametrize("backbone", BACKBONES)
-@pytest.mark.parametrize("blocks", [1, 3])
-def test_both_parts_make_the_whole(backbone: str, blocks: int, encoders: dict[str, Any]) -> None:
-    encoder = encoders[backbone]
-    bottom, top = split_encoder(encoder, small(backbone, blocks))
-    maps = bottom.predict_on_batch(FRAMES)
-    assert maps.ndim == 4
-    joined = top.predict_on_batch(maps)
-    assert np.abs(joined - encoder.predict_on_batch(FRAMES)).max() < 1e-5
-    # The statistics of batch norm stay, even where the whole is told that it is in training.
-    before = [v.numpy() for v in top.variables if "moving" in v.name]
-    top(maps, training=True)
-    after = [v.numpy() for v in top.variables if "moving" in v.name]
-    assert before
-    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
-    assert 0 < top.count_params() < encoder.count_params()
-    assert top.count_params() + bottom.count_params() == encoder.count_params()
-
-
-@pytest.mark.parametrize("backbone", BACKBONES)
-def test_layers_over_another_size_are_the_same_layers(
-    backbone: str, encoders: dict[str, Any]
-) -> None:
-    encoder = encoders[backbone]
-    larger = build_encoder(replace(CLIP, height=64, width=64), small(backbone, 1))
-    larger.set_weights(encoder.get_weights())
-    frames = np.random.default_rng(1).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
-    shared = resized_encoder(encoder, 64)
-    found = shared.predict_on_batch(frames)
-    assert np.abs(found - larger.predict_on_batch(frames)).max() < 1e-5
-    assert {id(v) for v in shared.variables} == {id(v) for v in encoder.variables}
-
-
-@pytest.mark.parametrize("head", HEADS)
-def test_layers_over_a_shorter_window_are_the_same_layers(head: Any) -> None:
-    config = FitConfig("d", num_frames=5, head=head, lstm_units=4, dense_units=(3,))
-    classifier = build_classifier(2, 7, config)
-    shorter = build_classifier(2, 7, replace(config, num_frames=2))
-    shorter.set_weights(classifier.get_weights())
-    features = np.random.default_rng(0).normal(size=(3, 2, 7)).astype(np.float32)
-    shared = shortened_classifier(classifier, 2)
-    found = shared.predict_on_batch(features)
-    assert np.abs(found - shorter.predict_on_batch(features)).max() < 1e-6
-    assert {id(v) for v in shared.variables} == {id(v) for v in classifier.variables}
-
-
-@pytest.mark.parametrize(
-    ("backbone", "layer", "most"),
-    [
-        ("mobilenet_v2", "block_15_expand", 16),
-        ("mobilenet_v3_small", "expanded_conv_9_expand", 11),
-        ("mobilenet_v3_large", "expanded_conv_13_expand", 15),
-    ],
-)
-def test_blocks_are_counted_from_the_top(
-    backbone: str, layer: str, most: int, encoders: dict[str, Any]
-) -> None:
-    network = encoders[backbone].layers[-2]
-    assert first_layer_of_top(network, small(backbone, 2)).name == layer
-    assert first_layer_of_top(network, small(backbone, most)) is not None
-    with pytest.raises(DataError, match=f"at most {most}.*Received {most + 1}"):
-        first_layer_of_top(network, small(backbone, most + 1))
 
 
 # An epoch of these sees each clip once.
@@ -129,8 +43,8 @@ WAYS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module", params=WAYS)
 def tuned_config(config: FitConfig, request: pytest.FixtureRequest) -> FitConfig:
     """The small run with a second stage, in each way that there is."""
-    return replace(
-        config, **{
+    return config.with_(
+        **{
             "epochs": 2, "fine_tune_blocks": 1, "fine_tune_epochs": 3, "patience": 9,
             "fine_tune_rate": 3e-3, "ema": 0.5, "name": "tuned", **WAYS[request.param],
         },
@@ -187,9 +101,9 @@ def test_rejoined_model_is_the_trained_one(tuned: FitResult, tmp_path: Path) -> 
 
 def test_tuning_that_makes_nothing_better_is_said(config: FitConfig, cache: Path) -> None:
     said: list[str] = []
-    spoilt = replace(config, epochs=2, fine_tune_blocks=1, fine_tune_epochs=1, fine_tune_rate=100.0)
-    result = fit(spoilt, cache=cache, say=said.append)
-    alone = fit(replace(config, epochs=2), cache=cache)
+    spoilt = config.with_(epochs=2, fine_tune_blocks=1, fine_tune_epochs=1, fine_tune_rate=100.0)
+    result = fit(spoilt, cache=cache, watch=Watch(said.append))
+    alone = fit(config.with_(epochs=2), cache=cache)
     assert len(result.history["val_loss"]) == 3
     assert result.best_epoch == alone.best_epoch <= 2
     assert weights_digest(result.model) == weights_digest(alone.model)
@@ -202,16 +116,16 @@ def test_too_many_blocks_are_refused_before_anything_is_trained(
 ) -> None:
     said: list[str] = []
     with pytest.raises(DataError, match="at most 16"):
-        fit(replace(config, fine_tune_blocks=99), cache=cache, say=said.append)
+        fit(config.with_(fine_tune_blocks=99), cache=cache, watch=Watch(said.append))
     assert not any("epoch" in line for line in said)
 
 
 def test_history_goes_on_and_the_best_epoch_is_kept(tuned: FitResult) -> None:
     losses = tuned.history["val_loss"]
-    before = 2 + tuned.config.fine_tune_epochs
+    before = 2 + tuned.config.fine_tune.epochs
     assert len(losses) == before + 2  # the head's before and after
     assert min(losses[2:before]) < min(losses[:2])
-    if tuned.config.mixed_precision:
+    if tuned.config.fine_tune.mixed_precision:
         assert tuned.best_epoch == len(losses)
         return  # its 8 bits turn single answers over, of the few that there are
     assert losses[tuned.best_epoch - 1] == min(losses)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +18,15 @@ from har_train.config import FitConfig
 from har_train.dataset.samples import assign_splits, load_dataset
 from har_train.features.cache import EncodedSample
 from har_train.model.network import weights_digest
-from har_train.training.fit import FitResult, fit, tool_versions
+from har_train.training.fit import fit
+from har_train.training.result import FitResult, tool_versions
 from har_train.training.windows import FeatureBank, Windows, build_windows, training_epoch
+from har_train.watch import Watch
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
 
-CONFIG = FitConfig(data="d", num_frames=4, window_stride=2)
+CONFIG = FitConfig.of(data="d", num_frames=4, window_stride=2)
 
 
 def encoded(count: int, label: str = "a") -> EncodedSample:
@@ -74,7 +75,7 @@ def test_every_clip_weighs_the_same() -> None:
 
 
 def test_settings_are_filled_in(trained: FitResult, config: FitConfig, cache: Path) -> None:
-    assert trained.config == replace(config, name="squares")
+    assert trained.config == config.with_(name="squares")
     assert trained.spec.name == "squares"
     assert trained.spec.labels == ("left", "right")
     assert trained.spec.clip.frame_shape == (32, 32, 3)
@@ -91,7 +92,7 @@ def test_history_and_best_epoch(trained: FitResult) -> None:
 
 
 def test_last_epoch_is_kept_at_a_rate_of_0(config: FitConfig, cache: Path) -> None:
-    config = replace(config, head="mean", dense_units=(), keep="last", epochs=12, patience=1)
+    config = config.with_(head="mean", dense_units=(), keep="last", epochs=12, patience=1)
     found = fit(config, cache=cache)
     losses = found.history["val_loss"]
     assert len(losses) == found.best_epoch == 12
@@ -102,10 +103,10 @@ def test_last_epoch_is_kept_at_a_rate_of_0(config: FitConfig, cache: Path) -> No
 def test_what_is_beside_the_labels_is_trained_on_and_not_judged(
     config: FitConfig, stills: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [f"{s.path},{s.label},{s.group}" for s in load_dataset(config.data)]
+    rows = [f"{s.path},{s.label},{s.group}" for s in load_dataset(config.data.path)]
     rows += [f"{path},photo_{path.parent.name},{path}" for path in stills.rglob("*.png")]
     (tmp_path / "all.csv").write_text("\n".join(["path,label,group", *rows]), encoding="utf-8")
-    config = replace(config, data=str(tmp_path / "all.csv"), labels=("right", "left"), epochs=1)
+    config = config.with_(data=str(tmp_path / "all.csv"), labels=("right", "left"), epochs=1)
     seen: list[NDArray[np.float32]] = []
 
     def recorded(windows: Windows, config: FitConfig, epoch_number: int) -> object:
@@ -113,7 +114,7 @@ def test_what_is_beside_the_labels_is_trained_on_and_not_judged(
         seen.extend(epoch[i][1].sum(axis=0) for i in range(len(epoch)))
         return epoch
 
-    monkeypatch.setattr("har_train.training.fit.training_epoch", recorded)
+    monkeypatch.setattr("har_train.training.head.training_epoch", recorded)
     found = fit(config, cache=cache)
     assert np.sum(seen, axis=0)[2:].tolist() == [4, 4]  # blue and red pictures, behind the answers
     assert found.spec.labels == ("left", "right")
@@ -125,10 +126,10 @@ def test_what_is_beside_the_labels_is_trained_on_and_not_judged(
 
 def test_splits_are_those_of_the_seed(trained: FitResult, config: FitConfig) -> None:
     expected = assign_splits(
-        load_dataset(config.data),
-        val_fraction=config.val_fraction,
-        test_fraction=config.test_fraction,
-        seed=config.seed,
+        load_dataset(config.data.path),
+        val_fraction=config.data.val_fraction,
+        test_fraction=config.data.test_fraction,
+        seed=config.training.seed,
     )
     assert list(trained.samples) == expected
 
@@ -181,7 +182,7 @@ def test_same_seed_same_weights(trained: FitResult, config: FitConfig, cache: Pa
 def test_other_seed_other_weights_and_a_corrupt_file_is_named(
     trained: FitResult, config: FitConfig, cache: Path, tmp_path: Path
 ) -> None:
-    data = shutil.copytree(config.data, tmp_path / "data")
+    data = shutil.copytree(config.data.path, tmp_path / "data")
     (data / "left" / "broken.mp4").write_bytes(b"no video")
     lines: list[str] = []
     counts: list[tuple[int, int]] = []
@@ -190,8 +191,8 @@ def test_other_seed_other_weights_and_a_corrupt_file_is_named(
         counts.append((samples, classes))
         return lambda done: None
 
-    settings = replace(config, data=str(data), seed=4, epochs=1, name="other")
-    result = fit(settings, cache=cache, say=lines.append, progress=progress)  # type: ignore[arg-type]
+    settings = config.with_(data=str(data), seed=4, epochs=1, name="other")
+    result = fit(settings, cache=cache, watch=Watch(lines.append, progress))  # type: ignore[arg-type]
     assert counts == [(13, 2)]
     assert len(result.samples) == 12
     assert len([line for line in lines if "broken.mp4" in line]) == 1
@@ -211,7 +212,7 @@ def test_class_that_is_unreadable_on_one_side(
             shutil.copy(clips / label / f"{number}.mp4", tmp_path / side / label)
     (tmp_path / "val" / "left" / "2.mp4").write_bytes(b"no video")
     with pytest.raises(DataError, match="'val' has no sample of"):
-        fit(replace(config, data=str(tmp_path)), cache=cache)
+        fit(config.with_(data=str(tmp_path)), cache=cache)
 
 
 def test_versions_of_missing_packages_are_left_out() -> None:

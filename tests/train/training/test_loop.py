@@ -21,7 +21,8 @@ from har_edge.errors import DataError, OutputError
 from har_train.config import FitConfig, save_config
 from har_train.run_folder import checkpoint_folder
 from har_train.training import loop
-from har_train.training.loop import History, LoopSettings, Outcome, join_outcomes, run_epochs
+from har_train.training.checkpoint import History, LoopSettings
+from har_train.training.loop import Outcome, join_outcomes, run_epochs
 from tests.conftest import ROOT
 from tests.support.killed import read_result
 
@@ -80,8 +81,8 @@ def train(
         if epoch == killed_after:
             raise KilledError
 
-    settings = replace(LoopSettings(6, 9, 0, checkpoint, "data"), **changes)
-    return run_epochs(model, dataset, dataset(None), settings, report=report).history
+    settings = replace(LoopSettings(6, 9, 0, checkpoint, "data", report=report), **changes)
+    return run_epochs(model, dataset, dataset(None), settings).history
 
 
 @pytest.mark.parametrize("ema", [False, True])
@@ -237,8 +238,8 @@ def run_killed(folder: Path, cache: Path, kills: int, seed: int) -> int:
 
 
 def check_kills(config: FitConfig, cache: Path, tmp_path: Path, kills: int, seed: int) -> None:
-    config = replace(
-        config, alpha=0.35, weights="none", epochs=10, patience=10, views=1, fine_tune_blocks=1,
+    config = config.with_(
+        alpha=0.35, weights="none", epochs=10, patience=10, views=1, fine_tune_blocks=1,
         fine_tune_epochs=10, ema=0.9, name="killed",
     )  # fmt: skip
     for name in ("disturbed", "undisturbed"):

@@ -14,7 +14,8 @@ from har_edge.errors import DataError
 from har_train.config import FitConfig
 from har_train.model.network import build_classifier
 from har_train.run_folder import save_run
-from har_train.training.fit import FitResult, fit
+from har_train.training.fit import fit
+from har_train.training.result import FitResult
 from har_train.training.teacher import load_teacher
 
 pytest.importorskip("tensorflow")
@@ -25,11 +26,11 @@ LABELS = ("left", "right")
 
 @pytest.fixture
 def taught(config: FitConfig, run_folder: Path) -> FitConfig:
-    return replace(config, teacher=str(run_folder), fresh_views=True, fine_tune_blocks=1)
+    return config.with_(teacher=str(run_folder), fresh_views=True, fine_tune_blocks=1)
 
 
 def pixels(config: FitConfig, size: int) -> np.ndarray:
-    shape = (3, config.num_frames, size, size, 3)
+    shape = (3, config.window.num_frames, size, size, 3)
     return np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
 
 
@@ -42,7 +43,7 @@ def test_answers_are_those_of_the_model(taught: FitConfig, trained: FitResult) -
 
 
 def test_it_sees_frames_of_the_size_that_is_drawn(taught: FitConfig) -> None:
-    teacher = load_teacher(replace(taught, fine_tune_size=48), LABELS)
+    teacher = load_teacher(taught.with_(fine_tune_size=48), LABELS)
     assert teacher is not None
     answers = teacher(pixels(taught, 48))
     assert answers.shape == (3, 2)
@@ -50,12 +51,12 @@ def test_it_sees_frames_of_the_size_that_is_drawn(taught: FitConfig) -> None:
 
 
 def test_it_sees_as_many_frames_as_are_drawn(taught: FitConfig, trained: FitResult) -> None:
-    teacher = load_teacher(replace(taught, fine_tune_frames=2), LABELS)
+    teacher = load_teacher(taught.with_(fine_tune_frames=2), LABELS)
     assert teacher is not None
     inputs = pixels(taught, 32)[:, :2]
     encode = trained.model.get_layer("frames").layer
     features = np.stack([encode.predict_on_batch(window) for window in inputs])
-    head = build_classifier(len(LABELS), features.shape[-1], replace(taught, num_frames=2))
+    head = build_classifier(len(LABELS), features.shape[-1], taught.with_(num_frames=2))
     head.set_weights(trained.model.get_layer("classify").get_weights())
     assert np.abs(teacher(inputs) - head.predict_on_batch(features)).max() < 1e-5
 
@@ -75,13 +76,13 @@ def test_it_is_asked_while_the_backbone_learns(
         return np.full((len(inputs), len(LABELS)), 0.5, np.float32)
 
     monkeypatch.setattr("har_train.training.fit.load_teacher", lambda config, labels: answer)
-    config = replace(
-        taught, epochs=1, fine_tune_epochs=1, teacher_share=1.0, fine_tune_frames=drawn_frames
+    config = taught.with_(
+        epochs=1, fine_tune_epochs=1, teacher_share=1.0, fine_tune_frames=drawn_frames
     )
     result = fit(config, cache=cache)
-    assert result.model.input_shape[1] == config.num_frames
+    assert result.model.input_shape[1] == config.window.num_frames
     assert sum(shape[0] for shape in asked) >= 8  # each training clip, of the twelve
-    assert {shape[1:] for shape in asked} == {(drawn_frames or config.num_frames, 32, 32, 3)}
+    assert {shape[1:] for shape in asked} == {(drawn_frames or config.window.num_frames, 32, 32, 3)}
     # What it says is all that is learnt: no answer is better than an even one, at ln 2.
     assert result.history["loss"][1] >= np.log(2) - 1e-6
 
@@ -90,21 +91,21 @@ def test_one_that_does_not_fit_is_refused(taught: FitConfig, tmp_path: Path) -> 
     with pytest.raises(DataError, match=r"is learnt: left, other, right. Received left, right\."):
         load_teacher(taught, ("left", "other", "right"))
     with pytest.raises(DataError, match=r"windows of 4 frames. Received 6. .*--num-frames 4"):
-        load_teacher(replace(taught, num_frames=4), LABELS)
+        load_teacher(taught.with_(num_frames=4), LABELS)
     with pytest.raises(DataError, match="is no run folder"):
-        load_teacher(replace(taught, teacher=str(tmp_path)), LABELS)
+        load_teacher(taught.with_(teacher=str(tmp_path)), LABELS)
     with pytest.raises(DataError, match=r"gone is no run folder: model.keras, spec.json missing"):
-        load_teacher(replace(taught, teacher=str(tmp_path / "gone")), LABELS)
+        load_teacher(taught.with_(teacher=str(tmp_path / "gone")), LABELS)
     with pytest.raises(DataError, match="without --fine-tune-blocks"):
-        replace(taught, fine_tune_blocks=0)
+        taught.with_(fine_tune_blocks=0)
 
 
 def test_one_that_sees_differences_is_not_asked_about_one_frame(
     taught: FitConfig, trained: FitResult, tmp_path: Path
 ) -> None:
-    config = replace(trained.config, head_input="differences")
+    config = trained.config.with_(head_input="differences")
     save_run(replace(trained, config=config), tmp_path / "run")
-    asked = replace(taught, teacher=str(tmp_path / "run"), fine_tune_frames=1)
+    asked = taught.with_(teacher=str(tmp_path / "run"), fine_tune_frames=1)
     with pytest.raises(DataError, match=r"about 2 or more\. Received --fine-tune-frames 1"):
         load_teacher(asked, LABELS)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from har_train.training.windows import (
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
 
-CONFIG = FitConfig(data="d", num_frames=3, window_stride=1, batch_size=4, seed=5)
+CONFIG = FitConfig.of(data="d", num_frames=3, window_stride=1, batch_size=4, seed=5)
 LABELS = ("a", "b", "c")
 
 
@@ -68,10 +67,10 @@ def test_every_window_comes_once_with_its_class() -> None:
     "changes", [{}, {"balance": "sampling"}, {"balance": "weights"}, {"mixup": 0.3}]
 )
 def test_epoch_depends_on_seed_and_number_alone(changes: dict[str, Any]) -> None:
-    config, windows = replace(CONFIG, **changes), uneven(views=3)
+    config, windows = CONFIG.with_(**changes), uneven(views=3)
 
     def epoch(number: int, seed: int = 5) -> bytes:
-        parts = batches_of(training_epoch(windows, replace(config, seed=seed), number))
+        parts = batches_of(training_epoch(windows, config.with_(seed=seed), number))
         return b"".join(part.tobytes() for part in parts)
 
     first = [epoch(i) for i in range(3)]
@@ -90,7 +89,7 @@ def test_views_are_drawn_evenly_and_only_in_training() -> None:
 
 @pytest.mark.parametrize("balance", ["weights", "sampling"])
 def test_balanced_classes_count_the_same(balance: Any) -> None:
-    config, windows = replace(CONFIG, balance=balance), uneven()
+    config, windows = CONFIG.with_(balance=balance), uneven()
     totals = np.zeros(3)
     for epoch in range(60):
         _, targets, weights = batches_of(training_epoch(windows, config, epoch))
@@ -106,7 +105,7 @@ def test_without_balance_clips_count_the_same() -> None:
 
 
 def test_mixup_mixes_inputs_and_targets_alike() -> None:
-    config = replace(CONFIG, mixup=1.0)
+    config = CONFIG.with_(mixup=1.0)
     inputs, targets, _ = batches_of(training_epoch(uneven(), config, 0))
     assert targets.sum(axis=1) == pytest.approx(np.ones(len(targets)))
     # The label stands in the inputs as a number, and mixing is linear.
@@ -115,7 +114,7 @@ def test_mixup_mixes_inputs_and_targets_alike() -> None:
 
 
 def test_share_of_batches_is_mixed() -> None:
-    config = replace(CONFIG, mixup=1.0, mix_share=0.5)
+    config = CONFIG.with_(mixup=1.0, mix_share=0.5)
     windows, mixed = uneven(), []
     for epoch in range(12):
         dataset = training_epoch(windows, config, epoch)
@@ -130,7 +129,7 @@ def test_cutmix_pastes_one_box_and_shares_the_target(tmp_path: Path) -> None:
         path = tmp_path / f"{label}.npy"
         np.save(path, np.full((3, 32, 32, 3), 100 * number, np.uint8))
         clips.append(CachedSample(Sample(path, label, "g"), label, path, 3))
-    config = replace(CONFIG, fresh_views=True, cutmix=1.0, batch_size=3)
+    config = CONFIG.with_(fresh_views=True, cutmix=1.0, batch_size=3)
     windows = build_fresh_windows(
         clips, LABELS, config, clip=ClipSpec(3, 8.0, 32, 32), augmentation=Augmentation()
     )
@@ -155,7 +154,7 @@ def test_a_teacher_answers_what_the_batch_shows() -> None:
         asked.append(inputs)
         return np.tile(np.float32([0.5, 0.25, 0.25]), (len(inputs), 1))
 
-    config = replace(CONFIG, mixup=0.4, teacher_share=0.6)
+    config = CONFIG.with_(mixup=0.4, teacher_share=0.6)
     alone = batches_of(training_epoch(windows, config, 0))
     inputs, targets, weights = batches_of(training_epoch(windows, config, 0, teacher=teacher))
     # It sees the mixed windows, and nothing else of the epoch changes.
@@ -213,7 +212,7 @@ def test_fresh_windows_are_drawn_anew_in_every_epoch(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("balance", ["none", "weights", "sampling"])
 def test_once_per_clip(balance: Any) -> None:
-    windows, config = uneven(), replace(CONFIG, balance=balance)
+    windows, config = uneven(), CONFIG.with_(balance=balance)
     assert epoch_length(windows, once_per_clip=True) == 12
     inputs, targets, weights = batches_of(training_epoch(windows, config, 0, once_per_clip=True))
     assert len(inputs) == 12

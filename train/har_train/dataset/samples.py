@@ -13,14 +13,20 @@ import numpy as np
 from har_edge.datasets import SPLITS, Sample, list_dataset
 from har_edge.errors import DataError
 from har_edge.paths import display_path
+from har_edge.say import Say
 from har_edge.table import text_table
 
 
-def load_dataset(data: str | os.PathLike[str], root: str | os.PathLike[str] = "") -> list[Sample]:
+def load_dataset(
+    data: str | os.PathLike[str],
+    root: str | os.PathLike[str] = "",
+    say: Say = lambda line: None,
+) -> list[Sample]:
     """Read a dataset that a model can be trained on.
 
     Args:
         data, root: See `list_dataset`.
+        say: Takes a line for the user about what was passed over.
 
     Raises:
         DataError: if there is nothing to train on, or any part of it is wrong.
@@ -39,6 +45,8 @@ def load_dataset(data: str | os.PathLike[str], root: str | os.PathLike[str] = ""
             f"{display_path(data)} should hold at least 2 classes with pictures or clips. "
             f"Received {sorted(labels) or 'none'}. Expected a folder for each class."
         )
+    if skipped := str(listing.skipped):
+        say(skipped)
     return listing.samples
 
 

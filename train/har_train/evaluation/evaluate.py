@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,13 @@ from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
 from har_edge.run_folder import find_root, is_run_folder, list_data
 from har_train.config import default_name
-from har_train.evaluation.predict import Predictor, Say, Tick, is_run
+from har_train.evaluation.predict import Predictor, is_run
 from har_train.model.keras_run import load_settings
-from har_train.reports.metrics import SplitPredictions, measure_tempered
+from har_train.reports.metrics import measure_tempered
+from har_train.reports.predictions import SplitPredictions
 from har_train.reports.tables import REPORT_NAMES, write_predictions, write_report
 from har_train.run_folder import check_finished, check_free, whole_folder
+from har_train.watch import SILENT, Watch
 
 OUTPUT_NAMES = {"metrics.json", "predictions.csv", *REPORT_NAMES}
 
@@ -105,7 +107,8 @@ def _run_data(folder: Path, root: str) -> LabelledData:
     """The data of a run folder, split as it was for training."""
     config = load_settings(folder)
     parts = _parts(list_data(folder, root), folder)
-    return LabelledData(os.fspath(folder), find_root(folder, root), parts, config.stride)
+    stride = config.window.stride
+    return LabelledData(os.fspath(folder), find_root(folder, root), parts, stride)
 
 
 def _parts(listing: Listing, data: str | Path) -> dict[str, list[Sample]]:
@@ -161,8 +164,7 @@ def evaluate(
     predictor: Predictor,
     data: LabelledData,
     *,
-    progress: Callable[[int, int], Tick] | None = None,
-    say: Say = lambda line: None,
+    watch: Watch = SILENT,
 ) -> Evaluation:
     """Judge a model.
 
@@ -170,18 +172,16 @@ def evaluate(
         model: Its name, for the record.
         predictor: The loaded model.
         data: What to judge it on; see `check_labels`.
-        progress: Given the numbers of samples and classes, returns a function that is called
-            with 1 for every sample.
-        say: Takes a line for every file that cannot be decoded.
+        watch: Who is told how it goes, and of every file that cannot be decoded.
 
     Raises:
         DataError: if no file of a part can be decoded.
     """
     spec, parts, metrics = predictor.spec, {}, {}
     total = sum(len(samples) for samples in data.parts.values())
-    tick = progress(total, len(spec.labels)) if progress else lambda done: None
+    tick = watch.samples(total, len(spec.labels))
     for name, samples in data.parts.items():
-        found, raw = predictor.predict(samples, progress=tick, skipped=say)
+        found, raw = predictor.predict(samples, progress=tick, skipped=watch.say)
         groups = [sample.group for sample in found]
         parts[name], metrics[name] = measure_tempered(
             raw, spec.temperature, spec.reject_threshold, groups

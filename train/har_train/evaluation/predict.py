@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,14 +16,13 @@ from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ModelSpec
 from har_edge.run_folder import MODEL_NAME
 from har_edge.sources.clips import load_frames, window_indices
-from har_train.features.cache import View, encode_dataset
+from har_train.features.cache import Rendering, View, encode_dataset
 from har_train.model.keras_run import KerasRun, load_run
-from har_train.reports.metrics import SplitPredictions
-from har_train.training.fit import predict_windows, training_views
+from har_train.reports.predictions import SplitPredictions
+from har_train.training.encoded import predict_windows
+from har_train.training.stage import training_views
 from har_train.training.windows import build_windows
-
-Tick = Callable[[int], object]
-Say = Callable[[str], object]
+from har_train.watch import Say, Tick
 
 
 def is_run(path: str | os.PathLike[str]) -> bool:
@@ -71,7 +70,7 @@ class KerasPredictor:
 
     def __init__(self, run: KerasRun, cache: Path) -> None:
         self.spec = run.spec
-        self.stride = run.config.stride
+        self.stride = run.config.window.stride
         self._run, self._cache = run, cache
 
     def predict(
@@ -79,15 +78,15 @@ class KerasPredictor:
     ) -> tuple[list[Sample], SplitPredictions]:
         """Classify every window, see `Predictor`."""
         part = encode_dataset(
-            samples, self._run.encoder, self.spec.clip, cache=self._cache, view=self._view(samples),
-            progress=progress, skipped=skipped,
+            samples, self._run.encoder, Rendering(self.spec.clip, self._view(samples)),
+            cache=self._cache, progress=progress, skipped=skipped,
         )  # fmt: skip
         found = _readable([item.sample for item in part])
         windows = build_windows([part], self.spec.labels, self._run.config)
         return found, predict_windows(self._run.classifier, windows, part)
 
     def _view(self, samples: Sequence[Sample]) -> View:
-        """Stills among clips are crop paths in training alone, see `fit.training_views`."""
+        """Stills among clips are crop paths in training alone, see `stage.training_views`."""
         trained = {s.split for s in samples} == {"train"}
         return training_views(self._run.config, 0)[0] if trained else View()
 

@@ -12,7 +12,7 @@ from har_edge.datasets import Sample, list_dataset
 from har_edge.errors import DataError, GateError, OutputError
 from har_edge.paths import display_path
 from har_edge.run_folder import root_of
-from har_train.config import FitConfig
+from har_train.config import WindowConfig
 from har_train.dataset.samples import default_num_frames
 from har_train.explore import findings as checks
 from har_train.explore.findings import KINDS, UNDIVIDED, Finding, split_order
@@ -41,7 +41,7 @@ class ExploreConfig:
     data: str
     root: str = ""
     num_frames: int = 0
-    frame_rate_hz: float = FitConfig.frame_rate_hz
+    frame_rate_hz: float = WindowConfig.frame_rate_hz
     min_samples: int = 10
     thorough: bool = False
 
@@ -60,12 +60,14 @@ class Exploration:
         samples: All labelled samples; where the data names no split, theirs is `all`.
         facts: Of the readable files, ordered by split, class and path.
         findings: Defects, ordered as in `KINDS`.
+        skipped: What was passed over in the classes' folders, in words.
     """
 
     config: ExploreConfig
     samples: Sequence[Sample]
     facts: Sequence[FileFacts]
     findings: Sequence[Finding]
+    skipped: str = ""
 
     @property
     def splits(self) -> list[str]:
@@ -136,7 +138,11 @@ def explore(
     ]
     kinds = list(KINDS)
     return Exploration(
-        config, samples, scan.facts, sorted(found_all, key=lambda f: kinds.index(f.kind))
+        config,
+        samples,
+        scan.facts,
+        sorted(found_all, key=lambda f: kinds.index(f.kind)),
+        str(listing.skipped),
     )
 
 

@@ -19,7 +19,6 @@ from har_edge.datasets import Sample
 from har_edge.errors import SourceError
 from har_edge.frames.decode import load_image
 from har_edge.frames.sampling import TOLERANCE_S, FrameSampler
-from har_edge.media import VIDEO_SUFFIXES
 from har_edge.sources.clips import empty_span
 from har_edge.sources.files import VideoSource
 
@@ -113,7 +112,7 @@ def read_facts(sample: Sample, *, thorough: bool = False) -> FileFacts:
         SourceError: if it cannot be decoded.
     """
     digest = _sha256(sample.path)
-    if sample.path.suffix.lower() not in VIDEO_SUFFIXES:
+    if sample.is_still:
         return _describe(sample, digest, [load_image(sample.path, smallest=HASHED_PX)])
     source = VideoSource(sample.path)
     if thorough and source.duration_s is not None:
@@ -133,7 +132,7 @@ def small_picture(sample: Sample, side: int) -> Pixels:
     """
     from PIL import Image, ImageOps
 
-    if sample.path.suffix.lower() not in VIDEO_SUFFIXES:
+    if sample.is_still:
         frame = load_image(sample.path, smallest=side)
     else:
         frame = _look(VideoSource(sample.path), sample)[0][1]

@@ -11,15 +11,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from har_edge.arrays import Pixels
+from har_edge.arrays import FloatArray, Pixels
 from har_edge.errors import DataError
 from har_edge.frames.preprocess import resize_frame
 from har_edge.model.spec import ClipSpec
 from har_train.model.network import import_keras
+from har_train.model.types import RandomLayer, Tensor
 
 # At strength 1: shares of height and width, and of the range of values.
 SHIFT, ZOOM, BRIGHTNESS, CONTRAST, SATURATION = 0.1, 0.15, 0.2, 0.25, 0.15
@@ -75,8 +75,8 @@ class Augmenter:
 
         draws = np.random.default_rng(_seed(f"{self.augmentation.seed} {key} {view}"))
         count, height, width, _ = frames.shape
-        wide = frames.transpose(1, 2, 0, 3).reshape(1, height, width, 3 * count)
-        wide = _apply(self._geometry, wide.astype(np.float32), draws)  # (1, H, W, 3 T)
+        side_by_side = frames.transpose(1, 2, 0, 3).reshape(1, height, width, 3 * count)
+        wide = _apply(self._geometry, side_by_side.astype(np.float32), draws)  # (1, H, W, 3 T)
         tall = ops.transpose(ops.reshape(wide, (height, width, count, 3)), (2, 0, 1, 3))
         tall = ops.reshape(tall, (1, count * height, width, 3))
         tall = _apply(self._colour, tall, draws)  # (1, T H, W, 3)
@@ -84,17 +84,20 @@ class Augmenter:
         return np.asarray(np.clip(np.rint(pixels), 0, 255), dtype=np.uint8)
 
 
-def _apply(layers: Sequence[Any], pixels: Any, draws: np.random.Generator) -> Any:
+def _apply(
+    layers: Sequence[RandomLayer], pixels: Tensor | FloatArray, draws: np.random.Generator
+) -> Tensor:
+    found: Tensor = pixels
     for layer in layers:
         # The layer's own state would make a draw depend on the samples before it.
         layer.generator.state.assign(draws.integers(0, 2**31, 2))
-        pixels = layer(pixels, training=True)
-    return pixels
+        found = layer(found, training=True)
+    return found
 
 
-def _geometry_layers(a: Augmentation) -> list[tuple[str, dict[str, Any]]]:
+def _geometry_layers(a: Augmentation) -> list[tuple[str, dict[str, object]]]:
     shift, zoom = min(1.0, SHIFT * a.strength), min(0.9, ZOOM * a.strength)
-    layers: list[tuple[str, dict[str, Any]]] = []
+    layers: list[tuple[str, dict[str, object]]] = []
     if a.flip:
         layers.append(("RandomFlip", {"mode": "horizontal"}))
     if a.strength > 0:
@@ -106,7 +109,7 @@ def _geometry_layers(a: Augmentation) -> list[tuple[str, dict[str, Any]]]:
     return layers + _erasing_layers(a)
 
 
-def _erasing_layers(a: Augmentation) -> list[tuple[str, dict[str, Any]]]:
+def _erasing_layers(a: Augmentation) -> list[tuple[str, dict[str, object]]]:
     if a.erase <= 0:
         return []
     # One number would be the upper end of a range that the probability is drawn from.
@@ -114,7 +117,7 @@ def _erasing_layers(a: Augmentation) -> list[tuple[str, dict[str, Any]]]:
     return [("RandomErasing", options)]
 
 
-def _colour_layers(a: Augmentation) -> list[tuple[str, dict[str, Any]]]:
+def _colour_layers(a: Augmentation) -> list[tuple[str, dict[str, object]]]:
     if a.strength <= 0:
         return []
     saturation = min(0.5, SATURATION * a.strength)
@@ -126,7 +129,7 @@ def _colour_layers(a: Augmentation) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def _layer(name: str, options: dict[str, Any]) -> Any:
+def _layer(name: str, options: dict[str, object]) -> RandomLayer:
     keras = import_keras()
     found = getattr(keras.layers, name, None)
     if found is None:
@@ -134,7 +137,8 @@ def _layer(name: str, options: dict[str, Any]) -> Any:
             f"Augmented views need a Keras with the layer {name}. Received Keras "
             f"{keras.__version__}. Update it with pip install -U keras, or train with views = 0."
         )
-    return found(seed=0, **options)
+    layer: RandomLayer = found(seed=0, **options)
+    return layer
 
 
 def random_box(
@@ -166,7 +170,7 @@ def random_box(
     return np.stack([resize_frame(np.ascontiguousarray(box), clip) for box in boxes])
 
 
-def augment_colour(clips: Any, augmentation: Augmentation) -> Any:
+def augment_colour(clips: Tensor, augmentation: Augmentation) -> Tensor:
     """Add layers to a network that change colours and erase patches, while it is trained.
 
     Args:
@@ -179,7 +183,7 @@ def augment_colour(clips: Any, augmentation: Augmentation) -> Any:
     from keras import ops
 
     count, height, width = clips.shape[1:4]
-    x = ops.reshape(clips, (-1, count * height, width, 3))  # frames below each other
+    x: Tensor = ops.reshape(clips, (-1, count * height, width, 3))  # frames below each other
     for name, options in _colour_layers(augmentation):
         x = _layer(name, options)(x)
     x = ops.reshape(x, (-1, count, height, width, 3))

@@ -14,11 +14,11 @@ import json
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ from har_edge.sources.clips import load_frames
 from har_train.dataset.stills import load_still_as_clip
 from har_train.features.augment import Augmentation, Augmenter, path_draws
 from har_train.model.network import weights_digest
+from har_train.model.types import Array, KerasModel, Predicts
+from har_train.watch import Say, Tick, silent, uncounted
 
 BATCH_FRAMES = 32
 # Decoded clips that may wait for the encoder; bounds memory, whatever the dataset's size.
@@ -47,7 +49,7 @@ NPY_HEADER = re.compile(
 
 @dataclass(frozen=True)
 class View:
-    """Which rendering of the samples is encoded.
+    """How samples are seen: as they are, or augmented.
 
     Attributes:
         number: 0 for the samples as they are, from 1 for augmented ones.
@@ -59,15 +61,30 @@ class View:
     augmentation: Augmentation = field(default_factory=Augmentation)
     path_frames: int = 0
 
-    def settings(self, *, still: bool) -> dict[str, Any]:
+    def settings(self, *, still: bool) -> dict[str, object]:
         """Everything that this view does to a sample; empty if nothing."""
-        found: dict[str, Any] = {}
+        found: dict[str, object] = {}
         if self.number:
             found = {"view": self.number, **asdict(self.augmentation)}
         if still and self.path_frames:
             seed = self.augmentation.seed
             found |= {"view": self.number, "path_frames": self.path_frames, "seed": seed}
         return found
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What is encoded of a sample, and how it is kept.
+
+    Attributes:
+        clip: Preprocessing.
+        view: How the sample is seen.
+        half: Whether entries are float16 instead of float32.
+    """
+
+    clip: ClipSpec
+    view: View = View()
+    half: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +103,7 @@ class CachedSample:
     path: Path
     count: int
 
-    def load(self) -> NDArray[Any]:
+    def load(self) -> Array:
         """Map the entry, (N, ...); nothing is read before it is asked for."""
         return _map_entry(self.path)
 
@@ -106,11 +123,11 @@ class Fill(Protocol):
     def __call__(
         self,
         samples: Sequence[Sample],
-        encoder: Any,
+        encoder: KerasModel | None,
         target: Target,
         *,
-        progress: Callable[[int], object],
-        skipped: Callable[[str], object],
+        progress: Tick,
+        skipped: Say,
     ) -> list[CachedSample]: ...
 
 
@@ -120,15 +137,11 @@ class Target:
 
     Attributes:
         folder: Of the cache, named by the encoder's weights and the preprocessing.
-        clip: Preprocessing.
-        view: Rendering of the samples.
-        half: Whether entries are float16 instead of float32.
+        rendering: What is encoded.
     """
 
     folder: Path
-    clip: ClipSpec
-    view: View
-    half: bool = False
+    rendering: Rendering
 
 
 def default_cache() -> Path:
@@ -138,13 +151,12 @@ def default_cache() -> Path:
 
 def encode_dataset(
     samples: Sequence[Sample],
-    encoder: Any,
-    clip: ClipSpec,
+    encoder: KerasModel,
+    rendering: Rendering,
     *,
     cache: Path,
-    view: View = View(),
-    progress: Callable[[int], object] = lambda done: None,
-    skipped: Callable[[str], object] = lambda message: None,
+    progress: Tick = uncounted,
+    skipped: Say = silent,
     fill: Fill | None = None,
 ) -> list[EncodedSample]:
     """Encode all samples into memory, from the cache where it has them.
@@ -152,9 +164,8 @@ def encode_dataset(
     Args:
         samples: What to encode.
         encoder: Keras model, (N, H, W, 3) -> (N, D).
-        clip: Preprocessing.
+        rendering: What is encoded of them.
         cache: Folder of the cache.
-        view: Rendering of the samples.
         progress: Called with 1 for every sample that is done.
         skipped: Called with a message for every file that cannot be decoded.
         fill: What does the work: `fill_folder`, or worker processes (`har_train.features.workers`).
@@ -166,31 +177,27 @@ def encode_dataset(
         OutputError: if the cache cannot be written.
     """
     cached = cache_dataset(
-        samples, encoder, clip, cache=cache, view=view, progress=progress, skipped=skipped,
-        fill=fill,
-    )  # fmt: skip
+        samples, encoder, rendering, cache=cache, progress=progress, skipped=skipped, fill=fill
+    )
     return [EncodedSample(c.sample, np.load(c.path, allow_pickle=False), c.sha256) for c in cached]
 
 
 def cache_dataset(
     samples: Sequence[Sample],
-    encoder: Any,
-    clip: ClipSpec,
+    encoder: KerasModel | None,
+    rendering: Rendering,
     *,
     cache: Path,
-    view: View = View(),
-    half: bool = False,
-    progress: Callable[[int], object] = lambda done: None,
-    skipped: Callable[[str], object] = lambda message: None,
+    progress: Tick = uncounted,
+    skipped: Say = silent,
     fill: Fill | None = None,
 ) -> list[CachedSample]:
     """Encode all samples into the cache; memory does not grow with their number.
 
     Args:
-        samples, encoder, clip, cache, view, progress, skipped, fill: As in `encode_dataset`, but
+        samples, encoder, rendering, cache, progress, skipped, fill: As in `encode_dataset`, but
             the encoder may give maps, (N, h, w, d), or be None: then the frames themselves are
             kept.
-        half: Whether entries are float16 instead of float32.
 
     Returns:
         The samples that could be decoded, in the order given.
@@ -198,7 +205,7 @@ def cache_dataset(
     Raises:
         OutputError: if the cache cannot be written.
     """
-    target = Target(cache / _cache_key(encoder, clip, half=half), clip, view, half)
+    target = Target(cache / _cache_key(encoder, rendering), rendering)
     try:
         target.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -208,11 +215,11 @@ def cache_dataset(
 
 def fill_folder(
     samples: Sequence[Sample],
-    encoder: Any,
+    encoder: Predicts | None,
     target: Target,
     *,
-    progress: Callable[[int], object],
-    skipped: Callable[[str], object],
+    progress: Tick,
+    skipped: Say,
     threads: int = 0,
 ) -> list[CachedSample]:
     """Encode samples in this process, while other threads decode ahead.
@@ -225,7 +232,8 @@ def fill_folder(
     Raises:
         OutputError: if the folder cannot be written.
     """
-    store = _Store(target.folder, target.clip, target.view)
+    rendering = target.rendering
+    store = _Store(target.folder, rendering)
     results: dict[int, CachedSample] = {}
     waiting: list[tuple[int, Entry, Pixels]] = []
 
@@ -235,7 +243,7 @@ def fill_folder(
         encoded = _encode(encoder, np.concatenate([frames for *_, frames in waiting]))
         ends = np.cumsum([len(frames) for *_, frames in waiting])[:-1]
         for (i, entry, _), part in zip(waiting, np.split(encoded, ends), strict=True):
-            store.save(entry.path, part.astype(np.float16) if target.half else part)
+            store.save(entry.path, part.astype(np.float16) if rendering.half else part)
             results[i] = CachedSample(samples[i], entry.digest, entry.path, len(part))
         waiting.clear()
 
@@ -270,8 +278,9 @@ class Entry:
 class _Store:
     """One folder of the cache, and how the samples of one view come into it."""
 
-    def __init__(self, folder: Path, clip: ClipSpec, view: View) -> None:
-        self._folder, self._clip, self._view = folder, clip, view
+    def __init__(self, folder: Path, rendering: Rendering) -> None:
+        self._folder, self._clip, self._view = folder, rendering.clip, rendering.view
+        view = rendering.view
         self._augmenter = Augmenter(view.augmentation) if view.number else None
 
     def load(self, sample: Sample) -> Loaded:
@@ -304,7 +313,7 @@ class _Store:
             return frames
         return self._augmenter(frames, digest, self._view.number)
 
-    def save(self, path: Path, encoded: NDArray[Any]) -> None:
+    def save(self, path: Path, encoded: Array) -> None:
         """Write an entry so that no reader ever sees half of it."""
         # Not straight to the file: NumPy would tell of a full disk without saying that it is full.
         content = io.BytesIO()
@@ -319,7 +328,7 @@ class _Store:
 Loaded = tuple[Entry, "Pixels | None"]
 
 
-def _map_entry(path: Path) -> NDArray[Any]:
+def _map_entry(path: Path) -> Array:
     """Map an entry from disk.
 
     Raises:
@@ -357,7 +366,7 @@ def _ahead(
         pending.extend(itertools.islice(jobs, 1))
 
 
-def _encode(encoder: Any, frames: Pixels) -> NDArray[Any]:
+def _encode(encoder: Predicts | None, frames: Pixels) -> Array:
     """Encode frames, (N, H, W, 3) uint8, in batches: (N, D) or (N, h, w, d) float32."""
     if encoder is None:
         return frames
@@ -368,14 +377,14 @@ def _encode(encoder: Any, frames: Pixels) -> NDArray[Any]:
     return np.concatenate([np.asarray(part, dtype=np.float32) for part in parts])
 
 
-def _cache_key(encoder: Any, clip: ClipSpec, *, half: bool) -> str:
-    preprocessing = {k: v for k, v in asdict(clip).items() if k != "num_frames"}
-    settings: list[Any] = [preprocessing, weights_digest(encoder) if encoder else "frames"]
-    if half:  # maps: the same weights can be cut out of the backbone in one way only
+def _cache_key(encoder: KerasModel | None, rendering: Rendering) -> str:
+    preprocessing = {k: v for k, v in asdict(rendering.clip).items() if k != "num_frames"}
+    settings: list[object] = [preprocessing, weights_digest(encoder) if encoder else "frames"]
+    if rendering.half:  # maps: the same weights can be cut out of the backbone in one way only
         settings.append("float16")
     return _short_hash(settings)
 
 
-def _short_hash(settings: Any) -> str:
+def _short_hash(settings: object) -> str:
     text = json.dumps(settings, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -15,7 +15,6 @@ import multiprocessing
 import os
 import platform
 import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -24,10 +23,11 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_c
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
+from har_edge.arrays import FloatArray
 from har_edge.datasets import Sample
-from har_edge.errors import BackendError, DataError, MissingExtraError, OutputError
+from har_edge.errors import DataError, OutputError
 from har_edge.paths import display_path
 from har_train.features.cache import (
     BATCH_FRAMES,
@@ -38,8 +38,10 @@ from har_train.features.cache import (
     fill_folder,
 )
 from har_train.model.network import import_keras
+from har_train.model.types import KerasModel
+from har_train.watch import Say, Tick, uncounted
 
-Say = Callable[[str], object]
+T = TypeVar("T")
 # Clips handed out at once: few, so that progress is seen and the last worker ends soon.
 CLIPS_AT_ONCE = 4
 
@@ -47,7 +49,7 @@ CLIPS_AT_ONCE = 4
 class Executor(Protocol):
     """What runs functions elsewhere."""
 
-    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+    def submit(self, function: Callable[..., T], /, *arguments: object) -> Future[T]:
         """Run a function elsewhere; `BrokenExecutor` says that whatever ran it is gone."""
 
 
@@ -69,77 +71,6 @@ def open_processes(count: int, say: Say) -> Iterator[Fill]:
         ours.close()
         executor.shutdown(cancel_futures=True)
         theirs.close()
-
-
-@contextlib.contextmanager
-def open_ray(address: str, say: Say) -> Iterator[Fill]:
-    """Join a Ray cluster that is running; every one of its CPUs encodes.
-
-    Args:
-        address: `auto` for the cluster of this machine, HOST:PORT, or ray://HOST:PORT.
-        say: Takes a line for the user.
-
-    Raises:
-        MissingExtraError: if Ray is not installed.
-        BackendError: if the cluster cannot be reached.
-    """
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtraError("ray", "ray") from error
-    try:
-        _check_reachable(address)  # Ray itself would try for some minutes
-        ray.init(address, log_to_driver=False, configure_logging=False)
-    # Whatever the step of joining that failed raises; RayError is no OSError.
-    except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
-        raise BackendError(
-            f"--ray should be the address of a running Ray cluster. Received '{address}': {error}. "
-            "Start one with: ray start --head"
-        ) from error
-    try:
-        count = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        nodes = sum(node["Alive"] for node in ray.nodes())
-        say(f"Encoding with {count} CPUs on {nodes} nodes of the Ray cluster {address}")
-        yield Workers(_RayExecutor(ray), count, 1, say).fill
-    finally:
-        ray.shutdown()  # cancels what still runs there
-
-
-def _check_reachable(address: str) -> None:
-    """Raise OSError if nobody listens at HOST:PORT."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=10).close()
-
-
-class _RayExecutor:
-    """Runs functions as Ray tasks, of one CPU each."""
-
-    def __init__(self, ray: Any) -> None:
-        self._ray = ray
-
-    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
-        errors = self._ray.exceptions
-        # Spread: otherwise Ray fills one node before it asks the next.
-        task = self._ray.remote(scheduling_strategy="SPREAD")(function)
-        settled: Future[Any] = Future()
-
-        def settle(running: Future[Any]) -> None:
-            error = running.exception()
-            if error is None:
-                settled.set_result(running.result())
-            elif isinstance(error, errors.RayTaskError):
-                settled.set_exception(
-                    BackendError(
-                        f"A task on the Ray cluster failed: {error.cause}. Every node needs the "
-                        "same versions of Python and har-edge[train,ray]."
-                    )
-                )
-            else:  # the worker was killed, or its node is gone, three times over
-                settled.set_exception(BrokenExecutor(str(error)))
-
-        task.remote(*arguments).future().add_done_callback(settle)
-        return settled
 
 
 def _end_with(starter: Connection) -> None:
@@ -175,10 +106,10 @@ class Workers:
     def fill(
         self,
         samples: Sequence[Sample],
-        encoder: Any,
+        encoder: KerasModel | None,
         target: Target,
         *,
-        progress: Callable[[int], object],
+        progress: Tick,
         skipped: Say,
     ) -> list[CachedSample]:
         """Encode samples; this process does what is left over when workers were killed.
@@ -280,7 +211,7 @@ def _cut(samples: Sequence[Sample], workers: int) -> list[Sequence[Sample]]:
 
 
 @contextlib.contextmanager
-def _handed_over(encoder: Any, folder: Path) -> Iterator[Path]:
+def _handed_over(encoder: KerasModel | None, folder: Path) -> Iterator[Path]:
     """Save the encoder where workers see it: in the cache, for as long as the block lasts."""
     try:
         with tempfile.TemporaryDirectory(prefix="workers-", dir=folder) as handed:
@@ -306,7 +237,7 @@ def _work(job: _Job, samples: Sequence[Sample]) -> _Done:
             list(whole),
             _HandedEncoder(job.handed / "encoder.keras") if job.has_encoder else None,
             job.target,
-            progress=lambda done: None,
+            progress=uncounted,
             skipped=messages.append,
             threads=job.threads,
         )
@@ -329,10 +260,11 @@ class _HandedEncoder:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def predict_on_batch(self, frames: Any) -> Any:
-        return _load(self._path).predict_on_batch(frames)
+    def predict_on_batch(self, x: FloatArray) -> FloatArray:
+        return _load(self._path).predict_on_batch(x)
 
 
 @functools.lru_cache(maxsize=1)
-def _load(path: Path) -> Any:
-    return import_keras().models.load_model(path, compile=False)
+def _load(path: Path) -> KerasModel:
+    model: KerasModel = import_keras().models.load_model(path, compile=False)
+    return model

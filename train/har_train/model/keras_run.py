@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from har_edge.errors import DataError
 from har_edge.model.spec import ModelSpec
@@ -13,6 +12,7 @@ from har_edge.paths import display_path
 from har_edge.run_folder import CONFIG_NAME, MODEL_NAME, SPEC_NAME, read_run
 from har_train.config import FitConfig, load_config
 from har_train.model.network import import_keras
+from har_train.model.types import KerasModel
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class KerasRun:
     path: Path
     spec: ModelSpec
     config: FitConfig
-    encoder: Any
-    classifier: Any
+    encoder: KerasModel
+    classifier: KerasModel
 
 
 def load_run(path: str | os.PathLike[str]) -> KerasRun:
@@ -74,10 +74,10 @@ def load_settings(folder: Path) -> FitConfig:
     settings = load_config(folder / CONFIG_NAME)
     if "data" not in settings:
         raise DataError(f"{display_path(folder / CONFIG_NAME)} should name its data. Train again.")
-    return FitConfig(**settings)
+    return FitConfig.of(**settings)
 
 
-def _load_parts(file: Path) -> tuple[Any, Any]:
+def _load_parts(file: Path) -> tuple[KerasModel, KerasModel]:
     """Load a model that `model.join_model` joined."""
     keras = import_keras()
     try:

@@ -11,14 +11,15 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
 from har_edge.errors import DataError, MissingExtraError
 from har_edge.model.native_log import native_log_muted
 from har_edge.model.spec import ClipSpec
-from har_train.config import FitConfig
+from har_train.config import BackboneName, FitConfig
+from har_train.model.types import KerasModel, Tensor
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,14 @@ class Backbone:
     function: str
     rescale: bool = False
     alphas: tuple[float, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
     block: str = r"block_?\d+[a-z]?_"
 
 
 V3_BLOCK = r"expanded_conv_(\d+_)?"
 
 # Those that convert to builtin ops, which the tests check one by one.
-BACKBONES = {
+BACKBONES: Mapping[BackboneName, Backbone] = {
     "mobilenet_v2": Backbone("MobileNetV2", True, (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)),
     "mobilenet_v3_small": Backbone("MobileNetV3Small", False, (0.75, 1.0), block=V3_BLOCK),
     "mobilenet_v3_large": Backbone("MobileNetV3Large", False, (0.75, 1.0), block=V3_BLOCK),
@@ -51,7 +52,7 @@ BACKBONES = {
 }
 
 
-def import_keras() -> Any:
+def import_keras() -> ModuleType:
     """Import Keras.
 
     Raises:
@@ -62,30 +63,27 @@ def import_keras() -> Any:
             import keras
     except ImportError as error:
         raise MissingExtraError("train", "tensorflow") from error
-    return keras
+    module: ModuleType = keras
+    return module
 
 
 def backbone_name(config: FitConfig) -> str:
     """What the spec calls the backbone, such as `mobilenet_v2_1.0`."""
     has_widths = bool(_backbone(config).alphas)
-    return f"{config.backbone}_{config.alpha}" if has_widths else config.backbone
+    return f"{config.backbone.name}_{config.backbone.alpha}" if has_widths else config.backbone.name
 
 
 def _backbone(config: FitConfig) -> Backbone:
-    known = BACKBONES.get(config.backbone)
-    if known is None:
+    known = BACKBONES[config.backbone.name]
+    if config.backbone.alpha not in (known.alphas or (1.0,)):
         raise DataError(
-            f"backbone should be one of {', '.join(BACKBONES)}. Received {config.backbone!r}."
-        )
-    if config.alpha not in (known.alphas or (1.0,)):
-        raise DataError(
-            f"alpha of {config.backbone} should be one of "
-            f"{', '.join(map(str, known.alphas or (1.0,)))}. Received {config.alpha}."
+            f"alpha of {config.backbone.name} should be one of "
+            f"{', '.join(map(str, known.alphas or (1.0,)))}. Received {config.backbone.alpha}."
         )
     return known
 
 
-def build_encoder(clip: ClipSpec, config: FitConfig) -> Any:
+def build_encoder(clip: ClipSpec, config: FitConfig) -> KerasModel:
     """Build the frame encoder.
 
     Args:
@@ -107,34 +105,38 @@ def build_encoder(clip: ClipSpec, config: FitConfig) -> Any:
     # Batch norm in inference mode: the moving statistics belong to the weights.
     x = backbone(scaled, training=False)  # (N, H/32, W/32, D)
     features = keras.layers.GlobalAveragePooling2D(name="features")(x)  # (N, D)
-    return keras.Model(frame, features, name="encode")
+    encoder: KerasModel = keras.Model(frame, features, name="encode")
+    return encoder
 
 
-def _load_backbone(keras: Any, known: Backbone, clip: ClipSpec, config: FitConfig) -> Any:
-    downloaded = config.weights == "imagenet"
-    options = {**known.options, **({"alpha": config.alpha} if known.alphas else {})}
+def _load_backbone(
+    keras: ModuleType, known: Backbone, clip: ClipSpec, config: FitConfig
+) -> KerasModel:
+    downloaded = config.backbone.weights == "imagenet"
+    options = {**known.options, **({"alpha": config.backbone.alpha} if known.alphas else {})}
     try:
-        backbone = getattr(keras.applications, known.function)(
+        backbone: KerasModel = getattr(keras.applications, known.function)(
             input_shape=clip.frame_shape,
             include_top=False,
             weights="imagenet" if downloaded else None,
             **options,
         )
-        if not downloaded and config.weights != "none":
-            _load_weights(backbone, Path(config.weights))
+        if not downloaded and config.backbone.weights != "none":
+            _load_weights(backbone, Path(config.backbone.weights))
     except DataError:
         raise
     # Keras raises bare Exception when a download fails, and whatever h5py raises for files.
     except Exception as error:
         raise DataError(
-            f"The weights '{config.weights}' cannot be loaded into {backbone_name(config)} without "
-            f"its top: {error}. Without a network give --weights FILE, or none to start from noise."
+            f"The weights '{config.backbone.weights}' cannot be loaded into "
+            f"{backbone_name(config)} without its top: {error}. Without a network give "
+            "--weights FILE, or none to start from noise."
         ) from error
     backbone.trainable = False
     return backbone
 
 
-def _load_weights(backbone: Any, path: Path) -> None:
+def _load_weights(backbone: KerasModel, path: Path) -> None:
     """Load a weights file, or take over the backbone of a trained model."""
     if not path.is_file():
         raise DataError(
@@ -148,13 +150,14 @@ def _load_weights(backbone: Any, path: Path) -> None:
         backbone.load_weights(path)
 
 
-def backbone_of(encoder: Any) -> Any:
+def backbone_of(encoder: KerasModel) -> KerasModel:
     """Give the image network inside a frame encoder."""
     keras = import_keras()
-    return next(layer for layer in encoder.layers if isinstance(layer, keras.Model))
+    found: KerasModel = next(one for one in encoder.layers if isinstance(one, keras.Model))
+    return found
 
 
-def build_classifier(num_classes: int, feature_size: int, config: FitConfig) -> Any:
+def build_classifier(num_classes: int, feature_size: int, config: FitConfig) -> KerasModel:
     """Build the temporal head: see `HEADS`, then dense layers and softmax.
 
     Returns:
@@ -162,23 +165,24 @@ def build_classifier(num_classes: int, feature_size: int, config: FitConfig) -> 
     """
     keras = import_keras()
     layers = keras.layers
-    features = keras.Input((config.num_frames, feature_size), name="features")
-    differences = config.head_input == "differences"
+    features = keras.Input((config.window.num_frames, feature_size), name="features")
+    differences = config.head.input == "differences"
     x = _frame_differences(keras, features) if differences else features
     # Dropping features makes up for few samples and blunts the head to int8's noise too.
     # (A layer of its own: the LSTM's own dropout leaves a seed variable in the converted graph.)
-    x = layers.SpatialDropout1D(config.feature_dropout, name="feature_dropout")(x)
-    x = HEADS[config.head](keras, x, config.lstm_units)  # (N, U)
-    for i, units in enumerate(config.dense_units, start=1):
+    x = layers.SpatialDropout1D(config.head.feature_dropout, name="feature_dropout")(x)
+    x = HEADS[config.head.kind](keras, x, config.head.lstm_units)  # (N, U)
+    for i, units in enumerate(config.head.dense_units, start=1):
         x = layers.Dense(units, name=f"dense_{i}")(x)
         x = layers.BatchNormalization(name=f"dense_{i}_bn")(x)
         x = layers.ReLU(name=f"dense_{i}_relu")(x)
-        x = layers.Dropout(config.dropout, name=f"dense_{i}_dropout")(x)
+        x = layers.Dropout(config.head.dropout, name=f"dense_{i}_dropout")(x)
     probabilities = layers.Dense(num_classes, activation="softmax", name="probabilities")(x)
-    return keras.Model(features, probabilities, name="classify")
+    classifier: KerasModel = keras.Model(features, probabilities, name="classify")
+    return classifier
 
 
-def narrow_classifier(classifier: Any, num_classes: int, config: FitConfig) -> Any:
+def narrow_classifier(classifier: KerasModel, num_classes: int, config: FitConfig) -> KerasModel:
     """Copy a head with its first classes alone, which may be all.
 
     Its probabilities are those of the whole head, given that one of these classes is right.
@@ -192,7 +196,7 @@ def narrow_classifier(classifier: Any, num_classes: int, config: FitConfig) -> A
     return narrow
 
 
-def _frame_differences(keras: Any, x: Any) -> Any:
+def _frame_differences(keras: ModuleType, x: Tensor) -> Tensor:
     """How much each feature changes from frame to frame: |x_t - x_(t-1)|, (N, T-1, D).
 
     A camera that stands still leaves nothing of the scene in it. Source: the RGB differences of
@@ -201,27 +205,32 @@ def _frame_differences(keras: Any, x: Any) -> Any:
     layers = keras.layers
     later = layers.Cropping1D((1, 0), name="later_frames")(x)
     earlier = layers.Cropping1D((0, 1), name="earlier_frames")(x)
-    return keras.ops.absolute(layers.Subtract(name="frame_differences")([later, earlier]))
+    change: Tensor = keras.ops.absolute(layers.Subtract(name="frame_differences")([later, earlier]))
+    return change
 
 
 # The temporal heads, (N, T, D) -> (N, U). All recurrent layers are unrolled, so that the converted
 # graph holds builtin ops alone and no loop.
 
 
-def _lstm(keras: Any, x: Any, units: int) -> Any:
-    return keras.layers.LSTM(units, unroll=True, name="lstm")(x)
+def _lstm(keras: ModuleType, x: Tensor, units: int) -> Tensor:
+    last: Tensor = keras.layers.LSTM(units, unroll=True, name="lstm")(x)
+    return last
 
 
-def _gru(keras: Any, x: Any, units: int) -> Any:
-    return keras.layers.GRU(units, unroll=True, name="gru")(x)
+def _gru(keras: ModuleType, x: Tensor, units: int) -> Tensor:
+    last: Tensor = keras.layers.GRU(units, unroll=True, name="gru")(x)
+    return last
 
 
-def _bilstm(keras: Any, x: Any, units: int) -> Any:
+def _bilstm(keras: ModuleType, x: Tensor, units: int) -> Tensor:
     layers = keras.layers
-    return layers.Bidirectional(layers.LSTM(units, unroll=True), name="bilstm")(x)  # (N, 2 U)
+    lstm = layers.LSTM(units, unroll=True)
+    ends: Tensor = layers.Bidirectional(lstm, name="bilstm")(x)  # (N, 2 U)
+    return ends
 
 
-def _attention(keras: Any, x: Any, units: int) -> Any:
+def _attention(keras: ModuleType, x: Tensor, units: int) -> Tensor:
     """Attention pooling: a weight for each instant, learned from the LSTM's output at it.
 
     Source: Raffel and Ellis, Feed-Forward Networks with Attention (2015), equations 1 and 2.
@@ -231,16 +240,18 @@ def _attention(keras: Any, x: Any, units: int) -> Any:
     scores = layers.Dense(1, activation="tanh", name="attention_scores")(steps)  # (N, T, 1)
     weights = layers.Softmax(axis=1, name="attention")(scores)
     pooled = layers.Dot(axes=1, name="attention_pool")([weights, steps])  # (N, 1, U)
-    return layers.Flatten(name="attention_flat")(pooled)
+    flat: Tensor = layers.Flatten(name="attention_flat")(pooled)
+    return flat
 
 
-def _mean(keras: Any, x: Any, units: int) -> Any:
+def _mean(keras: ModuleType, x: Tensor, units: int) -> Tensor:
     """Average over time: the baseline that any temporal head has to beat."""
     del units
-    return keras.layers.GlobalAveragePooling1D(name="mean")(x)  # (N, D)
+    mean: Tensor = keras.layers.GlobalAveragePooling1D(name="mean")(x)  # (N, D)
+    return mean
 
 
-HEADS: Mapping[str, Callable[[Any, Any, int], Any]] = {
+HEADS: Mapping[str, Callable[[ModuleType, Tensor, int], Tensor]] = {
     "lstm": _lstm,
     "gru": _gru,
     "bilstm": _bilstm,
@@ -249,15 +260,16 @@ HEADS: Mapping[str, Callable[[Any, Any, int], Any]] = {
 }
 
 
-def join_model(encoder: Any, classifier: Any, clip: ClipSpec) -> Any:
+def join_model(encoder: KerasModel, classifier: KerasModel, clip: ClipSpec) -> KerasModel:
     """Join both parts: (N, T, H, W, 3) pixels in 0..255 -> (N, C) probabilities."""
     keras = import_keras()
     frames = keras.Input((clip.num_frames, *clip.frame_shape), name="clip")
     features = keras.layers.TimeDistributed(encoder, name="frames")(frames)  # (N, T, D)
-    return keras.Model(frames, classifier(features), name="har")
+    model: KerasModel = keras.Model(frames, classifier(features), name="har")
+    return model
 
 
-def weights_digest(model: Any) -> str:
+def weights_digest(model: KerasModel) -> str:
     """SHA-256 over a model's weights in order."""
     digest = hashlib.sha256()
     for array in model.get_weights():

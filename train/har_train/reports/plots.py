@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from har_edge.arrays import Pixels
 from har_edge.frames.opencv import import_cv2
 from har_edge.paths import display_path
-from har_train.reports.metrics import Reliability
+from har_train.reports.calibration import Reliability
 
 # Okabe and Ito's palette, told apart by colour-blind readers too.
 BLUE, ORANGE, GREEN, SKY = "#0072B2", "#E69F00", "#009E73", "#56B4E9"

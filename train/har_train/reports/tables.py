@@ -15,15 +15,13 @@ from har_edge.errors import SourceError
 from har_edge.model.spec import ModelSpec
 from har_edge.sources.clips import load_frames
 from har_edge.table import text_table
-from har_train.reports.metrics import (
-    SplitPredictions,
+from har_train.reports.calibration import reliability, risk_coverage
+from har_train.reports.classes import (
     WrongAnswer,
     classification_report,
     confident_errors,
     confusion,
     per_class,
-    reliability,
-    risk_coverage,
 )
 from har_train.reports.plots import (
     plot_confusion,
@@ -33,6 +31,7 @@ from har_train.reports.plots import (
     plot_risk_coverage,
     shorten,
 )
+from har_train.reports.predictions import SplitPredictions
 
 REPORT_NAMES = (
     "per_class.csv", "classification_report.txt", "confusion_matrix.csv", "confusion_matrix.png",

@@ -24,14 +24,16 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
+from har_edge.arrays import FloatArray
 from har_edge.errors import BackendError, DataError
 from har_train.model.network import import_keras
+from har_train.model.types import Batches, KerasModel
 
 StrategyName = Literal["mirrored", "multiworker"]
 STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
-Batch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+Batch = tuple[FloatArray, FloatArray, FloatArray]
+Share = tuple[FloatArray, FloatArray, FloatArray, np.float32]
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Distribution:
     is_chief: bool = True
     workers: int = 1
 
-    def copy(self, model: Any, compile_model: Callable[[Any], object]) -> Any:
+    def copy(self, model: KerasModel, compile_model: Callable[[KerasModel], object]) -> KerasModel:
         """Copy a model onto all devices, compiled; the model itself stays as it is.
 
         Batch norm of the copy takes its statistics from the whole batch.
@@ -62,13 +64,15 @@ class Distribution:
             return layer.__class__.from_config(settings)
 
         with self.strategy.scope():
-            copy = keras.models.clone_model(model, clone_function=spread, recursive=True)
+            copy: KerasModel = keras.models.clone_model(
+                model, clone_function=spread, recursive=True
+            )
             copy.set_weights(model.get_weights())
             compile_model(copy)
             copy.optimizer.build(copy.trainable_variables)
         return copy
 
-    def make_epoch(self, model: Any) -> Callable[[Any], dict[str, float]]:
+    def make_epoch(self, model: KerasModel) -> Callable[[Batches], dict[str, float]]:
         """Make what trains a copy for one epoch.
 
         Args:
@@ -106,7 +110,7 @@ class Distribution:
 
         step: Any = None
 
-        def run(dataset: Any) -> dict[str, float]:
+        def run(dataset: Batches) -> dict[str, float]:
             nonlocal step
             shares = self._shares(dataset)
             if step is None:
@@ -118,7 +122,7 @@ class Distribution:
 
         return run
 
-    def _shares(self, dataset: Any) -> Any:
+    def _shares(self, dataset: Batches) -> Any:
         """Cut the batches for the replicas; this process gets those of its own."""
         import tensorflow as tf
 
@@ -128,10 +132,10 @@ class Distribution:
         signature = (*(tf.TensorSpec(shape, tf.float32) for shape in shapes),
                      tf.TensorSpec((), tf.float32))  # fmt: skip
 
-        def cut(context: Any) -> Any:
+        def cut(context: Any) -> object:
             first = context.input_pipeline_id * local
 
-            def shares() -> Iterator[tuple[Any, ...]]:
+            def shares() -> Iterator[Share]:
                 for i in range(len(dataset)):
                     batch = dataset[i]
                     for replica in range(first, first + local):
@@ -175,7 +179,7 @@ class Distribution:
             )
 
 
-def cut_share(batch: Batch, replica: int, replicas: int) -> tuple[Any, ...]:
+def cut_share(batch: Batch, replica: int, replicas: int) -> Share:
     """Cut a batch: every so-manieth window, and the size of the whole batch.
 
     A replica that is left without a window gets one of no weight.

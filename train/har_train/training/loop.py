@@ -8,59 +8,25 @@ nothing had happened.
 
 from __future__ import annotations
 
-import json
-import zipfile
-import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
-from numpy.typing import NDArray
 
-from har_edge.errors import DataError, OutputError
-from har_edge.files import open_whole
-from har_edge.paths import display_path
-from har_train.config import Keep
 from har_train.model.network import import_keras
-from har_train.reports.metrics import best_temperature
-from har_train.training.distribute import Distribution
-
-Arrays = list[NDArray[Any]]
-History = dict[str, list[float]]
-
-
-@dataclass(frozen=True)
-class LoopSettings:
-    """How long and in which steps.
-
-    Attributes:
-        epochs: Most epochs.
-        patience: Epochs without a better validation loss before the loop stops.
-        seed: Of dropout.
-        checkpoint: File to go on from and to write after every epoch; None for neither.
-        fingerprint: Names data and settings; a checkpoint of others is refused.
-        log_folder: Folder for TensorBoard's logs, or None.
-        distribution: Devices or machines that train together, or None for this process alone.
-        keep: Epoch whose weights stay: the `best` by validation loss, or the `last`, which
-            patience never stops short of.
-    """
-
-    epochs: int
-    patience: int
-    seed: int
-    checkpoint: Path | None = None
-    fingerprint: str = ""
-    log_folder: Path | None = None
-    distribution: Distribution | None = None
-    keep: Keep = "best"
-
-    @property
-    def writes(self) -> bool:
-        """Whether this process writes files."""
-        return self.distribution is None or self.distribution.is_chief
+from har_train.model.types import Batches, KerasModel
+from har_train.reports.calibration import best_temperature
+from har_train.training.checkpoint import (
+    Arrays,
+    History,
+    LoopSettings,
+    State,
+    load_checkpoint,
+    save_checkpoint,
+    weights_of,
+)
 
 
 @dataclass(frozen=True)
@@ -94,31 +60,15 @@ def join_outcomes(outcomes: Sequence[Outcome]) -> tuple[History, int]:
     return history, best_epoch
 
 
-@dataclass
-class _State:
-    """Where the loop stands: the epochs done, and the weights of them to keep."""
-
-    history: History = field(default_factory=dict)
-    best_loss: float = np.inf
-    best_epoch: int = -1
-    best: Arrays = field(default_factory=list)
-
-    @property
-    def epoch(self) -> int:
-        """Epochs done."""
-        return len(self.history.get("val_loss", ()))
-
-
 def run_epochs(
-    model: Any,
-    make_epoch: Callable[[int], Any],
-    val: Any,
+    model: KerasModel,
+    make_epoch: Callable[[int], Batches],
+    val: Batches,
     settings: LoopSettings,
     *,
-    judge: Any = None,
+    judge: KerasModel | None = None,
     trained: bool = False,
-    compile_model: Callable[[Any], object] | None = None,
-    report: Callable[[int, Mapping[str, float]], object] = lambda epoch, logs: None,
+    compile_model: Callable[[KerasModel], object] | None = None,
 ) -> Outcome:
     """Train a compiled model; it keeps the weights that `settings.keep` says.
 
@@ -135,22 +85,15 @@ def run_epochs(
         trained: Whether the weights that the model comes with are worth keeping: the best stay
             these if no epoch is better.
         compile_model: What the model was compiled by; for a distribution, which compiles a copy.
-        report: Called after each epoch with its number and figures.
 
     Raises:
         DataError: if the checkpoint is of another training.
         OutputError: if it cannot be written.
     """
-    keras = import_keras()
     judge = judge or model
-    learner, run = _learner(keras, model, compile_model, settings)
-    state = _State(best=_weights(learner))
-    resumed = settings.checkpoint is not None and settings.checkpoint.is_file()
-    if resumed:
-        state = _load(settings, learner)
-    if settings.distribution:
-        settings.distribution.check_same(state.epoch)
-    if trained and not resumed:
+    learner, run = _learner(model, compile_model, settings)
+    state = _start(settings, learner)
+    if trained and not state.history:
         state.best_loss = _judge(judge, val, settings)["val_loss"]
     while state.epoch < settings.epochs:
         if state.epoch - state.best_epoch > settings.patience:
@@ -163,29 +106,42 @@ def run_epochs(
             model.set_weights(learner.get_weights())
         logs |= _judge(judge, val, settings)
         if settings.keep == "last" or logs["val_loss"] < state.best_loss:
-            state.best_loss, state.best_epoch, state.best = logs["val_loss"], epoch, _weights(model)
+            state.best_loss, state.best_epoch, state.best = (
+                logs["val_loss"],
+                epoch,
+                weights_of(model),
+            )
         learner.set_weights(current)
         for key, value in logs.items():
             state.history.setdefault(key, []).append(value)
         if settings.checkpoint is not None and settings.writes:
-            _save(settings, learner, state)
-        report(epoch, logs)
+            save_checkpoint(settings, learner, state)
+        settings.report(epoch, logs)
     model.set_weights(state.best)
     return Outcome(state.history, None if state.best_epoch < 0 else state.best_epoch)
 
 
+def _start(settings: LoopSettings, learner: KerasModel) -> State:
+    """Start anew, or go on from a checkpoint; all workers from the same epoch."""
+    resumed = settings.checkpoint is not None and settings.checkpoint.is_file()
+    state = load_checkpoint(settings, learner) if resumed else State(best=weights_of(learner))
+    if settings.distribution:
+        settings.distribution.check_same(state.epoch)
+    return state
+
+
 # Trains one epoch on a dataset, given its number; returns the weights that training goes on from,
 # where the model is left with their average, and the figures.
-RunEpoch = Callable[[Any, int], tuple[Arrays, dict[str, float]]]
+RunEpoch = Callable[[Batches, int], tuple[Arrays, dict[str, float]]]
 
 
 def _learner(
-    keras: Any,
-    model: Any,
-    compile_model: Callable[[Any], object] | None,
+    model: KerasModel,
+    compile_model: Callable[[KerasModel], object] | None,
     settings: LoopSettings,
-) -> tuple[Any, RunEpoch]:
+) -> tuple[KerasModel, RunEpoch]:
     """Give what learns, the model or its copy on all devices, and what runs its epochs."""
+    keras = import_keras()
     loggers = _tensorboard(keras, settings) if settings.writes else []
     if settings.distribution is None:
         model.optimizer.build(model.trainable_variables)
@@ -195,13 +151,13 @@ def _learner(
     learn = settings.distribution.make_epoch(copy)
     logger = keras.callbacks.CallbackList(loggers, model=copy)
 
-    def run(train: Any, epoch: int) -> tuple[Arrays, dict[str, float]]:
+    def run(train: Batches, epoch: int) -> tuple[Arrays, dict[str, float]]:
         logger.on_train_begin()
         logger.on_epoch_begin(epoch)
         logs = learn(train)
         logger.on_epoch_end(epoch, dict(logs))
         logger.on_train_end()
-        current = _weights(copy)
+        current = weights_of(copy)
         copy.optimizer.finalize_variable_values(copy.trainable_variables)
         return current, logs
 
@@ -209,11 +165,11 @@ def _learner(
 
 
 def _fit_epoch(
-    keras: Any, model: Any, loggers: Sequence[Any], train: Any, epoch: int
+    keras: ModuleType, model: KerasModel, loggers: Sequence[object], train: Batches, epoch: int
 ) -> tuple[Arrays, dict[str, float]]:
     current: Arrays = []
     remember = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda number, logs: current.extend(_weights(model))
+        on_epoch_end=lambda number, logs: current.extend(weights_of(model))
     )
     # Not at once for all epochs: Keras would carry state from epoch to epoch that no checkpoint
     # holds. At its end the average of the weights, if there is one, takes their place.
@@ -228,7 +184,9 @@ def _fit_epoch(
     return current, {key: float(values[-1]) for key, values in done.history.items()}
 
 
-def _judge(model: Any, val: Any, settings: LoopSettings | None = None) -> dict[str, float]:
+def _judge(
+    model: KerasModel, val: Batches, settings: LoopSettings | None = None
+) -> dict[str, float]:
     """Measure the model on held-out windows; workers take the chief's word for it.
 
     The loss is the one at the temperature that suits the model, which is fitted after training
@@ -239,21 +197,19 @@ def _judge(model: Any, val: Any, settings: LoopSettings | None = None) -> dict[s
     for i in range(len(val)):
         inputs, targets, weights = val[i]
         parts.append((np.asarray(model.predict_on_batch(inputs)), targets.argmax(axis=1), weights))
-    probabilities, targets, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
-    right = probabilities.argmax(axis=1) == targets
+    rows, classes, shares = zip(*parts, strict=True)
+    probabilities, expected = np.concatenate(rows), np.concatenate(classes)
+    weights = np.concatenate(shares)
+    right = probabilities.argmax(axis=1) == expected
     figures = {
-        "val_loss": best_temperature(probabilities, targets, weights)[1],
+        "val_loss": best_temperature(probabilities, expected, weights)[1],
         "val_accuracy": float(np.average(right, weights=weights)),
     }
     together = settings.distribution if settings else None
     return together.agree(figures) if together else figures
 
 
-def _weights(model: Any) -> Arrays:
-    return [np.array(array) for array in model.get_weights()]
-
-
-def _seed_layers(model: Any, seed: int, epoch: int) -> None:
+def _seed_layers(model: KerasModel, seed: int, epoch: int) -> None:
     """Start the random layers from (seed, epoch), whatever ran before."""
     draws = np.random.default_rng((seed, epoch, 1))
     for variable in model.variables:
@@ -261,69 +217,7 @@ def _seed_layers(model: Any, seed: int, epoch: int) -> None:
             variable.assign(draws.integers(0, 2**31, 2))
 
 
-def _tensorboard(keras: Any, settings: LoopSettings) -> list[Any]:
+def _tensorboard(keras: ModuleType, settings: LoopSettings) -> list[object]:
     if settings.log_folder is None:
         return []
     return [keras.callbacks.TensorBoard(str(settings.log_folder), write_graph=False)]
-
-
-def _save(settings: LoopSettings, model: Any, state: _State) -> None:
-    """Write a checkpoint so that a kill at any moment leaves the old or the new one."""
-    assert settings.checkpoint is not None
-    path = settings.checkpoint
-    about = {
-        "fingerprint": settings.fingerprint,
-        "history": state.history,
-        "best_loss": state.best_loss,
-        "best_epoch": state.best_epoch,
-    }
-    arrays = {f"weight_{i}": a for i, a in enumerate(_weights(model))}
-    arrays |= {f"best_{i}": a for i, a in enumerate(state.best)}
-    variables = model.optimizer.variables
-    arrays |= {f"optimizer_{i}": _to_numpy(v) for i, v in enumerate(variables)}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open_whole(path) as file:
-            np.savez(file, about=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
-    except OSError as error:
-        raise OutputError(
-            f"The checkpoint {display_path(path)} cannot be written: {error.strerror}. Make room "
-            "and go on with --resume."
-        ) from error
-
-
-def _to_numpy(variable: Any) -> NDArray[Any]:
-    from keras import ops
-
-    return np.asarray(ops.convert_to_numpy(variable))
-
-
-def _load(settings: LoopSettings, model: Any) -> _State:
-    assert settings.checkpoint is not None
-    path = settings.checkpoint
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        about = json.loads(str(arrays.pop("about")))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(
-            f"The checkpoint {display_path(path)} cannot be read: {error}. Remove it to train "
-            "this stage from its start."
-        ) from error
-    if about["fingerprint"] != settings.fingerprint:
-        raise DataError(
-            f"The checkpoint {display_path(path)} should be of the same data and settings. "
-            "Received others: files were added, changed or removed since. Restore them, or "
-            "remove the checkpoint to train from the start."
-        )
-    model.set_weights(_numbered(arrays, "weight_"))
-    saved = _numbered(arrays, "optimizer_")
-    for variable, value in zip(model.optimizer.variables, saved, strict=True):
-        variable.assign(value)
-    best = _numbered(arrays, "best_")
-    return _State(about["history"], about["best_loss"], about["best_epoch"], best)
-
-
-def _numbered(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Arrays:
-    count = sum(name.startswith(prefix) for name in arrays)
-    return [arrays[f"{prefix}{i}"] for i in range(count)]

@@ -38,7 +38,7 @@ from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig
 from har_train.dataset.samples import load_dataset
-from har_train.features.cache import BATCH_FRAMES, cache_dataset, encode_dataset
+from har_train.features.cache import BATCH_FRAMES, Rendering, cache_dataset, encode_dataset
 from har_train.model.network import build_classifier, build_encoder, import_keras
 from har_train.training.windows import build_windows, training_epoch
 
@@ -61,7 +61,7 @@ def main(
     rounds: int,
 ) -> None:
     """Measure the cache, encoding and memory of training on MANIFEST's files."""
-    config = FitConfig(
+    config = FitConfig.of(
         data=str(manifest), root=str(data), weights=weights, num_frames=num_frames,
         frame_rate_hz=frame_rate, epochs=1,
     )  # fmt: skip
@@ -96,7 +96,8 @@ def _time_in_turns(
 ) -> tuple[dict[str, list[float]], int]:
     """Seconds of each piece of work by round, and the number of frames."""
     import_keras()
-    clip = ClipSpec(config.num_frames, config.frame_rate_hz, config.size, config.size, "stretch")
+    window = config.window
+    clip = ClipSpec(window.num_frames, window.frame_rate_hz, window.size, window.size, "stretch")
     encoder = build_encoder(clip, config)
     frames = np.concatenate([load_frames(s.path, clip) for s in samples])
     batches = [frames[i : i + BATCH_FRAMES] for i in range(0, len(frames), BATCH_FRAMES)]
@@ -105,7 +106,9 @@ def _time_in_turns(
     for turn in range(rounds + 1):
         with tempfile.TemporaryDirectory() as cache:
             work: dict[str, Callable[[], object]] = {
-                "encoding": lambda: cache_dataset(samples, encoder, clip, cache=Path(cache)),
+                "encoding": lambda: cache_dataset(
+                    samples, encoder, Rendering(clip), cache=Path(cache)
+                ),
                 "backbone": lambda: [encoder.predict_on_batch(batch) for batch in batches],
                 "head": train_epoch,
             }
@@ -124,10 +127,14 @@ def _head_epoch(
     keras = import_keras()
     labels = sorted({s.label for s in samples})
     with tempfile.TemporaryDirectory() as cache:
-        encoded = encode_dataset(samples, encoder, clip, cache=Path(cache))
+        encoded = encode_dataset(samples, encoder, Rendering(clip), cache=Path(cache))
     windows = build_windows([encoded], labels, config)
     head = build_classifier(len(labels), encoder.output_shape[-1], config)
-    head.compile(keras.optimizers.AdamW(config.learning_rate), "categorical_crossentropy")
+    head.compile(
+        optimizer=keras.optimizers.AdamW(config.training.learning_rate),
+        loss="categorical_crossentropy",
+        weighted_metrics=[],
+    )
     return lambda: head.fit(training_epoch(windows, config, 0), verbose=0, shuffle=False)
 
 
@@ -147,8 +154,10 @@ def _peak_mb(config: FitConfig, samples: list[Sample]) -> float:
                 seen[s.label] += 1
         command = [
             sys.executable, "-m", "har_train", "fit", str(manifest),
-            "--out", f"{folder}/run", "--cache", f"{folder}/cache", "--weights", config.weights,
-            "--num-frames", str(config.num_frames), "--frame-rate", str(config.frame_rate_hz),
+            "--out", f"{folder}/run", "--cache", f"{folder}/cache",
+            "--weights", config.backbone.weights,
+            "--num-frames", str(config.window.num_frames),
+            "--frame-rate", str(config.window.frame_rate_hz),
             "--epochs", "1",
         ]  # fmt: skip
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

@@ -8,16 +8,16 @@ consistent (CVPR 2022).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from har_edge.arrays import FloatArray
 from har_edge.errors import DataError
 from har_edge.paths import display_path
 from har_train.config import FitConfig
 from har_train.model.keras_run import KerasRun, load_run
-from har_train.training.finetune import join_encoder, resized_encoder, shortened_classifier
-from har_train.training.windows import Floats, Teacher
+from har_train.training.parts import join_encoder, resized_encoder, shortened_classifier
+from har_train.training.windows import Teacher
 
 
 def load_teacher(config: FitConfig, labels: Sequence[str]) -> Teacher | None:
@@ -34,17 +34,17 @@ def load_teacher(config: FitConfig, labels: Sequence[str]) -> Teacher | None:
     Raises:
         DataError: if there is no such run, or its labels or windows are others.
     """
-    if not config.teacher:
+    if not config.fine_tune.teacher:
         return None
-    run = load_run(config.teacher)
+    run = load_run(config.fine_tune.teacher)
     _check_fits(run, config, labels)
-    network: Any = join_encoder(
+    network = join_encoder(
         resized_encoder(run.encoder, config.drawn_size),
         shortened_classifier(run.classifier, config.drawn_frames),
         config.drawn_frames,
     )
 
-    def answer(inputs: Floats) -> Floats:
+    def answer(inputs: FloatArray) -> FloatArray:
         return np.asarray(network.predict_on_batch(inputs), dtype=np.float32)
 
     return answer
@@ -57,13 +57,14 @@ def _check_fits(run: KerasRun, config: FitConfig, labels: Sequence[str]) -> None
             f"The teacher {shown} should answer with what is learnt: {', '.join(labels)}. Received "
             f"{', '.join(spec.labels)}. Give a run of the same labels."
         )
-    if run.config.head_input == "differences" and config.drawn_frames < 2:
+    if run.config.head.input == "differences" and config.drawn_frames < 2:
         raise DataError(
             f"The teacher {shown} sees differences of frames and should be asked about 2 or more. "
             "Received --fine-tune-frames 1. Give 2, or another teacher."
         )
-    if spec.clip.num_frames != config.num_frames:
+    if spec.clip.num_frames != config.window.num_frames:
         raise DataError(
-            f"The teacher {shown} should see windows of {config.num_frames} frames. Received "
-            f"{spec.clip.num_frames}. Give a run with --num-frames {config.num_frames}."
+            f"The teacher {shown} should see windows of {config.window.num_frames} frames. "
+            f"Received {spec.clip.num_frames}. Give a run with --num-frames "
+            f"{config.window.num_frames}."
         )

@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from har_edge.arrays import Pixels
+from har_edge.arrays import FloatArray, Pixels
 from har_edge.datasets import Sample
 from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import window_indices
@@ -21,10 +21,10 @@ from har_train.config import FitConfig
 from har_train.features.augment import Augmentation, random_box
 from har_train.features.cache import CachedSample, EncodedSample
 from har_train.model.network import import_keras
+from har_train.model.types import Array, Batches
 
-Floats = NDArray[np.float32]
 # Says what another model answers: inputs (B, T, ...) -> probabilities (B, C).
-Teacher = Callable[[Floats], Floats]
+Teacher = Callable[[FloatArray], FloatArray]
 
 
 class Bank(Protocol):
@@ -36,7 +36,7 @@ class Bank(Protocol):
 
     num_views: int
 
-    def gather(self, views: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    def gather(self, views: NDArray[np.intp], rows: NDArray[np.intp]) -> FloatArray:
         """Read windows: views (B,) and frame numbers (B, T) -> (B, T, ...)."""
 
 
@@ -47,9 +47,9 @@ class FeatureBank:
         self.num_views = len(views)
         self.features = np.stack([np.concatenate([e.features for e in view]) for view in views])
 
-    def gather(self, views: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    def gather(self, views: NDArray[np.intp], rows: NDArray[np.intp]) -> FloatArray:
         """Read windows, (B, T, D)."""
-        found: NDArray[np.float32] = self.features[views[:, np.newaxis], rows]
+        found: FloatArray = self.features[views[:, np.newaxis], rows]
         return found
 
 
@@ -61,12 +61,12 @@ class MapBank:
         self._views = views
         self._ends = np.cumsum([item.count for item in views[0]])
 
-    def gather(self, views: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    def gather(self, views: NDArray[np.intp], rows: NDArray[np.intp]) -> FloatArray:
         """Read windows, (B, T, h, w, d)."""
         windows = [self.read(v, r)[1] for v, r in zip(views, rows, strict=True)]
         return np.stack(windows).astype(np.float32)
 
-    def read(self, view: int, rows: NDArray[np.intp]) -> tuple[CachedSample, NDArray[Any]]:
+    def read(self, view: int, rows: NDArray[np.intp]) -> tuple[CachedSample, Array]:
         """Read one window, (T, h, w, d), as it is stored; say of which sample."""
         clip = int(np.searchsorted(self._ends, rows[0], side="right"))
         item = self._views[view][clip]
@@ -84,7 +84,7 @@ class FreshBank:
         self._frames = MapBank([frames])
         self._clip, self._augmentation = clip, augmentation
 
-    def gather(self, views: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    def gather(self, views: NDArray[np.intp], rows: NDArray[np.intp]) -> FloatArray:
         """Read and draw windows, (B, T, h, w, 3)."""
         return np.stack([self._draw(int(v), r) for v, r in zip(views, rows, strict=True)]).astype(
             np.float32
@@ -92,7 +92,8 @@ class FreshBank:
 
     def _draw(self, view: int, rows: NDArray[np.intp]) -> Pixels:
         item, frames = self._frames.read(0, rows)
-        return random_box(frames, self._clip, self._augmentation, item.sha256, view)
+        pixels = np.asarray(frames, dtype=np.uint8)
+        return random_box(pixels, self._clip, self._augmentation, item.sha256, view)
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Windows:
     num_classes: int
 
     @property
-    def weights(self) -> NDArray[np.float32]:
+    def weights(self) -> FloatArray:
         """Weight of each window, (M,), mean 1: a long clip counts no more than a short one."""
         weights = 1 / np.bincount(self.clip_of)[self.clip_of]
         return np.asarray(weights / weights.mean(), dtype=np.float32)
@@ -178,12 +179,12 @@ def _cut(
 ) -> Windows:
     rows, targets, clip_of, first_frames, offset = [], [], [], [], 0
     for number, (sample, count) in enumerate(samples):
-        indices = window_indices(count, config.num_frames, config.stride)
+        indices = window_indices(count, config.window.num_frames, config.window.stride)
         rows.append(indices + offset)
         targets += [labels.index(sample.label)] * len(indices)
         clip_of += [number] * len(indices)
         # A short clip's window starts before its first frame, see `window_indices`.
-        first_frames += list(indices[:, -1] - config.num_frames + 1)
+        first_frames += list(indices[:, -1] - config.window.num_frames + 1)
         offset += count
     return Windows(
         bank=bank,
@@ -215,8 +216,8 @@ class Mix:
     seed: tuple[int, ...]
 
     def __call__(
-        self, index: int, inputs: Floats, targets: Floats, weights: Floats
-    ) -> tuple[Floats, Floats, Floats]:
+        self, index: int, inputs: FloatArray, targets: FloatArray, weights: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Mix batch `index`: inputs (B, T, ...), targets (B, C), weights (B,)."""
         random = np.random.default_rng((*self.seed, index))
         kinds = [k for k, a in ((self._blend, self.mixup), (self._paste, self.cutmix)) if a > 0]
@@ -228,14 +229,14 @@ class Mix:
         return inputs, targets, kept * weights + (1 - kept) * weights[other]
 
     def _blend(
-        self, random: np.random.Generator, inputs: Floats, others: Floats
-    ) -> tuple[np.float32, Floats]:
+        self, random: np.random.Generator, inputs: FloatArray, others: FloatArray
+    ) -> tuple[np.float32, FloatArray]:
         kept = np.float32(random.beta(self.mixup, self.mixup))
         return kept, kept * inputs + (1 - kept) * others
 
     def _paste(
-        self, random: np.random.Generator, inputs: Floats, others: Floats
-    ) -> tuple[np.float32, Floats]:
+        self, random: np.random.Generator, inputs: FloatArray, others: FloatArray
+    ) -> tuple[np.float32, FloatArray]:
         height, width = inputs.shape[2:4]
         side = math.sqrt(random.beta(self.cutmix, self.cutmix))
         centre = random.random(2) * (height, width)
@@ -257,7 +258,7 @@ class _Plan:
 
     order: NDArray[np.intp]
     views: NDArray[np.intp]
-    weights: NDArray[np.float32]
+    weights: FloatArray
     mix: Mix | None = None
     teacher: Teacher | None = None
     teacher_share: float = 0.0
@@ -270,7 +271,7 @@ def training_epoch(
     *,
     once_per_clip: bool = False,
     teacher: Teacher | None = None,
-) -> Any:
+) -> Batches:
     """Build the Keras dataset of one training epoch; it depends on (seed, epoch) alone.
 
     Args:
@@ -280,10 +281,10 @@ def training_epoch(
         once_per_clip: Whether an epoch sees one window of each clip instead of all.
         teacher: Whose answers the targets are to come near to, if given.
     """
-    random = np.random.default_rng((config.seed, epoch))
+    random = np.random.default_rng((config.training.seed, epoch))
     count, weights = len(windows.rows), windows.weights
     order = random.permutation(count)
-    if config.balance == "sampling":
+    if config.training.balance == "sampling":
         share = windows.class_weights * weights
         number = epoch_length(windows, once_per_clip=once_per_clip)
         order = random.choice(count, number, p=share / share.sum())
@@ -291,13 +292,13 @@ def training_epoch(
     elif once_per_clip:
         _, first = np.unique(windows.clip_of[order], return_index=True)
         order, weights = order[np.sort(first)], np.ones_like(weights)
-    if config.balance == "weights":
+    if config.training.balance == "weights":
         weights = np.asarray(weights * windows.class_weights, dtype=np.float32)
     views = random.integers(0, windows.bank.num_views, len(order))
-    cutmix = config.cutmix if isinstance(windows.bank, FreshBank) else 0.0
-    mix = Mix(config.mixup, cutmix, config.mix_share, (config.seed, epoch))
-    plan = _Plan(order, views, weights, mix, teacher, config.teacher_share)
-    return _make_dataset(windows, plan, config.batch_size)
+    cutmix = config.augment.cutmix if isinstance(windows.bank, FreshBank) else 0.0
+    mix = Mix(config.augment.mixup, cutmix, config.augment.mix_share, (config.training.seed, epoch))
+    plan = _Plan(order, views, weights, mix, teacher, config.fine_tune.teacher_share)
+    return _make_dataset(windows, plan, config.training.batch_size)
 
 
 def epoch_length(windows: Windows, *, once_per_clip: bool = False) -> int:
@@ -305,14 +306,14 @@ def epoch_length(windows: Windows, *, once_per_clip: bool = False) -> int:
     return len(np.unique(windows.clip_of)) if once_per_clip else len(windows.rows)
 
 
-def held_out_epoch(windows: Windows, batch_size: int) -> Any:
+def held_out_epoch(windows: Windows, batch_size: int) -> Batches:
     """Build the Keras dataset that validation runs on: every window once, as it is."""
     order = np.arange(len(windows.rows))
     plan = _Plan(order, np.zeros(len(order), dtype=np.intp), windows.weights)
     return _make_dataset(windows, plan, batch_size)
 
 
-def _make_dataset(windows: Windows, plan: _Plan, batch_size: int) -> Any:
+def _make_dataset(windows: Windows, plan: _Plan, batch_size: int) -> Batches:
     class WindowDataset(import_keras().utils.PyDataset):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__(workers=1)
@@ -320,14 +321,17 @@ def _make_dataset(windows: Windows, plan: _Plan, batch_size: int) -> Any:
         def __len__(self) -> int:
             return math.ceil(len(plan.order) / batch_size)
 
-        def __getitem__(self, index: int) -> tuple[NDArray[Any], ...]:
+        def __getitem__(self, index: int) -> tuple[FloatArray, FloatArray, FloatArray]:
             part = slice(index * batch_size, (index + 1) * batch_size)
             return _batch(windows, plan, part, index)
 
-    return WindowDataset()
+    dataset: Batches = WindowDataset()
+    return dataset
 
 
-def _batch(windows: Windows, plan: _Plan, part: slice, index: int) -> tuple[NDArray[Any], ...]:
+def _batch(
+    windows: Windows, plan: _Plan, part: slice, index: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Gather a batch: inputs (B, T, ...), targets (B, C) that sum to 1, weights (B,)."""
     chosen = plan.order[part]
     inputs = windows.bank.gather(plan.views[part], windows.rows[chosen])

@@ -8,14 +8,6 @@ from har_edge.commands.options.fields import collect, setting, together
 from har_edge.config import DecideConfig, SinkConfig
 
 
-def _split_labels(_: object, __: object, text: str | None) -> tuple[str, ...]:
-    if text is None:
-        return ()
-    from har_edge.recognition.decide import parse_labels
-
-    return parse_labels(text)
-
-
 def _or_none(_: object, __: object, text: str | None) -> str | None:
     """An address; an empty variable is none."""
     return text or None
@@ -42,16 +34,17 @@ decide_options = together(
         "allow",
         "--allow",
         metavar="ACTIONS",
-        callback=_split_labels,
-        help="Say only these, such as falling,fighting.",
+        multiple=True,
+        help="Say only these, such as falling,fighting; may be given again, as for a name that "
+        "has a comma.",
     ),
     setting(
         DecideConfig,
         "deny",
         "--deny",
         metavar="ACTIONS",
-        callback=_split_labels,
-        help="Never say these.",
+        multiple=True,
+        help="Never say these; likewise.",
     ),
     setting(
         DecideConfig,

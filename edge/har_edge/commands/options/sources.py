@@ -19,6 +19,10 @@ def _parse_stdin_format(_: object, __: object, text: str | None) -> StdinFormat 
         raise click.BadParameter(str(error)) from error
 
 
+def _one_or_all(_: object, __: object, given: tuple[str, ...]) -> str | tuple[str, ...] | None:
+    return given[0] if len(given) == 1 else given or None
+
+
 patience_options = together(
     setting(
         LiveOptions,
@@ -50,7 +54,9 @@ source_options = together(
         "camera",
         "--camera",
         metavar="N|PATH",
-        help="Camera by number or device file.",
+        multiple=True,
+        callback=_one_or_all,
+        help="Camera by number or device file; may be given again.",
     ),
     setting(SourceConfig, "demo", "--demo", help="Run on the bundled pictures and clip."),
     setting(

@@ -7,7 +7,7 @@ import threading
 from urllib.parse import urlsplit
 
 from har_edge.errors import SourceError
-from har_edge.sources.urls import redact
+from har_edge.sources.urls import encoding_advice, redact
 
 LOOK_UP_TIMEOUT_S = 3.0
 
@@ -35,13 +35,17 @@ def check_host(url: str, timeout_s: float = LOOK_UP_TIMEOUT_S) -> None:
         except (OSError, UnicodeError) as error:
             errors.append(error)
 
-    thread = threading.Thread(target=look_up, name=f"look-up of {host}", daemon=True)
+    thread = threading.Thread(target=look_up, name="look-up of a host", daemon=True)
     if host:
         thread.start()
         thread.join(timeout_s)
     if errors:
         reason = getattr(errors[0], "strerror", None) or errors[0]
+        # What was taken for the host may be a part of the password.
+        advice = encoding_advice(url)
+        named = "" if advice else f" {host!r}"
         raise SourceError(
-            f"{redact(url)} cannot be opened: there is no host {host!r} ({reason}). Check how the "
+            f"{redact(url)} cannot be opened: there is no host{named} ({reason}). Check how the "
             "name is spelled, or give the camera's IP address, and see whether the network is up."
+            f"{advice and ' '}{advice}"
         )

@@ -22,7 +22,7 @@ from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
 from har_edge.sources.captures.mjpeg import MAX_PICTURE_BYTES, Pictures, import_simplejpeg
 from har_edge.sources.captures.network import TIMEOUT_S, Patience, refused
-from har_edge.sources.urls import redact, split_login
+from har_edge.sources.urls import encoding_advice, redact, split_login
 
 CHUNK_BYTES = 2**16
 MAX_PLAYLIST_BYTES = 2**22
@@ -124,8 +124,10 @@ def open_url(url: str, timeout_s: float = TIMEOUT_S) -> HTTPResponse:
         ) from None
     except (OSError, HTTPException, ValueError) as error:
         reason = redact(str(getattr(error, "reason", error)))
+        advice = encoding_advice(url)
         raise SourceError(
             f"{name} cannot be reached: {reason}. Check the address and that the camera is on."
+            f"{advice and ' '}{advice}"
         ) from None
 
 

@@ -14,7 +14,7 @@ from har_edge.sources.captures.network import TIMEOUT_S, Patience, refused
 from har_edge.sources.captures.options import av_options
 from har_edge.sources.captures.whole_frames import ERROR_DETECTION, KnownParameters, WholeFrames
 from har_edge.sources.ffmpeg import import_av
-from har_edge.sources.urls import redact
+from har_edge.sources.urls import encoding_advice, redact
 
 if TYPE_CHECKING:
     from av.error import FFmpegError
@@ -125,8 +125,10 @@ def _open_error(url: str, error: FFmpegError) -> SourceError:
     name = redact(url)
     if type(error).__name__ in ("HTTPUnauthorizedError", "HTTPForbiddenError"):
         return refused(name)
+    advice = encoding_advice(url)
     return SourceError(
         f"{name} cannot be opened: {_reason(error)}. Check the address and that the camera is on."
+        f"{advice and ' '}{advice}"
     )
 
 

@@ -13,7 +13,7 @@ from har_edge.sources.base import Notify
 from har_edge.sources.captures.base import Capture
 from har_edge.sources.captures.pipe import PipeCapture
 from har_edge.sources.live.source import LiveSource
-from har_edge.sources.urls import is_url, redact
+from har_edge.sources.urls import check_address, is_url, lower_scheme, redact, redact_name
 
 
 def open_live(
@@ -36,6 +36,8 @@ def open_live(
     elif kind == "picamera" and rest.isdecimal():
         open_capture = partial(PicameraCapture, int(rest))
     elif is_url(name):
+        check_address(name)
+        name = lower_scheme(name)
         http = kind.lower() in ("http", "https")
         # The network's own limit must not cut a slow camera off before ours does.
         timeout_s = max(TIMEOUT_S, (options or LiveOptions()).stall_timeout_s)
@@ -43,7 +45,7 @@ def open_live(
         open_capture = partial(opener, name, timeout_s, KnownParameters())
     else:
         raise SourceError(
-            f"{redact(name)} names no camera and no stream. Expected camera:N, picamera:N, "
+            f"{redact_name(name)} names no camera and no stream. Expected camera:N, picamera:N, "
             "/dev/videoN or a URL."
         )
     return LiveSource(redact(name), open_capture, options or LiveOptions(), notify=notify)

@@ -1,0 +1,1 @@
+"""What is inside a model file, TFLite or ONNX, ours or not."""

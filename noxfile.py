@@ -1,0 +1,74 @@
+"""One word a loop: `nox -s fast | full | lowest | light | lint`.
+
+Each has an environment of its own under .nox/, kept between calls; `nox -R -s fast` also skips the
+installing, `nox --no-venv -s fast` takes the environment that is active. What stands behind `--`
+goes to pytest: `nox -s fast -- -k decide`. Which tests a loop takes stands in
+tests/support/kinds.py; .ci/run, which needs no nox, goes by the same marks.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["lint", "fast"]
+nox.options.reuse_venv = "yes"
+
+ROOT = Path(__file__).parent
+# What runs models and serves them, without TensorFlow, and what its tests need beside.
+LIGHT = ".[mqtt,serve,streams]"
+# All that needs no TensorFlow.
+UNTRAINED = ".[mqtt,onnx,serve,streams,bench]"
+TOOLS = ("pytest>=7.4", "pytest-xdist>=3.5", "httpx>=0.27", "schemathesis>=4.0")
+PARALLEL = ("-n", "auto", "--dist", "loadfile")
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+@nox.session
+def fast(session: nox.Session) -> None:
+    """What is quick and the same each time: no TensorFlow, no server, no browser. A minute."""
+    session.install("-e", UNTRAINED, *TOOLS, "scipy")
+    session.run("pytest", "-q", *PARALLEL, "-m", "fast", *session.posargs, env=QUIET)
+
+
+@nox.session
+def full(session: nox.Session) -> None:
+    """Everything that README's test command runs, in parallel."""
+    session.install("-e", ".[all,dev]")
+    session.run("pytest", *session.posargs, env=QUIET)
+
+
+@nox.session
+def light(session: nox.Session) -> None:
+    """The package as it is installed, without TensorFlow: the demo, then the edge's tests."""
+    session.install(LIGHT, *TOOLS)
+    with session.chdir(session.create_tmp()):  # the installed package, not the checkout
+        session.run("har-edge", "run", "--demo")
+    session.run("pytest", "-q", *PARALLEL, *_edge_tests(session), env=QUIET)
+
+
+@nox.session(python=["3.10", "3.11"])
+def lowest(session: nox.Session) -> None:
+    """The oldest releases that setup.cfg allows, on the oldest Pythons."""
+    floors = session.run("python", ".ci/lowest.py", "mqtt", "serve", "streams", silent=True)
+    constraints = Path(session.create_tmp()) / "lowest.txt"
+    constraints.write_text(str(floors), encoding="utf-8")
+    session.install("-c", str(constraints), LIGHT, "pytest", "pytest-xdist", "httpx")
+    tests = ("-m", "anywhere", "tests/test_layout.py", "tests/edge")
+    session.run("pytest", "-q", *PARALLEL, *tests, *session.posargs, env=QUIET)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, format and types, as they must be before a commit."""
+    session.install("-e", UNTRAINED, "ruff>=0.4", "mypy>=1.8")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+def _edge_tests(session: nox.Session) -> list[str]:
+    """What was asked for, else the tests that run without TensorFlow."""
+    return session.posargs or ["tests/test_layout.py", "tests/edge", "tests/benchmarks"]

@@ -1,0 +1,82 @@
+"""Which test is of which kind, and which kinds `pytest -m fast` and `-m anywhere` take.
+
+Here and nowhere else: `tests/conftest.py` marks what is collected, noxfile.py and .ci/run name
+the marks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from fnmatch import fnmatchcase
+
+# Marker → patterns of files below tests/, or of single tests in them (`file::test_name`).
+KINDS: dict[str, tuple[str, ...]] = {
+    "browser": ("edge/server/test_dashboard.py",),
+    "server": (
+        "edge/server/*",
+        "edge/sinks/test_mqtt.py",
+        "edge/test_client.py",
+        "benchmarks/experiments/test_serve_load.py",
+    ),
+    "process": (
+        "benchmarks/commands/*",
+        "benchmarks/execute/*",
+        "benchmarks/experiments/*",
+        "benchmarks/peers/*",
+        "benchmarks/tasks/*",
+        "benchmarks/results/test_compare.py::*real_runs",
+        "edge/commands/test_main.py",
+        "edge/commands/test_run.py",
+        "edge/run/test_stop_signals.py",
+        "edge/sinks/test_stream.py::test_a_kill*",
+        "edge/sinks/test_totals_file.py::test_a_kill*",
+        "edge/sinks/test_totals_file.py::test_two_processes*",
+        "edge/sources/captures/test_pyav.py",
+    ),
+    "waits": (
+        "edge/run/test_runner.py",
+        "edge/sinks/test_fan_out.py",
+        "edge/sinks/test_webhook.py",
+        "edge/sources/captures/test_http.py",
+        "edge/sources/test_web_files.py::*silent*",
+    ),
+    "clock": (
+        "edge/run/test_lanes.py",
+        "edge/sources/live/*",
+        "edge/test_chaos.py",
+    ),
+}
+# What a test with one of these fixtures does, wherever it lies.
+FIXTURES = {
+    "har_edge": "process",
+    "har_train": "process",
+    "har_convert": "process",
+    "small_disk": "process",
+    "tiny_report": "process",
+}
+# Derived marker → kinds that it leaves out, beside `slow` ones and these folders and files.
+SETS: dict[str, frozenset[str]] = {
+    "fast": frozenset({"browser", "server", "process", "waits", "clock", "data"}),
+    "anywhere": frozenset({"browser", "clock"}),
+}
+NEED_TENSORFLOW = ("train", "convert", "test_pipeline.py", "test_shared_data.py")
+
+
+def kinds_of(test: str, fixtures: Collection[str], own: Collection[str] = ()) -> set[str]:
+    """The markers of a test.
+
+    Args:
+        test: Its file, relative to tests/, and its name: `edge/test_table.py::test_columns`.
+        fixtures: Names of all fixtures that it uses.
+        own: Markers that it carries already.
+    """
+    file = test.partition("::")[0]
+    kinds = {kind for kind, patterns in KINDS.items() for p in patterns if _fits(test, file, p)}
+    kinds |= {kind for fixture, kind in FIXTURES.items() if fixture in fixtures}
+    if file.partition("/")[0] in NEED_TENSORFLOW or {"slow", "train"} & {*own}:
+        return kinds
+    return kinds | {name for name, without in SETS.items() if not without & {*kinds, *own}}
+
+
+def _fits(test: str, file: str, pattern: str) -> bool:
+    return fnmatchcase(test if "::" in pattern else file, pattern)

@@ -1,0 +1,93 @@
+"""`har-train evaluate`: say how good a model is."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+import click
+
+from har_edge.commands.harness import BACKENDS, note
+from har_edge.datasets import SPLITS
+from har_train.commands.progress import sample_bar, say, show_metrics
+from har_train.watch import Watch
+
+
+@click.command()
+@click.argument("model", metavar="RUN|MODEL")
+@click.argument("data", required=False)
+@click.option("--out", metavar="DIR", help="Folder to write. [default: evaluate/NAME]")
+@click.option("--root", default="", metavar="DIR", help="Folder that DATA's paths start from.")
+@click.option(
+    "--split",
+    "splits",
+    type=click.Choice((*SPLITS, "all")),
+    multiple=True,
+    help="Judge this part only; may be given again. [default: all parts]",
+)
+@click.option(
+    "--allow-missing", is_flag=True, help="Judge on data that lacks some of the model's classes."
+)
+@click.option("--cache", metavar="DIR", help="Feature cache. [default: ~/.cache/har-edge/features]")
+@click.option(
+    "--backend",
+    type=click.Choice(BACKENDS),
+    default="auto",
+    show_default=True,
+    help="Runtime of a .tflite or .onnx model.",
+)
+@click.option(
+    "--num-threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=lambda: min(4, os.cpu_count() or 1),
+    show_default="cores, at most 4",
+    help="Threads of that runtime.",
+)
+def evaluate(
+    model: str,
+    data: str | None,
+    out: str | None,
+    root: str,
+    splits: tuple[str, ...],
+    allow_missing: bool,
+    cache: str | None,
+    backend: str,
+    num_threads: int,
+) -> None:
+    """Say how good a model is: a run folder, a .keras file in one, a .tflite or .onnx file, or a
+    bundled model by its name, har15 or clips.
+
+    DATA is a folder of classes or a manifest, judged by its splits, or all as one part where it
+    names none; or a run folder, for its data as it was split. Left out, it is the run's own.
+    Converted files run in the edge's runtime, as har-edge runs them.
+
+    \b
+    Examples:
+      har-train evaluate runs/mine
+      har-train evaluate runs/mine NEW_DATA --out report
+      har-train evaluate mine-int8.tflite runs/mine --split test
+      har-train evaluate clips NEW_DATA --allow-missing
+    """
+    from har_train.evaluation.evaluate import default_folder
+    from har_train.evaluation.judge import EvaluateMeans
+    from har_train.evaluation.judge import evaluate as judge
+    from har_train.reports.tables import PART_NAMES, class_table, judged_part
+
+    folder = Path(out) if out else default_folder(model, data)
+    watch = Watch(say, partial(sample_bar, verb="Evaluating"))
+    found = judge(
+        model,
+        data,
+        out=folder,
+        root=root,
+        splits=splits,
+        allow_missing=allow_missing,
+        means=EvaluateMeans(cache, backend, num_threads, watch),
+    )
+    name = judged_part(found.parts)
+    show_metrics(found.metrics, found.spec.clip.num_frames)
+    click.echo(f"\nClasses, {PART_NAMES[name]} files:")
+    click.echo(class_table(found.parts[name], found.spec.labels))
+    note(f"\nWrote {folder}")

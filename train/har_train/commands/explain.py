@@ -1,0 +1,54 @@
+"""`har-train explain`: show where a model saw what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from har_edge.commands.harness import note
+from har_edge.errors import HarError
+from har_edge.progress import Progress
+from har_train.commands.progress import say
+from har_train.extras import check_installed, prepare_tensorflow
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--out", metavar="DIR", help="Folder to write to. [default: explain/NAME]")
+@click.option(
+    "--action", metavar="LABEL", help="Show what speaks for this action. [default: the predicted]"
+)
+@click.pass_context
+def explain(
+    ctx: click.Context, /, run: str, files: tuple[str, ...], out: str | None, action: str | None
+) -> None:
+    """Show where the model of RUN saw what it says of pictures and clips (Grad-CAM).
+
+    For each FILE a picture is written with the frames of its most confident window, coloured by
+    how much each place spoke for the action; for a clip also a video of all its frames.
+
+    \b
+    Examples:
+      har-train explain runs/mine clip.mp4 photo.jpg
+      har-train explain runs/mine clip.mp4 --action falling --out why
+    """
+    prepare_tensorflow()
+    from har_train.explain.files import explain_files, load_explainer
+
+    check_installed("keras", "matplotlib")
+    explainer = load_explainer(run)
+    folder = Path(out) if out else Path("explain") / explainer.name
+    tick = Progress(len(files), "Explaining", "file")
+    failed = 0
+    for found in explain_files(explainer, [Path(f) for f in files], folder, action=action):
+        tick(1)
+        if isinstance(found, HarError):
+            failed += 1
+            say(f"Error: {found}")
+        else:
+            click.echo(f"{found.path}: {found.action} {found.probability:.1%}")
+    if failed < len(files):
+        note(f"\nWrote {folder}")
+    ctx.exit(1 if failed else 0)

@@ -1,0 +1,107 @@
+"""`har-train explore`: look at data before training on it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from har_edge.commands.harness import note
+from har_edge.errors import DataError
+from har_train.commands.progress import sample_bar
+from har_train.config import default_name
+from har_train.explore.explore import ExploreConfig
+from har_train.explore.findings import KINDS
+from har_train.extras import check_installed
+
+
+def _parse_kinds(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
+    """Read `--fail-on`; each kind once, in the order given."""
+    from har_edge.recognition.decide import parse_labels
+
+    kinds = tuple(dict.fromkeys(parse_labels(value)))
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown:
+        raise click.BadParameter(
+            f"expected some of {', '.join(KINDS)}. Received {', '.join(unknown)}.", context, option
+        )
+    return kinds
+
+
+@click.command()
+@click.argument("data")
+@click.option("--out", metavar="DIR", help="Folder to write. [default: explore/NAME]")
+@click.option(
+    "--root", default="", metavar="DIR", help="Folder that a manifest's paths start from."
+)
+@click.option(
+    "--fail-on",
+    default="",
+    callback=_parse_kinds,
+    metavar="KIND,...",
+    help="Exit 3 if there is any finding of these kinds.",
+)
+@click.option(
+    "--min-samples",
+    type=click.IntRange(min=0),
+    default=ExploreConfig.min_samples,
+    show_default=True,
+    metavar="N",
+    help="Fewest samples that a class should have.",
+)
+@click.option(
+    "--num-frames",
+    type=click.IntRange(min=1),
+    metavar="T",
+    help="Frames in the model's window. [default: 1 for stills, 16 for clips]",
+)
+@click.option(
+    "--frame-rate",
+    "frame_rate_hz",
+    type=click.FloatRange(min=0, min_open=True),
+    default=ExploreConfig.frame_rate_hz,
+    show_default=True,
+    metavar="HZ",
+    help="Frames sampled a second.",
+)
+@click.option("--thorough", is_flag=True, help="Decode every frame of clips, not just three.")
+def explore(
+    data: str,
+    out: str | None,
+    fail_on: tuple[str, ...],
+    root: str,
+    min_samples: int,
+    num_frames: int | None,
+    frame_rate_hz: float,
+    thorough: bool,
+) -> None:
+    """Look at DATA before training on it: what it holds, and what is wrong with it.
+
+    \b
+    Finds: unreadable files, duplicates and near-duplicates, leakage between splits, content
+    under two labels, splits of one class, rare classes, short clips, clashing names.
+
+    \b
+    Examples:
+      har-train explore DATA --out report
+      har-train explore DATA --fail-on leakage,conflict,unreadable
+    """
+    from har_train.explore import explore as library
+    from har_train.explore.report import findings_table, save_exploration
+
+    check_installed("imagehash", "matplotlib")
+    config = ExploreConfig(
+        data, root, num_frames or 0, frame_rate_hz, min_samples, thorough=thorough
+    )
+    folder = Path(out or f"explore/{default_name(data)}")
+    if not Path(data).exists():
+        raise DataError(f"There is no dataset {data}. Check the path.")
+    library.check_output(folder, config)
+    found = library.explore(config, progress=partial(sample_bar, verb="Reading"))
+    save_exploration(found, folder)
+    click.echo(findings_table(found))
+    if found.skipped:
+        note(found.skipped)
+    note(f"\nWrote {folder / 'explore.html'}")
+    library.check_gate(found, fail_on)

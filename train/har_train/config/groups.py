@@ -1,0 +1,358 @@
+"""The settings of a training, in groups. Each field says everything there is to know of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from har_edge.errors import DataError
+from har_edge.model.spec import Resize
+from har_train.config.setting import Facts, Range, check_settings, setting
+
+BackboneName = Literal[
+    "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_v2_b0"
+]
+Head = Literal["lstm", "gru", "bilstm", "attention", "mean"]
+HeadInput = Literal["features", "differences"]
+Balance = Literal["none", "weights", "sampling"]
+Keep = Literal["best", "last"]
+
+POSITIVE = Range(above=0)
+NOT_NEGATIVE = Range(least=0)
+FROM_1 = Range(least=1)
+SHARE = Range(least=0, most=1)
+BELOW_1 = Range(least=0, below=1)
+DROPPED = Range(least=0, most=0.9)
+HELD_OUT = Range(above=0, most=0.5)
+# The smallest pictures that the backbones take.
+PIXELS = Range(least=32)
+
+
+class Group:
+    """Settings that belong together; a value of another type or outside its range is refused."""
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+@dataclass(frozen=True)
+class DataConfig(Group):
+    """What is learnt from, and what the model is called.
+
+    Attributes:
+        path: Folder of classes, or a CSV manifest.
+        root: Folder that a manifest's paths start from; "" for the manifest's own.
+        name: Name of the model, used for file names; "" takes the data's name.
+        labels: Labels that the model answers with; empty for all. Samples of other labels are
+            learnt beside them, as classes that the finished model leaves out: what they show
+            (a bed, a dark room) is no sign of an answer. The run folder lists them in `beside.csv`.
+        val_fraction, test_fraction: Shares held out where the data names no split.
+        about: Texts for the spec and the model card: description, license, data, limits.
+    """
+
+    path: str = field(metadata={"facts": Facts(key="data")})
+    root: str = setting(
+        "", metavar="DIR", help="Folder that a manifest's paths start from.", shown=""
+    )
+    name: str = setting("", help="Name of the model.", shown="the run folder's, else the data's")
+    labels: tuple[str, ...] = setting(
+        (),
+        metavar="A,B,...",
+        help="Labels that the model answers with. Samples of others are learnt beside them, as "
+        "what is no sign of an answer, and left out of the finished model.",
+        shown="all labels",
+    )
+    val_fraction: float = setting(0.15, allowed=HELD_OUT)
+    test_fraction: float = setting(0.15, allowed=HELD_OUT)
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if "/" in self.name or "\\" in self.name:
+            raise DataError(f"name becomes a file name, without slashes. Received {self.name!r}.")
+
+
+@dataclass(frozen=True)
+class WindowConfig(Group):
+    """What a window is: how many frames, how far apart, of which size.
+
+    Attributes:
+        num_frames: Frames in a window, T; 0 for 1 with stills and 16 with clips.
+        frame_rate_hz: Frames sampled per second of a clip.
+        size: Height and width of a frame in pixels.
+        resize: `stretch` or `crop`, see `har_edge.model.spec.ClipSpec`.
+        window_stride: Frames between the starts of two windows of a clip; 0 for T / 4.
+    """
+
+    num_frames: int = setting(
+        0,
+        metavar="T",
+        allowed=FROM_1,
+        help="Frames in a window.",
+        shown="1 for stills, 16 for clips",
+    )
+    frame_rate_hz: float = setting(
+        8.0, option="--frame-rate", metavar="HZ", allowed=POSITIVE, help="Frames sampled a second."
+    )
+    size: int = setting(224, metavar="PX", allowed=PIXELS, help="Height and width of a frame.")
+    resize: Resize = setting(
+        "stretch", allowed=get_args(Resize), help="How a frame is brought to size."
+    )
+    window_stride: int = setting(0, allowed=NOT_NEGATIVE)
+
+    @property
+    def stride(self) -> int:
+        """Frames between the starts of two windows."""
+        return self.window_stride or max(1, self.num_frames // 4)
+
+
+@dataclass(frozen=True)
+class BackboneConfig(Group):
+    """The image network that sees each frame.
+
+    Attributes:
+        name: A key of `har_train.model.network.BACKBONES`.
+        alpha: Its width multiplier.
+        weights: `imagenet`, `none`, a weights file for the backbone without its top, or the
+            `model.keras` of a run whose backbone is taken over.
+    """
+
+    name: BackboneName = setting(
+        "mobilenet_v2", key="backbone", allowed=get_args(BackboneName), help="Image network."
+    )
+    alpha: float = setting(
+        1.0,
+        metavar="A",
+        help="Its width, such as 0.35, 0.5, 0.75, 1.0 or 1.4.",
+        shown="1.0",
+    )
+    weights: str = setting(
+        "imagenet",
+        metavar="imagenet|none|PATH",
+        help="Backbone weights: a file of them, or another run's model.keras; imagenet downloads "
+        "them.",
+    )
+
+
+@dataclass(frozen=True)
+class HeadConfig(Group):
+    """The temporal head, which sees the features of a window's frames.
+
+    Attributes:
+        kind: `lstm`, `gru`, `bilstm`, `attention` or `mean`.
+        input: What it sees of the frames: their `features`, or the `differences` of each frame's
+            features from those of the frame before: motion without the scene.
+        lstm_units: Size of the recurrent layer.
+        dense_units: Sizes of the dense layers behind it.
+        feature_dropout: Share of features dropped on their way into the head.
+        dropout: Share of units dropped after each dense layer.
+    """
+
+    kind: Head = setting(
+        "lstm",
+        key="head",
+        allowed=get_args(Head),
+        help="Temporal head; mean ignores the order of frames.",
+    )
+    input: HeadInput = setting(
+        "features",
+        key="head_input",
+        allowed=get_args(HeadInput),
+        help="What the head sees: the frames' features, or how much they change from frame to "
+        "frame, which leaves out the scene.",
+    )
+    lstm_units: int = setting(128)
+    dense_units: tuple[int, ...] = setting((256, 128))
+    feature_dropout: float = setting(
+        0.5, metavar="P", allowed=DROPPED, help="Dropout before the LSTM."
+    )
+    dropout: float = setting(
+        0.3, metavar="P", allowed=DROPPED, help="Dropout after each dense layer."
+    )
+
+
+@dataclass(frozen=True)
+class TrainingConfig(Group):
+    """How the head is trained, and what both stages share.
+
+    Attributes:
+        epochs: Most passes over the training windows.
+        patience: Epochs without a better validation loss before training stops.
+        keep: Weights that a stage ends with: of the epoch that is `best` by validation loss, or
+            of the `last` one, to whose end the learning rate falls to 0. For validation parts of
+            some dozen clips, which cannot tell epochs apart.
+        batch_size: Windows in a step.
+        learning_rate: AdamW's.
+        weight_decay: AdamW's.
+        label_smoothing: Share of each target that is spread over all classes.
+        balance: What evens out rare classes: `none`, loss `weights` or `sampling`.
+        seed: Of all random choices.
+        deterministic: Whether the same run gives the same weights on the same machine; without,
+            TensorFlow adds in any order, nearly twice as fast.
+    """
+
+    epochs: int = setting(60, metavar="N", allowed=FROM_1, help="Most epochs.")
+    patience: int = setting(
+        8, metavar="N", allowed=FROM_1, help="Epochs without progress before stopping."
+    )
+    keep: Keep = setting(
+        "best",
+        allowed=get_args(Keep),
+        help="Epoch whose weights stay: the best of the validation part, or the last, with a rate "
+        "that falls to 0; for validation parts of some dozen clips.",
+    )
+    batch_size: int = setting(32, metavar="N", allowed=Range(least=2), help="Windows in a step.")
+    learning_rate: float = setting(
+        5e-4, metavar="R", allowed=POSITIVE, help="AdamW's learning rate."
+    )
+    weight_decay: float = setting(
+        0.01, metavar="R", allowed=NOT_NEGATIVE, help="AdamW's weight decay."
+    )
+    label_smoothing: float = setting(
+        0.0, metavar="E", allowed=BELOW_1, help="Share of a target spread over all classes."
+    )
+    balance: Balance = setting(
+        "none", allowed=get_args(Balance), help="What evens out rare classes."
+    )
+    seed: int = setting(0, metavar="N", help="Of all random choices.")
+    deterministic: bool = setting(
+        True,
+        option="--deterministic/--no-deterministic",
+        help="Same weights from the same run; without, fine-tuning on a CPU takes half of the "
+        "time.",
+        shown="deterministic",
+    )
+
+
+@dataclass(frozen=True)
+class AugmentConfig(Group):
+    """What is made of the training samples, so that there are more of them.
+
+    Attributes:
+        views: Augmented views of each training sample, encoded once; 0 for none.
+        strength: Factor on the ranges of shift, zoom, brightness, contrast, saturation.
+        flip: Whether views may swap left and right.
+        erase: Share of views with a grey rectangle over them.
+        mixup: A of the Beta(A, A) that two windows are mixed by; 0 for none.
+        cutmix: A of the Beta(A, A) of the area of another window that stage 2 pastes into each
+            frame, with `fresh_views`; 0 for none.
+        mix_share: Share of batches that are mixed; a batch gets one of the two.
+    """
+
+    views: int = setting(
+        0, metavar="K", allowed=NOT_NEGATIVE, help="Augmented views of each training sample."
+    )
+    strength: float = setting(
+        1.0,
+        key="augment_strength",
+        metavar="S",
+        allowed=NOT_NEGATIVE,
+        help="Factor on the views' shift, zoom and colour.",
+    )
+    flip: bool = setting(
+        True,
+        key="augment_flip",
+        option="--augment-flip/--no-augment-flip",
+        help="Whether views may swap left and right.",
+        shown="they may",
+    )
+    erase: float = setting(
+        0.0,
+        key="augment_erase",
+        metavar="P",
+        allowed=BELOW_1,
+        help="Share of views with a grey patch.",
+    )
+    mixup: float = setting(
+        0.0, metavar="A", allowed=NOT_NEGATIVE, help="Mix windows by Beta(A, A); 0 for off."
+    )
+    cutmix: float = setting(
+        0.0,
+        metavar="A",
+        allowed=NOT_NEGATIVE,
+        help="Paste boxes of other windows, of area Beta(A, A); needs --fresh-views; 0 for off.",
+    )
+    mix_share: float = setting(
+        1.0, metavar="P", allowed=SHARE, help="Share of batches that these two mix."
+    )
+
+
+@dataclass(frozen=True)
+class FineTuneConfig(Group):
+    """Stage 2: training the top of the backbone, too.
+
+    Attributes:
+        blocks: Top blocks of the backbone that stage 2 trains; 0 for no stage 2.
+        epochs: Most epochs of stage 2.
+        rate: Its highest learning rate; a cosine schedule with warm-up leads to 0.
+        fresh_views: Whether stage 2 draws every frame anew in every epoch, from pixels, instead
+            of reading cached views: slower, and better where the data is small.
+        size: Height and width of frames that stage 2 learns from with `fresh_views`; 0 for the
+            window's. What is learnt at 160 pixels holds at 224, for half of the time.
+        frames: Frames of a window that stage 2 learns from with `fresh_views`; 0 for T.
+            Frames of a clip resemble each other: one of 16 costs a sixteenth, beside validation.
+        teacher: The `model.keras` of a run, whose answers to each drawn window are learnt beside
+            its label, with `fresh_views`; "" for none. It is to have the same labels.
+        teacher_share: Share of its answers in the target.
+        mixed_precision: Whether stage 2 computes in bfloat16; for machines with units for it.
+        ema: Momentum of the average of weights that stage 2 keeps, such as 0.99; 0 for none.
+    """
+
+    blocks: int = setting(
+        0,
+        key="fine_tune_blocks",
+        metavar="N",
+        allowed=NOT_NEGATIVE,
+        help="Top blocks of the backbone to train after the head.",
+    )
+    epochs: int = setting(
+        10, key="fine_tune_epochs", metavar="N", allowed=FROM_1, help="Most epochs of that."
+    )
+    rate: float = setting(
+        1e-4, key="fine_tune_rate", metavar="R", allowed=POSITIVE, help="Its highest learning rate."
+    )
+    fresh_views: bool = setting(
+        False,
+        option="--fresh-views/--cached-views",
+        help="Whether it draws new views of the pixels in every epoch.",
+        shown="cached views",
+    )
+    size: int = setting(
+        0,
+        key="fine_tune_size",
+        metavar="PX",
+        allowed=PIXELS,
+        help="Size of frames that it learns from; needs --fresh-views.",
+        shown="--size",
+    )
+    frames: int = setting(
+        0,
+        key="fine_tune_frames",
+        metavar="N",
+        allowed=FROM_1,
+        help="Frames of a window that it learns from; needs --fresh-views.",
+        shown="--num-frames",
+    )
+    teacher: str = setting(
+        "",
+        metavar="RUN",
+        help="Learn this run's answers to the same pictures beside the labels; needs "
+        "--fresh-views.",
+        shown="",
+    )
+    teacher_share: float = setting(
+        0.7, metavar="P", allowed=SHARE, help="Share of them in a target."
+    )
+    mixed_precision: bool = setting(
+        False,
+        option="--mixed-precision/--full-precision",
+        help="Whether it computes in bfloat16, for machines made for that.",
+        shown="float32",
+    )
+    ema: float = setting(
+        0.0,
+        metavar="M",
+        allowed=BELOW_1,
+        help="Momentum of the average of weights kept while fine-tuning, such as 0.99; 0 for off.",
+    )
