@@ -25,13 +25,7 @@ from har_edge.paths import sample_path
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [
-        ("a.JPG", True),
-        ("b.mp4", True),
-        ("notes.txt", False),
-        (".hidden.jpg", False),
-        ("c", False),
-    ],
+    [("a.JPG", True), ("b.mp4", True), ("notes.txt", False), (".hidden.jpg", False), ("c", False)],
 )
 def test_files_are_known_by_their_endings(name: str, expected: bool, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"1")
