@@ -145,7 +145,7 @@ class VideoSource(OpenSource):
         with self._open() as video:
             shown = video.num_shown()
             if last is None and shown is not None:
-                if shown and video.lacks_frames(shown, self.num_frames):
+                if shown and video.ends_early(self.num_frames):
                     raise self._cut(f"number {self.num_frames - 1} cannot be decoded")
                 self.num_frames = shown
             count = self.num_frames

@@ -77,6 +77,9 @@ class VideoReader(Protocol):
             stated: Pictures that it should hold.
         """
 
+    def ends_early(self, stated: int) -> bool:
+        """Whether the file ends well before its last picture, once it is looked through."""
+
     def num_shown(self) -> int | None:
         """Count the pictures; None if that cannot be known but by `pictures`."""
 

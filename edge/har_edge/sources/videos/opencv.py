@@ -82,6 +82,10 @@ class OpenCvVideo:
         """Whether there are clearly fewer frames than the container says."""
         return clearly_fewer(count, stated)
 
+    def ends_early(self, stated: int) -> bool:
+        """No: OpenCV cannot tell."""
+        return False
+
     def num_shown(self) -> int | None:
         """Nothing: OpenCV cannot tell."""
         return None

@@ -95,6 +95,13 @@ class AvVideo:
             return True
         if self._is_counted:
             return clearly_fewer(count, stated)
+        return self.ends_early(stated)
+
+    def ends_early(self, stated: int) -> bool:
+        """Whether the last packet of all streams comes well before the stated end."""
+        if self._is_counted:
+            rate_hz = float(self._stream.average_rate or self._rate_hz or DEFAULT_HZ)
+            return clearly_fewer(round(self._end_s * rate_hz), stated)
         length_s = self._length_s()
         if self._format not in TIMED or length_s is None:
             return self._broke_off
