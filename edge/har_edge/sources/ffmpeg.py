@@ -6,7 +6,7 @@ import logging
 from types import ModuleType
 
 # Older ones convert colours by other rules than OpenCV: the same file would give other pixels.
-OLDEST_FOR_VIDEOS = 17
+OLDEST_FOR_VIDEOS = 18
 
 
 def import_av() -> ModuleType:

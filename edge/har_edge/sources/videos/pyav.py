@@ -98,10 +98,11 @@ class AvVideo:
         return self.ends_early(stated)
 
     def ends_early(self, stated: int) -> bool:
-        """Whether the last packet of all streams comes well before the stated end."""
+        """Whether the file has no room for what it states, or its last packet comes too soon."""
         if self._is_counted:
-            rate_hz = float(self._stream.average_rate or self._rate_hz or DEFAULT_HZ)
-            return clearly_fewer(round(self._end_s * rate_hz), stated)
+            size = self._container.size
+            inside = sum(1 for e in self._stream.index_entries if e.pos + e.size <= size)
+            return clearly_fewer(inside, stated)
         length_s = self._length_s()
         if self._format not in TIMED or length_s is None:
             return self._broke_off
