@@ -162,6 +162,7 @@ class SinkConfig(Settings):
         save_events: Folder for a clip of each action.
         event_padding_s: Seconds in a clip before and after the action.
         save_events_max_mb: Room for all clips, in MB.
+        save_events_max_days: Age at which clips are deleted, in days; None for any age.
         totals: File with the time of each action a day.
         mqtt: URL of a broker; kept out of `repr`, as it may hold a password.
         mqtt_discovery: Where Home Assistant looks for configurations; "" for nowhere.
@@ -178,6 +179,7 @@ class SinkConfig(Settings):
     save_events: FilePath | None = None
     event_padding_s: float = field(default=3.0, metadata={"range": Range(0, 60)})
     save_events_max_mb: float = field(default=1000.0, metadata={"range": Range(1)})
+    save_events_max_days: float | None = field(default=None, metadata={"range": Range(0.01)})
     totals: FilePath | None = None
     mqtt: str | None = field(default=None, repr=False)
     mqtt_discovery: str = "homeassistant"

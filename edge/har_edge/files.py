@@ -48,7 +48,7 @@ def write_whole(
     data = content.encode() if isinstance(content, str) else content
     try:
         if parents:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent, private=private)
         with open_whole(path, private=private, sync=sync) as file:
             file.write(data)
     except OSError as error:
@@ -133,6 +133,35 @@ def whole_path(path: Path, *, private: bool = False) -> Iterator[Path]:
                 _keep_mode(path, file.fileno())
             os.fsync(file.fileno())
     _sync_folder(path.parent)
+
+
+def make_folder(folder: Path, *, private: bool = False) -> None:
+    """Make a folder and those that it lies in, if they are missing.
+
+    Args:
+        folder: The folder; one that is there stays as it is.
+        private: Only the user may look into those that are made, whatever the umask.
+
+    Raises:
+        OSError: if it cannot be made.
+    """
+    if private and not folder.is_dir():
+        make_folder(folder.parent, private=True)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def create_private(path: Path) -> None:
+    """Create an empty file that only the user may read; for writers that open files themselves.
+
+    Args:
+        path: The file, which must not be there: neither is a link followed, nor a file changed.
+
+    Raises:
+        OSError: if it cannot be created; FileExistsError if something has the name.
+    """
+    os.close(_create(path, private=True))
 
 
 @contextlib.contextmanager

@@ -126,8 +126,10 @@ def _image_size(details: InputDetails) -> tuple[tuple[int, int], type[np.generic
 def onnxruntime_loop(job: Job) -> tuple[str, Step]:
     """The same loop in onnxruntime, on the ONNX pair."""
     import cv2
-    import onnxruntime
 
+    from har_edge.model.runtimes import ONNX_RUNTIME, import_runtime
+
+    onnxruntime = import_runtime(ONNX_RUNTIME)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = job["num_threads"]
     options.log_severity_level = 3

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from har_convert.auditing.findings import Audit
-from har_convert.auditing.onnx import audit_onnx
-from har_convert.auditing.runtimes import runtimes_for, try_runtime
-from har_convert.auditing.tflite import audit_flatbuffer
+from har_convert.auditing.onnx import import_onnx, pair_of
+from har_convert.auditing.runtimes import LOAD_TIMEOUT_S, runtimes_for, try_runtime
+from har_edge.children import ask_child
 from har_edge.errors import ModelFileError
 from har_edge.paths import display_path
 
@@ -36,12 +36,16 @@ def audit(path: str | os.PathLike[str]) -> Audit:
         ModelFileError: if it cannot be read or is no model.
     """
     path = Path(path)
+    parts = [path]
     if path.suffix == ".onnx":
-        return audit_onnx(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelFileError(f"{display_path(path)} cannot be read: {error.strerror}.") from error
-    found = audit_flatbuffer(content, display_path(path))
-    answers = {name: try_runtime(name, [path]) for name in runtimes_for(path)}
-    return replace(found, runtimes=answers)
+        import_onnx()
+        parts = list(pair_of(path).values())
+    answer = ask_child(
+        "har_convert.auditing.apart",
+        [os.fspath(path)],
+        ModelFileError,
+        shown=display_path(path),
+        limit_s=LOAD_TIMEOUT_S,
+    )
+    answers = {name: try_runtime(name, parts) for name in runtimes_for(path)}
+    return replace(Audit.from_json(answer), runtimes=answers)

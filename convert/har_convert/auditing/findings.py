@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from har_edge.errors import GateError
 from har_edge.table import text_table
+from har_edge.visible import visible
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,21 @@ class Audit:
         """All of it in plain types, as `har-convert audit --output-format json` prints it."""
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, text: bytes) -> Audit:
+        """Take back what `as_dict` gave, written as JSON."""
+        raw = json.loads(text)
+        signatures = []
+        for part in raw["signatures"]:
+            sides = {
+                side: tuple(Tensor(**{**t, "shape": tuple(t["shape"])}) for t in part[side])
+                for side in ("inputs", "outputs")
+            }
+            ops = tuple(Op(**op) for op in part["ops"])
+            signatures.append(Signature(**{**part, **sides, "ops": ops}))
+        names = {key: tuple(raw[key]) for key in ("not_builtin", "attached")}
+        return cls(**{**raw, **names, "signatures": tuple(signatures)})
+
     def __str__(self) -> str:
         return format_audit(self)
 
@@ -121,7 +138,7 @@ def format_audit(found: Audit) -> str:
     lines = [f"{found.path}  {found.size_bytes / 1e6:.2f} MB", text_table(facts, align="ll")]
     for signature in found.signatures:
         lines += ["", *_signature_lines(signature)]
-    return "\n".join(lines)
+    return visible("\n".join(lines), lines=True)
 
 
 def _signature_lines(signature: Signature) -> list[str]:

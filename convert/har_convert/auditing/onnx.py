@@ -9,7 +9,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from har_convert.auditing.findings import Audit, Op, Signature, Tensor
-from har_convert.auditing.runtimes import runtimes_for, try_runtime
 from har_edge.errors import MissingExtraError, ModelFileError
 from har_edge.model.file import ONNX_SUFFIXES
 from har_edge.paths import display_path
@@ -22,7 +21,7 @@ BUILTIN_DOMAINS = ("", "ai.onnx")
 
 
 def audit_onnx(path: Path) -> Audit:
-    """Take an ONNX file apart, together with the other one of its pair.
+    """Take an ONNX file apart, together with the other one of its pair, without running it.
 
     Raises:
         ModelFileError: if it cannot be read or is no ONNX model.
@@ -57,7 +56,6 @@ def audit_onnx(path: Path) -> Audit:
         metadata=bool(keys),
         attached=tuple(sorted(keys)),
         signatures=tuple(_signature(onnx, model, name) for name, model in models.items()),
-        runtimes={name: try_runtime(name, list(pair.values())) for name in runtimes_for(path)},
     )
 
 

@@ -6,19 +6,25 @@ Exit code 0 if all went well; the last line of standard error says why not.
 
 from __future__ import annotations
 
-import importlib
+import resource
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from har_edge.model.runtimes import ONNX_RUNTIME, TFLITE_RUNTIMES
+from har_edge.model.runtimes import ONNX_RUNTIME, import_runtime
+
+# Memory that it may take beside this many times the file.
+LIMIT_BYTES, LIMIT_TIMES = 2 << 30, 16
 
 
 def main() -> None:
     """Try each file."""
     name, *paths = sys.argv[1:]
+    limit = LIMIT_BYTES + LIMIT_TIMES * sum(Path(path).stat().st_size for path in paths)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     for path in paths:
         try:
             (_try_onnx if name == ONNX_RUNTIME else _try_tflite)(name, path)
@@ -28,7 +34,7 @@ def main() -> None:
 
 
 def _try_tflite(name: str, path: str) -> None:
-    module = importlib.import_module(TFLITE_RUNTIMES[name][0])
+    module = import_runtime(name)
     interpreter = module.Interpreter(model_path=path, num_threads=1)
     interpreter.allocate_tensors()
     signatures = interpreter.get_signature_list()
@@ -42,7 +48,7 @@ def _try_tflite(name: str, path: str) -> None:
 
 
 def _try_onnx(name: str, path: str) -> None:
-    module = importlib.import_module(name)
+    module = import_runtime(name)
     session = module.InferenceSession(path, providers=["CPUExecutionProvider"])
     types = {"tensor(uint8)": np.uint8, "tensor(int64)": np.int64, "tensor(int8)": np.int8}
     inputs = {}

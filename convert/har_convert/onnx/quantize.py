@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from har_edge.model.runtimes import ONNX_RUNTIME, import_runtime
+
 FloatArray = NDArray[np.float32]
 
 
@@ -28,6 +30,7 @@ def quantize_onnx(
         inputs: Calibration inputs, batch 1 each.
         float_convolutions: All nodes up to this convolution, in order, stay in float.
     """
+    import_runtime(ONNX_RUNTIME)
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 

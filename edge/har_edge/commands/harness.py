@@ -16,6 +16,7 @@ import click
 from har_edge.compat.python import run_exit_functions
 from har_edge.config import BackendName
 from har_edge.errors import ConfigError, HarError
+from har_edge.visible import visible
 
 BACKENDS: tuple[str, ...] = get_args(BackendName)
 # What was registered for the end of the process may take so long.
@@ -24,7 +25,7 @@ FAREWELL_TIMEOUT_S = 2.0
 
 def note(message: str) -> None:
     """Say something to the user, on stderr."""
-    click.echo(message, err=True)
+    click.echo(visible(message, lines=True), err=True)
 
 
 def run_command(

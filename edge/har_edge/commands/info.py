@@ -13,6 +13,7 @@ from har_edge.commands.options.fields import setting
 from har_edge.config import ModelConfig
 from har_edge.paths import display_path
 from har_edge.table import text_table
+from har_edge.visible import visible
 
 
 @click.command()
@@ -48,7 +49,9 @@ def describe(model: str | os.PathLike[str] | None, backend: str = "auto") -> dic
         BackendError: if no runtime is there or it refuses the model.
     """
     from har_edge.model.loaded import load_model
+    from har_edge.model.trial import try_model
 
+    try_model(model, backend=backend)
     loaded = load_model(model, backend=backend)
     return {
         "path": display_path(loaded.path),
@@ -68,7 +71,7 @@ def format_table(facts: Mapping[str, object]) -> str:
             plain.append((key, _show(value)))
             continue
         parts.append(text_table(plain, align="ll"))
-        rows = [(k, _show(v)) for k, v in value.items()]
+        rows = [(visible(k), _show(v)) for k, v in value.items()]
         parts += [key, text_table(rows, align="ll", indent=2)]
         plain = []
     return "\n".join(part for part in parts if part)
@@ -76,7 +79,7 @@ def format_table(facts: Mapping[str, object]) -> str:
 
 def _show(value: object) -> str:
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
+        return visible(", ".join(map(str, value)))
     if isinstance(value, float):
         return f"{value:.4g}"
-    return str(value) if value != "" else "-"
+    return visible(str(value)) if value != "" else "-"

@@ -120,7 +120,7 @@ def run(ctx: click.Context, /, **values: object) -> None:
 
     \b
     Exit codes: 0 done, 1 a source or an option is unusable, 2 usage,
-    4 a live source was lost, 130 or 143 interrupted.
+    4 a live source was lost, 129, 130 or 143 interrupted.
     """
     config = run_config(values)
     from har_edge.run.build import run as run_all

@@ -84,10 +84,12 @@ def teach(
     from har_edge.files import check_writable
     from har_edge.media import Skipped
     from har_edge.model.loaded import load_model
+    from har_edge.model.trial import try_model
     from har_edge.recognition import taught_file
     from har_edge.recognition import teach as teaching
     from har_edge.sources.names import camera_name
 
+    try_model(model, backend=backend)
     loaded = load_model(model, backend=backend)
     path = Path(taught) if taught else taught_file.default_taught_path(loaded)
     if forget:

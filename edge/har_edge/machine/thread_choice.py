@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -21,7 +22,8 @@ from har_edge.errors import OutputError
 from har_edge.files import write_whole
 from har_edge.machine.facts import machine_facts
 from har_edge.model.file import ModelFile, read_model_file, resolve_model
-from har_edge.model.runtimes import Backend, load_backend
+from har_edge.model.loaded import load_networks
+from har_edge.model.runtimes import Backend
 from har_edge.paths import cache_folder
 
 CACHE_NAME = "threads.json"
@@ -81,7 +83,7 @@ def choose_num_threads(
     """
     path = cache_folder() / CACHE_NAME if cache is None else cache
     file = read_model_file(resolve_model(model))
-    first = load_backend(file.networks, backend=backend, num_threads=1)
+    first = load_networks(file, backend=backend, num_threads=1)
     key = _key(file, first)
     known = _load(path)
     if not again and key in known:
@@ -90,8 +92,7 @@ def choose_num_threads(
     busy = os.getloadavg()[0] > BUSY_LOAD * cores
     counts = range(1, min(MAX_THREADS, cores) + 1)
     backends = {
-        n: first if n == 1 else load_backend(file.networks, backend=backend, num_threads=n)
-        for n in counts
+        n: first if n == 1 else load_networks(file, backend=backend, num_threads=n) for n in counts
     }
     median_ms = measure(backends, file)
     by_number = {str(n): ms for n, ms in median_ms.items()}
@@ -101,7 +102,7 @@ def choose_num_threads(
     return choice
 
 
-def measure(backends: dict[int, Backend], file: ModelFile) -> dict[int, float]:
+def measure(backends: Mapping[int, Backend], file: ModelFile) -> dict[int, float]:
     """Time `encode` in all backends in turns, so that a slow moment hits all alike.
 
     Args:
@@ -163,4 +164,5 @@ def _save(path: Path, choices: dict[str, ThreadChoice]) -> None:
     }
     # A cache that cannot be written costs a second at the next start, and nothing else.
     with contextlib.suppress(OutputError):
-        write_whole(path, json.dumps(entries, indent=2) + "\n", parents=True, sync=False)
+        text = json.dumps(entries, indent=2) + "\n"
+        write_whole(path, text, private=True, parents=True, sync=False)

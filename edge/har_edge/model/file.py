@@ -26,12 +26,16 @@ SPEC_NAME = "har.json"
 LABELS_NAME = "labels.txt"
 BUNDLED = ("har15", "clips")
 DEFAULT_MODEL = "har15"
+BUNDLED_FOLDER = Path(__file__).resolve().parent / "bundled"
 
 # Bytes 4 to 8 of every TFLite flatbuffer. Source: TFLite schema, `file_identifier`.
 FLATBUFFER_ID = b"TFL3"
 ONNX_SUFFIXES = (".encode.onnx", ".classify.onnx")
 # A fixed date makes equal models equal files; 1980 is the oldest a zip can hold.
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+# Above these a file is no model for a small machine; ours have a few MB and a few KB.
+MAX_FILE_BYTES = 1 << 30
+MAX_ATTACHED_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ def resolve_model(model: str | os.PathLike[str] | None) -> Path:
     """
     name = os.fspath(model) if model is not None else DEFAULT_MODEL
     if name in BUNDLED and not Path(name).is_file():
-        path = Path(__file__).parent / "bundled" / f"{name}-int8.tflite"
+        path = BUNDLED_FOLDER / f"{name}-int8.tflite"
         if path.is_file():
             return path
         raise ModelFileError(
@@ -142,8 +146,9 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
         )
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            attached = {name: archive.read(name) for name in (SPEC_NAME, LABELS_NAME)}
-    except (zipfile.BadZipFile, KeyError, OSError) as error:
+            attached = {name: _attached(archive, name) for name in (SPEC_NAME, LABELS_NAME)}
+    # A damaged zip makes zipfile raise a dozen kinds, of zlib and of struct among them.
+    except Exception as error:
         raise ModelFileError(
             f"{shown} is a TFLite file without a har-edge spec, or it was cut short. "
             "Expected har.json and labels.txt at its end; make the file with har-convert, "
@@ -153,20 +158,48 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
     return ModelFile(path, spec, (_network(content, spec, shown),), len(content))
 
 
-def _read_onnx_pair(path: Path) -> ModelFile:
+def _attached(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Read an attached file, never more than its limit, whatever the directory says of it."""
+    info = archive.getinfo(name)
+    # Other methods unpack all that is there at once, however much one asks for.
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise zipfile.BadZipFile(f"{name} is packed in a way that no model file is")
+    if info.file_size > MAX_ATTACHED_BYTES:
+        raise zipfile.BadZipFile(f"{name} has {info.file_size} bytes")
+    with archive.open(info) as file:
+        text = file.read(MAX_ATTACHED_BYTES + 1)
+        if len(text) != info.file_size or file.read(1):
+            raise zipfile.BadZipFile(f"{name} is not as long as the directory says")
+    return text
+
+
+def model_parts(path: Path) -> list[Path]:
+    """Name the files of a model: one `.tflite` file, or both of an ONNX pair.
+
+    Raises:
+        ModelFileError: if an `.onnx` file is none of a pair.
+    """
+    if path.suffix != ".onnx":
+        return [path]
     suffix = next((s for s in ONNX_SUFFIXES if path.name.endswith(s)), None)
     if suffix is None:
         raise ModelFileError(
             f"{display_path(path)} should be one of a pair that ends with "
             f"{' and '.join(ONNX_SUFFIXES)}. Make it with har-convert --onnx."
         )
-    pair = [path.with_name(path.name.removesuffix(suffix) + s) for s in ONNX_SUFFIXES]
+    return [path.with_name(path.name.removesuffix(suffix) + s) for s in ONNX_SUFFIXES]
+
+
+def _read_onnx_pair(path: Path) -> ModelFile:
+    pair = model_parts(path)
     specs, networks, size = [], [], 0
     for part in pair:
         content, shown = _read(part), display_path(part)
         try:
             attached = read_metadata(content)
             spec_text, labels = attached[SPEC_NAME], attached[LABELS_NAME]
+            if max(len(spec_text), len(labels)) > MAX_ATTACHED_BYTES:
+                raise ValueError(f"more than {MAX_ATTACHED_BYTES} bytes are attached")
         except (KeyError, ValueError) as error:
             raise ModelFileError(
                 f"{shown} is no ONNX file with a har-edge spec, or it was cut short ({error}). "
@@ -196,9 +229,16 @@ def bundled_models_with(labels: Sequence[str]) -> list[str]:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size <= MAX_FILE_BYTES:
+                return file.read(size)
     except OSError as error:
         raise ModelFileError(f"{display_path(path)} cannot be read: {error.strerror}.") from error
+    raise ModelFileError(
+        f"{display_path(path)} should be a model of at most {MAX_FILE_BYTES} bytes. "
+        f"Received {size}. Check the path."
+    )
 
 
 def _read_spec(text: bytes, labels: bytes, shown: str) -> ModelSpec:

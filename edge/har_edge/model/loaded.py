@@ -8,10 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from har_edge.arrays import FloatArray, Pixels
-from har_edge.errors import ShapeError
-from har_edge.model.file import read_model_file, resolve_model
-from har_edge.model.runtimes import Backend, load_backend
+from har_edge.errors import BackendError, ModelFileError, ShapeError
+from har_edge.model.file import ModelFile, read_model_file, resolve_model
+from har_edge.model.runtimes import (
+    RENEW,
+    Array,
+    Backend,
+    OnnxBackend,
+    Shape,
+    TfliteBackend,
+    load_backend,
+)
 from har_edge.model.spec import ModelSpec
+from har_edge.paths import display_path
 
 
 class LoadedModel:
@@ -22,6 +31,7 @@ class LoadedModel:
         path: Where it came from.
         size_bytes: Size of the file.
         backend: The runtime that holds it.
+        num_classes: Probabilities that the network gives; fewer than labels if some were taught.
     """
 
     def __init__(self, spec: ModelSpec, path: Path, size_bytes: int, backend: Backend) -> None:
@@ -29,24 +39,36 @@ class LoadedModel:
         self.path = path
         self.size_bytes = size_bytes
         self.backend = backend
+        self.num_classes = len(spec.labels)
 
     def encode(self, pixels: Pixels) -> FloatArray:
-        """Encode one preprocessed frame, (H, W, 3) uint8, to its features, (D,)."""
+        """Encode one preprocessed frame, (H, W, 3) uint8, to its features, (D,).
+
+        Raises:
+            ShapeError: if the frame is of another size.
+            BackendError: if the network fails, or its answer is not finite.
+        """
         if pixels.shape != self.spec.clip.frame_shape:
             raise ShapeError(
                 f"encode takes frames of shape {self.spec.clip.frame_shape}. Received "
                 f"{pixels.shape}. Use har_edge.frames.preprocess.resize_frame."
             )
-        return np.asarray(self.backend.encode(pixels[np.newaxis])[0], dtype=np.float32)
+        return _answer("encode", self.backend.encode(pixels[np.newaxis]), self.spec.feature_size)
 
     def classify(self, window: FloatArray) -> FloatArray:
-        """Classify feature vectors in order of time, (T, D), to probabilities, (C,)."""
+        """Classify feature vectors in order of time, (T, D), to probabilities, (C,).
+
+        Raises:
+            ShapeError: if the window is of another size.
+            BackendError: if the network fails, or its answer is not finite.
+        """
         expected = (self.spec.clip.num_frames, self.spec.feature_size)
         if window.shape != expected:
             raise ShapeError(
                 f"classify takes features of shape {expected}. Received {window.shape}."
             )
-        probabilities = np.asarray(self.backend.classify(window[np.newaxis])[0], dtype=np.float32)
+        rows = self.backend.classify(window[np.newaxis])
+        probabilities = _answer("classify", rows, self.num_classes)
         return apply_temperature(probabilities, self.spec.temperature)
 
     def classify_clip(self, frames: Pixels) -> FloatArray:
@@ -70,8 +92,51 @@ def load_model(
         BackendError: if no runtime is there or it refuses the model.
     """
     file = read_model_file(resolve_model(model))
-    runtime = load_backend(file.networks, backend=backend, num_threads=num_threads)
+    runtime = load_networks(file, backend=backend, num_threads=num_threads)
     return LoadedModel(file.spec, file.path, file.size_bytes, runtime)
+
+
+def load_networks(
+    file: ModelFile, *, backend: str = "auto", num_threads: int = 1
+) -> TfliteBackend | OnnxBackend:
+    """Load the networks of a file, and compare them with what its spec says.
+
+    Args:
+        file: As `read_model_file` gives it.
+        backend, num_threads: As for `load_model`.
+
+    Raises:
+        ModelFileError: if spec and network differ.
+        BackendError: if no runtime is there or it refuses the model.
+    """
+    runtime = load_backend(file.networks, backend=backend, num_threads=num_threads)
+    spec, clip = file.spec, file.spec.clip
+    features, window = spec.feature_size, (1, clip.num_frames, spec.feature_size)
+    expected: dict[str, tuple[Shape, Shape]] = {
+        "encode": ((1, *clip.frame_shape), (1, features)),
+        "classify": (window, (1, len(spec.labels))),
+    }
+    for signature, shapes in expected.items():
+        for shape, found in zip(shapes, runtime.shapes[signature], strict=True):
+            same = len(shape) == len(found)
+            if not same or any(n not in (-1, m) for n, m in zip(found, shape, strict=True)):
+                raise ModelFileError(
+                    f"{display_path(file.path)}: by its spec, {signature} has a tensor of shape "
+                    f"{shape}. Received a network with {found}. {RENEW}"
+                )
+    return runtime
+
+
+def _answer(signature: str, rows: Array, size: int) -> FloatArray:
+    """Take the one row that a network gave, (1, size), and check it."""
+    row = np.asarray(rows[0], dtype=np.float32)
+    if row.shape != (size,):
+        raise BackendError(
+            f"{signature} should give {size} numbers. Received shape {row.shape}. {RENEW}"
+        )
+    if not np.isfinite(row).all():
+        raise BackendError(f"{signature} should give finite numbers. Received others. {RENEW}")
+    return row
 
 
 def apply_temperature(probabilities: FloatArray, temperature: float) -> FloatArray:

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 
 METADATA_PROPS = 14  # ModelProto's field number
 KEY, VALUE = 1, 2  # those of StringStringEntryProto
+# Of the whole file: its graph is one field, so that honest ones have a few dozen.
+MAX_FIELDS = 10_000
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
 
 
@@ -53,8 +55,11 @@ def _varint(value: int) -> bytes:
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
     """Yield number and content of a message's fields; numbers' contents are left out."""
-    position = 0
+    position = count = 0
     while position < len(message):
+        count += 1
+        if count > MAX_FIELDS:
+            raise ValueError(f"no network: more than {MAX_FIELDS} fields")
         tag, position = _read_varint(message, position)
         number, wire = tag >> 3, tag & 7
         size = 0

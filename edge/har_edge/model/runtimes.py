@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Protocol, TypedDict
@@ -27,7 +28,12 @@ TFLITE_RUNTIMES = {
 }
 ONNX_RUNTIME = "onnxruntime"
 RUNTIMES = (*TFLITE_RUNTIMES, ONNX_RUNTIME)
+RENEW = "Copy the model again, or convert it again."
 SIGNATURES = {"encode": ("frame", "features"), "classify": ("features", "probabilities")}
+
+
+# Sizes of a tensor; -1 where any will do.
+Shape = tuple[int, ...]
 
 
 class Backend(Protocol):
@@ -47,6 +53,8 @@ class _Tensor(TypedDict):
     """What is used of a tensor's details: real value = scale * (stored - zero point)."""
 
     dtype: type[np.integer | np.floating]
+    shape: NDArray[np.int32]
+    shape_signature: NDArray[np.int32]
     quantization: tuple[float, int]
 
 
@@ -61,12 +69,14 @@ class _SignatureRunner(Protocol):
 class _Interpreter(Protocol):
     """What is used of the interpreters of both packages."""
 
+    def get_signature_list(self) -> dict[str, dict[str, list[str]]]: ...
     def get_signature_runner(self, signature_key: str) -> _SignatureRunner: ...
 
 
 class _OnnxInput(Protocol):
     name: str
     type: str
+    shape: list[int | str | None]
 
 
 class _OnnxSession(Protocol):
@@ -84,6 +94,7 @@ class TfliteBackend:
 
     Attributes:
         interpreter: The package's own interpreter, its tensors allocated.
+        shapes: Signature -> shapes of what it takes and gives.
     """
 
     def __init__(self, name: str, flatbuffer: bytes, *, num_threads: int = 1) -> None:
@@ -115,12 +126,19 @@ class TfliteBackend:
                 # Before a signature is asked for: tflite-runtime applies XNNPACK only here, and
                 # runs float32 8 times slower without it.
                 interpreter.allocate_tensors()
-            present = interpreter.get_signature_list()
-        except (RuntimeError, ValueError) as error:
+            self._take_signatures(interpreter)
+        except BackendError:
+            raise
+        # A damaged network makes the package's Python raise whatever comes to it.
+        except Exception as error:
             raise BackendError(
                 f"{name} {self.version} refuses this model: {error}. Update the runtime, or "
                 "convert the model again for an older one."
             ) from error
+        self.interpreter = interpreter
+
+    def _take_signatures(self, interpreter: _Interpreter) -> None:
+        present = interpreter.get_signature_list()
         for signature, (source, target) in SIGNATURES.items():
             found = present.get(signature)
             if found is None or found["inputs"] != [source] or found["outputs"] != [target]:
@@ -128,26 +146,41 @@ class TfliteBackend:
                     f"The model should have a signature {signature}({source}) -> {target}. "
                     f"Received {present}. Make the file with har-convert."
                 )
-        self.interpreter = interpreter
-        self.encode = _runner(interpreter, "encode")
-        self.classify = _runner(interpreter, "classify")
+        self.encode, encode_shapes = _runner(interpreter, "encode")
+        self.classify, classify_shapes = _runner(interpreter, "classify")
+        self.shapes = {"encode": encode_shapes, "classify": classify_shapes}
 
 
-def _runner(interpreter: _Interpreter, signature: str) -> Callable[[Array], Array]:
+def _runner(
+    interpreter: _Interpreter, signature: str
+) -> tuple[Callable[[Array], Array], tuple[Shape, Shape]]:
     """Wrap a signature as a function of one array, quantizing where the file asks for it."""
     source, target = SIGNATURES[signature]
     runner = interpreter.get_signature_runner(signature)
-    to_input = _quantizer(runner.get_input_details()[source])
-    to_output = _dequantizer(runner.get_output_details()[target])
+    given, taken = runner.get_input_details()[source], runner.get_output_details()[target]
+    to_input, to_output = _quantizer(given), _dequantizer(taken)
 
     def run(array: Array) -> Array:
-        return to_output(runner(**{source: to_input(array)})[target])
+        try:
+            return to_output(runner(**{source: to_input(array)})[target])
+        except (RuntimeError, ValueError) as error:
+            raise BackendError(f"The network fails in {signature}: {error}. {RENEW}") from error
 
-    return run
+    return run, (_tflite_shape(given), _tflite_shape(taken))
+
+
+def _tflite_shape(tensor: _Tensor) -> Shape:
+    # The signature has -1 where a size is free; without any it is empty.
+    sizes = tensor["shape_signature"]
+    return tuple(map(int, sizes if len(sizes) else tensor["shape"]))
 
 
 class OnnxBackend:
-    """onnxruntime with the two networks of an ONNX pair."""
+    """onnxruntime with the two networks of an ONNX pair.
+
+    Attributes:
+        shapes: Signature -> shapes of what it takes and gives.
+    """
 
     def __init__(self, networks: tuple[bytes, bytes], *, num_threads: int = 1) -> None:
         """Load the networks of `encode` and `classify`.
@@ -162,13 +195,19 @@ class OnnxBackend:
         options.intra_op_num_threads, options.inter_op_num_threads = num_threads, 1
         options.log_severity_level = 3  # errors; its warnings are of no use to a user
         try:
-            self.encode, self.classify = (
+            (self.encode, encode_shapes), (self.classify, classify_shapes) = (
                 _onnx_runner(
-                    module.InferenceSession(network, options, providers=["CPUExecutionProvider"]),
+                    module.InferenceSession(
+                        network,
+                        options,
+                        providers=["CPUExecutionProvider"],
+                        enable_fallback=0,  # which is said on standard output
+                    ),
                     *SIGNATURES[signature],
                 )
                 for network, signature in zip(networks, SIGNATURES, strict=True)
             )
+            self.shapes = {"encode": encode_shapes, "classify": classify_shapes}
         # onnxruntime's errors share no base class of their own.
         except Exception as error:
             raise BackendError(
@@ -177,7 +216,9 @@ class OnnxBackend:
             ) from error
 
 
-def _onnx_runner(session: _OnnxSession, source: str, target: str) -> Callable[[Array], Array]:
+def _onnx_runner(
+    session: _OnnxSession, source: str, target: str
+) -> tuple[Callable[[Array], Array], tuple[Shape, Shape]]:
     """Wrap a session as a function of one array."""
     (given,) = session.get_inputs()
     if (given.name, [o.name for o in session.get_outputs()]) != (source, [target]):
@@ -189,15 +230,24 @@ def _onnx_runner(session: _OnnxSession, source: str, target: str) -> Callable[[A
     def run(array: Array) -> Array:
         if array.dtype != dtype:
             array = array.astype(dtype)
-        return np.asarray(session.run([target], {source: array})[0])
+        try:
+            return np.asarray(session.run([target], {source: array})[0])
+        # onnxruntime's errors share no base class of their own.
+        except Exception as error:
+            raise BackendError(f"The network fails in {target}: {error}. {RENEW}") from error
 
-    return run
+    return run, (_onnx_shape(given), _onnx_shape(session.get_outputs()[0]))
+
+
+def _onnx_shape(tensor: _OnnxInput) -> Shape:
+    return tuple(n if isinstance(n, int) else -1 for n in tensor.shape)
 
 
 def _quantizer(tensor: _Tensor) -> Callable[[Array], Array]:
     """Conversion of real values to what an input tensor stores."""
     dtype = np.dtype(tensor["dtype"])
     scale, zero_point = tensor["quantization"]
+    _check_numbers(dtype, scale)
     if scale == 0:
         return lambda array: array.astype(dtype, copy=False)
     limits = np.iinfo(dtype)
@@ -216,17 +266,30 @@ def _quantizer(tensor: _Tensor) -> Callable[[Array], Array]:
 def _dequantizer(tensor: _Tensor) -> Callable[[Array], Array]:
     """Conversion of what an output tensor stores to real values, float32."""
     scale, zero_point = tensor["quantization"]
+    _check_numbers(np.dtype(tensor["dtype"]), scale)
     if scale == 0:
         return lambda array: array
     return lambda array: (array.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
 
 
+def _check_numbers(dtype: np.dtype[np.generic], scale: float) -> None:
+    """Check that a tensor stores real numbers, and that only whole ones are scaled."""
+    if dtype.kind not in ("iu" if scale else "iuf") or not 0 <= scale < float("inf"):
+        raise BackendError(
+            f"The network's tensors should be real numbers. Received {dtype} scaled by {scale}. "
+            f"{RENEW}"
+        )
+
+
 def import_runtime(name: str) -> ModuleType:
-    """Import the module of a runtime of `RUNTIMES`.
+    """Import the module of a runtime of `RUNTIMES`; nothing else of ours imports one.
 
     Raises:
         BackendError: if it is missing or does not load.
     """
+    # onnxruntime's wheels look for a collector on the internet as soon as they are imported, and
+    # leave a number of this device in the home folder. Source: its Privacy.md.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     module_name = TFLITE_RUNTIMES.get(name, (name,))[0]
     try:
         return importlib.import_module(module_name)
@@ -256,7 +319,7 @@ def available_backends() -> list[str]:
 
 def load_backend(
     networks: bytes | tuple[bytes, ...], *, backend: str = "auto", num_threads: int = 1
-) -> Backend:
+) -> TfliteBackend | OnnxBackend:
     """Load a network in the runtime asked for, or in the first that is installed.
 
     Args:

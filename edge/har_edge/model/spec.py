@@ -7,12 +7,31 @@ on it, the edge reads it and has no defaults of its own.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
 from har_edge.errors import SpecError
+from har_edge.model.checks import (
+    MAX_BYTES,
+    MAX_FEATURES,
+    MAX_FRAMES,
+    MAX_NAME,
+    MAX_SIDE,
+    MAX_TEMPERATURE,
+    MAX_WINDOW,
+    MIN_TEMPERATURE,
+    check_checksum,
+    check_labels,
+    check_number,
+    check_table,
+    check_text,
+    check_texts,
+    check_whole,
+    shorten,
+)
 
 SCHEMA_VERSION = 1
 
@@ -21,7 +40,15 @@ Resize = Literal["stretch", "crop"]
 Variant = Literal["keras", "float32", "float16", "dynamic", "int8", "int16", "onnx", "onnx-int8"]
 
 # Frame interval tolerance: timestamps in containers are rounded to their time base.
-MAX_FRAME_RATE_HZ = 1000.0
+MIN_FRAME_RATE_HZ, MAX_FRAME_RATE_HZ = 1e-6, 1000.0
+
+
+@contextlib.contextmanager
+def _spec_errors() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise SpecError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -44,18 +71,25 @@ class ClipSpec:
     resize: Resize = "stretch"
 
     def __post_init__(self) -> None:
-        for name in ("num_frames", "height", "width"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise SpecError(f"{name} must be a whole number of at least 1. Received {value!r}.")
+        with _spec_errors():
+            self._check()
+
+    def _check(self) -> None:
+        check_whole("num_frames", self.num_frames, 1, MAX_FRAMES)
+        check_whole("height", self.height, 1, MAX_SIDE)
+        check_whole("width", self.width, 1, MAX_SIDE)
         rate = self.frame_rate_hz
-        if not isinstance(rate, int | float) or not 0 < rate <= MAX_FRAME_RATE_HZ:
+        number = isinstance(rate, int | float) and not isinstance(rate, bool)
+        # Below the smallest one, a window lasts longer than a clock counts.
+        if not number or not MIN_FRAME_RATE_HZ <= rate <= MAX_FRAME_RATE_HZ:
             raise SpecError(
                 f"frame_rate_hz must be above 0 and at most {MAX_FRAME_RATE_HZ:g}. "
-                f"Received {rate!r}."
+                f"Received {shorten(rate)}."
             )
         if self.resize not in get_args(Resize):
-            raise SpecError(f"resize must be one of {get_args(Resize)}. Received {self.resize!r}.")
+            raise SpecError(
+                f"resize must be one of {get_args(Resize)}. Received {shorten(self.resize)}."
+            )
 
     @property
     def frame_shape(self) -> tuple[int, int, int]:
@@ -113,22 +147,33 @@ class ModelSpec:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        if not self.name or "/" in self.name or "\\" in self.name:
-            raise SpecError(f"name becomes a file name, without slashes. Received {self.name!r}.")
-        if len(self.labels) < 2:
-            raise SpecError(f"A model needs at least 2 labels. Received {list(self.labels)}.")
-        if len(set(self.labels)) != len(self.labels):
-            raise SpecError(f"Labels must differ from each other. Received {list(self.labels)}.")
-        if not all(isinstance(s, str) and s and "\n" not in s for s in self.labels):
-            raise SpecError(f"Labels must be non-empty single lines. Received {list(self.labels)}.")
-        if self.feature_size < 1:
-            raise SpecError(f"feature_size must be at least 1. Received {self.feature_size!r}.")
+        with _spec_errors():
+            self._check()
+
+    def _check(self) -> None:
+        check_text("name", self.name, MAX_NAME)
+        if not self.name or self.name in (".", "..") or set(self.name) & set("/\\\0\n\r"):
+            raise SpecError(
+                f"name becomes a file name, without slashes. Received {shorten(self.name)}."
+            )
+        check_labels(self.labels)
+        if not isinstance(self.clip, ClipSpec):
+            raise SpecError(f"clip must be a table. Received {shorten(self.clip)}.")
+        check_whole("feature_size", self.feature_size, 1, MAX_FEATURES)
+        check_whole("A window of features", self.clip.num_frames * self.feature_size, 1, MAX_WINDOW)
         if self.variant not in get_args(Variant):
             raise SpecError(
-                f"variant must be one of {get_args(Variant)}. Received {self.variant!r}."
+                f"variant must be one of {get_args(Variant)}. Received {shorten(self.variant)}."
             )
-        if not self.temperature > 0:
-            raise SpecError(f"temperature must be above 0. Received {self.temperature!r}.")
+        check_number("temperature", self.temperature, MIN_TEMPERATURE, MAX_TEMPERATURE)
+        check_number("reject_threshold", self.reject_threshold, 0, 1)
+        for name in ("backbone", "data_fingerprint", "min_runtime", "description", "license"):
+            check_text(name, getattr(self, name))
+        check_table("metrics", self.metrics, numbers=True)
+        check_table("tool_versions", self.tool_versions, numbers=False)
+        check_texts("float_layers", self.float_layers)
+        check_whole("model_bytes", self.model_bytes, 0, MAX_BYTES)
+        check_checksum("model_sha256", self.model_sha256)
 
     def with_(self, **changes: Any) -> ModelSpec:
         """Copy with some fields changed."""
@@ -151,13 +196,13 @@ class ModelSpec:
         """
         try:
             raw = json.loads(text)
-        except (ValueError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise SpecError(f"The spec in {where} is not valid JSON: {error}.") from error
         version = raw.get("schema_version") if isinstance(raw, dict) else None
         if version != SCHEMA_VERSION:
             raise SpecError(
                 f"The spec in {where} should have schema version {SCHEMA_VERSION}. "
-                f"Received {version!r}. Convert the model again with this release, "
+                f"Received {shorten(version)}. Convert the model again with this release, "
                 "or install the har-edge release that wrote it."
             )
         # Unknown keys are later additions that this release can do without.
@@ -166,7 +211,8 @@ class ModelSpec:
             values = {key: raw[key] for key in known}
             values["clip"] = ClipSpec(**raw["clip"])
             for key in ("labels", "float_layers"):
-                values[key] = tuple(raw.get(key, ()))
+                entries = raw.get(key, [])
+                values[key] = tuple(entries) if isinstance(entries, list) else entries
             return cls(**values)
         except (KeyError, TypeError) as error:
-            raise SpecError(f"The spec in {where} is incomplete: {error}.") from error
+            raise SpecError(f"The spec in {where} is incomplete: {shorten(error)}.") from error

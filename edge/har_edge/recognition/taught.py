@@ -212,6 +212,7 @@ class TaughtModel(LoadedModel):
             model.size_bytes,
             model.backend,
         )
+        self.num_classes = model.num_classes
         self.taught = taught
         self._catch_all = [i for i, label in enumerate(model.spec.labels) if label in CATCH_ALL]
 

@@ -144,7 +144,8 @@ def write_taught(model: LoadedModel, taught: Taught, path: Path) -> None:
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {**_from_background(taught.background), **windows}
     np.savez_compressed(buffer, about=json.dumps(about), **arrays)
-    write_whole(path, buffer.getbuffer(), parents=True, advice="Give another --taught FILE.")
+    advice = "Give another --taught FILE."
+    write_whole(path, buffer.getbuffer(), private=True, parents=True, advice=advice)
 
 
 def packaged_background(model: LoadedModel) -> Background | None:

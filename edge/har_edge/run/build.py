@@ -12,6 +12,7 @@ from har_edge.config import FilePath, RunConfig
 from har_edge.errors import OutputError
 from har_edge.frames.opencv import import_cv2
 from har_edge.media import Skipped
+from har_edge.model.trial import try_model
 from har_edge.paths import display_path
 from har_edge.recognition.events import EventTracker
 from har_edge.recognition.motion import MotionGate
@@ -47,7 +48,7 @@ class BuiltRun:
 
 
 def run(config: RunConfig, note: Say = lambda line: None, *, progress: bool = False) -> RunResult:
-    """Run over the sources until they end, or until SIGINT or SIGTERM comes; outputs are complete.
+    """Run over the sources until they end, or until a signal ends them; outputs are complete.
 
     Args:
         config: What to look at, with which model, and where its answers go.
@@ -93,6 +94,7 @@ def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltR
     _keep_sources(openers, config)
     # Sources share the cores with the model; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
+    try_model(config.model, backend=config.backend)
     num_threads = _num_threads(config, note)
     # Frames of videos are encoded beside each other, by one thread each; those of a live source
     # come one by one, and so does what the motion gate lets pass.

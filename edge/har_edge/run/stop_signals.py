@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end a run, not the process: what was promised is still written."""
+"""SIGINT, SIGTERM and SIGHUP end a run, not the process: what was promised is still written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 
-NUMBERS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
+NUMBERS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
@@ -21,12 +21,12 @@ class StopSignal:
 
 @contextlib.contextmanager
 def stop_signals(hurry: Callable[[], None] = lambda: None) -> Iterator[StopSignal]:
-    """Say the first SIGINT and the first SIGTERM; the next one of the same kind acts as usual.
+    """Say the first SIGINT, SIGTERM and SIGHUP; the next one of the same kind acts as usual.
 
     Whoever runs inside looks at the note, ends early and closes what it opened before it leaves:
     so the first signal ends a run cleanly whether it comes while frames are read or while
     outputs are being closed, and the second one kills. Signals belong to the main thread: on
-    another one nothing is changed.
+    another one nothing is changed. What `nohup` had ignored stays ignored.
 
     Args:
         hurry: Called at each signal, in its handler; sets flags alone.
@@ -42,8 +42,9 @@ def stop_signals(hurry: Callable[[], None] = lambda: None) -> Iterator[StopSigna
         signal.signal(number, previous[number])
 
     previous = {number: signal.getsignal(number) for number in NUMBERS}
-    for number in NUMBERS:
-        signal.signal(number, note)
+    for number, handler in previous.items():
+        if number != signal.SIGHUP or handler != signal.SIG_IGN:
+            signal.signal(number, note)
     try:
         yield noted
     finally:

@@ -10,6 +10,7 @@ from har_edge.config import ServeConfig, SinkConfig
 from har_edge.errors import SourceError
 from har_edge.frames.opencv import import_cv2
 from har_edge.model.loaded import LoadedModel
+from har_edge.model.trial import try_model
 from har_edge.recognition.events import EventTracker
 from har_edge.run.openers import build_openers, is_apart
 from har_edge.run.parts import build_decider, build_model
@@ -41,6 +42,7 @@ def build_services(config: ServeConfig, note: Say) -> Services:
     # Uploads share the cores; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
     keep_memory()
+    try_model(config.model, backend=config.backend)
     model = build_model(config)
     new_decider = partial(build_decider, model.spec, config.decide)
     new_decider()  # refuses lists that do not fit before anything is opened

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import time
@@ -16,6 +17,7 @@ import numpy as np
 
 from har_edge.arrays import Pixels
 from har_edge.errors import OutputError
+from har_edge.files import make_folder
 from har_edge.frames.opencv import import_cv2, rgb_to_bgr, view_as_rgb
 from har_edge.paths import display_path
 from har_edge.recognition.events import Event
@@ -63,6 +65,7 @@ class EventClips:
         padding_s: Seconds before and after the action.
         min_duration_s: How long after its start an action is reported.
         max_bytes: Room for all clips in the folder, those of earlier runs included.
+        max_age_s: Clips older than that are deleted, at the start and with each new clip.
 
     Raises:
         OutputError: if the folder cannot be written.
@@ -78,22 +81,25 @@ class EventClips:
         padding_s: float = 3.0,
         min_duration_s: float = 0.5,
         max_bytes: int = 1_000_000_000,
+        max_age_s: float = math.inf,
     ) -> None:
         self.folder = Path(folder)
         self.name = f"clips in {display_path(folder)}"
         self.frame_rate_hz = frame_rate_hz
         self.padding_s = padding_s
         self.max_bytes = max_bytes
+        self.max_age_s = max_age_s
         # What may still be asked for: the padding before a start that is told this much later.
         self._lookback_s = padding_s + min_duration_s + 1.0
         self._run = uuid.uuid4().hex[:8]
         self._reels: OrderedDict[str, _Reel] = OrderedDict()
         self._live: set[str] = set()
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder, private=True)
             for path in self._own_files():
                 if path.name[0] == "." and time.time() - path.stat().st_mtime > STALE_AFTER_S:
                     path.unlink()
+            self._make_room()
         except OSError as error:
             raise OutputError(
                 f"{display_path(folder)} cannot be used for clips: {error.strerror}. "
@@ -189,14 +195,15 @@ class EventClips:
             ) from error
         self._make_room(keep=path)
 
-    def _make_room(self, keep: Path) -> None:
+    def _make_room(self, keep: Path | None = None) -> None:
         files = []
         for path in self._own_files():
             with contextlib.suppress(FileNotFoundError):  # another run makes room too
                 files.append((path.stat().st_mtime_ns, path.name, path, path.stat().st_size))
         total = sum(size for *_, size in files)
-        for _, name, path, size in sorted(files):
-            if total <= self.max_bytes:
+        oldest_s = time.time() - self.max_age_s
+        for changed_ns, name, path, size in sorted(files):
+            if total <= self.max_bytes and changed_ns / 1e9 >= oldest_s:
                 break
             if path != keep and name[0] != ".":
                 path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -144,12 +145,14 @@ def _builders(config: SinkConfig, facts: RunFacts, note: Say) -> list[Callable[[
     def clips(folder: FilePath) -> Sink:
         from har_edge.sinks.event_clips import EventClips
 
+        days = config.save_events_max_days
         return EventClips(
             folder,
             facts.frame_rate_hz,
             padding_s=config.event_padding_s,
             min_duration_s=facts.min_duration_s,
             max_bytes=int(config.save_events_max_mb * 1e6),
+            max_age_s=math.inf if days is None else days * 86_400,
         )
 
     def broker(url: str) -> Sink:

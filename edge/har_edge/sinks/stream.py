@@ -26,6 +26,7 @@ from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.base import Record
 from har_edge.sources.base import SourceStatus
+from har_edge.visible import visible
 
 EMITS: tuple[Emit, ...] = get_args(Emit)
 
@@ -125,9 +126,9 @@ class _Sections:
         self._source: str | None = None
 
     def write(self, source: str, line: str) -> None:
-        heading = "" if source == self._source else f"{source}\n"
+        heading = "" if source == self._source else f"{visible(source)}\n"
         self._source = source
-        _write(self._stream, f"{heading}  {line.rstrip()}\n")
+        _write(self._stream, f"{heading}  {visible(line.rstrip())}\n")
 
 
 class TextWriter:
@@ -284,8 +285,14 @@ def _write(stream: TextIO, line: str) -> None:
 
 def _row(values: Iterable[object]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(values)
+    csv.writer(line, lineterminator="\n").writerow(map(_cell, values))
     return line.getvalue()
+
+
+def _cell(value: object) -> object:
+    """Keep a text from being computed: spreadsheets take some beginnings for formulas."""
+    formula = isinstance(value, str) and len(value) > 1 and value[0] in "=+-@\t\r"
+    return f"'{value}" if formula else value
 
 
 def _when(at_s: float | None, source_s: float) -> str:

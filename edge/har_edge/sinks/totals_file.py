@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 
 from har_edge.errors import OutputError
-from har_edge.files import write_whole
+from har_edge.files import create_private, write_whole
 from har_edge.paths import display_path
 from har_edge.say import Say
 
@@ -143,7 +143,7 @@ class TotalsFile:
                 _create(database)
                 _add(database, days)
             kept = self.path.with_name(f"{self.path.name}.v1-{_now()}.json")
-            write_whole(kept, content)
+            write_whole(kept, content, private=True)
             new.replace(self.path)
         except BaseException:
             new.unlink(missing_ok=True)
@@ -189,6 +189,13 @@ def _transaction(path: Path) -> Iterator[sqlite3.Connection]:
     Not for longer: a disk may be unplugged and come back, and nothing stays beside a file that
     nobody writes to.
     """
+    # SQLite would follow a link that somebody put there, and let others read the file.
+    if path.is_symlink():
+        raise OutputError(
+            f"{display_path(path)} should be a file. Received a link. Name the file itself."
+        )
+    with contextlib.suppress(FileExistsError):
+        create_private(path)
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     with contextlib.closing(connection) as database:
         database.execute("BEGIN IMMEDIATE")

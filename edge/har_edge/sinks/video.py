@@ -15,7 +15,7 @@ from pathlib import Path
 
 from har_edge.arrays import Pixels
 from har_edge.errors import OutputError
-from har_edge.files import check_writable
+from har_edge.files import check_writable, create_private
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import TOLERANCE_S
 from har_edge.paths import display_path
@@ -37,7 +37,7 @@ class Movie:
     """A video file of constant rate that grows by frames with timestamps.
 
     Args:
-        path: The file, in an existing folder; overwritten.
+        path: The file, in an existing folder; replaced, a link too. Only the user may read it.
         frame_rate_hz: Its rate.
         size: Width and height.
 
@@ -54,6 +54,15 @@ class Movie:
         self._start_s = 0.0
         self._last: Pixels | None = None
         self._check_space()
+        # FFmpeg would follow a link that somebody put there, and let others read the file.
+        try:
+            path.unlink(missing_ok=True)
+            create_private(path)
+        except OSError as error:
+            raise OutputError(
+                f"{display_path(path)} cannot be written: {error.strerror}. Choose a file in a "
+                "folder that exists and is yours to write."
+            ) from error
         fourcc = cv2.VideoWriter.fourcc(*"mp4v")
         self._writer = cv2.VideoWriter(str(path), fourcc, frame_rate_hz, size)
         if not self._writer.isOpened():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import functools
 import math
@@ -24,6 +25,12 @@ from har_edge.sources.urls import redact_name
 from har_edge.sources.videos.base import COMPLETE_SHARE, FEW_FRAMES, VideoReader
 from har_edge.sources.videos.opencv import OpenCvVideo
 from har_edge.sources.videos.pyav import AvVideo
+
+# How the text formats are known that FFmpeg follows elsewhere: HLS, concat, DASH, SDP, IMF.
+# Source: their probe functions in libavformat.
+PLAYLISTS_BEGIN = (b"#extm3u", b"ffconcat")
+PLAYLISTS_HOLD = (b"<mpd", b"c=in ip", b"<compositionplaylist")
+PLAYLIST_BYTES = 4096
 
 
 class ImageSource(OpenSource):
@@ -179,6 +186,7 @@ class VideoSource(OpenSource):
             raise SourceError(f"{redact_name(self.name)} does not exist. Check the path.")
         if self.path.stat().st_size == 0:
             raise SourceError(f"{self.name} is empty (0 bytes). Copy the video again.")
+        _refuse_playlist(self.path, self.name)
         with _utf8_path(self.path.absolute()) as path:
             video = open_video(path, self.name)
             try:
@@ -239,6 +247,21 @@ def _look_into(path: Path) -> FileKind | None:
         return read_kind(path) if path.is_file() else None
     except OSError:
         return None
+
+
+def _refuse_playlist(path: Path, name: str) -> None:
+    """Refuse text that FFmpeg would take for a list of other files and addresses to open."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(PLAYLIST_BYTES)
+    except OSError as error:
+        raise SourceError(f"{name} cannot be read: {error.strerror}.") from error
+    text = head.removeprefix(codecs.BOM_UTF8).split(b"\0", 1)[0].lower()
+    if text.lstrip().startswith(PLAYLISTS_BEGIN) or any(mark in text for mark in PLAYLISTS_HOLD):
+        raise SourceError(
+            f"{name} should be a video. Received a playlist with a video's ending, which may name "
+            "other files. Name the videos themselves."
+        )
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from har_convert.commands import audit as audit_command
 from har_convert.tflite.flatbuffer import pack_model
 from har_edge.commands.harness import run_command
 from har_edge.errors import GateError, ModelFileError
-from har_edge.model.file import read_model_file
+from har_edge.model.file import BUNDLED_FOLDER, pack_model_file, read_model_file
 
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
 
@@ -535,3 +535,18 @@ def test_installed_command(har_convert: Callable[..., CompletedProcess[str]]) ->
     assert result.returncode == 0
     assert "encode: " in result.stdout
     assert har_convert("audit").returncode == 2
+
+
+def test_a_file_that_ends_the_process_is_refused(tmp_path: Path) -> None:
+    file = read_model_file(BUNDLED_FOLDER / "golden" / "tiny-int8.tflite")
+    network = bytearray(file.flatbuffer)
+    network[16340], network[20310] = 0, 1  # LiteRT aborts on these
+    path = tmp_path / "crash.tflite"
+    path.write_bytes(pack_model_file(bytes(network), file.spec))
+    with pytest.raises(ModelFileError, match="crash"):
+        audit(path)
+
+
+def test_findings_survive_json() -> None:
+    found = audit(ASSETS / "tiny-int8.tflite")
+    assert Audit.from_json(json.dumps(found.as_dict()).encode()) == found

@@ -138,7 +138,9 @@ def test_show_without_a_screen(har_edge: RunCommand) -> None:
     assert "needs a screen" in result.stderr
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_interrupted_runs_leave_whole_outputs(tmp_path: Path, number: int, code: int) -> None:
     video = write_video(tmp_path / "long.mp4", moving_square(250) * 40, fps=25.0)
     command = [sys.executable, "-m", "har_edge", "run", str(video), "--model", TINY]

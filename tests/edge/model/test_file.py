@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from har_edge.errors import ModelFileError, SpecError
+from har_edge.errors import HarError, ModelFileError, SpecError
 from har_edge.model.file import (
     BUNDLED,
+    MAX_FILE_BYTES,
     pack_model_file,
     pack_onnx_file,
     read_model_file,
     resolve_model,
 )
 from tests.conftest import ASSETS
+from tests.support.mutants import mutants, with_spec
 
 TINY = ASSETS / "tiny-int8.tflite"
 PAIR = ("tiny-onnx.encode.onnx", "tiny-onnx.classify.onnx")
@@ -71,6 +74,57 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
         read_model_file(foreign)
     with pytest.raises(ModelFileError, match="Expected a TFLite flatbuffer"):
         pack_model_file(b"no model", read_model_file(TINY).spec)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_packed_bombs_are_not_unpacked(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "bomb.tflite"
+    path.write_bytes(with_spec(TINY, " " * (64 << 20), method=method))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFileError, match="without a har-edge spec"):
+            read_model_file(path)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_bombs_whose_directory_lies_are_not_unpacked(tmp_path: Path) -> None:
+    content = with_spec(TINY, " " * (64 << 20), method=zipfile.ZIP_DEFLATED)
+    path = tmp_path / "bomb.tflite"
+    path.write_bytes(content.replace((64 << 20).to_bytes(4, "little"), b"\x10\0\0\0"))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFileError, match="without a har-edge spec"):
+            read_model_file(path)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_files_beyond_all_models_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.tflite"
+    with path.open("wb") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+    with pytest.raises(ModelFileError, match="at most"):
+        read_model_file(path)
+
+
+def test_deep_json_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deep.tflite"
+    path.write_bytes(with_spec(TINY, "[" * 100_000))
+    with pytest.raises(SpecError, match="not valid JSON"):
+        read_model_file(path)
+
+
+def test_every_fault_of_a_file_is_one_of_ours(tmp_path: Path) -> None:
+    refused = 0
+    for path in mutants(seed=1, number=200, folder=tmp_path):
+        try:
+            read_model_file(path)
+        except HarError:  # anything else fails the test
+            refused += 1
+    assert refused > 100
 
 
 def test_spec_of_another_release_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -198,3 +199,35 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="cannot be used for clips"):
         EventClips(tmp_path / "file" / "clips", RATE_HZ)
+
+
+def test_old_clips_are_deleted(tmp_path: Path) -> None:
+    old, young = (
+        tmp_path / f"har-20260101-00000{i}_cam_falling_{i}-0000000{i}.mp4" for i in (1, 2)
+    )
+    other = tmp_path / "holiday.mp4"
+    for path in (old, young, other):
+        path.write_bytes(b"clip")
+    os.utime(old, (1.0, 1.0))
+    os.utime(other, (1.0, 1.0))
+    EventClips(tmp_path, RATE_HZ)
+    assert old.exists()
+    EventClips(tmp_path, RATE_HZ, max_age_s=86_400)
+    assert not old.exists()
+    assert young.exists()
+    assert other.exists()
+
+
+def test_clips_are_for_the_user_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        sink = EventClips(tmp_path / "new" / "clips", RATE_HZ, padding_s=1.0)
+        feed(sink, 0, 3)
+        sink.take(event(1, "action_started", 2.0))
+        sink.close()
+    finally:
+        os.umask(before)
+    (clip,) = clips_in(tmp_path / "new" / "clips")
+    assert stat.S_IMODE(clip.stat().st_mode) == 0o600
+    assert stat.S_IMODE(clip.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(clip.parent.parent.stat().st_mode) == 0o700

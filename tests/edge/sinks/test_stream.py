@@ -329,3 +329,22 @@ def test_summary_counts_shares_and_percentiles() -> None:
 
 def test_empty_summary() -> None:
     assert Summary().format() == "No prediction was made.\n"
+
+
+def test_text_does_not_steer_the_terminal() -> None:
+    stream = io.StringIO()
+    evil = "cam\x1b[2J\u202e\n\x9b0m"
+    writer = build_writer("text", "predictions", stream, 1)
+    writer.write(weighed(1.0, source=evil, labels=("f\x07",)))
+    assert stream.getvalue().replace("\n", "").isprintable()
+    assert r"cam\x1b[2J\u202e\n\x9b0m" in stream.getvalue()
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-2+3", "@SUM(A1)"])
+def test_csv_cells_are_no_formulas(name: str) -> None:
+    stream = io.StringIO()
+    writer = build_writer("csv", "predictions", stream, 1)
+    writer.write(weighed(1.0, at_s=-1.5, source=name, labels=("falling",)))
+    (row,) = csv.DictReader(io.StringIO(stream.getvalue()))
+    assert row["source"] == f"'{name}"
+    assert float(row["timestamp_s"]) == -1.5

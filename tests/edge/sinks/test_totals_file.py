@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +19,7 @@ import pytest
 from har_edge.errors import OutputError
 from har_edge.sinks import totals as module
 from har_edge.sinks.totals import Totals
-from har_edge.sinks.totals_file import Days
+from har_edge.sinks.totals_file import Days, TotalsFile
 from tests.conftest import ROOT
 from tests.edge.sinks.test_totals import DAY, NOON_S, prediction
 from tests.support.full_disk import fill_disk
@@ -64,9 +66,9 @@ import os, sys
 from har_edge.sinks import totals, totals_file
 step = sys.argv[2]
 if step == "written":
-    totals_file._add = lambda *_: os._exit(9)
+    totals_file._add = lambda *_, **__: os._exit(9)
 elif step == "kept":
-    totals_file.write_whole = lambda *_: os._exit(9)
+    totals_file.write_whole = lambda *_, **__: os._exit(9)
 else:
     replace = totals_file.Path.replace
     def die(old, new): os._exit(9) if old.suffix == ".new" else replace(old, new)
@@ -319,3 +321,16 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
         # The first prediction adds nothing; the last may be saved and not told yet.
         assert counted - before in (told[-1] - 1, told[-1])
     assert {p.name for p in tmp_path.iterdir()} <= {"totals.json", "totals.json-journal"}
+
+
+def test_totals_are_for_the_user_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        TotalsFile(tmp_path / "t.db", print, keep_days=2).add({"2026-03-01": {"a": {"b": 1.0}}})
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "t.db").stat().st_mode) == 0o600
+    (tmp_path / "link.db").symlink_to(tmp_path / "victim")
+    with pytest.raises(OutputError, match="link"):
+        TotalsFile(tmp_path / "link.db", print, keep_days=2).add({})
+    assert not (tmp_path / "victim").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -177,3 +179,19 @@ def test_a_place_that_cannot_be_written_is_found_before_the_first_frame(tmp_path
     (tmp_path / "folder.mkv").mkdir()
     with pytest.raises(OutputError, match="cannot be written: Is a directory"):
         VideoSink(tmp_path / "folder.mkv", 5.0)
+
+
+def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
+    victim, target = tmp_path / "victim", tmp_path / "film.mp4"
+    victim.write_bytes(b"precious")
+    target.symlink_to(victim)
+    before = os.umask(0)
+    try:
+        sink = VideoSink(target, RATE_HZ)
+        sink.take(shot(0.0))
+        sink.close()
+    finally:
+        os.umask(before)
+    assert victim.read_bytes() == b"precious"
+    assert not target.is_symlink()
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600

@@ -14,7 +14,7 @@ from har_edge.errors import SourceError
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources import files
-from har_edge.sources.files import ImageSource, VideoSource
+from har_edge.sources.files import ImageSource, VideoSource, open_file
 from har_edge.sources.open import open_source
 from har_edge.sources.videos import opencv
 from tests.conftest import MakeVideo, moving_square, write_video
@@ -137,3 +137,19 @@ def test_a_look_misses_the_end_of_a_cut_file(share: float, tmp_path: Path) -> No
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(SourceError, match="should hold 100 frames, but number"):
         VideoSource(path).look()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nsecret.ts\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile secret.mp4\n",
+        '<?xml version="1.0"?>\n<MPD profiles="dash:profile:x"></MPD>',
+        "v=0\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n",
+    ],
+)
+def test_playlists_with_a_videos_ending_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_text(text)
+    with pytest.raises(SourceError, match="playlist"):
+        open_file(path)

@@ -17,7 +17,14 @@ from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import load_frames
 from har_train.dataset.samples import load_dataset
 from har_train.features.augment import Augmentation
-from har_train.features.cache import Rendering, View, cache_dataset, default_cache, encode_dataset
+from har_train.features.cache import (
+    Rendering,
+    View,
+    _map_entry,
+    cache_dataset,
+    default_cache,
+    encode_dataset,
+)
 from tests.conftest import write_video
 from tests.support.full_disk import fill_disk
 
@@ -279,3 +286,14 @@ def test_default_cache_follows_the_environment(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "home")
     assert default_cache() == Path("home/.cache/har-edge/features")
+
+
+@pytest.mark.parametrize("dtype", ["|O", "|V8", "<U4", "<M8[s]", "<c8", "nonsense"])
+def test_entries_that_are_no_numbers_are_refused(tmp_path: Path, dtype: str) -> None:
+    path = tmp_path / "entry.npy"
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': (2,), }}".ljust(117) + "\n"
+    path.write_bytes(
+        b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + b"A" * 64
+    )
+    with pytest.raises(ValueError, match="not an entry of the cache"):
+        _map_entry(path)

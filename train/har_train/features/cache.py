@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from har_edge.arrays import Pixels
 from har_edge.datasets import Sample
 from har_edge.errors import OutputError, SourceError
-from har_edge.files import open_whole
+from har_edge.files import make_folder, open_whole
 from har_edge.model.spec import ClipSpec
 from har_edge.paths import cache_folder, display_path
 from har_edge.sources.clips import load_frames
@@ -207,7 +207,7 @@ def cache_dataset(
     """
     target = Target(cache / _cache_key(encoder, rendering), rendering)
     try:
-        target.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(target.folder, private=True)
     except OSError as error:
         raise cache_not_written(target.folder, error) from error
     return (fill or fill_folder)(samples, encoder, target, progress=progress, skipped=skipped)
@@ -319,7 +319,7 @@ class _Store:
         content = io.BytesIO()
         np.save(content, encoded)
         try:
-            with open_whole(path, sync=False) as file:
+            with open_whole(path, private=True, sync=False) as file:
                 file.write(content.getbuffer())
         except OSError as error:
             raise cache_not_written(self._folder, error) from error
@@ -344,7 +344,14 @@ def _map_entry(path: Path) -> Array:
         raise ValueError(f"{path} is not an entry of the cache.")
     shape = tuple(int(n) for n in header["shape"].split(b",") if n.strip())
     offset = 10 + int.from_bytes(header["length"], "little")
-    return np.memmap(path, np.dtype(header["dtype"].decode()), "r", offset, shape)
+    try:
+        dtype = np.dtype(header["dtype"].decode())
+    except TypeError as error:
+        raise ValueError(f"{path} is not an entry of the cache.") from error
+    # Mapped objects would be pointers that the file chose.
+    if dtype.kind not in "uif":
+        raise ValueError(f"{path} is not an entry of the cache: it holds {dtype}.")
+    return np.memmap(path, dtype, "r", offset, shape)
 
 
 def cache_not_written(folder: Path, error: OSError) -> OutputError:

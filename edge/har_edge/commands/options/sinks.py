@@ -79,6 +79,13 @@ _beside_options = together(
     ),
     setting(
         SinkConfig,
+        "save_events_max_days",
+        "--save-events-max-days",
+        metavar="DAYS",
+        help="Delete clips that are older.  [default: keep them while there is room]",
+    ),
+    setting(
+        SinkConfig,
         "totals",
         "--totals",
         metavar="FILE",

@@ -1,0 +1,105 @@
+"""A model file's first run, in a process of its own: a runtime may crash or hang on its network.
+
+Runtimes trust the networks that they are given. A damaged or hostile one ends the process that
+loads it, without a word, or keeps it busy for good. So a file that did not come with this package
+is loaded and run once in a child; what went well is remembered by checksum in the cache folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from har_edge.children import answer_parent, ask_child
+from har_edge.errors import BackendError, OutputError
+from har_edge.files import write_whole
+from har_edge.model.file import (
+    BUNDLED_FOLDER,
+    ModelFile,
+    model_parts,
+    read_model_file,
+    resolve_model,
+)
+from har_edge.model.loaded import load_model
+from har_edge.model.runtimes import ONNX_RUNTIME, TFLITE_RUNTIMES
+from har_edge.paths import cache_folder, display_path
+
+# A Raspberry Pi Zero 2 needs a tenth of it for the largest bundled model.
+LIMIT_S = 30.0
+# Memory that the child may take beside this many times the file; ours take 150 MB in all.
+LIMIT_BYTES, LIMIT_TIMES = 1 << 30, 16
+
+
+def try_model(
+    model: str | os.PathLike[str] | None, *, backend: str = "auto", limit_s: float = LIMIT_S
+) -> None:
+    """Load and run a model once in a child process, unless it is bundled or was tried before.
+
+    Args:
+        model, backend: As for `load_model`.
+        limit_s: Time that the child may take.
+
+    Raises:
+        ModelFileError: if the file is missing, damaged or not one of ours.
+        BackendError: if the runtime refuses it, crashes or hangs on it.
+    """
+    path = resolve_model(model)
+    if path.resolve().parent in (BUNDLED_FOLDER, BUNDLED_FOLDER / "golden"):
+        return
+    file = read_model_file(path)
+    mark = cache_folder() / "tried" / _checksum(file, backend)
+    if mark.is_file():
+        return
+    ask_child(
+        __name__,
+        [os.fspath(path), backend],
+        BackendError,
+        shown=display_path(path),
+        limit_s=limit_s,
+    )
+    # Without a place to remember it in, the next start takes longer, and nothing else.
+    with contextlib.suppress(OutputError):
+        write_whole(mark, b"", private=True, parents=True, sync=False)
+
+
+def _checksum(file: ModelFile, backend: str) -> str:
+    """Name all that the outcome hangs on: the networks, the spec and the versions installed."""
+    digest = hashlib.sha256()
+    distributions = (
+        (ONNX_RUNTIME,) if len(file.networks) == 2 else (d for _, d in TFLITE_RUNTIMES.values())
+    )
+    for name in ("har-edge", "numpy", *distributions):
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            version = "-"
+        digest.update(f"{name} {version}\n".encode())
+    digest.update(f"{backend}\n{file.spec.to_json()}".encode())
+    for network in file.networks:
+        digest.update(hashlib.sha256(network).digest())
+    return digest.hexdigest()
+
+
+def main() -> None:
+    """Load a file and run it once on zeros; the child's part."""
+    path, backend = sys.argv[1:]
+    file_bytes = sum(part.stat().st_size for part in model_parts(Path(path)))
+    answer_parent(lambda: _run_once(path, backend), LIMIT_BYTES + LIMIT_TIMES * file_bytes)
+
+
+def _run_once(path: str, backend: str) -> bytes:
+    model = load_model(path, backend=backend)
+    clip = model.spec.clip
+    features = model.encode(np.zeros(clip.frame_shape, np.uint8))
+    model.classify(np.repeat(features[np.newaxis], clip.num_frames, axis=0))
+    return b""
+
+
+if __name__ == "__main__":
+    main()
