@@ -44,6 +44,7 @@ MODULES = (
     "har_edge.sources.open",
     "har_edge.sources.secrets",
     "har_edge.sources.urls",
+    "har_edge.sources.videos.display",
     "har_edge.statistics",
     "har_edge.table",
     "har_edge.testing",

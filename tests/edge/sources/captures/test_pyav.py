@@ -12,7 +12,7 @@ import pytest
 import har_edge
 from har_edge.errors import SourceError
 from har_edge.sources.captures.open import open_stream
-from har_edge.sources.captures.pyav import has_av
+from har_edge.sources.ffmpeg import has_av
 from tests.support.chaos.watch import free_port
 
 SAMPLE = Path(har_edge.__file__).parent / "samples" / "falling.mp4"
