@@ -9,7 +9,9 @@ import math
 import os
 import tempfile
 import time
+import weakref
 from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from har_edge.arrays import Pixels
@@ -79,9 +81,14 @@ class VideoSource(OpenSource):
         self.path = Path(path)
         self.name = display_path(path)
         self._notify = notify
-        with self._open() as video:
+        with contextlib.ExitStack() as stack:
+            video = stack.enter_context(self._open())
             facts = video.facts()
             self._say(video.caveat)
+            # Opening takes as long as decoding many frames: what is open now, is read first.
+            unread = stack.pop_all()
+        self._unread: tuple[VideoReader, contextlib.ExitStack] | None = (video, unread)
+        weakref.finalize(self, unread.close)
         self.frame_rate_hz = facts.frame_rate_hz
         self.num_frames = facts.num_frames
         self.duration_s = facts.duration_s
@@ -89,7 +96,7 @@ class VideoSource(OpenSource):
     @functools.cached_property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels, as shown: the first picture is decoded for that."""
-        with self._open() as video:
+        with self._reading() as video:
             return video.size()
 
     @property
@@ -109,28 +116,22 @@ class VideoSource(OpenSource):
             SourceError: if nothing can be decoded, or, after the last good frame, if the
                 file ends well before its stated length.
         """
-        with self._open() as video:
-            index, gap, told = -1, False, False
+        with self._reading() as video:
+            told = False
             started = time.perf_counter()
-            for index, picture in enumerate(video.pictures()):
-                if picture.after_gap and not told:
+            for index, timestamp_s, pixels, after_gap in video.pictures(sampler):
+                if after_gap and not told:
                     told = True
                     self._say(
-                        f"its times start again at {picture.timestamp_s:.1f} s, as in recordings "
+                        f"its times start again at {timestamp_s:.1f} s, as in recordings "
                         "that were joined. What follows is a new part; its times go on from there."
                     )
-                gap = gap or picture.after_gap
-                # Skipped frames are decoded (later ones build on them) but not converted.
-                if not sampler.takes(picture.timestamp_s):
-                    continue
-                pixels = picture.pixels()
-                if pixels is None:
-                    continue
                 decode_ms = (time.perf_counter() - started) * 1e3
-                yield Frame(pixels, picture.timestamp_s, index, self.name, decode_ms, after_gap=gap)
-                gap, started = False, time.perf_counter()
-            if video.lacks_frames(index + 1, self.num_frames):
-                raise self._cut(f"only {index + 1} could be decoded")
+                yield Frame(pixels, timestamp_s, index, self.name, decode_ms, after_gap=after_gap)
+                del pixels  # its memory is the next one's
+                started = time.perf_counter()
+            if video.lacks_frames(self.num_frames):
+                raise self._cut(f"only {video.count} could be decoded")
 
     def stop(self) -> None:
         """Do nothing: a file never waits."""
@@ -149,7 +150,7 @@ class VideoSource(OpenSource):
         Raises:
             SourceError: if one cannot be decoded, or the file does not state its length.
         """
-        with self._open() as video:
+        with self._reading() as video:
             shown = video.num_shown()
             if last is None and shown is not None:
                 if shown and video.ends_early(self.num_frames):
@@ -180,19 +181,20 @@ class VideoSource(OpenSource):
             "or is damaged; copy it again."
         )
 
+    def _open(self) -> AbstractContextManager[VideoReader]:
+        """Open the file; closed at the end of the block. It must not hold this source alive."""
+        return _open_path(self.path, self.name)
+
     @contextlib.contextmanager
-    def _open(self) -> Iterator[VideoReader]:
-        if not self.path.is_file():
-            raise SourceError(f"{redact_name(self.name)} does not exist. Check the path.")
-        if self.path.stat().st_size == 0:
-            raise SourceError(f"{self.name} is empty (0 bytes). Copy the video again.")
-        _refuse_playlist(self.path, self.name)
-        with _utf8_path(self.path.absolute()) as path:
-            video = open_video(path, self.name)
-            try:
+    def _reading(self) -> Iterator[VideoReader]:
+        """Read from the start of the file, as it was opened before, or opened anew."""
+        unread, self._unread = self._unread, None
+        if unread is None:
+            with self._open() as video:
                 yield video
-            finally:
-                video.close()
+        else:
+            with unread[1]:
+                yield unread[0]
 
 
 def open_file(
@@ -240,6 +242,21 @@ def open_video(address: str, name: str, *, timeout_s: float | None = None) -> Vi
     if reads_videos():
         return AvVideo(address, name, timeout_s=timeout_s)
     return OpenCvVideo(address, name, remote=timeout_s is not None)
+
+
+@contextlib.contextmanager
+def _open_path(path: Path, name: str) -> Iterator[VideoReader]:
+    if not path.is_file():
+        raise SourceError(f"{redact_name(name)} does not exist. Check the path.")
+    if path.stat().st_size == 0:
+        raise SourceError(f"{name} is empty (0 bytes). Copy the video again.")
+    _refuse_playlist(path, name)
+    with _utf8_path(path.absolute()) as address:
+        video = open_video(address, name)
+        try:
+            yield video
+        finally:
+            video.close()
 
 
 def _look_into(path: Path) -> FileKind | None:

@@ -6,7 +6,8 @@ import contextlib
 import queue
 import tempfile
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from har_edge.arrays import Pixels
@@ -88,13 +89,8 @@ class UrlVideoSource(VideoSource):
         """End `frames` at once, even while it waits for the server."""
         self._stopped.set()
 
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[VideoReader]:
-        video = open_video(self._url, self.name, timeout_s=TIMEOUT_S)
-        try:
-            yield video
-        finally:
-            video.close()
+    def _open(self) -> AbstractContextManager[VideoReader]:
+        return contextlib.closing(open_video(self._url, self.name, timeout_s=TIMEOUT_S))
 
 
 def _hand_over(

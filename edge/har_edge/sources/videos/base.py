@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
+from har_edge.frames.sampling import FrameSampler
 
 # A file that lacks a little of what it states is whole: encoders are stopped, rates rounded.
 COMPLETE_SHARE = 0.9
@@ -31,19 +32,19 @@ class VideoFacts:
     duration_s: float | None
 
 
-@dataclass(frozen=True)
-class Picture:
-    """One decoded picture, not yet converted.
+class Picture(NamedTuple):
+    """A picture of a video that was taken.
 
     Attributes:
+        number: Its number in the file, from 0.
         timestamp_s: Time from the first picture; never falls.
-        pixels: Converts it to RGB, (H, W, 3), uint8, before the next one is asked for; None where
-            that cannot be done.
-        after_gap: Whether the file's own times jumped back before it.
+        pixels: RGB, (H, W, 3), uint8.
+        after_gap: Whether the file's own times jumped back since the one before.
     """
 
+    number: int
     timestamp_s: float
-    pixels: Callable[[], Pixels | None]
+    pixels: Pixels
     after_gap: bool = False
 
 
@@ -52,9 +53,11 @@ class VideoReader(Protocol):
 
     Attributes:
         caveat: What the user should know about this way of reading, one sentence; mostly empty.
+        count: Pictures that `pictures` came by so far, taken or not.
     """
 
     caveat: str
+    count: int
 
     def facts(self) -> VideoFacts:
         """Give what the file says of itself."""
@@ -62,18 +65,19 @@ class VideoReader(Protocol):
     def size(self) -> tuple[int, int]:
         """Find width and height of the first picture, as shown; open the file anew afterwards."""
 
-    def pictures(self) -> Iterator[Picture]:
-        """Decode all of it, once.
+    def pictures(self, sampler: FrameSampler) -> Iterator[Picture]:
+        """Decode all of it, once, and give the pictures that `sampler` takes.
+
+        The others are not converted, and not even decoded where no other builds on them.
 
         Raises:
             SourceError: if it holds no picture that can be decoded.
         """
 
-    def lacks_frames(self, count: int, stated: int) -> bool:
-        """Whether the file was cut or is damaged, once it is decoded or looked through.
+    def lacks_frames(self, stated: int) -> bool:
+        """Whether the file was cut or is damaged, once it is decoded.
 
         Args:
-            count: Pictures that it gave.
             stated: Pictures that it should hold.
         """
 

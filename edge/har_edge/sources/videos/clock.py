@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,10 +35,22 @@ class Clock:
         self._origin_s: float | None = None
         self._last_s: float | None = None
 
+    def shown_s(self, pts: int, unit_s: Fraction) -> float | None:
+        """Give the time at which a picture will be shown that is still in its packet.
+
+        Returns:
+            None before the first picture, and where packets have no such times.
+        """
+        if self._origin_s is None or self._by_packet:
+            return None
+        # As PyAV computes `frame.time`, to the bit: both must fall into the same instant.
+        return pts * unit_s.numerator / unit_s.denominator - self._origin_s
+
     def note(self, packet: Packet[Stream]) -> None:
         """Hear of a packet that was decoded."""
         if self._by_packet and packet.size and packet.dts is not None:
-            self._packet_times.append(float(packet.dts * packet.time_base))
+            unit_s = packet.time_base
+            self._packet_times.append(packet.dts * unit_s.numerator / unit_s.denominator)
 
     def time_of(self, frame: VideoFrame) -> tuple[float, bool]:
         """Give the time of the next picture, and whether the file's times jumped back before it."""

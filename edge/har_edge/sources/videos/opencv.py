@@ -14,6 +14,7 @@ from har_edge.frames.opencv import (
     opencv_faults,
     view_as_rgb,
 )
+from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.captures.network import TIMEOUT_S
 from har_edge.sources.videos.base import (
     LARGE_PIXELS,
@@ -44,6 +45,7 @@ class OpenCvVideo:
             SourceError: if it is no video.
         """
         self._address, self._name, self._remote = address, name, remote
+        self.count = 0
         self._num_threads = 1
         self._capture = self._open()
 
@@ -61,26 +63,30 @@ class OpenCvVideo:
         width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         return width, int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
 
-    def pictures(self) -> Iterator[Picture]:
-        """Decode all of it."""
+    def pictures(self, sampler: FrameSampler) -> Iterator[Picture]:
+        """Decode all of it, and convert what is taken."""
         cv2 = import_cv2()
         width, height = self.size()
         if width * height > LARGE_PIXELS and not self._remote:
             self._num_threads = os.cpu_count() or 1
             self._reopen()
-        last_s = -1.0
+        last_s = 0.0
         with opencv_faults(self._name):
-            # Skipped frames are decoded (later ones build on them) but not converted.
             while self._capture.grab():
                 # The last pictures of a file without times of its own come with 0.
                 last_s = max(last_s, float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3)
-                yield Picture(last_s, self._convert)
-        if last_s < 0:
+                self.count += 1
+                if not sampler.takes(last_s):
+                    continue
+                decoded, pixels = self._capture.retrieve()
+                if decoded:
+                    yield Picture(self.count - 1, last_s, view_as_rgb(pixels))
+        if not self.count:
             raise no_picture(self._name)
 
-    def lacks_frames(self, count: int, stated: int) -> bool:
+    def lacks_frames(self, stated: int) -> bool:
         """Whether there are clearly fewer frames than the container says."""
-        return clearly_fewer(count, stated)
+        return clearly_fewer(self.count, stated)
 
     def ends_early(self, stated: int) -> bool:
         """No: OpenCV cannot tell."""
@@ -106,11 +112,6 @@ class OpenCvVideo:
     def close(self) -> None:
         """Close the file."""
         self._capture.release()
-
-    def _convert(self) -> Pixels | None:
-        with opencv_faults(self._name):
-            decoded, pixels = self._capture.retrieve()
-            return view_as_rgb(pixels) if decoded else None
 
     def _reopen(self) -> None:
         self._capture.release()
