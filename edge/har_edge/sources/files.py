@@ -17,12 +17,12 @@ from pathlib import Path
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
 from har_edge.frames.decode import load_image
+from har_edge.frames.ffmpeg import reads_videos
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, FileKind, read_kind
 from har_edge.paths import display_path
 from har_edge.sources.base import Notify, OpenSource, SourceStatus
-from har_edge.sources.ffmpeg import reads_videos
 from har_edge.sources.urls import redact_name
 from har_edge.sources.videos.base import COMPLETE_SHARE, FEW_FRAMES, VideoReader
 from har_edge.sources.videos.opencv import OpenCvVideo

@@ -10,10 +10,10 @@ import numpy as np
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
+from har_edge.frames.ffmpeg import import_av
 from har_edge.sources.captures.network import TIMEOUT_S, Patience, refused
 from har_edge.sources.captures.options import av_options
 from har_edge.sources.captures.whole_frames import ERROR_DETECTION, KnownParameters, WholeFrames
-from har_edge.sources.ffmpeg import import_av
 from har_edge.sources.urls import encoding_advice, redact
 
 if TYPE_CHECKING:

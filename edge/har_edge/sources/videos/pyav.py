@@ -10,10 +10,10 @@ import numpy as np
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
+from har_edge.frames.ffmpeg import import_av
 from har_edge.frames.opencv import view_as_rgb
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.captures.network import refused
-from har_edge.sources.ffmpeg import import_av
 from har_edge.sources.videos.base import (
     LARGE_PIXELS,
     Picture,

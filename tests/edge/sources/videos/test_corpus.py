@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from har_edge.frames.ffmpeg import reads_videos
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
-from har_edge.sources.ffmpeg import reads_videos
 from har_edge.sources.files import VideoSource
 
 pytestmark = pytest.mark.skipif(

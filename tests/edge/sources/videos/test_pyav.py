@@ -14,10 +14,10 @@ import pytest
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
+from har_edge.frames.ffmpeg import reads_videos
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources import files
 from har_edge.sources.base import SourceStatus
-from har_edge.sources.ffmpeg import reads_videos
 from har_edge.sources.files import VideoSource
 from har_edge.sources.open import open_source
 from har_edge.sources.web_files import UrlVideoSource

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from har_edge.frames.ffmpeg import reads_videos
 from har_edge.frames.sampling import FrameSampler
-from har_edge.sources.ffmpeg import reads_videos
 from har_edge.sources.files import VideoSource
 from har_edge.sources.videos import sparing
 from tests.edge.sources.videos.test_corpus import H264, encode
