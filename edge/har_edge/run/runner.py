@@ -12,12 +12,13 @@ from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.media import Skipped
 from har_edge.model.loaded import LoadedModel
+from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.events import Event, EventTracker
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.recognizer import Recognizer
-from har_edge.recognition.tally import FileAnswer, FileTally
+from har_edge.recognition.tally import FileTally
 from har_edge.run.ahead import Ahead
 from har_edge.run.lanes import PREFETCH_FRAMES, Closed, Follow, Item, Lanes, Opened, SourceOpener
 from har_edge.run.progress import Progress

@@ -15,9 +15,9 @@ from har_edge.durations import iso_time
 from har_edge.errors import HarError
 from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import import_cv2, rgb_to_bgr
+from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
-from har_edge.recognition.tally import FileAnswer
 from har_edge.say import Say
 from har_edge.server.feed import Feed, Message
 from har_edge.sinks.base import Record, Shot, Sinks

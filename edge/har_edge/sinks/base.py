@@ -8,9 +8,9 @@ from typing import Protocol
 
 from har_edge.errors import OutputError
 from har_edge.frames.frame import Frame
+from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
-from har_edge.recognition.tally import FileAnswer
 from har_edge.sources.base import SourceStatus
 
 

@@ -22,9 +22,9 @@ from har_edge.durations import format_duration
 from har_edge.durations import format_time as format_time  # noqa: PLC0414 - others take it here
 from har_edge.errors import OutputError
 from har_edge.paths import display_path
+from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
-from har_edge.recognition.tally import FileAnswer
 from har_edge.sinks.base import Record
 from har_edge.sources.base import SourceStatus
 from har_edge.visible import visible

@@ -27,6 +27,7 @@ from har_edge.sources.urls import redact_name
 from har_edge.sources.videos.base import COMPLETE_SHARE, FEW_FRAMES, VideoReader
 from har_edge.sources.videos.opencv import OpenCvVideo
 from har_edge.sources.videos.pyav import AvVideo
+from har_edge.sources.videos.webp import WebpVideo
 
 # How the text formats are known that FFmpeg follows elsewhere: HLS, concat, DASH, SDP, IMF.
 # Source: their probe functions in libavformat.
@@ -222,8 +223,8 @@ def open_file(
     what = f"its content is {kind}" if kind else "it is no file that can be read"
     raise SourceError(
         f"{display_path(path)} is not a known kind of file: {what}. Expected a picture (JPEG, PNG, "
-        "WebP, BMP, AVIF) or a video (MP4, MOV, MKV, WebM, AVI, MPEG, WMV, FLV, GIF), whatever its "
-        "name."
+        "WebP, BMP, AVIF, HEIC) or a video (MP4, MOV, MKV, WebM, AVI, MPEG, WMV, FLV, GIF), "
+        "whatever its name."
     )
 
 
@@ -239,6 +240,8 @@ def open_video(address: str, name: str, *, timeout_s: float | None = None) -> Vi
         SourceRefusedError: if user or password are wrong.
         SourceError: if it is no video, or one that cannot be decoded.
     """
+    if timeout_s is None and _is_webp(address):
+        return WebpVideo(address, name)
     if reads_videos():
         return AvVideo(address, name, timeout_s=timeout_s)
     return OpenCvVideo(address, name, remote=timeout_s is not None)
@@ -257,6 +260,11 @@ def _open_path(path: Path, name: str) -> Iterator[VideoReader]:
             yield video
         finally:
             video.close()
+
+
+def _is_webp(path: str) -> bool:
+    kind = _look_into(Path(path))
+    return kind is not None and kind.form == "WEBP"
 
 
 def _look_into(path: Path) -> FileKind | None:

@@ -17,9 +17,9 @@ import pytest
 
 from har_edge.durations import format_duration, format_time
 from har_edge.errors import OutputError
+from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
-from har_edge.recognition.tally import FileAnswer
 from har_edge.run.summary import Summary
 from har_edge.sinks.base import Record
 from har_edge.sinks.stream import (

@@ -165,7 +165,7 @@ sink_options = together(
         "save_video",
         "--save-video",
         metavar="FILE",
-        help="Write an annotated H.264 video: .mp4, .mov, .mkv or .avi; after a kill it plays, too.",
+        help="Write an annotated video: .mp4, .mov, .mkv or .avi; it plays after a kill, too.",
     ),
     _beside_options,
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import struct
 import subprocess
 import sys
 import time
@@ -22,34 +21,13 @@ from har_edge.sources.files import VideoSource
 from har_edge.sources.open import open_source
 from har_edge.sources.web_files import UrlVideoSource
 from tests.conftest import MakeVideo
-from tests.edge.sources.videos.test_corpus import H264, RAW, all_frames, encode, ffmpeg
+from tests.support.corpus import H264, RAW, TURNS, all_frames, encode, ffmpeg, with_matrix
 
 pytestmark = pytest.mark.skipif(
     not (reads_videos() and shutil.which("ffmpeg")), reason="needs PyAV and the program ffmpeg"
 )
 
 LONG = "testsrc=s=64x48:r=25:d=4"
-# The first two rows and columns of a display matrix: a, b, c, d.
-TURNS = {
-    "hflip": (-1, 0, 0, 1),
-    "vflip": (1, 0, 0, -1),
-    "half": (-1, 0, 0, -1),
-    "quarter": (0, 1, -1, 0),
-    "three quarters": (0, -1, 1, 0),
-    "transposed": (0, 1, 1, 0),
-    "transverse": (0, -1, -1, 0),
-}
-
-
-def with_matrix(path: Path, turn: tuple[int, int, int, int]) -> Path:
-    """Write a display matrix into a track's header."""
-    content = bytearray(path.read_bytes())
-    plain = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
-    at = content.index(plain, content.index(b"tkhd"))
-    a, b, c, d = (number << 16 for number in turn)
-    content[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
-    path.write_bytes(content)
-    return path
 
 
 def first_by_ffmpeg(path: Path, height: int, width: int) -> Pixels:

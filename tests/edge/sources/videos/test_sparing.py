@@ -12,7 +12,7 @@ from har_edge.frames.ffmpeg import reads_videos
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.files import VideoSource
 from har_edge.sources.videos import sparing
-from tests.edge.sources.videos.test_corpus import H264, encode
+from tests.support.corpus import H264, encode
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
