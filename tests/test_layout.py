@@ -55,7 +55,7 @@ ORDERS = {
         "compat",
     ),
     "har_edge.server": ("app", "build", "routes"),
-    "har_edge.sources": ("open", "live", "web_files pipe clips", "files", "captures"),
+    "har_edge.sources": ("open", "live", "web_files pipe clips", "files", "videos", "captures"),
     "har_train": (
         "__main__ __init__",
         "commands",

@@ -17,7 +17,7 @@ from har_edge.settings import Range, Settings
 
 BackendName = Literal["auto", "litert", "tflite-runtime", "onnxruntime"]
 BACKENDS: tuple[str, ...] = get_args(BackendName)
-Emit = Literal["predictions", "events", "all"]
+Emit = Literal["predictions", "events", "all", "files"]
 OutputFormat = Literal["text", "jsonl", "csv"]
 FilePath = str | os.PathLike[str]
 

@@ -40,7 +40,7 @@ class FileKind:
         form: Its format: for pictures as Pillow calls it, for others in words for people.
         role: What it is to us. A container whose sound has no picture counts as a video: its first
             bytes do not tell, except where they say so (`sound` is `other`).
-        animated: Whether a picture moves, where its first bytes say so.
+        animated: Whether it is a picture that moves, where its first bytes say so; a video to us.
     """
 
     form: str
@@ -156,7 +156,8 @@ def kind_of(head: bytes) -> FileKind:
 def _signed_kind(head: bytes) -> FileKind | None:
     for start, place, mark, form, role in _SIGNATURES:
         if head.startswith(start) and head.startswith(mark, place):
-            return FileKind(form, role, animated=_is_animated(head, form))
+            moves = _is_animated(head, form)
+            return FileKind(form, "video" if moves else role, animated=moves)
     return None
 
 
@@ -182,10 +183,11 @@ def _plain_kind(head: bytes) -> FileKind:
 def _brand_kind(head: bytes) -> FileKind:
     brand = head[8:12]
     if brand == b"msf1":  # a sequence: which codec, the compatible brands say
-        return FileKind("AVIF" if b"avis" in head[:64] else "HEIF", "picture", animated=True)
+        return FileKind("AVIF" if b"avis" in head[:64] else "HEIF", "video", animated=True)
     if brand in _PICTURE_BRANDS:
         form = "AVIF" if brand == b"mif1" and b"avif" in head[:64] else _PICTURE_BRANDS[brand]
-        return FileKind(form, "picture", animated=brand in (b"avis", b"hevc", b"hevx"))
+        moves = brand in (b"avis", b"hevc", b"hevx")
+        return FileKind(form, "video" if moves else "picture", animated=moves)
     if brand in _SOUND_BRANDS:
         return FileKind("sound", "other")
     if brand == b"crx ":

@@ -11,6 +11,7 @@ from PIL import Image
 from har_edge import media
 from har_edge.media import (
     FileKind,
+    Role,
     Skipped,
     find_media,
     is_clutter,
@@ -102,7 +103,8 @@ def test_pictures_that_move_are_told_from_stills(form: str) -> None:
     for count in (1, 2):
         packed = io.BytesIO()
         frames[0].save(packed, form, save_all=True, append_images=frames[1:count])
-        assert kind_of(packed.getvalue()[:1024]) == FileKind(form, "picture", animated=count > 1)
+        role: Role = "video" if count > 1 else "picture"
+        assert kind_of(packed.getvalue()[:1024]) == FileKind(form, role, animated=count > 1)
 
 
 def test_a_name_does_not_make_a_file_what_it_is_not(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 from PIL import Image
 
-from har_edge.frames.opencv import import_cv2
+from har_edge.frames.encode import open_encoder
+from har_edge.frames.opencv import import_cv2, rgb_to_bgr
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.open import open_source
 
@@ -44,12 +45,11 @@ def main(data: Path, out: Path) -> None:
         frames = list(open_source(data / clip).frames(FrameSampler(every_frame)))
         Image.fromarray(frames[number].pixels).resize(SIZE).save(out / name, quality=85)
     cv2 = import_cv2()
-    codec = cv2.VideoWriter_fourcc(*"mp4v")
-    writer = cv2.VideoWriter(str(out / "falling.mp4"), codec, 24.0, SIZE)
+    encoder = open_encoder(out / "falling.mp4", 24.0, SIZE)
     for frame in open_source(data / CLIP).frames(FrameSampler(every_frame)):
         pixels = cv2.resize(frame.pixels, SIZE, interpolation=cv2.INTER_AREA)
-        writer.write(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-    writer.release()
+        encoder.write(rgb_to_bgr(pixels))
+    encoder.close()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ EXPERIMENTS = {
     "checkouts": "Is har-edge slower or larger than in another checkout?",
     "cold-start": "How long does it take from the command to the first prediction?",
     "compare-alarms": "Does har-bench compare catch slowdowns, and only slowdowns?",
+    "decode": "Is PyAV as fast as OpenCV, and does it give the same tensors?",
     "end-to-end": "How close does har-edge run come to the bare interpreter?",
     "float-path": "What does a frame cost besides the network?",
     "mediapipe-model": "Build the single graph that MediaPipe's ImageClassifier runs.",

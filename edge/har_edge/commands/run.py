@@ -119,6 +119,7 @@ def run(ctx: click.Context, /, **values: object) -> None:
       har-edge run photo.jpg holiday/ 'clips/*.mp4'
       har-edge run rtsp://user:password@cam.local/stream --emit events --save-events clips/
       har-edge run video.mp4 --model clips --output-format jsonl > actions.jsonl
+      har-edge run archive/ --model clips --emit files --output-format csv -o files.csv
       ffmpeg -i film.mkv -q:v 3 -r 25 -f mjpeg - | har-edge run -
 
     \b
@@ -137,6 +138,8 @@ def sum_up(result: RunResult) -> None:
     """Say what a run amounts to."""
     if result.summary.frames:
         note("\n" + result.summary.format().rstrip())
+    if result.place:
+        note(result.place)
     for stats in result.live:
         note(stats)
     if result.failed and result.opened > 1:  # of one, its own message said it

@@ -16,6 +16,7 @@ import numpy as np
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
+from har_edge.media import HEAD_BYTES, kind_of
 from har_edge.paths import display_path
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def decode_image(
     """
     from PIL import Image, UnidentifiedImageError
 
+    _prepare_heif(file, shown)
     try:
         with Image.open(file, formats=formats) as image:
             if max_pixels is not None:
@@ -205,6 +207,26 @@ def _decode_plain_jpeg(image: Image.Image, file: BinaryIO) -> Pixels | None:
     except ValueError:
         return None
     return pixels if pixels.shape == shape else None
+
+
+def _prepare_heif(file: BinaryIO, shown: str) -> None:
+    """Teach Pillow HEIC where a file is one.
+
+    Raises:
+        SourceError: if the package for that is not installed.
+    """
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    if kind_of(head).form != "HEIF":
+        return
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise SourceError(
+            f"{shown} is a HEIC picture, and nothing that is installed reads it. Install what "
+            'does: pip install "har-edge[heif]"'
+        ) from error
+    pillow_heif.register_heif_opener()
 
 
 @functools.cache

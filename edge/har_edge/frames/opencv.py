@@ -54,6 +54,16 @@ def import_cv2() -> ModuleType:
     return cv2
 
 
+def open_url(url: str, timeout_s: float) -> VideoCapture:
+    """Open a URL with OpenCV's FFmpeg; the caller asks whether it is open, and releases it."""
+    cv2 = import_cv2()
+    limits_ms = int(timeout_s * 1e3)
+    limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
+    settings = [value for limit in limits for value in (limit, limits_ms)]
+    capture: VideoCapture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, settings)
+    return capture
+
+
 @contextlib.contextmanager
 def opencv_faults(shown: str) -> Iterator[None]:
     """Turn an exception of OpenCV's, from what is done to a source inside, into a SourceError.

@@ -36,8 +36,7 @@ class FrameSampler:
         """Say whether the frame with this timestamp is wanted; timestamps must not fall."""
         if self._start_s is None:
             self._start_s = timestamp_s
-        elapsed_s = timestamp_s - self._start_s + TOLERANCE_S
-        instant = math.floor(elapsed_s * self.frame_rate_hz)
+        instant = self._instant(timestamp_s, self._start_s)
         if instant < self._next_instant:
             return False
         self.missed += instant - self._next_instant
@@ -45,6 +44,24 @@ class FrameSampler:
         self._last_s = timestamp_s
         self.taken += 1
         return True
+
+    def instant_of(self, timestamp_s: float) -> int | None:
+        """Number the instant of a frame: of those of one instant, the first is taken.
+
+        Returns:
+            None as long as the grid has not started, and for times before its start.
+
+        Example:
+            >>> sampler = FrameSampler(8.0)
+            >>> sampler.instant_of(0.5), sampler.takes(0.5), sampler.instant_of(0.76)
+            (None, True, 2)
+        """
+        if self._start_s is None or timestamp_s < self._start_s:
+            return None
+        return self._instant(timestamp_s, self._start_s)
+
+    def _instant(self, timestamp_s: float, start_s: float) -> int:
+        return math.floor((timestamp_s - start_s + TOLERANCE_S) * self.frame_rate_hz)
 
     @property
     def source_is_slow(self) -> bool:

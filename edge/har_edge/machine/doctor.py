@@ -35,7 +35,7 @@ CAMERA_PORTS = ("unicam", "rp1-cfe")
 # Optional packages: what each is for and the command that brings it into this environment.
 OPTIONAL = {
     "simplejpeg": ("motion JPEG checked for damage", "pip install simplejpeg"),
-    "av": ("RTSP and RTMP checked for damage", 'pip install "har-edge[streams]"'),
+    "av": ("every kind of video; RTSP and RTMP checked for damage", "pip install av"),
     "paho-mqtt": ("--mqtt", 'pip install "har-edge[mqtt]"'),
     "fastapi": ("har-edge serve", 'pip install "har-edge[serve]"'),
     "onnxruntime": ("ONNX models", 'pip install "har-edge[onnx]"'),

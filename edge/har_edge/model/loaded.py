@@ -92,6 +92,11 @@ def load_model(
         BackendError: if no runtime is there or it refuses the model.
     """
     file = read_model_file(resolve_model(model))
+    return load_file(file, backend=backend, num_threads=num_threads)
+
+
+def load_file(file: ModelFile, *, backend: str = "auto", num_threads: int = 1) -> LoadedModel:
+    """Load a model file that was read; arguments and errors as for `load_networks`."""
     runtime = load_networks(file, backend=backend, num_threads=num_threads)
     return LoadedModel(file.spec, file.path, file.size_bytes, runtime)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 
 from har_edge.frames.frame import Frame
-from har_edge.model.loaded import LoadedModel, load_model
+from har_edge.model.file import read_model_file
+from har_edge.model.loaded import LoadedModel, load_file
 from har_edge.recognition.recognizer import encode_ahead, resize_ahead
 from har_edge.sources.base import FrameSource
 
@@ -20,6 +22,8 @@ class Ahead:
 
     def __init__(self, model: LoadedModel, *, encodes_videos: bool, keeps_pixels: bool) -> None:
         self._model = model
+        # Reading and checking a file takes as long as loading it; each thread only loads it.
+        self._file = functools.cache(lambda: read_model_file(model.path))
         self._encodes_videos = encodes_videos
         self._keeps_pixels = keeps_pixels
         self._of_thread = threading.local()
@@ -30,7 +34,7 @@ class Ahead:
         if not self._encodes_videos or source.live or source.duration_s is None:
             return frame
         if not hasattr(self._of_thread, "model"):
-            self._of_thread.model = load_model(
-                self._model.path, backend=self._model.backend.name, num_threads=1
+            self._of_thread.model = load_file(
+                self._file(), backend=self._model.backend.name, num_threads=1
             )
         return encode_ahead(frame, self._of_thread.model)

@@ -150,6 +150,11 @@ class Lanes:
         more = follow(lambda: self._stopped) if follow else ()
         if files or follow:
             self._lanes.append(self._lane(chain(files, more), num_workers, prefetch))
+        self._num_apart = sum(opener.apart for opener in openers)
+
+    def is_apart(self, number: int) -> bool:
+        """Whether a lane is that of one source which is no file."""
+        return number < self._num_apart
 
     def frames_dropped(self, number: int) -> int:
         """Frames of a lane's live source that were read, but gave way to newer ones."""

@@ -18,8 +18,16 @@ PROGRESS_INTERVAL_S = 0.1
 class Progress:
     """A line on stderr that is rewritten in place."""
 
-    def __init__(self, source: FrameSource, rate_hz: Callable[[], float]) -> None:
+    def __init__(self, source: FrameSource, rate_hz: Callable[[], float], place: str = "") -> None:
+        """Begin a line.
+
+        Args:
+            source: What is read.
+            rate_hz: Gives the frames a second of the run.
+            place: Which of several files it is, such as `file 3 of 12`.
+        """
         self._source = source
+        self._place = f"{place}  " if place else ""
         self._rate_hz = rate_hz
         self._shown_s = 0.0
         self._width = 0
@@ -35,7 +43,7 @@ class Progress:
             share = min(1.0, frame.timestamp_s / self._source.duration_s)
             position = f"{share:>4.0%}  {position} of {format_time(self._source.duration_s)}"
         action = f"{prediction.action} {prediction.confidence:.0%}" if prediction else "…"
-        line = visible(f"{position}  {self._rate_hz():.0f} frames/s  {action}")
+        line = visible(f"{self._place}{position}  {self._rate_hz():.0f} frames/s  {action}")
         sys.stderr.write("\r" + line.ljust(self._width))
         sys.stderr.flush()
         self._width = len(line)

@@ -12,11 +12,13 @@ from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.media import Skipped
 from har_edge.model.loaded import LoadedModel
+from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.events import Event, EventTracker
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.recognizer import Recognizer
+from har_edge.recognition.tally import FileTally
 from har_edge.run.ahead import Ahead
 from har_edge.run.lanes import PREFETCH_FRAMES, Closed, Follow, Item, Lanes, Opened, SourceOpener
 from har_edge.run.progress import Progress
@@ -32,6 +34,8 @@ from har_edge.sources.base import FrameSource, SourceStatus
 SLOW_AFTER_FRAMES = 16
 # Frames of a file that may wait once only their features are needed: 5 MB at 224 x 224.
 PREFETCH_ENCODED = 30
+# Why a file has no whole answer that nothing was wrong with.
+STOPPED = "the run ended before it was read in full"
 
 Watcher = Callable[[Frame, "Prediction | None"], bool]
 
@@ -52,6 +56,8 @@ class RunResult:
         totals: The time of each action a day, where it was added up; for whoever closes the sinks
             to note.
         skipped: What was passed over in folders.
+        files: Number of files that were named; those of watched folders are not.
+        file_number: Which of them was read last, from 1.
     """
 
     summary: Summary = field(default_factory=Summary)
@@ -63,6 +69,14 @@ class RunResult:
     lost: bool = False
     totals: Totals | None = None
     skipped: Skipped = field(default_factory=Skipped)
+    files: int = 0
+    file_number: int = 0
+
+    @property
+    def place(self) -> str:
+        """Which file is being read, or was read last; "" where there are not several."""
+        several = self.files > 1 and 0 < self.file_number <= self.files
+        return f"file {self.file_number} of {self.files}" if several else ""
 
     @property
     def exit_code(self) -> int:
@@ -118,7 +132,7 @@ class Run:
             sources: What to read.
             follow: Gives more files as they come.
         """
-        result = RunResult()
+        result = RunResult(files=sum(not source.apart for source in sources))
         streams: dict[int, Stream] = {}
         # Where nobody looks at pictures, encoded frames go without theirs, and many may wait.
         encodes_videos = self.num_workers > 1
@@ -140,7 +154,7 @@ class Run:
             finally:
                 self.watchdog.stopping()
                 for stream in streams.values():
-                    self._finish(stream, result)
+                    self._finish(stream, result, STOPPED)
         return result
 
     def _sampling_hz(self) -> float:
@@ -160,6 +174,7 @@ class Run:
     ) -> None:
         """Take one item of a lane; a lane has one stream at a time."""
         if isinstance(item, Opened):
+            result.file_number += not lanes.is_apart(number)
             streams[number] = self._open(item, result, lambda: lanes.frames_dropped(number))
         elif isinstance(item, Frame):
             stream = streams[number]
@@ -170,16 +185,28 @@ class Run:
         elif isinstance(item, SourceStatus):
             self._change_state(item)
         else:
-            self._close(item, streams.pop(number, None), result)
+            closed = streams.pop(number, None)
+            apart = lanes.is_apart(number)
+            result.file_number += not apart and closed is None
+            self._close(item, closed, result, apart=apart)
 
     def _open(self, opened: Opened, result: RunResult, dropped: Callable[[], int]) -> Stream:
         gate = self.new_gate() if self.new_gate else None
         recognizer = Recognizer(self.model, gate)
         dues = FrameSampler(self.inference_hz) if self.inference_hz else None
         rate_hz = result.summary.frames_per_second
-        progress = Progress(opened.source, rate_hz) if self.progress else None
-        decider = self.new_decider()
-        return Stream(opened.source, opened.sampler, recognizer, decider, dues, progress, dropped)
+        progress = Progress(opened.source, rate_hz, result.place) if self.progress else None
+        windowed = self.model.spec.clip.num_frames > 1
+        return Stream(
+            opened.source,
+            opened.sampler,
+            recognizer,
+            self.new_decider(),
+            dues,
+            progress,
+            dropped,
+            FileTally(opened.source.name, self.new_decider(), windowed=windowed),
+        )
 
     def _recognize(self, frame: Frame, stream: Stream, result: RunResult) -> None:
         if frame.after_gap:
@@ -207,6 +234,8 @@ class Run:
             return None
         decided = stream.decider.decide(prediction)
         result.summary.add(decided, prediction)
+        if not stream.source.live:
+            stream.tally.add(prediction, decided)
         self.sinks.put(decided, wait=not stream.source.live)
         self._put_events(self.tracker.add(decided), stream.source)
         return decided
@@ -224,20 +253,26 @@ class Run:
                 self.sinks.put(event, wait=False)
         self.sinks.put(status, wait=False)
 
-    def _close(self, closed: Closed, stream: Stream | None, result: RunResult) -> None:
+    def _close(
+        self, closed: Closed, stream: Stream | None, result: RunResult, *, apart: bool
+    ) -> None:
         result.opened += 1
+        error = None if closed.error is None else str(closed.error)
         if stream is not None:
-            self._finish(stream, result)
+            self._finish(stream, result, error)
+        elif not apart:
+            self.sinks.put(FileAnswer(closed.name, None, None, error=error), wait=True)
         if closed.error is not None:
             self.note(f"Error: {closed.error}")
             result.failed.append(closed.name)
             result.lost = result.lost or isinstance(closed.error, SourceLostError)
 
-    def _finish(self, stream: Stream, result: RunResult) -> None:
+    def _finish(self, stream: Stream, result: RunResult, error: str | None = None) -> None:
         source = stream.source
         if not source.live:
             # A file that breaks off still gets the prediction of what could be read.
             self._decide(stream.recognizer.flush(), stream, result)
+            self.sinks.put(stream.tally.answer(source.duration_s, error), wait=True)
         self._put_events(self.tracker.end(source.name), source)
         result.summary.note_gap(source.name)
         self._warn_if_slow(stream, at_end=True)

@@ -11,6 +11,7 @@ from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.recognizer import Recognizer
+from har_edge.recognition.tally import FileTally
 from har_edge.run.progress import Progress
 from har_edge.sources.base import FrameSource
 
@@ -34,6 +35,7 @@ class Stream:
     Attributes:
         dues: Says which frames need a prediction; None for all.
         dropped: Counts frames that were read, but gave way to newer ones.
+        tally: Adds up what a file shows as a whole.
     """
 
     source: FrameSource
@@ -43,6 +45,7 @@ class Stream:
     dues: FrameSampler | None
     progress: Progress | None
     dropped: Callable[[], int]
+    tally: FileTally
     opened_s: float = field(default_factory=time.monotonic)
     warned: bool = False
     black_frames: int = 0

@@ -98,7 +98,8 @@ class Answering:
         decided = [decider.decide(prediction) for prediction in raw]
         events = [event for prediction in decided for event in tracker.add(prediction)]
         events += tracker.end_all()
-        end_s = source.duration_s or raw[-1].timestamp_s
+        # Joined recordings last longer than the first of them says.
+        end_s = max(source.duration_s or 0.0, raw[-1].timestamp_s)
         return {
             **sum_up(raw, self.new_decider()).as_dict(top_k, by_stage=True),
             "source": {"kind": "clip", "width": source.width, "height": source.height},

@@ -15,6 +15,7 @@ from har_edge.durations import iso_time
 from har_edge.errors import HarError
 from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import import_cv2, rgb_to_bgr
+from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
 from har_edge.say import Say
@@ -132,6 +133,8 @@ class LiveSession:
     def put(self, record: Record, *, wait: bool) -> None:
         """Take what the run found."""
         self._others.put(record, wait=wait)
+        if isinstance(record, FileAnswer):  # a live source gives none
+            return
         if isinstance(record, Shot):
             self._shot = record
             return

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from har_edge.errors import OutputError
 from har_edge.frames.frame import Frame
+from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
 from har_edge.sources.base import SourceStatus
@@ -30,7 +31,7 @@ class Shot:
     people: tuple[Prediction, ...] = ()
 
 
-Record = Prediction | Event | SourceStatus | Shot
+Record = Prediction | Event | SourceStatus | FileAnswer | Shot
 
 
 class Sink(Protocol):

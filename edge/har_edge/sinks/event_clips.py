@@ -18,6 +18,7 @@ import numpy as np
 from har_edge.arrays import Pixels
 from har_edge.errors import OutputError
 from har_edge.files import make_folder
+from har_edge.frames.encode import video_path
 from har_edge.frames.opencv import import_cv2, rgb_to_bgr, view_as_rgb
 from har_edge.locks import abandoned
 from har_edge.paths import display_path
@@ -32,7 +33,7 @@ MAX_CLIP_WIDTH = 1280
 JPEG_QUALITY = 85
 # Where there are no locks: a clip that another run may still be writing is younger than this.
 STALE_AFTER_S = 3600.0
-OWN_CLIP = re.compile(r"\.?har-(\d{8}-\d{6}|\d{6,}\.\d)_.+_.+_\d+-[0-9a-f]{8}\.mp4")
+OWN_CLIP = re.compile(r"\.?har-(\d{8}-\d{6}|\d{6,}\.\d)_.+_.+_\d+-[0-9a-f]{8}\.(mp4|mkv)")
 
 
 @dataclass
@@ -165,7 +166,7 @@ class EventClips:
             return  # its pictures were dropped
         pictures = [(at_s, _decode(jpeg)) for at_s, jpeg in before]
         height, width = pictures[0][1].shape[:2]
-        path = self.folder / f".{_clip_name(event, self._run)}"
+        path = video_path(self.folder / f".{_clip_name(event, self._run)}")
         movie = Movie(path, self.frame_rate_hz, (width, height))
         reel.clips.append(_Clip(event.number, movie, event.start_s + MAX_CLIP_S))
         for at_s, picture in pictures:

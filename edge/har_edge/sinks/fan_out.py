@@ -171,6 +171,11 @@ def _builders(config: SinkConfig, facts: RunFacts, note: Say) -> list[Callable[[
 
         return WebhookSink(url)
 
+    if config.save_video is not None or config.save_events is not None:
+        from har_edge.frames.encode import PLAIN_CAVEAT, writes_h264
+
+        if not writes_h264():
+            note(PLAIN_CAVEAT)
     if (totals := config.totals) is not None:
         # Who asks for one prediction a minute wants that minute counted.
         step_s = max(MAX_STEP_S, 2 / (facts.inference_hz or 1.0))

@@ -24,6 +24,7 @@ from har_edge.durations import format_time as format_time  # noqa: PLC0414 - oth
 from har_edge.errors import OutputError
 from har_edge.locks import try_lock
 from har_edge.paths import display_path
+from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.base import Record
@@ -61,6 +62,10 @@ EVENT_COLUMNS = (
 )
 
 
+# One row a file.
+FILE_COLUMNS = ("source", "action", "confidence", "seconds", "windows", "error")
+
+
 class Writer(Protocol):
     """Takes records one by one; each is on its way to the reader when `write` returns."""
 
@@ -83,7 +88,7 @@ class JsonLinesWriter:
         match record:
             case Prediction():
                 values = record.as_dict(self._top_k)
-            case Event() | SourceStatus():
+            case Event() | SourceStatus() | FileAnswer():
                 values = record.as_dict()
             case _:
                 return
@@ -118,6 +123,22 @@ class CsvEventWriter:
         if isinstance(record, Event) and record.kind == "action_ended":
             values = record.as_dict()
             _write(self._stream, _row([values.get(name) for name in EVENT_COLUMNS]))
+
+
+class CsvFileWriter:
+    """One row a file, with a header; the seconds of each action are one cell, as JSON."""
+
+    def __init__(self, stream: TextIO, top_k: int) -> None:
+        del top_k
+        self._stream = stream
+        _write(stream, _row(FILE_COLUMNS))
+
+    def write(self, record: Record) -> None:
+        """Write one row and flush it."""
+        if isinstance(record, FileAnswer):
+            values = record.as_dict()
+            values["seconds"] = json.dumps(values["seconds"], ensure_ascii=False)
+            _write(self._stream, _row([values[name] for name in FILE_COLUMNS]))
 
 
 class _Sections:
@@ -187,6 +208,28 @@ class TextEventWriter:
         self._sections.write(record.source, f"{when:>8}  {text}")
 
 
+class TextFileWriter:
+    """One line a file: what it shows, and for how long."""
+
+    def __init__(self, stream: TextIO, top_k: int) -> None:
+        self._stream = stream
+        self._top_k = top_k
+
+    def write(self, record: Record) -> None:
+        """Write one line."""
+        if not isinstance(record, FileAnswer):
+            return
+        if record.action is None or record.confidence is None:
+            said = "nothing could be read"
+        else:
+            longest = list(record.seconds.items())[: self._top_k]
+            times = ", ".join(f"{action} {time_s:.1f} s" for action, time_s in longest if time_s)
+            windows = f"{record.windows} window{'s' if record.windows != 1 else ''}"
+            said = f"{record.action:<20} {record.confidence:>4.0%}   {windows:<12} {times}"
+        cut = "" if record.error is None or record.action is None else "  [not read in full]"
+        _write(self._stream, f"{visible(record.source)}  {visible(said.rstrip())}{cut}\n")
+
+
 class _Both:
     """Predictions and events in one text."""
 
@@ -212,10 +255,16 @@ EVENT_WRITERS: dict[str, Callable[[TextIO, int], Writer]] = {
     "jsonl": JsonLinesWriter,
     "csv": CsvEventWriter,
 }
+FILE_WRITERS: dict[str, Callable[[TextIO, int], Writer]] = {
+    "text": TextFileWriter,
+    "jsonl": JsonLinesWriter,
+    "csv": CsvFileWriter,
+}
 EMITTED: dict[Emit, tuple[type, ...]] = {
     "predictions": (Prediction,),
     "events": (Event, SourceStatus),
     "all": (Prediction, Event, SourceStatus),
+    "files": (FileAnswer,),
 }
 
 
@@ -227,6 +276,8 @@ def build_writer(output_format: str, emit: Emit, stream: TextIO, top_k: int) -> 
     """
     if emit == "predictions":
         return WRITERS[output_format](stream, top_k)
+    if emit == "files":
+        return FILE_WRITERS[output_format](stream, top_k)
     if emit == "all" and output_format == "csv":
         raise OutputError(
             "A CSV table should have one kind of row. Received --emit all, for predictions and "

@@ -1,6 +1,6 @@
 """Keep pictures: one annotated video of all that was seen.
 
-Videos are MPEG-4 through OpenCV at a constant rate, the model's. Frames are laid on a grid of
+Videos are H.264 at a constant rate, the model's (`har_edge.frames.encode`). Frames lie on a grid of
 that rate by their timestamps; where some are missing the one before is shown longer, so that
 time in the video is time in the source.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 from har_edge.arrays import Pixels
 from har_edge.errors import OutputError
 from har_edge.files import check_writable, hold_private
+from har_edge.frames.encode import open_encoder, video_path
 from har_edge.frames.opencv import import_cv2
 from har_edge.frames.sampling import TOLERANCE_S
 from har_edge.locks import is_locked
@@ -48,7 +49,6 @@ class Movie:
     """
 
     def __init__(self, path: Path, frame_rate_hz: float, size: tuple[int, int]) -> None:
-        cv2 = import_cv2()
         self.path = path
         self.frame_rate_hz = frame_rate_hz
         self.size = size
@@ -66,14 +66,11 @@ class Movie:
                 f"{display_path(path)} cannot be written: {error.strerror}. Choose a file in a "
                 "folder that exists and is yours to write."
             ) from error
-        fourcc = cv2.VideoWriter.fourcc(*"mp4v")
-        self._writer = cv2.VideoWriter(str(path), fourcc, frame_rate_hz, size)
-        if not self._writer.isOpened():
+        try:
+            self._encoder = open_encoder(path, frame_rate_hz, size)
+        except OutputError:
             os.close(self._held)
-            raise OutputError(
-                f"{display_path(path)} cannot be written as a video. Choose a file in an "
-                "existing folder that you can write to."
-            )
+            raise
 
     def write(self, picture: Pixels, timestamp_s: float) -> None:
         """Append a BGR picture, (H, W, 3), uint8; another size is scaled to the video's.
@@ -106,21 +103,22 @@ class Movie:
             name: What it is called from now on, if that is another name.
 
         Raises:
+            OutputError: if its end cannot be written.
             OSError: if it cannot be renamed.
         """
-        self._writer.release()
         try:
+            self._encoder.close()
             if name is not None:
                 self.path.rename(name)
         finally:
             os.close(self._held)
 
     def _append(self, picture: Pixels) -> None:
-        self._writer.write(picture)
+        self._encoder.write(picture)
         self.frames += 1
 
     def _check_space(self) -> None:
-        # OpenCV says nothing when a write fails.
+        # Before it is full: a file that ends in the middle of its index is lost.
         try:
             free = shutil.disk_usage(self.path.parent).free
         except OSError as error:
@@ -166,14 +164,14 @@ class VideoSink:
     wants: tuple[type, ...] = (Shot,)
 
     def __init__(self, path: str | os.PathLike[str], frame_rate_hz: float) -> None:
-        self.path = Path(path)
-        self.name = f"video {display_path(path)}"
+        self.path = video_path(Path(path))
+        self.name = f"video {display_path(self.path)}"
         self.frame_rate_hz = frame_rate_hz
         self.parts: list[Path] = []
         self._number = 0  # of the last part
         self._movies: OrderedDict[str, Movie] = OrderedDict()
         self._live: set[str] = set()
-        if self.path.suffix.lower() not in SUFFIXES:
+        if Path(path).suffix.lower() not in SUFFIXES:
             raise OutputError(
                 f"The name of a video should end in {', '.join(SUFFIXES)}. Received "
                 f"{display_path(path)}. Rename it."

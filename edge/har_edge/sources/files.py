@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import functools
 import math
 import os
 import tempfile
 import time
+import weakref
 from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
 from har_edge.frames.decode import load_image
+from har_edge.frames.ffmpeg import reads_videos
 from har_edge.frames.frame import Frame
-from har_edge.frames.opencv import VideoCapture, bgr_to_rgb, import_cv2, opencv_faults, view_as_rgb
 from har_edge.frames.sampling import FrameSampler
 from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, FileKind, read_kind
 from har_edge.paths import display_path
-from har_edge.sources.base import OpenSource
+from har_edge.sources.base import Notify, OpenSource, SourceStatus
 from har_edge.sources.urls import redact_name
+from har_edge.sources.videos.base import COMPLETE_SHARE, FEW_FRAMES, VideoReader
+from har_edge.sources.videos.opencv import OpenCvVideo
+from har_edge.sources.videos.pyav import AvVideo
+from har_edge.sources.videos.webp import WebpVideo
 
-# Stored frame counts are estimates in some containers; only a clear gap means damage.
-COMPLETE_SHARE = 0.9
-# Below this size one thread decodes as fast as several, which only take time from the model.
-LARGE_PIXELS = 1_000_000
 # How the text formats are known that FFmpeg follows elsewhere: HLS, concat, VobSub, DASH, SDP, IMF.
 # Source: their probe functions in libavformat.
 PLAYLISTS_BEGIN = (b"#extm3u", b"ffconcat", b"# vobsub index file")
@@ -62,29 +65,50 @@ class ImageSource(OpenSource):
 
 
 class VideoSource(OpenSource):
-    """A video file, decoded by FFmpeg through OpenCV."""
+    """A video file, decoded by FFmpeg: through PyAV, or through OpenCV where that is missing."""
 
     live = False
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], notify: Notify | None = None) -> None:
         """Open the file far enough to know its length.
+
+        Args:
+            path: The file.
+            notify: Hears, once each, what is odd about the file or about how it is read.
 
         Raises:
             SourceError: if it is missing, empty or no video.
         """
         self.path = Path(path)
         self.name = display_path(path)
-        self._num_threads = 1
-        with self._open() as capture:
-            cv2 = import_cv2()
-            self.width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
-            self.height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-            if self.width * self.height > LARGE_PIXELS:
-                self._num_threads = os.cpu_count() or 1
-            self.frame_rate_hz = float(capture.get(cv2.CAP_PROP_FPS))
-            self.num_frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        known = self.frame_rate_hz > 0 and self.num_frames > 0
-        self.duration_s = self.num_frames / self.frame_rate_hz if known else None
+        self._notify = notify
+        with contextlib.ExitStack() as stack:
+            video = stack.enter_context(self._open())
+            facts = video.facts()
+            self._say(video.caveat)
+            # Opening takes as long as decoding many frames: what is open now, is read first.
+            unread = stack.pop_all()
+        self._unread: tuple[VideoReader, contextlib.ExitStack] | None = (video, unread)
+        weakref.finalize(self, unread.close)
+        self.frame_rate_hz = facts.frame_rate_hz
+        self.num_frames = facts.num_frames
+        self.duration_s = facts.duration_s
+
+    @functools.cached_property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, as shown: the first picture is decoded for that."""
+        with self._reading() as video:
+            return video.size()
+
+    @property
+    def width(self) -> int:
+        """Width in pixels, as shown."""
+        return self.size[0]
+
+    @property
+    def height(self) -> int:
+        """Height in pixels, as shown."""
+        return self.size[1]
 
     def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
         """Yield the frames that `sampler` takes.
@@ -93,39 +117,30 @@ class VideoSource(OpenSource):
             SourceError: if nothing can be decoded, or, after the last good frame, if the
                 file ends well before its stated length.
         """
-        cv2 = import_cv2()
-        with self._open() as capture:
-            index = -1
+        with self._reading() as video:
+            told = False
             started = time.perf_counter()
-            # Skipped frames are decoded (later ones build on them) but not converted.
-            while capture.grab():
-                index += 1
-                timestamp_s = float(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3
-                if not sampler.takes(timestamp_s):
-                    continue
-                decoded, pixels = capture.retrieve()
-                if not decoded:
-                    continue
-                pixels = view_as_rgb(pixels)
+            for index, timestamp_s, pixels, after_gap in video.pictures(sampler):
+                if after_gap and not told:
+                    told = True
+                    self._say(
+                        f"its times start again at {timestamp_s:.1f} s, as in recordings "
+                        "that were joined. What follows is a new part; its times go on from there."
+                    )
                 decode_ms = (time.perf_counter() - started) * 1e3
-                yield Frame(pixels, timestamp_s, index, self.name, decode_ms)
+                yield Frame(pixels, timestamp_s, index, self.name, decode_ms, after_gap=after_gap)
+                del pixels  # its memory is the next one's
                 started = time.perf_counter()
-        count = index + 1
-        if count == 0:
-            raise SourceError(
-                f"{self.name} should contain frames. None can be decoded. Copy it again."
-            )
-        if count < self.num_frames * COMPLETE_SHARE and count < self.num_frames - 5:
-            raise SourceError(
-                f"{self.name} should have {self.num_frames} frames, but only {count} could be "
-                "decoded. It was cut short or is damaged; copy it again."
-            )
+            if video.lacks_frames(self.num_frames):
+                raise self._cut(f"only {video.count} could be decoded")
 
     def stop(self) -> None:
         """Do nothing: a file never waits."""
 
     def look(self, first: int = 0, last: int | None = None) -> list[Pixels]:
         """Decode the first, the middle and the last frame only, by seeking.
+
+        Where the container only guesses how many frames it holds, `num_frames` is right afterwards.
 
         Args:
             first, last: Numbers of the frames between which to look; None for the file's last one.
@@ -136,58 +151,61 @@ class VideoSource(OpenSource):
         Raises:
             SourceError: if one cannot be decoded, or the file does not state its length.
         """
-        count = self.num_frames
-        end = count if last is None else last + 1
-        # As in `frames`: stated counts may be a little too high.
-        enough = max(0, math.ceil(min(count * COMPLETE_SHARE, count - 5)) - 1)
-        found = []
-        for index in (first, (first + end) // 2, end - 1):
-            pixels = self._frame_at(index)
-            if pixels is None and last is None and index == count - 1:
-                pixels = self._frame_at(enough)
+        with self._reading() as video:
+            shown = video.num_shown()
+            if last is None and shown is not None:
+                if shown and video.ends_early(self.num_frames):
+                    raise self._cut(f"number {self.num_frames - 1} cannot be decoded")
+                self.num_frames = shown
+            count = self.num_frames
+            end = count if last is None else last + 1
+            numbers = (first, (first + end) // 2, end - 1)
+            found = video.look(numbers)
+            if found[-1] is None and last is None:
+                # As in `frames`: stated counts may be a little too high.
+                enough = max(0, math.ceil(min(count * COMPLETE_SHARE, count - FEW_FRAMES)) - 1)
+                found[-1:] = video.look([enough])
+        whole = []
+        for number, pixels in zip(numbers, found, strict=True):
             if pixels is None:
-                raise SourceError(
-                    f"{self.name} should have {count} frames, but number {index} cannot be "
-                    "decoded. It was cut short or is damaged; copy it again."
-                )
-            found.append(pixels)
-        return found
+                raise self._cut(f"number {number} cannot be decoded")
+            whole.append(pixels)
+        return whole
 
-    def _frame_at(self, index: int) -> Pixels | None:
-        cv2 = import_cv2()
-        with self._open() as capture:
-            # Files of one frame cannot be sought in, not even for their start.
-            if index > 0:
-                capture.set(cv2.CAP_PROP_POS_FRAMES, index)
-            decoded, pixels = capture.read()
-            return bgr_to_rgb(pixels) if decoded else None
+    def _say(self, detail: str) -> None:
+        if detail and self._notify:
+            self._notify(SourceStatus(self.name, "live", time.time(), detail))
+
+    def _cut(self, received: str) -> SourceError:
+        return SourceError(
+            f"{self.name} should have {self.num_frames} frames, but {received}. It was cut short "
+            "or is damaged; copy it again."
+        )
+
+    def _open(self) -> AbstractContextManager[VideoReader]:
+        """Open the file; closed at the end of the block. It must not hold this source alive."""
+        return _open_path(self.path, self.name)
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[VideoCapture]:
-        cv2 = import_cv2()
-        if not self.path.is_file():
-            raise SourceError(f"{redact_name(self.name)} does not exist. Check the path.")
-        if self.path.stat().st_size == 0:
-            raise SourceError(f"{self.name} is empty (0 bytes). Copy the video again.")
-        _refuse_playlist(self.path, self.name)
-        with _utf8_path(self.path.absolute()) as path:
-            # FFmpeg by name: other back ends would take 'a%02d.mp4' for a picture series.
-            options = [cv2.CAP_PROP_N_THREADS, self._num_threads]
-            capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG, options)
-            try:
-                if not capture.isOpened():
-                    raise SourceError(
-                        f"{self.name} is not a video that can be decoded. It may be cut short, "
-                        "or another kind of file with the extension of a video."
-                    )
-                with opencv_faults(self.name):
-                    yield capture
-            finally:
-                capture.release()
+    def _reading(self) -> Iterator[VideoReader]:
+        """Read from the start of the file, as it was opened before, or opened anew."""
+        unread, self._unread = self._unread, None
+        if unread is None:
+            with self._open() as video:
+                yield video
+        else:
+            with unread[1]:
+                yield unread[0]
 
 
-def open_file(path: str | os.PathLike[str]) -> ImageSource | VideoSource:
+def open_file(
+    path: str | os.PathLike[str], notify: Notify | None = None
+) -> ImageSource | VideoSource:
     """Open a still or a video by its first bytes; by its ending if it is too damaged for that.
+
+    Args:
+        path: The file.
+        notify: Hears what is odd about a video, see `VideoSource`.
 
     Raises:
         SourceError: if it is missing, of an unknown kind, or a video that cannot be opened.
@@ -198,16 +216,55 @@ def open_file(path: str | os.PathLike[str]) -> ImageSource | VideoSource:
     if role == "picture" or (role == "other" and suffix in IMAGE_SUFFIXES):
         return ImageSource(path)
     if role == "video" or suffix in VIDEO_SUFFIXES:
-        return VideoSource(path)
+        return VideoSource(path, notify)
     if not Path(path).exists():
         shown = redact_name(display_path(path))
         raise SourceError(f"{shown} does not exist. Check the path.")
     what = f"its content is {kind}" if kind else "it is no file that can be read"
     raise SourceError(
         f"{display_path(path)} is not a known kind of file: {what}. Expected a picture (JPEG, PNG, "
-        "WebP, BMP, AVIF) or a video (MP4, MOV, MKV, WebM, AVI, MPEG, WMV, FLV, GIF), whatever its "
-        "name."
+        "WebP, BMP, AVIF, HEIC) or a video (MP4, MOV, MKV, WebM, AVI, MPEG, WMV, FLV, GIF), "
+        "whatever its name."
     )
+
+
+def open_video(address: str, name: str, *, timeout_s: float | None = None) -> VideoReader:
+    """Open a video with PyAV where it is installed, else with OpenCV.
+
+    Args:
+        address: Absolute path, or a URL.
+        name: What to call it in messages.
+        timeout_s: Longest wait for a server; None for a file on the disk.
+
+    Raises:
+        SourceRefusedError: if user or password are wrong.
+        SourceError: if it is no video, or one that cannot be decoded.
+    """
+    if timeout_s is None and _is_webp(address):
+        return WebpVideo(address, name)
+    if reads_videos():
+        return AvVideo(address, name, timeout_s=timeout_s)
+    return OpenCvVideo(address, name, remote=timeout_s is not None)
+
+
+@contextlib.contextmanager
+def _open_path(path: Path, name: str) -> Iterator[VideoReader]:
+    if not path.is_file():
+        raise SourceError(f"{redact_name(name)} does not exist. Check the path.")
+    if path.stat().st_size == 0:
+        raise SourceError(f"{name} is empty (0 bytes). Copy the video again.")
+    _refuse_playlist(path, name)
+    with _utf8_path(path.absolute()) as address:
+        video = open_video(address, name)
+        try:
+            yield video
+        finally:
+            video.close()
+
+
+def _is_webp(path: str) -> bool:
+    kind = _look_into(Path(path))
+    return kind is not None and kind.form == "WEBP"
 
 
 def _look_into(path: Path) -> FileKind | None:
@@ -235,7 +292,7 @@ def _refuse_playlist(path: Path, name: str) -> None:
 
 @contextlib.contextmanager
 def _utf8_path(path: Path) -> Iterator[str]:
-    """Give a name that OpenCV can take: it refuses file names that are not UTF-8."""
+    """Give a name that FFmpeg can take: it refuses file names that are not UTF-8."""
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError:

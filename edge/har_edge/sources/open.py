@@ -57,14 +57,14 @@ def open_source(
         from har_edge.sources.live.open import open_live
 
         if kind.lower() in ("http", "https"):
-            finite = _open_finite_url(text, wait=bool(options and options.wait_for_source))
+            finite = _open_finite_url(text, notify, wait=bool(options and options.wait_for_source))
             if finite is not None:
                 return finite
         return open_live(text, options, notify=notify)
-    return open_file(text)
+    return open_file(text, notify)
 
 
-def _open_finite_url(url: str, *, wait: bool) -> OpenSource | None:
+def _open_finite_url(url: str, notify: Notify | None, *, wait: bool) -> OpenSource | None:
     """Open a picture or a video file on a server; None if the URL is a live stream."""
     from har_edge.sources.captures.http import url_kind
     from har_edge.sources.web_files import UrlImageSource, UrlVideoSource
@@ -79,7 +79,7 @@ def _open_finite_url(url: str, *, wait: bool) -> OpenSource | None:
         raise
     if kind == "picture":
         return UrlImageSource(url)
-    return UrlVideoSource(url) if kind == "video" else None
+    return UrlVideoSource(url, notify) if kind == "video" else None
 
 
 def _open_stdin(

@@ -6,19 +6,20 @@ import contextlib
 import queue
 import tempfile
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from har_edge.arrays import Pixels
-from har_edge.errors import SourceError
 from har_edge.frames.decode import load_image
 from har_edge.frames.frame import Frame
-from har_edge.frames.opencv import VideoCapture, opencv_faults
 from har_edge.frames.sampling import FrameSampler
+from har_edge.sources.base import Notify
 from har_edge.sources.captures.http import download
-from har_edge.sources.captures.opencv import opencv_capture
-from har_edge.sources.files import ImageSource, VideoSource
+from har_edge.sources.captures.network import TIMEOUT_S
+from har_edge.sources.files import ImageSource, VideoSource, open_video
 from har_edge.sources.urls import redact
+from har_edge.sources.videos.base import VideoReader
 
 # How often a thread that waits for another looks whether it shall end.
 TICK_S = 0.1
@@ -41,20 +42,24 @@ class UrlImageSource(ImageSource):
 class UrlVideoSource(VideoSource):
     """A video file on an HTTP server.
 
-    A server may be silent for seconds, and OpenCV cannot be told to give up meanwhile. So a
+    A server may be silent for seconds, and FFmpeg cannot be told to give up meanwhile. So a
     thread of its own reads the file; it is left behind when the source is stopped, and ends
-    with OpenCV's own time limit.
+    with FFmpeg's own time limit.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, notify: Notify | None = None) -> None:
         """Open the file far enough to know its length.
+
+        Args:
+            url: Its address.
+            notify: Hears what is odd about it, see `VideoSource`.
 
         Raises:
             SourceError: if it cannot be reached or is no video.
         """
         self._url = url
         self._stopped = threading.Event()
-        super().__init__(redact(url))
+        super().__init__(redact(url), notify)
 
     def frames(self, sampler: FrameSampler) -> Generator[Frame, None, None]:
         """Yield the frames that `sampler` takes.
@@ -84,16 +89,8 @@ class UrlVideoSource(VideoSource):
         """End `frames` at once, even while it waits for the server."""
         self._stopped.set()
 
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[VideoCapture]:
-        capture = opencv_capture(self._url)
-        try:
-            if not capture.isOpened():
-                raise SourceError(f"{self.name} is not a video that can be decoded.")
-            with opencv_faults(self.name):
-                yield capture
-        finally:
-            capture.release()
+    def _open(self) -> AbstractContextManager[VideoReader]:
+        return contextlib.closing(open_video(self._url, self.name, timeout_s=TIMEOUT_S))
 
 
 def _hand_over(

@@ -47,6 +47,20 @@ def test_json_lines(har_edge: RunCommand, make_video: MakeVideo) -> None:
         assert record["timestamp_s"] == pytest.approx(record["frame"] / 25, abs=0.002)
 
 
+def test_one_answer_a_file(har_edge: RunCommand, make_video: MakeVideo, tmp_path: Path) -> None:
+    Image.new("RGB", (32, 24), "blue").save(tmp_path / "b.png")
+    (tmp_path / "c.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(64))
+    files = [make_video("a.mp4", count=50), make_video("short.mp4", count=3), "b.png", "c.mp4"]
+    result = har_edge("run", *files, "--model", TINY, "--emit", "files", "--output-format", "jsonl")
+    assert result.returncode == 1
+    assert "file 4 of 4" in result.stderr
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [Path(row["source"]).name for row in rows] == ["a.mp4", "short.mp4", "b.png", "c.mp4"]
+    assert [row["windows"] for row in rows] == [7, 1, 1, 0]
+    assert sum(rows[0]["seconds"].values()) == pytest.approx(2.0, abs=0.01)
+    assert rows[3]["action"] is None and "c.mp4" in rows[3]["error"]
+
+
 def test_output_file_and_csv(har_edge: RunCommand, make_video: MakeVideo, tmp_path: Path) -> None:
     result = har_edge(
         "run", make_video(), "--model", TINY, "--output-format", "csv", "--output", "out.csv"

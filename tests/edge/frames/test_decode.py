@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -197,3 +198,21 @@ def test_room_is_asked_for_before_pixels_take_memory() -> None:
     Image.new("RGBA", (30, 20)).save(stream, "PNG")
     assert decode_image(stream, "picture", room=room).shape == (20, 30, 3)
     assert asked == [30 * 20 * 7]
+
+
+@pytest.mark.parametrize(("ending", "package"), [("heic", "pillow_heif"), ("avif", "PIL")])
+def test_pictures_of_phones_are_read(ending: str, package: str, tmp_path: Path) -> None:
+    module = pytest.importorskip(package)
+    if ending == "heic":
+        module.register_heif_opener()
+    Image.new("RGB", (64, 48), (200, 100, 50)).save(tmp_path / f"a.{ending}")
+    pixels = load_image(tmp_path / f"a.{ending}")
+    assert pixels.shape == (48, 64, 3)
+    assert np.abs(pixels.mean(axis=(0, 1)) - (200, 100, 50)).max() < 6
+
+
+def test_heic_without_its_package_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
+    with pytest.raises(SourceError, match=r"har-edge\[heif\]"):
+        load_image(tmp_path / "a.heic")

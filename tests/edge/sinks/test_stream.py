@@ -19,9 +19,11 @@ import pytest
 
 from har_edge.durations import format_duration, format_time
 from har_edge.errors import OutputError
+from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
 from har_edge.run.summary import Summary
+from har_edge.sinks.base import Record
 from har_edge.sinks.stream import (
     CSV_COLUMNS,
     EMITS,
@@ -201,7 +203,7 @@ def live(event: Event) -> Event:
     return replace(event, source="camera:0", start_at_s=start + event.start_s, end_at_s=end_at_s)
 
 
-def written(output_format: str, emit: str, *records: Prediction | Event | SourceStatus) -> str:
+def written(output_format: str, emit: str, *records: Record) -> str:
     stream = io.StringIO()
     writer = build_writer(output_format, emit, stream, 2)  # type: ignore[arg-type]
     for record in records:
@@ -284,11 +286,45 @@ def test_an_unknown_action_still_lists_the_best_guess() -> None:
     assert text.split()[2:5] == ["unknown", "50%", "falling"]
 
 
+ANSWERS = (
+    FileAnswer("a.mp4", "falling", 0.95, {"falling": 3.0, 'écrire, "vite"': 1.25}, 17),
+    FileAnswer("b.jpg", "still", 0.5, {"still": 0.0}, 1),
+    FileAnswer("c.mp4", None, None, error="c.mp4 is empty."),
+)
+
+
+def test_one_row_a_file_in_text() -> None:
+    lines = written("text", "files", *ANSWERS).splitlines()
+    assert [line.split()[:3] for line in lines[:2]] == [
+        ["a.mp4", "falling", "95%"],
+        ["b.jpg", "still", "50%"],
+    ]
+    assert "17 windows" in lines[0] and lines[0].endswith('falling 3.0 s, écrire, "vite" 1.2 s')
+    assert lines[2] == "c.mp4  nothing could be read"
+
+
+def test_one_row_a_file_for_machines() -> None:
+    rows = [json.loads(line) for line in written("jsonl", "files", *ANSWERS).splitlines()]
+    assert rows[0] == {
+        "source": "a.mp4",
+        "action": "falling",
+        "confidence": 0.95,
+        "seconds": {"falling": 3.0, 'écrire, "vite"': 1.25},
+        "windows": 17,
+        "error": None,
+    }
+    table = list(csv.DictReader(io.StringIO(written("csv", "files", *ANSWERS))))
+    assert [row["action"] for row in table] == ["falling", "still", ""]
+    assert json.loads(table[0]["seconds"]) == rows[0]["seconds"]
+    assert table[2]["error"] == "c.mp4 is empty."
+
+
 def test_sinks_want_what_is_emitted(tmp_path: Path) -> None:
     for emit in EMITS:
         sink = StreamSink(tmp_path / "out.jsonl", "jsonl", emit, 3)
-        assert (Prediction in sink.wants) == (emit != "events")
-        assert (Event in sink.wants) == (SourceStatus in sink.wants) == (emit != "predictions")
+        assert (Prediction in sink.wants) == (emit in ("predictions", "all"))
+        assert (Event in sink.wants) == (SourceStatus in sink.wants) == (emit in ("events", "all"))
+        assert (FileAnswer in sink.wants) == (emit == "files")
         sink.close()
 
 

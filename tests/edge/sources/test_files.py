@@ -16,6 +16,7 @@ from har_edge.frames.sampling import FrameSampler
 from har_edge.sources import files
 from har_edge.sources.files import ImageSource, VideoSource, open_file
 from har_edge.sources.open import open_source
+from har_edge.sources.videos import opencv
 from tests.conftest import MakeVideo, moving_square, write_video
 
 
@@ -53,7 +54,8 @@ def test_what_opencv_cannot_do_is_an_error_of_the_source(
     def fail(pixels: Pixels) -> Pixels:
         return np.asarray(import_cv2().resize(pixels, (0, 0)))
 
-    monkeypatch.setattr(files, "view_as_rgb", fail)
+    monkeypatch.setattr(files, "reads_videos", lambda: False)
+    monkeypatch.setattr(opencv, "view_as_rgb", fail)
     source = VideoSource(make_video())
     with pytest.raises(SourceError, match="cannot be decoded: OpenCV says"):
         list(source.frames(FrameSampler(5.0)))

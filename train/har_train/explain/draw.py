@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,8 @@ import numpy as np
 from har_edge.arrays import FloatArray, Pixels
 from har_edge.errors import OutputError
 from har_edge.files import sweep, whole_path
-from har_edge.frames.opencv import import_cv2
+from har_edge.frames.encode import open_encoder, video_path
+from har_edge.frames.opencv import rgb_to_bgr
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.spec import ClipSpec
 from har_edge.paths import display_path
@@ -54,6 +54,7 @@ def save_explanation(found: Explanation, clip: ClipSpec, folder: Path, name: str
         sweep(folder)
         for ending, write in writers.items():
             path = folder / f"{name}.gradcam.{ending}"
+            path = path if ending == "png" else video_path(path)
             with whole_path(path) as partial:
                 write(found, frames, clip, partial)
             paths.append(path)
@@ -98,16 +99,8 @@ def _draw_window(found: Explanation, frames: Pixels, clip: ClipSpec, path: Path)
 
 def _write_clip(found: Explanation, frames: Pixels, clip: ClipSpec, path: Path) -> None:
     """Write all frames with the evidence in them and what the model says at each."""
-    cv2 = import_cv2()
     height, width = frames.shape[1] + TEXT_PX, frames.shape[2]
-    code = cv2.VideoWriter_fourcc(*"mp4v")
-    writer = cv2.VideoWriter(os.fspath(path), code, clip.frame_rate_hz, (width, height))
-    if not writer.isOpened():
-        raise OutputError(
-            f"{display_path(path.parent)} cannot be written, or this OpenCV cannot encode mp4. "
-            "Give another --out, or install opencv-python."
-        )
-    try:
+    with contextlib.closing(open_encoder(path, clip.frame_rate_hz, (width, height))) as encoder:
         for number, frame in enumerate(frames):
             window = max(0, min(number - clip.num_frames + 1, len(found.probabilities) - 1))
             picture = overlay_heat(frame, found.running_heat[number])
@@ -117,9 +110,7 @@ def _write_clip(found: Explanation, frames: Pixels, clip: ClipSpec, path: Path) 
                 chance = row[found.labels.index(found.action)]
                 said += f" (coloured: {shorten(found.action)} {chance:.0%})"
             line = _text_line(f"{number / clip.frame_rate_hz:.2f} s  {said}", width)
-            writer.write(np.concatenate([line, picture])[..., ::-1])
-    finally:
-        writer.release()
+            encoder.write(rgb_to_bgr(np.concatenate([line, picture])))
 
 
 def _text(row: FloatArray, labels: tuple[str, ...]) -> str:

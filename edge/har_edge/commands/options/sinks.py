@@ -156,7 +156,8 @@ sink_options = together(
         "emit",
         "--emit",
         help=(
-            "Write the prediction for each frame, the events (actions that begin and end), or both."
+            "Write the prediction for each frame, the events (actions that begin and end), both, "
+            "or one answer for each file."
         ),
     ),
     setting(
@@ -164,7 +165,7 @@ sink_options = together(
         "save_video",
         "--save-video",
         metavar="FILE",
-        help="Write an annotated video: .mp4, .mov, or .mkv, .avi, which survive a power cut.",
+        help="Write an annotated video: .mp4, .mov, .mkv or .avi; it plays after a kill, too.",
     ),
     _beside_options,
 )

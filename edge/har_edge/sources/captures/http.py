@@ -7,6 +7,7 @@ from email.message import Message
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from typing import IO, Literal
 from urllib.error import HTTPError
+from urllib.parse import urljoin, urlsplit
 from urllib.request import (
     BaseHandler,
     HTTPBasicAuthHandler,
@@ -24,6 +25,7 @@ from har_edge.sources.captures.network import TIMEOUT_S, Patience, refused
 from har_edge.sources.urls import encoding_advice, redact, split_login
 
 CHUNK_BYTES = 2**16
+MAX_PLAYLIST_BYTES = 2**22
 
 
 class HttpMjpegCapture:
@@ -136,15 +138,39 @@ def url_kind(url: str) -> UrlKind:
     """Ask a server what an HTTP URL is.
 
     Returns:
-        `mjpeg`: pictures without end. `picture`, `video`: a file of known length. `stream`:
-        something without end that FFmpeg may know, a playlist for example.
+        `mjpeg`: pictures without end. `picture`, `video`: a file of known length, or a playlist
+        with an end. `stream`: something without end that FFmpeg may know.
 
     Raises:
         SourceRefusedError: if user or password are wrong.
         SourceError: if the address cannot be reached.
     """
     with contextlib.closing(open_url(url)) as response:
-        return response_kind(response.headers)
+        kind = response_kind(response.headers)
+        if kind in ("mjpeg", "picture") or not _is_playlist(url, response.headers):
+            return kind
+        return "video" if _has_end(url, response) else "stream"
+
+
+def _is_playlist(url: str, headers: Message) -> bool:
+    return "mpegurl" in headers.get_content_type() or urlsplit(url).path.endswith(".m3u8")
+
+
+def _has_end(url: str, response: HTTPResponse) -> bool:
+    """Whether an HLS playlist is that of a recording; of several renditions the first one tells."""
+    try:
+        lines = response.read(MAX_PLAYLIST_BYTES).decode("utf-8", "replace").splitlines()
+    except (OSError, HTTPException):
+        return False
+    # Source: RFC 8216, 4.3.3.4 and 4.3.4.2.
+    if not any(line.startswith("#EXT-X-STREAM-INF") for line in lines):
+        return "#EXT-X-ENDLIST" in lines
+    renditions = [line for line in lines if line and not line.startswith("#")]
+    rendition = urljoin(url, renditions[0]) if renditions else url
+    if rendition == url:
+        return False
+    with contextlib.closing(open_url(rendition)) as inner:
+        return b"#EXT-X-ENDLIST" in inner.read(MAX_PLAYLIST_BYTES)
 
 
 def response_kind(headers: Message) -> UrlKind:

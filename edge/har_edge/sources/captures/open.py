@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from har_edge.frames.ffmpeg import has_av
 from har_edge.sources.captures.base import Capture
 from har_edge.sources.captures.hosts import check_host
 from har_edge.sources.captures.http import HttpMjpegCapture, open_url, response_kind
 from har_edge.sources.captures.network import TIMEOUT_S
 from har_edge.sources.captures.opencv import OpenCvStream
-from har_edge.sources.captures.pyav import AvStream, has_av
+from har_edge.sources.captures.pyav import AvStream
 from har_edge.sources.captures.whole_frames import KnownParameters
 
 

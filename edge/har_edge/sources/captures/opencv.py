@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.frames.opencv import VideoCapture, bgr_to_rgb, import_cv2
+from har_edge.frames.opencv import VideoCapture, bgr_to_rgb, open_url
 from har_edge.sources.captures.network import TIMEOUT_S
 from har_edge.sources.captures.options import opencv_stream_options
 from har_edge.sources.urls import redact
@@ -47,7 +47,7 @@ class OpenCvStream(OpenCvCapture):
         """
         self.corrupt = 0
         with opencv_stream_options():
-            self._capture = opencv_capture(url, timeout_s)
+            self._capture = open_url(url, timeout_s)
         if not self._capture.isOpened():
             self._capture.release()
             raise SourceError(
@@ -55,13 +55,3 @@ class OpenCvStream(OpenCvCapture):
                 "password are right and that the camera answers; with the package 'av' installed "
                 "(pip install av) this message would say more."
             )
-
-
-def opencv_capture(url: str, timeout_s: float = TIMEOUT_S) -> VideoCapture:
-    """Open a URL with OpenCV's FFmpeg; the caller asks whether it is open, and releases it."""
-    cv2 = import_cv2()
-    limits_ms = int(timeout_s * 1e3)
-    limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
-    settings = [value for limit in limits for value in (limit, limits_ms)]
-    capture: VideoCapture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, settings)
-    return capture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
+from har_edge.frames.ffmpeg import import_av
 from har_edge.sources.captures.network import TIMEOUT_S, Patience, refused
 from har_edge.sources.captures.options import av_options
 from har_edge.sources.captures.whole_frames import ERROR_DETECTION, KnownParameters, WholeFrames
@@ -46,7 +46,7 @@ class AvStream:
         """
         self._name = redact(url)
         self._timeout_s = timeout_s
-        self._av = av = _import_av()
+        self._av = av = _import_av_with_log()
         self._frames: deque[VideoFrame] = deque()
         options = av_options(url)
         error_detection = options.pop("err_detect", ERROR_DETECTION)
@@ -112,14 +112,9 @@ class AvStream:
         self._container.close()
 
 
-def _import_av() -> ModuleType:
-    """Import PyAV so that its log can be read, and does not reach the terminal."""
-    import av
-    import av.logging
-
-    logger = logging.getLogger("libav")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
+def _import_av_with_log() -> ModuleType:
+    """Import PyAV so that its log can be read, too."""
+    av = import_av()
     av.logging.set_level(av.logging.INFO)  # the level of "concealing"
     av.logging.set_skip_repeated(False)
     return av
@@ -139,12 +134,3 @@ def _open_error(url: str, error: FFmpegError) -> SourceError:
 
 def _reason(error: FFmpegError) -> str:
     return redact(str(getattr(error, "strerror", "") or error))
-
-
-def has_av() -> bool:
-    """Whether PyAV is installed, so that damaged pictures of streams are recognised."""
-    try:
-        import av  # noqa: F401
-    except ImportError:
-        return False
-    return True

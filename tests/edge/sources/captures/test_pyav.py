@@ -11,8 +11,8 @@ import pytest
 
 import har_edge
 from har_edge.errors import SourceError
+from har_edge.frames.ffmpeg import has_av
 from har_edge.sources.captures.open import open_stream
-from har_edge.sources.captures.pyav import has_av
 from tests.support.chaos.watch import free_port
 
 SAMPLE = Path(har_edge.__file__).parent / "samples" / "falling.mp4"
@@ -30,7 +30,7 @@ def test_video_that_no_decoder_knows_is_refused(tmp_path: Path) -> None:
     from har_edge.sources.captures.pyav import AvStream
 
     path = tmp_path / "a.mp4"
-    path.write_bytes(SAMPLE.read_bytes().replace(b"mp4v", b"evc1").replace(b"esds", b"evcC"))
+    path.write_bytes(SAMPLE.read_bytes().replace(b"avc1", b"evc1").replace(b"avcC", b"evcC"))
     with pytest.raises(SourceError, match="no decoder"):
         AvStream(str(path))
 

@@ -1,0 +1,34 @@
+"""FFmpeg through PyAV: whether it is there, and quiet."""
+
+from __future__ import annotations
+
+import logging
+from types import ModuleType
+
+# Older ones convert colours by other rules than OpenCV: the same file would give other pixels.
+OLDEST_FOR_VIDEOS = 18
+
+
+def import_av() -> ModuleType:
+    """Import PyAV so that nothing of what it says reaches the terminal."""
+    import av
+    import av.logging
+
+    logger = logging.getLogger("libav")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return av
+
+
+def has_av() -> bool:
+    """Whether PyAV is installed, so that damaged pictures of streams are recognised."""
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def reads_videos() -> bool:
+    """Whether PyAV is installed, and new enough to give the pixels that models were taught with."""
+    return has_av() and int(import_av().__version__.partition(".")[0]) >= OLDEST_FOR_VIDEOS

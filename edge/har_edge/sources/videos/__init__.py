@@ -1,0 +1,1 @@
+"""What decodes a finished video: FFmpeg through PyAV, else through OpenCV."""
