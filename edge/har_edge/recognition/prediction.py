@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,12 +10,15 @@ import numpy as np
 
 from har_edge.arrays import Box, FloatArray
 from har_edge.durations import format_time, iso_time
+from har_edge.frames.frame import Frame
 from har_edge.notebook import html_table
 
 # What is done to a frame, in this order; each takes its time.
 STAGES = ("decode", "preprocess", "encode", "classify")
 # What is said in place of an action that the model is not sure of.
 UNKNOWN = "unknown"
+# What is said of a picture in which people were looked for and nobody is.
+NOBODY = "nobody"
 # Actions that a table in a notebook lists.
 SHOWN_ACTIONS = 5
 
@@ -52,6 +56,8 @@ class Prediction:
         keypoints: That person's keypoints, (17, 3), as in `Person`; None if unknown.
         located: Whether the person was found in this very frame; else the box is carried on.
         zone: Name of the zone that the person is in, if any.
+        locate_ms: Time spent on finding people in this frame; None if nobody looked for any in the
+            source.
     """
 
     source: str
@@ -73,6 +79,44 @@ class Prediction:
     keypoints: FloatArray | None = None
     located: bool = True
     zone: str | None = None
+    locate_ms: float | None = None
+
+    @classmethod
+    def of(cls, frame: Frame, probabilities: FloatArray, labels: tuple[str, ...]) -> Prediction:
+        """Make the prediction for a frame, with what the frame itself says and costs.
+
+        Args:
+            frame: The last one of the window.
+            probabilities: (C,).
+            labels: (C,).
+        """
+        captured_s = frame.captured_s
+        age_s = None if captured_s is None else time.monotonic() - captured_s
+        return cls(
+            source=frame.source,
+            frame=frame.index,
+            timestamp_s=frame.timestamp_s,
+            probabilities=probabilities,
+            labels=labels,
+            window_frames=1,
+            decode_ms=frame.decode_ms,
+            preprocess_ms=frame.preprocess_ms,
+            encode_ms=frame.encode_ms,
+            classify_ms=0.0,
+            age_ms=None if age_s is None else age_s * 1e3,
+            captured_at_s=None if age_s is None else time.time() - age_s,
+            locate_ms=None if frame.people is None else frame.locate_ms,
+        )
+
+    @classmethod
+    def nobody(cls, frame: Frame) -> Prediction:
+        """Say that nobody is in a frame in which people were looked for; no model was asked."""
+        return cls.of(frame, np.ones(1, np.float32), (NOBODY,))
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether it says that nobody is there; models have two labels at least."""
+        return self.labels == (NOBODY,)
 
     @property
     def encoded(self) -> bool:
@@ -92,7 +136,8 @@ class Prediction:
     @property
     def latency_ms(self) -> float:
         """Total time spent on this frame."""
-        return self.decode_ms + self.preprocess_ms + self.encode_ms + self.classify_ms
+        spent_ms = self.decode_ms + self.preprocess_ms + self.encode_ms + self.classify_ms
+        return spent_ms + (self.locate_ms or 0.0)
 
     def top(self, k: int | None = None) -> list[tuple[str, float]]:
         """The k most probable labels with their probabilities, best first; all of them without k.
@@ -123,6 +168,8 @@ class Prediction:
             ('falling', [{'action': 'falling', 'confidence': 0.75}])
         """
         stages = {stage: round(getattr(self, f"{stage}_ms"), 3) for stage in STAGES}
+        if self.locate_ms is not None:
+            stages["locate"] = round(self.locate_ms, 3)
         flat = {f"{stage}_ms": spent_ms for stage, spent_ms in stages.items()}
         costs = {"latency_ms": round(self.latency_ms, 3), **flat}
         record: dict[str, object] = {
