@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
+from har_edge.arrays import FloatArray
 from har_edge.frames.frame import Frame
-from har_edge.recognition.prediction import Prediction
+from har_edge.recognition.prediction import NOBODY, Prediction
 
 
 @dataclass(frozen=True)
@@ -41,3 +45,35 @@ class Looker(Protocol):
 
     def finish(self) -> tuple[Prediction, ...]:
         """End the source: predictions for what was shorter than a window."""
+
+
+def prediction_for(frame: Frame, probabilities: FloatArray, labels: tuple[str, ...]) -> Prediction:
+    """Make the prediction for a frame, with what the frame itself says and costs.
+
+    Args:
+        frame: The last one of the window.
+        probabilities: (C,).
+        labels: (C,).
+    """
+    captured_s = frame.captured_s
+    age_s = None if captured_s is None else time.monotonic() - captured_s
+    return Prediction(
+        source=frame.source,
+        frame=frame.index,
+        timestamp_s=frame.timestamp_s,
+        probabilities=probabilities,
+        labels=labels,
+        window_frames=1,
+        decode_ms=frame.decode_ms,
+        preprocess_ms=frame.preprocess_ms,
+        encode_ms=frame.encode_ms,
+        classify_ms=0.0,
+        age_ms=None if age_s is None else age_s * 1e3,
+        captured_at_s=None if age_s is None else time.time() - age_s,
+        locate_ms=None if frame.people is None else frame.locate_ms,
+    )
+
+
+def nobody_in(frame: Frame) -> Prediction:
+    """Say that nobody is in a frame in which people were looked for; no model was asked."""
+    return prediction_for(frame, np.ones(1, np.float32), (NOBODY,))

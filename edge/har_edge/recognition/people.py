@@ -17,7 +17,7 @@ from har_edge.model.loaded import LoadedModel
 from har_edge.people.choose import Chooser, PeopleRule
 from har_edge.people.locate import Locator, locate_ahead
 from har_edge.people.track import Tracker
-from har_edge.recognition.look import Seen
+from har_edge.recognition.look import Seen, nobody_in, prediction_for
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.recognizer import Recognizer
@@ -96,7 +96,7 @@ class PeopleRecognizer:
         if people and self._whole is not None:
             predictions.insert(0, self._whole.push(frame, predict=predict))
         if not people and predict:
-            predictions.append(Prediction.nobody(frame))
+            predictions.append(nobody_in(frame))
         made = tuple(p for p in predictions if p is not None)
         return Seen(
             frame, made, tuple(sorted(dropped)), tuple(sorted(gone)), self._chooser.left_out
@@ -161,7 +161,7 @@ class PeopleRecognizer:
         followed.window.add(followed.features)
         reused = followed.encoded_frame != frame.index
         return replace(
-            Prediction.of(frame, followed.features, self.model.spec.labels),
+            prediction_for(frame, followed.features, self.model.spec.labels),
             preprocess_ms=preprocess_ms,
             encode_ms=encode_ms,
             reused_frame=followed.encoded_frame if reused else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +9,6 @@ import numpy as np
 
 from har_edge.arrays import Box, FloatArray
 from har_edge.durations import format_time, iso_time
-from har_edge.frames.frame import Frame
 from har_edge.notebook import html_table
 
 # What is done to a frame, in this order; each takes its time.
@@ -80,38 +78,6 @@ class Prediction:
     located: bool = True
     zone: str | None = None
     locate_ms: float | None = None
-
-    @classmethod
-    def of(cls, frame: Frame, probabilities: FloatArray, labels: tuple[str, ...]) -> Prediction:
-        """Make the prediction for a frame, with what the frame itself says and costs.
-
-        Args:
-            frame: The last one of the window.
-            probabilities: (C,).
-            labels: (C,).
-        """
-        captured_s = frame.captured_s
-        age_s = None if captured_s is None else time.monotonic() - captured_s
-        return cls(
-            source=frame.source,
-            frame=frame.index,
-            timestamp_s=frame.timestamp_s,
-            probabilities=probabilities,
-            labels=labels,
-            window_frames=1,
-            decode_ms=frame.decode_ms,
-            preprocess_ms=frame.preprocess_ms,
-            encode_ms=frame.encode_ms,
-            classify_ms=0.0,
-            age_ms=None if age_s is None else age_s * 1e3,
-            captured_at_s=None if age_s is None else time.time() - age_s,
-            locate_ms=None if frame.people is None else frame.locate_ms,
-        )
-
-    @classmethod
-    def nobody(cls, frame: Frame) -> Prediction:
-        """Say that nobody is in a frame in which people were looked for; no model was asked."""
-        return cls.of(frame, np.ones(1, np.float32), (NOBODY,))
 
     @property
     def is_nobody(self) -> bool:

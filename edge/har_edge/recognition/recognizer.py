@@ -14,7 +14,7 @@ from har_edge.frames.frame import Frame
 from har_edge.frames.preprocess import resize_frame
 from har_edge.model.loaded import LoadedModel
 from har_edge.model.spec import ClipSpec
-from har_edge.recognition.look import Seen
+from har_edge.recognition.look import Seen, prediction_for
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.window import Window
@@ -114,7 +114,7 @@ class Recognizer:
         started = time.perf_counter()
         probabilities = self.model.classify(self._window.view())
         classify_ms = (time.perf_counter() - started) * 1e3
-        prediction = Prediction.of(frame, probabilities, self.model.spec.labels)
+        prediction = prediction_for(frame, probabilities, self.model.spec.labels)
         return replace(
             prediction,
             window_frames=window_frames or self._window.num_frames,
