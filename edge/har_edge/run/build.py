@@ -111,6 +111,7 @@ def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltR
         inference_hz=config.inference_hz,
         min_duration_s=config.decide.min_duration_s,
         folders=config.source.watch,
+        people=people is not None,
     )
     sinks = open_sinks(config.sink, facts, note)
     built = Run(
