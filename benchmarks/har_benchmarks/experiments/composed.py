@@ -110,6 +110,7 @@ def compose(
     rate_hz: float,
     size: tuple[int, int] = (360, 480),
     seed: int = 0,
+    hold: int = 1,
 ) -> Iterator[Moment]:
     """Move people to and fro over a canvas, in front of each other.
 
@@ -119,6 +120,7 @@ def compose(
         rate_hz: Frames a second.
         size: Height and width of the canvas.
         seed: Of speeds, heights and the canvas.
+        hold: Frames for which each crop stays.
     """
     random, (rows, columns) = np.random.default_rng(seed), size
     canvas = _canvas(rows, columns, random)
@@ -129,7 +131,7 @@ def compose(
     for i in range(count):
         pixels, rectangles = canvas.copy(), []
         for who, sprite in enumerate(sprites):
-            picture = sprite.at(i)
+            picture = sprite.at(i // hold)
             height = round(high[who] * rows)
             width = max(8, round(height * picture.shape[1] / picture.shape[0]))
             width = min(width, columns // 2)
