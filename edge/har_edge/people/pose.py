@@ -1,13 +1,8 @@
-"""What `classify` may be told of a person beside features: the pose, and how the box moves.
+"""Pose and motion of one person as numbers that no distance, size or place in the picture changes.
 
-Both are plain numbers, made of a box and its keypoints alone, so that training computes them from
-tracks as a run does, and the same file gives the same rows everywhere.
-
-- Pose, 51 numbers: each keypoint's x and y from the middle of the box, in units of the box's longer
-  side in pixels, then its score. Where no keypoints are known all are 0.
-- Motion, 5 numbers: how the middle moves right and down, in longer sides a second; how width and
-  height grow, as logarithms a second; and the logarithm of width by height in pixels, which tells
-  lying from standing. In a person's first frame the first four are 0.
+Per frame `POSE_SIZE` numbers of the keypoints and `MOTION_SIZE` of the box. Lengths are in units of
+the box's longer side: a person who lies is as long as one who stands, while the height of the box
+is a fraction of it. Training makes the same numbers of skeletons that were projected.
 """
 
 from __future__ import annotations
@@ -17,95 +12,92 @@ import math
 import numpy as np
 
 from har_edge.arrays import Box, FloatArray
-from har_edge.frames.frame import Person
-from har_edge.model.spec import HeadInput
+from har_edge.frames.frame import KEYPOINTS
 
-# Steps between sampled frames are longer; a shorter one would make much of a pixel.
-SHORTEST_STEP_S = 1e-3
-
-
-def pose_row(person: Person, size: tuple[int, int]) -> FloatArray:
-    """Make the pose of a person a row of numbers, (51,), float32.
-
-    Args:
-        person: With the box in fractions of the picture.
-        size: Height and width of the picture in pixels.
-    """
-    points = person.keypoints
-    if points is None:
-        return np.zeros(51, np.float32)
-    x, y, wide, high = _in_pixels(person.box, size)
-    places = points[:, :2] * np.array([size[1], size[0]], np.float64)
-    relative = (places - (x, y)) / max(wide, high)
-    return np.concatenate([relative, points[:, 2:]], axis=1).reshape(-1).astype(np.float32)
+# x, y and whether it is seen, for each keypoint.
+POSE_SIZE = 3 * len(KEYPOINTS)
+MOTION_SIZE = 6
+# A keypoint below this score is not seen.
+SEEN_SCORE = 0.2
+# Faster than any person: so many box lengths a second are a jump of the box.
+MAX_SPEED = 8.0
+# Boxes are at least so long, in widths or heights of the picture, so that nothing is divided by 0.
+MIN_LENGTH = 1e-3
 
 
-def motion_row(box: Box, before: Box | None, step_s: float, size: tuple[int, int]) -> FloatArray:
-    """Make a box and its motion a row of numbers, (5,), float32.
+def pose_features(keypoints: FloatArray | None, box: Box, aspect: float) -> FloatArray:
+    """Say where a person's joints are in the box.
 
     Args:
-        box: Where the person is, in fractions of the picture.
-        before: Where the same person was; None in the first frame.
-        step_s: Time between the two.
-        size: Height and width of the picture in pixels.
+        keypoints: (17, 3), x and y in fractions of the picture, score; None if unknown.
+        box: The person's box, in fractions of the picture.
+        aspect: Width of the picture over its height.
+
+    Returns:
+        (POSE_SIZE,): for each keypoint x and y from the box's centre in units of its longer side,
+        and 1; or three zeros where it is not seen.
+
+    Example:
+        >>> keypoints = np.zeros((17, 3), np.float32)
+        >>> keypoints[0] = 0.5, 0.25, 0.9
+        >>> nose = pose_features(keypoints, (0.4, 0.2, 0.6, 0.8), aspect=1.0)[:3]
+        >>> [round(float(number), 2) for number in nose]
+        [0.0, -0.42, 1.0]
     """
-    x, y, wide, high = _in_pixels(box, size)
-    shape = math.log(wide / high)
-    if before is None:
-        return np.array([0, 0, 0, 0, shape], np.float32)
-    was_x, was_y, was_wide, was_high = _in_pixels(before, size)
-    step_s, side = max(step_s, SHORTEST_STEP_S), max(was_wide, was_high)
-    return np.array(
-        [
-            (x - was_x) / side / step_s,
-            (y - was_y) / side / step_s,
-            math.log(wide / was_wide) / step_s,
-            math.log(high / was_high) / step_s,
-            shape,
-        ],
-        np.float32,
-    )
-
-
-def head_row(
-    inputs: tuple[HeadInput, ...],
-    features: FloatArray | None,
-    person: Person,
-    *,
-    before: Person | None,
-    step_s: float,
-    size: tuple[int, int],
-) -> FloatArray:
-    """Put side by side what `classify` takes of one frame, (D',), float32.
-
-    Args:
-        inputs: Which parts, as in the spec.
-        features: Of the person's crop, (D,); None if they are no part.
-        person: In this frame.
-        before: The same person in the sampled frame before; None in the first.
-        step_s: Time since that.
-        size: Height and width of the picture in pixels.
-    """
-    parts: dict[HeadInput, FloatArray | None] = {
-        "features": features,
-        "pose": pose_row(person, size) if "pose" in inputs else None,
-        "motion": (
-            motion_row(person.box, before.box if before else None, step_s, size)
-            if "motion" in inputs
-            else None
-        ),
-    }
-    rows = [row for name in inputs if (row := parts[name]) is not None]
-    return rows[0] if len(rows) == 1 else np.concatenate(rows)
-
-
-def _in_pixels(box: Box, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Middle, width and height of a box in pixels; sides of one at least."""
+    if keypoints is None:
+        return np.zeros(POSE_SIZE, np.float32)
     left, top, right, bottom = box
-    rows, columns = size
-    return (
-        (left + right) / 2 * columns,
-        (top + bottom) / 2 * rows,
-        max(1.0, (right - left) * columns),
-        max(1.0, (bottom - top) * rows),
+    centre = np.array([(left + right) / 2, (top + bottom) / 2], np.float32)
+    scale = np.array([aspect, 1.0], np.float32) / np.float32(_length(box, aspect))
+    seen = (keypoints[:, 2] >= SEEN_SCORE).astype(np.float32)[:, np.newaxis]
+    places = np.where(seen > 0, (keypoints[:, :2] - centre) * scale, 0)
+    # A joint that is far out of its box is none of this person.
+    return np.hstack([np.clip(places, -2, 2), seen]).astype(np.float32).ravel()
+
+
+def box_motion(box: Box, before: Box | None, seconds: float, aspect: float) -> FloatArray:
+    """Say what form a person's box has, and how it moved since the frame before.
+
+    Args:
+        box: The person's box, in fractions of the picture.
+        before: The same in the frame before; None for the first.
+        seconds: Time between the two.
+        aspect: Width of the picture over its height.
+
+    Returns:
+        (MOTION_SIZE,): the logarithm of width over height; speeds of the centre in x, of the upper
+        and of the lower edge in y, in lengths of the box a second, down and right positive; the
+        rates at which the logarithms of width and height change.
+
+    Example:
+        >>> fell = box_motion((0.3, 0.7, 0.7, 0.9), (0.4, 0.3, 0.6, 0.9), 0.5, aspect=1.0)
+        >>> [round(float(number), 2) for number in fell]
+        [0.69, 0.0, 1.33, 0.0, 1.39, -2.2]
+    """
+    width, height = _sides(box, aspect)
+    form = math.log(width / height)
+    if before is None or seconds <= 0:
+        return np.array([form, 0, 0, 0, 0, 0], np.float32)
+    old_width, old_height = _sides(before, aspect)
+    length = max(_length(box, aspect), _length(before, aspect))
+    moves = np.array(
+        [
+            (box[0] + box[2] - before[0] - before[2]) / 2 * aspect / length,
+            (box[1] - before[1]) / length,
+            (box[3] - before[3]) / length,
+            math.log(width / old_width),
+            math.log(height / old_height),
+        ]
     )
+    speeds = np.clip(moves / seconds, -MAX_SPEED, MAX_SPEED)
+    return np.array([form, *speeds], np.float32)
+
+
+def _sides(box: Box, aspect: float) -> tuple[float, float]:
+    """Width and height of a box, both in heights of the picture."""
+    left, top, right, bottom = box
+    return max((right - left) * aspect, MIN_LENGTH), max(bottom - top, MIN_LENGTH)
+
+
+def _length(box: Box, aspect: float) -> float:
+    return max(_sides(box, aspect))

@@ -18,8 +18,8 @@ from har_edge.model.loaded import LoadedModel
 from har_edge.model.spec import ModelSpec
 from har_edge.people.choose import Chooser, PeopleRule
 from har_edge.people.locate import Locator, PeopleParts, locate_ahead
-from har_edge.people.pose import head_row
 from har_edge.people.track import Tracker
+from har_edge.recognition.head_row import head_row
 from har_edge.recognition.look import Looker, Seen, nobody_in, prediction_for
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.prediction import Prediction
@@ -189,7 +189,7 @@ class PeopleRecognizer:
     def _encode(self, person: Person, frame: Frame, followed: _Followed) -> Prediction:
         """Take a person's crop and pose up; gives all of the prediction but its probabilities."""
         spec, now_s = self.model.spec, frame.timestamp_s
-        size = (frame.pixels.shape[0], frame.pixels.shape[1])
+        rows, columns = frame.pixels.shape[:2]
         cost_ms = (0.0, 0.0)
         if "features" in spec.head_inputs:
             cost_ms = self._encode_crop(person, frame, followed)
@@ -202,8 +202,8 @@ class PeopleRecognizer:
             followed.features,
             person,
             before=before,
-            step_s=now_s - before_s,
-            size=size,
+            seconds=now_s - before_s,
+            aspect=columns / rows,
         )
         followed.window.add(row)
         reused = followed.encoded_frame != frame.index

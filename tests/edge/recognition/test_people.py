@@ -18,7 +18,8 @@ from har_edge.model.runtimes import Array
 from har_edge.model.spec import HeadInput
 from har_edge.people.choose import PeopleRule
 from har_edge.people.locate import PeopleParts, locate_ahead
-from har_edge.people.pose import head_row
+from har_edge.people.pose import MOTION_SIZE, POSE_SIZE
+from har_edge.recognition.head_row import head_row
 from har_edge.recognition.look import Looker, Seen
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.people import PeopleRecognizer, new_looker
@@ -215,18 +216,19 @@ def test_a_head_gets_pose_and_motion_beside_features() -> None:
     plain = scripted_model([{"a": 0.9, "b": 0.1}], num_frames=2)
     backend = Kept([[0.9, 0.1]])
     spec = plain.spec.with_(view="person", head_inputs=inputs)
-    assert spec.row_size == FEATURE_SIZE + 51 + 5
+    assert spec.row_size == FEATURE_SIZE + POSE_SIZE + MOTION_SIZE
     model = LoadedModel(spec, Path("scripted"), 0, backend)
     seen = look(PeopleRecognizer(model, BrightLocator(), EVERY), draw_frames(walk(3)))
     people = [(each.frame.people or ())[0] for each in seen]
     for window, last in zip(backend.windows, (1, 2), strict=True):
         for row, i in zip(window, (last - 1, last), strict=True):
             before = people[i - 1] if i else None
+            features = row[:FEATURE_SIZE]
             expected = head_row(
-                inputs, row[:FEATURE_SIZE], people[i], before=before, step_s=0.1, size=(60, 80)
+                inputs, features, people[i], before=before, seconds=0.1, aspect=80 / 60
             )
             assert row == pytest.approx(expected, rel=1e-5)
-    assert backend.windows[0][1][-5] > 0  # walks right
+    assert backend.windows[0][1][-5] > 0  # the middle moves right
 
 
 def test_a_head_of_pose_alone_needs_no_pixels() -> None:
