@@ -6,77 +6,15 @@ need nothing but the standard library, and neither does a client.
 
 from __future__ import annotations
 
-import inspect
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, field
+from typing import Literal
 
 from har_edge.notebook import html_table
-
-AnyTold = TypeVar("AnyTold", bound="Told")
+from har_edge.told import Told as Told  # noqa: PLC0414 - others take it here
 
 # Members of an answer that only clips have.
 OF_CLIPS = ("duration_s", "num_frames", "timeline", "events")
-
-
-@dataclass(frozen=True)
-class Told(Mapping[str, object]):
-    """A reply of a server; its members are attributes, and can be looked up by name, too.
-
-    Example:
-        >>> ranked = Ranked.read({"action": "falling", "confidence": 0.75, "of_later": 1})
-        >>> ranked.action, ranked["action"], ranked.as_dict()
-        ('falling', 'falling', {'action': 'falling', 'confidence': 0.75})
-    """
-
-    __pydantic_config__: ClassVar[dict[str, object]]
-
-    def __init_subclass__(cls, *, example: Mapping[str, object] | None = None) -> None:
-        """Say to pydantic what it leaves out of plain dataclasses: what the docstring says."""
-        about = inspect.cleandoc(cls.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
-        examples = {"examples": [example]} if example else {}
-        cls.__pydantic_config__ = {"json_schema_extra": {"description": about, **examples}}
-
-    @classmethod
-    def read(cls: type[AnyTold], values: object) -> AnyTold:
-        """Read plain values; members that this release does not know are left out.
-
-        Raises:
-            TypeError: if a member is missing, or they are no members.
-        """
-        if not isinstance(values, Mapping):
-            raise TypeError(f"{cls.__name__} should be an object, not {type(values).__name__}")
-        hints = get_type_hints(cls)
-        names = [f.name for f in fields(cls) if f.name in values]
-        return cls(**{name: _read(hints[name], values[name]) for name in names})
-
-    def as_dict(self) -> dict[str, object]:
-        """Plain values, as they came."""
-        return asdict(self)
-
-    def __getitem__(self, name: str) -> object:
-        return self.as_dict()[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.as_dict())
-
-    def __len__(self) -> int:
-        return len(self.as_dict())
-
-
-def _read(hint: object, value: object) -> object:
-    """Read a member by its annotation."""
-    origin, inside = get_origin(hint), get_args(hint)
-    if origin is list and isinstance(value, list):
-        return [_read(inside[0], item) for item in value]
-    if origin is tuple and isinstance(value, list):
-        return tuple(value)
-    if type(None) in inside:
-        return None if value is None else _read(inside[0], value)
-    if origin is None and isinstance(hint, type) and issubclass(hint, Told):
-        return hint.read(value)
-    return value
 
 
 @dataclass(frozen=True)
@@ -104,6 +42,7 @@ class Latency(Told):
     preprocess: float
     encode: float
     classify: float
+    locate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +68,30 @@ class ClipEvent(Told):
     end_s: float
     duration_s: float
     confidence: float
+    person: int | None = None
+    zone: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonTold(Told):
+    """A person in an upload, and what that person does; `action` is null if seen too shortly."""
+
+    person: int = field(metadata={"description": "Number of the person, from 1."})
+    start_s: float
+    end_s: float
+    box: list[float] = field(
+        metadata={"description": "Last place: left, top, right, bottom in fractions."}
+    )
+    track: list[list[float]] = field(
+        metadata={"description": "Time, left, top, right, bottom in each sampled frame."}
+    )
+    action: str | None
+    confidence: float | None
+    all_predictions: list[Ranked]
+    timeline: list[Span]
+    keypoints: list[list[float]] | None = field(
+        default=None, metadata={"description": "17 of x, y, score at the last place, if asked for."}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +105,13 @@ class Said(Told):
     all_predictions: list[Ranked] = field(metadata={"description": "Most probable first."})
     window_frames: int = field(metadata={"description": "Number of frames in the window."})
     latency_ms: Latency
+    person: int | None = field(
+        default=None, metadata={"description": "Number of the person whom it is about."}
+    )
+    box: list[float] | None = None
+    located: bool | None = None
+    zone: str | None = None
+    keypoints: list[list[float]] | None = None
 
     def top(self, k: int | None = None) -> list[tuple[str, float]]:
         """The k most probable of the listed actions, best first; all of them without k."""
@@ -186,6 +156,9 @@ class Answer(Said, example=AN_ANSWER):
         metadata={"description": "Each span lists its best 5 actions, regardless of `top_k`."},
     )
     events: list[ClipEvent] = field(default_factory=list)
+    people: list[PersonTold] | None = field(
+        default=None, metadata={"description": "Each person, where people are told apart."}
+    )
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, as they came."""
@@ -236,6 +209,8 @@ class EventRecord(Message):
     confidence: float
     start_time: str | None
     end_time: str | None
+    person: int | None = None
+    zone: str | None = None
 
     @property
     def kind(self) -> str:
@@ -325,6 +300,14 @@ class Clip(Told):
 
 
 @dataclass(frozen=True)
+class Crop(Told):
+    """How a person's crop is made of a box."""
+
+    scale: float
+    square: bool
+
+
+@dataclass(frozen=True)
 class ModelFacts(Told):
     """Everything that the model file says about itself, and how it is run."""
 
@@ -346,6 +329,9 @@ class ModelFacts(Told):
     model_bytes: int
     model_sha256: str
     schema_version: int
+    view: str
+    crop: Crop
+    head_inputs: list[str]
     file: str
     window_s: float
     backend: str

@@ -10,7 +10,7 @@ import numpy as np
 from har_edge.arrays import FloatArray
 from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.decide import Decider
-from har_edge.recognition.prediction import Prediction
+from har_edge.recognition.prediction import NOBODY, Prediction
 
 
 class FileTally:
@@ -18,7 +18,8 @@ class FileTally:
 
     As for an upload: the answer is that of the mean of the model's own probabilities, each window
     counting alike. A window's action holds from the one before to its last frame, the first one's
-    from the start; that of a single frame holds until the next frame.
+    from the start; that of a single frame holds until the next frame. Where people are told apart,
+    each one's windows count, and each one's seconds; those without anybody are `nobody`'s.
     """
 
     def __init__(self, source: str, decider: Decider, *, windowed: bool) -> None:
@@ -34,21 +35,28 @@ class FileTally:
         self._last: Prediction | None = None
         self._windows = 0
         self._seconds = defaultdict[str, float](float)
-        # The action that holds, since when.
-        self._holds: tuple[str, float] | None = None
+        # By person, None for the whole picture: the action that holds, since when.
+        self._holds: dict[int | None, tuple[str, float]] = {}
+        # Times of the last two frames that there were predictions for.
+        self._before_s, self._now_s = 0.0, 0.0
 
     def add(self, raw: Prediction, decided: Prediction) -> None:
         """Count a prediction as the model gave it, and as it was said."""
-        self._sum = raw.probabilities if self._sum is None else self._sum + raw.probabilities
-        self._last = raw
-        self._windows += 1
-        now_s = decided.timestamp_s
+        now_s, person = decided.timestamp_s, decided.person
+        if now_s != self._now_s:
+            self._before_s, self._now_s = self._now_s, now_s
+        if not raw.is_nobody:
+            self._sum = raw.probabilities if self._sum is None else self._sum + raw.probabilities
+            self._last = raw
+            self._windows += 1
+        action, since_s = self._holds.get(person, ("", 0.0 if person is None else now_s))
+        if raw.is_nobody or action == NOBODY:
+            since_s = max(since_s, self._before_s)  # somebody was there in between
         if self._windowed:
-            since_s = self._holds[1] if self._holds else 0.0
             self._seconds[decided.action] += now_s - since_s
-        elif self._holds is not None:
-            self._seconds[self._holds[0]] += now_s - self._holds[1]
-        self._holds = (decided.action, now_s)
+        elif action:
+            self._seconds[action] += now_s - since_s
+        self._holds[person] = (decided.action, now_s)
 
     def answer(self, end_s: float | None, error: str | None = None) -> FileAnswer:
         """Give the answer.
@@ -57,13 +65,16 @@ class FileTally:
             end_s: Length of the file; None if it is not known.
             error: Why it could not be read in full.
         """
-        if self._last is None or self._sum is None or self._holds is None:
+        if not self._holds:
             return FileAnswer(self._source, None, None, error=error)
-        action, since_s = self._holds
-        self._seconds[action] += max(0.0, (end_s or since_s) - since_s)
+        for action, since_s in self._holds.values():
+            if since_s == self._now_s:
+                self._seconds[action] += max(0.0, (end_s or since_s) - since_s)
+        seconds = dict(sorted(self._seconds.items(), key=lambda item: -item[1]))
+        if self._last is None or self._sum is None:
+            return FileAnswer(self._source, NOBODY, 1.0, seconds, 0, error)
         mean = np.asarray(self._sum / self._windows, np.float32)
         whole = self._decider.decide(replace(self._last, probabilities=mean))
-        seconds = dict(sorted(self._seconds.items(), key=lambda item: -item[1]))
         return FileAnswer(
             self._source, whole.action, whole.confidence, seconds, self._windows, error
         )

@@ -8,6 +8,7 @@ import threading
 from har_edge.frames.frame import Frame
 from har_edge.model.file import read_model_file
 from har_edge.model.loaded import LoadedModel, load_file
+from har_edge.people.locate import PeopleParts, locate_ahead
 from har_edge.recognition.recognizer import encode_ahead, resize_ahead
 from har_edge.sources.base import FrameSource
 
@@ -38,3 +39,23 @@ class Ahead:
                 self._file(), backend=self._model.backend.name, num_threads=1
             )
         return encode_ahead(frame, self._of_thread.model)
+
+
+class LocateAhead:
+    """Looks for people on the thread that read the frame, where it is a video's turn.
+
+    Frames of live sources are looked at when they are taken: those that give way to newer ones
+    would be looked at in vain.
+
+    Args:
+        people: What finds them, and in how many frames.
+    """
+
+    def __init__(self, people: PeopleParts) -> None:
+        self._people = people
+
+    def __call__(self, frame: Frame, source: FrameSource) -> Frame:
+        is_video = not source.live and source.duration_s is not None
+        if not is_video or frame.number % self._people.rule.locate_every:
+            return frame
+        return locate_ahead(frame, self._people.locator)

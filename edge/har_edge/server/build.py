@@ -10,9 +10,11 @@ from har_edge.errors import SourceError
 from har_edge.frames.opencv import import_cv2
 from har_edge.model.spec import ModelSpec
 from har_edge.model.trial import try_model
+from har_edge.people.locate import PeopleParts
 from har_edge.recognition.events import EventTracker
+from har_edge.recognition.people import check_view
 from har_edge.run.openers import build_openers, is_apart
-from har_edge.run.parts import build_decider, build_model
+from har_edge.run.parts import build_decider, build_model, build_people
 from har_edge.run.runner import Run
 from har_edge.say import Say
 from har_edge.server.guard import Guard
@@ -40,7 +42,9 @@ def build_services(config: ServeConfig, note: Say) -> Services:
     try:
         spec = workers.model.spec
         build_decider(spec, config.decide)  # refuses lists that do not fit
-        live = _build_live(config, spec, note)
+        people = build_people(config, note)
+        check_view(spec, people)
+        live = _build_live(config, spec, people, note)
     except BaseException:
         workers.close()
         raise
@@ -63,7 +67,9 @@ def build_services(config: ServeConfig, note: Say) -> Services:
     )
 
 
-def _build_live(config: ServeConfig, spec: ModelSpec, note: Say) -> LiveSession | None:
+def _build_live(
+    config: ServeConfig, spec: ModelSpec, people: PeopleParts | None, note: Say
+) -> LiveSession | None:
     source, decide = config.source, config.decide
     names = [*source.names, *map(camera_name, source.cameras)]
     if not names:
@@ -82,7 +88,11 @@ def _build_live(config: ServeConfig, spec: ModelSpec, note: Say) -> LiveSession 
     # Uploads and the run share the cores; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
     model = build_model(config)
-    facts = RunFacts(spec.clip.frame_rate_hz, min_duration_s=decide.min_duration_s)
+    facts = RunFacts(
+        spec.clip.frame_rate_hz,
+        min_duration_s=decide.min_duration_s,
+        people=people is not None,
+    )
     sinks = open_live_sinks(config.sink, facts, note)
 
     def run(session: LiveSession) -> bool:
@@ -92,6 +102,7 @@ def _build_live(config: ServeConfig, spec: ModelSpec, note: Say) -> LiveSession 
             note=note,
             new_decider=partial(build_decider, spec, decide),
             tracker=EventTracker(decide.min_duration_s),
+            people=people,
             watch=session.see_frame,
             should_stop=lambda: session.stopping,
         )

@@ -20,17 +20,19 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar, cast
 
 from har_edge.children import end_with_parent, offer_memory
-from har_edge.config import DecideConfig, ModelConfig, RequestLimits
+from har_edge.config import DecideConfig, ModelConfig, PeopleConfig, RequestLimits
 from har_edge.errors import HarError, SourceError
 from har_edge.server.messages import Upload, nameless_file, receive, send
 from har_edge.settings import Settings
 
 if TYPE_CHECKING:
     from har_edge.model.loaded import LoadedModel
+    from har_edge.people.locate import PeopleParts
 
 Group = TypeVar("Group", bound=Settings)
 
@@ -59,7 +61,7 @@ def main() -> None:
         return
     settings = found[0]
     try:
-        model = _load(_group(ModelConfig, settings["model"]))
+        model, people = _load(_model_config(settings["model"]))
     except HarError as error:
         send(control, {"error": type(error).__name__, "message": str(error)})
         return
@@ -74,18 +76,39 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # or looking for garbage would copy what the workers share
     with nameless_file(in_memory=True) as turn:
-        Nursery(control, model, settings, turn.fileno()).run()
+        Nursery(control, Loaded(model, people), settings, turn.fileno()).run()
 
 
-def _load(config: ModelConfig) -> LoadedModel:
+class Loaded(NamedTuple):
+    """What the workers share.
+
+    Attributes:
+        model: What encodes and classifies.
+        people: What finds people; None for whole pictures.
+    """
+
+    model: LoadedModel
+    people: PeopleParts | None
+
+
+def _load(config: ModelConfig) -> Loaded:
     from har_edge.frames.opencv import import_cv2
-    from har_edge.run.parts import build_model
+    from har_edge.run.parts import build_model, build_people
     from har_edge.server.answers import warm_up
 
     # Uploads share the cores; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
     keep_memory()
-    return warm_up(build_model(config))
+    people = build_people(config, note=lambda line: None)  # the server has said it
+    if people is not None:
+        people.open()
+    return Loaded(warm_up(build_model(config)), people)
+
+
+def _model_config(values: object) -> ModelConfig:
+    named = dict(cast(Mapping[str, object], values))
+    people = _group(PeopleConfig, named.pop("people"))
+    return _group(partial(ModelConfig, people=people), named)
 
 
 def _group(kind: Callable[..., Group], values: object) -> Group:
@@ -117,10 +140,10 @@ class Nursery:
     """Forks workers and ends them, as it is told."""
 
     def __init__(
-        self, control: socket.socket, model: LoadedModel, settings: Mapping[str, object], turn: int
+        self, control: socket.socket, loaded: Loaded, settings: Mapping[str, object], turn: int
     ) -> None:
         self._control = control
-        self._model = model
+        self._loaded = loaded
         self._settings = settings
         self._turn = turn
         self._pids: dict[int, int] = {}
@@ -162,7 +185,7 @@ class Nursery:
             end_with_parent()
             offer_memory()
             self._control.close()
-            Worker(link, self._model, self._settings, self._turn).run()
+            Worker(link, self._loaded, self._settings, self._turn).run()
             code = 0
         finally:
             # Not by the interpreter's own end, in which native libraries wait for their threads.
@@ -173,7 +196,7 @@ class Worker:
     """Answers uploads, one after another."""
 
     def __init__(
-        self, link: socket.socket, model: LoadedModel, settings: Mapping[str, object], turn: int
+        self, link: socket.socket, loaded: Loaded, settings: Mapping[str, object], turn: int
     ) -> None:
         from har_edge.run.parts import build_decider
         from har_edge.server.answers import Answering
@@ -181,10 +204,15 @@ class Worker:
         limits = _group(RequestLimits, settings["limits"])
         decide = _group(DecideConfig, settings["decide"])
         self._link = link
-        self._model = model
+        self._model = loaded.model
         self._turn = turn
         self._answering = Answering(
-            lambda: build_decider(model.spec, decide), decide.min_duration_s, limits, self._room
+            lambda: build_decider(loaded.model.spec, decide),
+            decide.min_duration_s,
+            limits,
+            loaded.people,
+            keypoints=bool(settings["keypoints"]),
+            room=self._room,
         )
         self._before_bytes = _own_bytes()
         _bound_memory(limits.max_pixels, int(str(settings["workers"])))

@@ -23,6 +23,7 @@ from har_edge.errors import BackendError, HarError, SourceError
 from har_edge.model.spec import ModelSpec
 from har_edge.server.messages import SIZE_BYTES, Upload, receive, send, size_of, unpack
 from har_edge.server.problems import ProblemError
+from har_edge.settings import Settings
 
 MAX_WORKERS = 4
 END_TIMEOUT_S = 5.0
@@ -188,11 +189,11 @@ class Workers:
         """
         self.count = config.workers or min(MAX_WORKERS, len(os.sched_getaffinity(0)))
         names = [field.name for field in fields(ModelConfig)]
-        model = {name: getattr(config, name) for name in names}
         self._settings: dict[str, object] = {
-            "model": {n: v if v is None else os.fspath(v) for n, v in model.items()},
+            "model": {name: _plain(getattr(config, name)) for name in names},
             "decide": asdict(config.decide),
             "limits": asdict(config.limits),
+            "keypoints": config.sink.keypoints,
             "workers": self.count,
         }
         self._nursery = Nursery(self._settings)
@@ -260,6 +261,13 @@ class Workers:
         while self._idle:
             self._idle.popleft().close()
         self._nursery.close()
+
+
+def _plain(value: object) -> object:
+    """Spell a setting so that JSON can hold it."""
+    if isinstance(value, Settings):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 class Gate:
