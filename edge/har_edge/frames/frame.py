@@ -27,6 +27,8 @@ KEYPOINTS = (
     "left_ankle",
     "right_ankle",
 )
+# Keypoints below this score are guesses about what is hidden.
+SEEN_SCORE = 0.3
 
 
 # Equal to itself alone: whether arrays are equal is no yes or no.

@@ -20,7 +20,7 @@ from typing import Literal, get_args
 
 from har_edge.arrays import Box, FloatArray
 from har_edge.errors import ConfigError
-from har_edge.frames.frame import KEYPOINTS
+from har_edge.frames.frame import KEYPOINTS, SEEN_SCORE
 
 Point = tuple[float, float]
 PointRule = Literal["feet", "hips"]
@@ -32,8 +32,6 @@ MAX_CORNERS = 64
 MAX_NAME = 60
 # A smaller zone is a slip of the mouse: a hundredth of the picture's width and height.
 MIN_AREA = 1e-4
-# Keypoints below this are guesses about what is hidden.
-SEEN_SCORE = 0.3
 _ANKLES = tuple(KEYPOINTS.index(f"{side}_ankle") for side in ("left", "right"))
 _HIPS = tuple(KEYPOINTS.index(f"{side}_hip") for side in ("left", "right"))
 

@@ -20,12 +20,14 @@ that the shape of the picture does not matter. What the numbers were is told wit
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from har_edge.arrays import Box, FloatArray
+from har_edge.frames.frame import Person
 from har_edge.people.zones import person_point
 from har_edge.settings import Range, Settings
 
@@ -35,6 +37,9 @@ _ABOVE_0 = {"range": Range(0, open=True)}
 # The speed is that over so long: boxes of single frames jump about.
 SPEED_OVER_S = 0.35
 SWAY = 0.05
+# Two boxes that share so much of the smaller one are of one person; for how long after it was last
+# seen a box counts for that.
+SAME, HAND_ON_S = 0.5, 1.5
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,11 @@ class FallWatch:
         self._body = 0.0
         self._alarm: Alarm | None = None
 
+    @property
+    def seen_for_s(self) -> float:
+        """How far back looks go."""
+        return self._looks[-1].at_s - self._looks[0].at_s if self._looks else 0.0
+
     def see(self, look: Posture) -> Alarm | None:
         """Take the next look; gives what it makes certain: an alarm that begins, or its end.
 
@@ -175,6 +185,13 @@ class FallWatch:
         if self._descent is None:
             return None
         return self._second_look(self._descent, look)
+
+    def hand_on(self) -> FallWatch:
+        """A watch that knows what this one saw, for the same person under another number."""
+        other = FallWatch(self.settings)
+        other._looks = self._looks.copy()
+        other._descent, other._body = self._descent, self._body
+        return other
 
     def leave(self, at_s: float) -> Alarm | None:
         """End what goes on when the person is not seen any more."""
@@ -269,3 +286,97 @@ def _fastest(looks: list[Posture]) -> float:
             taken_s = max(SPEED_OVER_S, end.at_s - start.at_s)
             best = max(best, (end.hips_y - start.hips_y) / taken_s)
     return best
+
+
+@dataclass
+class _Watched:
+    """A person's watch, and where they were last."""
+
+    watch: FallWatch
+    box: Box
+    seen_s: float
+    # The person whose alarm this one's would repeat.
+    alarm_of: int | None = None
+
+
+class FallAlarms:
+    """Watches all people of one source.
+
+    Detectors lose people who fall, or see two where one lies. So a number that comes up where
+    another was a moment ago takes over what was seen of that one, and of people who overlap one
+    alarm is told.
+
+    Args:
+        settings: What a fall is.
+    """
+
+    def __init__(self, settings: FallSettings) -> None:
+        self._settings = settings
+        self._watched: dict[int, _Watched] = {}
+
+    def see(self, people: Sequence[Person], now_s: float, shape: float) -> list[tuple[int, Alarm]]:
+        """Take the people of the next frame.
+
+        Args:
+            people: With numbers.
+            now_s: Its time.
+            shape: Its width over its height.
+
+        Returns:
+            The alarms that begin or end, each with the number of the person.
+        """
+        found = []
+        for person in people:
+            if person.id is None:
+                continue
+            watched = self._watched.get(person.id) or self._begin(person, now_s)
+            watched.box, watched.seen_s = person.box, now_s
+            self._watched[person.id] = watched
+            look = Posture.of(now_s, person.box, person.keypoints, shape=shape)
+            alarm = watched.watch.see(look)
+            if alarm is not None:
+                found += self._tell(person.id, watched, alarm)
+        return found
+
+    def leave(self, person: int, now_s: float) -> list[tuple[int, Alarm]]:
+        """End what goes on with somebody who is not seen any more."""
+        watched = self._watched.pop(person, None)
+        alarm = watched.watch.leave(now_s) if watched else None
+        return self._tell(person, watched, alarm) if watched and alarm else []
+
+    def leave_all(self, now_s: float) -> list[tuple[int, Alarm]]:
+        """End everything, at a gap or at the end of the source."""
+        return [told for person in list(self._watched) for told in self.leave(person, now_s)]
+
+    def _begin(self, person: Person, now_s: float) -> _Watched:
+        """A new watch, which takes over from one that saw somebody here a moment ago."""
+        before = [
+            watched
+            for watched in self._watched.values()
+            if now_s - watched.seen_s <= HAND_ON_S and _shared(watched.box, person.box) >= SAME
+        ]
+        if not before:
+            return _Watched(FallWatch(self._settings), person.box, now_s)
+        longest = max(before, key=lambda watched: watched.watch.seen_for_s)
+        return _Watched(longest.watch.hand_on(), person.box, now_s)
+
+    def _tell(self, person: int, watched: _Watched, alarm: Alarm) -> list[tuple[int, Alarm]]:
+        if alarm.ended_by is not None:
+            told = watched.alarm_of == person
+            watched.alarm_of = None
+            return [(person, alarm)] if told else []
+        for number, other in self._watched.items():
+            goes_on = other.alarm_of == number != person
+            if goes_on and _shared(other.box, watched.box) >= SAME:
+                watched.alarm_of = number
+                return []
+        watched.alarm_of = person
+        return [(person, alarm)]
+
+
+def _shared(one: Box, other: Box) -> float:
+    """Area that two boxes share, in that of the smaller one."""
+    wide = min(one[2], other[2]) - max(one[0], other[0])
+    high = min(one[3], other[3]) - max(one[1], other[1])
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return wide * high / max(1e-9, min(areas)) if wide > 0 and high > 0 else 0.0

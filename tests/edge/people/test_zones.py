@@ -14,9 +14,7 @@ SQUARE = ((0.2, 0.2), (0.6, 0.2), (0.6, 0.6), (0.2, 0.6))
 L_SHAPE = ((0.0, 0.0), (1.0, 0.0), (1.0, 0.5), (0.5, 0.5), (0.5, 1.0), (0.0, 1.0))
 
 
-def keypoints(
-    **places: tuple[float, float, float],
-) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+def keypoints(**places: tuple[float, float, float]) -> FloatArray:
     rows = np.zeros((len(KEYPOINTS), 3), np.float32)
     for name, place in places.items():
         rows[KEYPOINTS.index(name)] = place
