@@ -63,7 +63,7 @@ def colour_of(person: int | None) -> Colour:
 def line_width(picture: Pixels) -> int:
     """How thick lines are in a picture of this size: thin in small ones."""
     height, width = picture.shape[:2]
-    return max(1, round(min(height, width) / 270))
+    return max(1, round(min(int(height), int(width)) / 270))
 
 
 def draw_box(picture: Pixels, box: Box, colour: Colour, *, thin: bool = False) -> None:

@@ -22,7 +22,7 @@ from har_edge.frames.opencv import import_cv2, rgb_to_bgr, view_as_rgb
 from har_edge.paths import display_path
 from har_edge.recognition.events import Event
 from har_edge.sinks.base import Record, Shot, safe_name
-from har_edge.sinks.overlay import draw_shot
+from har_edge.sinks.overlay import draw_frame
 from har_edge.sinks.video import Movie, silent_files
 
 # Of a longer action only the beginning is kept.
@@ -143,7 +143,7 @@ class EventClips:
             self._finish_all(reel)
             reel.ring.clear()
         now_s = reel.last_s = frame.timestamp_s
-        picture = draw_shot(shot, _shrink(frame.pixels))
+        picture = draw_frame(frame, shot.prediction, shot.people, _shrink(frame.pixels))
         quality = [import_cv2().IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
         reel.ring.append((now_s, import_cv2().imencode(".jpg", picture, quality)[1].tobytes()))
         while reel.ring[0][0] < now_s - self._lookback_s:

@@ -12,7 +12,6 @@ from har_edge.frames.frame import Frame, Person
 from har_edge.frames.opencv import import_cv2, rgb_to_bgr
 from har_edge.people.draw import Area, Colour, colour_of, draw_box, draw_label, draw_skeleton
 from har_edge.recognition.prediction import Prediction
-from har_edge.sinks.base import Shot
 
 
 def describe(prediction: Prediction | None) -> str:
@@ -28,29 +27,38 @@ def stamp(frame: Frame) -> str:
     return f"{datetime.fromtimestamp(at_s):%Y-%m-%d %H:%M:%S}"
 
 
-def draw_shot(shot: Shot, pixels: Pixels | None = None) -> Pixels:
+def draw_frame(
+    frame: Frame,
+    prediction: Prediction | None,
+    people: Sequence[Prediction] = (),
+    pixels: Pixels | None = None,
+) -> Pixels:
     """Draw all that is known of a frame into it: people, what each does, the action and the time.
 
     Args:
-        shot: The frame, and what was predicted for it.
+        frame: The frame, with the people in it.
+        prediction: What the whole picture shows, if that is what was asked.
+        people: What each person does.
         pixels: The same picture in another size, RGB, (H, W, 3), uint8; None for the frame's own.
 
     Returns:
         The picture as OpenCV writes and shows it: BGR, (H, W, 3), uint8.
     """
-    picture = rgb_to_bgr(shot.frame.pixels if pixels is None else pixels)
-    _draw_people(picture, shot)
+    picture = rgb_to_bgr(frame.pixels if pixels is None else pixels)
+    _draw_people(picture, frame.people or (), people)
     # Where people are told apart, each one's action stands with them.
-    action = (describe(shot.prediction),) if shot.prediction or not shot.frame.people else ()
-    _write(picture, (*action, stamp(shot.frame)))
+    action = (describe(prediction),) if prediction or not frame.people else ()
+    _write(picture, (*action, stamp(frame)))
     return picture
 
 
-def _draw_people(picture: Pixels, shot: Shot) -> None:
+def _draw_people(
+    picture: Pixels, people: Sequence[Person], predictions: Sequence[Prediction]
+) -> None:
     """Draw boxes and skeletons first, so that no line crosses a label."""
-    said = {prediction.person: prediction for prediction in shot.people}
+    said = {prediction.person: prediction for prediction in predictions}
     # The largest last: who stands in front is drawn over who stands behind.
-    people = sorted(shot.frame.people or (), key=lambda person: person.size)
+    people = sorted(people, key=lambda person: person.size)
     for person in people:
         colour = _bgr(colour_of(person.id))
         draw_box(picture, person.box, colour, thin=not person.located)
