@@ -104,12 +104,14 @@ class Alarm:
         start_s: When the descent began.
         at_s: When this was certain.
         why: The numbers, and for an end what ended it.
+        share: Share of the second look in which the person looked low.
         ended_by: What ended it; None while it goes on.
     """
 
     start_s: float
     at_s: float
     why: dict[str, float | str]
+    share: float
     ended_by: EndedBy | None = None
 
 
@@ -242,7 +244,7 @@ class FallWatch:
             "wide": round(float(np.median([p.width / p.height for p in low])), 2),
             "low_s": round(look.at_s - first_low, 2),
         }
-        self._alarm = Alarm(descent.start_s, look.at_s, why)
+        self._alarm = Alarm(descent.start_s, look.at_s, why, share)
         return self._alarm
 
     def _see_end(self, alarm: Alarm, look: Posture) -> Alarm | None:
@@ -252,7 +254,9 @@ class FallWatch:
         return self._ended(alarm, look.at_s, "got_up")
 
     def _ended(self, alarm: Alarm, at_s: float, ended_by: EndedBy) -> Alarm:
-        return Alarm(alarm.start_s, at_s, {**alarm.why, "ended_by": ended_by}, ended_by)
+        return Alarm(
+            alarm.start_s, at_s, {**alarm.why, "ended_by": ended_by}, alarm.share, ended_by
+        )
 
     def _body_height(self) -> float:
         return max(1e-6, float(np.quantile([p.height for p in self._looks], 0.9)))

@@ -53,12 +53,12 @@ class ZonesFile:
     Attributes:
         zones: The zones.
         rules: The rules.
-        falls: What a fall is; the file may change single values.
+        falls: Single settings of the alarm for falls.
     """
 
     zones: Zones = field(default_factory=Zones)
     rules: Rules = field(default_factory=Rules)
-    falls: FallSettings = field(default_factory=FallSettings)
+    falls: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_zones_file(path: str | os.PathLike[str], *, missing_ok: bool = False) -> ZonesFile:
@@ -275,13 +275,14 @@ def _names(values: object, where: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _falls(values: object, where: str) -> FallSettings:
+def _falls(values: object, where: str) -> Mapping[str, float]:
     known = tuple(f.name for f in fields(FallSettings))
-    table = _table(values, known, where)
+    table = cast("Mapping[str, float]", _table(values, known, where))
     try:
-        return FallSettings(**cast("Mapping[str, float]", table))
+        FallSettings(**table)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
+    return table
 
 
 def _text(table: Mapping[str, object], name: str, where: str, *, default: str | None = None) -> str:
