@@ -7,12 +7,12 @@ made of these fields.
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from har_edge.errors import ConfigError
 from har_edge.settings import Range, Settings
+from har_edge.stdin_format import StdinFormat as StdinFormat  # noqa: PLC0414 - others take it here
 
 BackendName = Literal["auto", "litert", "tflite-runtime", "onnxruntime"]
 BACKENDS: tuple[str, ...] = get_args(BackendName)
@@ -31,49 +31,6 @@ _COUNT = {"range": Range(1, whole=True)}
 def default_num_threads() -> int:
     """Default number of threads for a model: the cores, but at most 4."""
     return min(4, os.cpu_count() or 1)
-
-
-@dataclass(frozen=True)
-class StdinFormat:
-    """Format of standard input: `mjpeg[@FPS|@live]` or `rgb24:WIDTHxHEIGHT[@FPS|@live]`.
-
-    Attributes:
-        kind: JPEG pictures one after another, or raw pixels.
-        width, height: Size in pixels of `rgb24`, else 0.
-        frame_rate_hz: Frames per second of the source's time; None if they are live, with their
-            time of arrival.
-    """
-
-    kind: Literal["mjpeg", "rgb24"] = "mjpeg"
-    width: int = 0
-    height: int = 0
-    frame_rate_hz: float | None = 25.0
-
-    @classmethod
-    def parse(cls, text: str) -> StdinFormat:
-        """Read a format.
-
-        Raises:
-            ValueError: if it is not a format; the message says what is.
-
-        Example:
-            >>> StdinFormat.parse("rgb24:640x480@live").frame_rate_hz is None
-            True
-        """
-        pattern = r"(?:(mjpeg)|rgb24:(\d{1,5})x(\d{1,5}))(?:@(live|\d+(?:\.\d+)?))?"
-        found = re.fullmatch(pattern, text)
-        if not found or (found[2] and not int(found[2]) * int(found[3])) or found[4] == "0":
-            raise ValueError(
-                "Expected mjpeg[@FPS|@live] or rgb24:WIDTHxHEIGHT[@FPS|@live]. Received "
-                f"{text!r}. Write, for example, mjpeg@30 or rgb24:640x480@25."
-            )
-        rate = {None: cls.frame_rate_hz, "live": None}.get(found[4], found[4])
-        return cls(
-            "mjpeg" if found[1] else "rgb24",
-            int(found[2] or 0),
-            int(found[3] or 0),
-            None if rate is None else float(rate),
-        )
 
 
 @dataclass(frozen=True)
@@ -159,6 +116,7 @@ class SinkConfig(Settings):
         output_format: `text`, `jsonl` or `csv`.
         emit: What the main output holds.
         top_k: Number of actions to list with each prediction.
+        keypoints: Whether to list the keypoints of each person.
         save_video: File for an annotated video.
         save_events: Folder for a clip of each action.
         event_padding_s: Seconds in a clip before and after the action.
@@ -176,6 +134,7 @@ class SinkConfig(Settings):
     )
     emit: Emit = field(default="predictions", metadata={"choices": get_args(Emit)})
     top_k: int = field(default=3, metadata=_COUNT)
+    keypoints: bool = False
     save_video: FilePath | None = None
     save_events: FilePath | None = None
     event_padding_s: float = field(default=3.0, metadata={"range": Range(0, 60)})
@@ -201,6 +160,42 @@ class SinkConfig(Settings):
 
 
 @dataclass(frozen=True)
+class PeopleConfig(Settings):
+    """How people are found and followed.
+
+    Attributes:
+        detector: A `.tflite` file of a network that finds people; None for the model's own, if any.
+        pose: One that finds the keypoints of each, MoveNet single pose; None for none.
+        whole_picture: Whether to look for nobody and to classify whole pictures.
+        locate_every: People are looked for in each so many-th sampled frame.
+        max_people: Most people who are looked at in one source at a time, the largest.
+    """
+
+    detector: FilePath | None = None
+    pose: FilePath | None = None
+    whole_picture: bool = False
+    locate_every: int = field(default=2, metadata={"range": Range(1, 100, whole=True)})
+    max_people: int = field(default=5, metadata={"range": Range(1, 50, whole=True)})
+
+    def __post_init__(self) -> None:
+        """Check that the settings go together.
+
+        Raises:
+            ConfigError: if there is a second stage without a first.
+        """
+        super().__post_init__()
+        if self.detector is not None and self.whole_picture:
+            raise ConfigError(
+                "--whole-picture looks for nobody. Received --people too. Leave one of them out."
+            )
+        if self.pose is not None and self.detector is None:
+            raise ConfigError(
+                "--pose needs --people, which finds whose pose it is. Received --pose alone. Add "
+                "--people FILE."
+            )
+
+
+@dataclass(frozen=True)
 class ModelConfig(Settings):
     """The model, and the runtime that executes it.
 
@@ -208,11 +203,13 @@ class ModelConfig(Settings):
         model: `har15`, `clips`, a `.tflite` or an `.onnx` file.
         taught: File of taught actions; None for the user's own file for this model.
         backend: Runtime that executes the model.
+        people: How people are found and followed.
     """
 
     model: FilePath = "har15"
     taught: FilePath | None = None
     backend: BackendName = field(default="auto", metadata={"choices": BACKENDS})
+    people: PeopleConfig = field(default_factory=PeopleConfig)
 
 
 @dataclass(frozen=True)

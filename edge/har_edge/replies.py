@@ -325,6 +325,14 @@ class Clip(Told):
 
 
 @dataclass(frozen=True)
+class Crop(Told):
+    """How a person's crop is made of a box."""
+
+    scale: float
+    square: bool
+
+
+@dataclass(frozen=True)
 class ModelFacts(Told):
     """Everything that the model file says about itself, and how it is run."""
 
@@ -346,6 +354,9 @@ class ModelFacts(Told):
     model_bytes: int
     model_sha256: str
     schema_version: int
+    view: str
+    crop: Crop
+    head_inputs: list[str]
     file: str
     window_s: float
     backend: str

@@ -6,6 +6,7 @@ import click
 
 from har_edge.commands.harness import note, usage_errors
 from har_edge.commands.options.fields import setting
+from har_edge.commands.options.people import people_options
 from har_edge.commands.options.serve import serve_config, serve_options
 from har_edge.commands.options.sinks import live_sink_options
 from har_edge.commands.options.sources import patience_options
@@ -33,6 +34,7 @@ from har_edge.config import ServeConfig, SourceConfig
     help="File of taught actions; defaults to your own.",
 )
 @setting(ServeConfig, "backend", "--backend", help="Runtime that executes the model.")
+@people_options
 @serve_options
 @live_sink_options
 @patience_options

@@ -85,6 +85,7 @@ class Frame:
         encode_ms: Time spent on that.
         people: Who is in it; None if nobody looked.
         locate_ms: Time spent on looking.
+        number: Number among the frames that were taken of the source, from 0.
     """
 
     pixels: Pixels
@@ -100,3 +101,4 @@ class Frame:
     encode_ms: float = 0.0
     people: tuple[Person, ...] | None = None
     locate_ms: float = 0.0
+    number: int = 0

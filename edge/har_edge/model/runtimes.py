@@ -52,7 +52,7 @@ class Backend(Protocol):
         """Features (1, T, D) float32 to probabilities (1, C) float32."""
 
 
-class _Tensor(TypedDict):
+class Tensor(TypedDict):
     """What is used of a tensor's details: real value = scale * (stored - zero point)."""
 
     dtype: type[np.integer | np.floating]
@@ -65,8 +65,8 @@ class _SignatureRunner(Protocol):
     """What is used of an interpreter's runner of one signature."""
 
     def __call__(self, **inputs: Array) -> dict[str, Array]: ...
-    def get_input_details(self) -> dict[str, _Tensor]: ...
-    def get_output_details(self) -> dict[str, _Tensor]: ...
+    def get_input_details(self) -> dict[str, Tensor]: ...
+    def get_output_details(self) -> dict[str, Tensor]: ...
 
 
 class _Interpreter(Protocol):
@@ -167,7 +167,7 @@ def _runner(
     source, target = SIGNATURES[signature]
     runner = interpreter.get_signature_runner(signature)
     given, taken = runner.get_input_details()[source], runner.get_output_details()[target]
-    to_input, to_output = _quantizer(given), _dequantizer(taken)
+    to_input, to_output = quantizer(given), dequantizer(taken)
 
     def run(array: Array) -> Array:
         try:
@@ -175,10 +175,11 @@ def _runner(
         except (RuntimeError, ValueError) as error:
             raise BackendError(f"The network fails in {signature}: {error}. {RENEW}") from error
 
-    return run, (_tflite_shape(given), _tflite_shape(taken))
+    return run, (tensor_shape(given), tensor_shape(taken))
 
 
-def _tflite_shape(tensor: _Tensor) -> Shape:
+def tensor_shape(tensor: Tensor) -> Shape:
+    """Sizes of a tensor; -1 where any will do."""
     # The signature has -1 where a size is free; without any it is empty.
     sizes = tensor["shape_signature"]
     return tuple(map(int, sizes if len(sizes) else tensor["shape"]))
@@ -252,7 +253,7 @@ def _onnx_shape(tensor: _OnnxInput) -> Shape:
     return tuple(n if isinstance(n, int) else -1 for n in tensor.shape)
 
 
-def _quantizer(tensor: _Tensor) -> Callable[[Array], Array]:
+def quantizer(tensor: Tensor) -> Callable[[Array], Array]:
     """Conversion of real values to what an input tensor stores."""
     dtype = np.dtype(tensor["dtype"])
     scale, zero_point = tensor["quantization"]
@@ -272,7 +273,7 @@ def _quantizer(tensor: _Tensor) -> Callable[[Array], Array]:
     return quantize
 
 
-def _dequantizer(tensor: _Tensor) -> Callable[[Array], Array]:
+def dequantizer(tensor: Tensor) -> Callable[[Array], Array]:
     """Conversion of what an output tensor stores to real values, float32."""
     scale, zero_point = tensor["quantization"]
     _check_numbers(np.dtype(tensor["dtype"]), scale)

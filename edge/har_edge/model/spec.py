@@ -36,11 +36,17 @@ from har_edge.model.checks import (
 SCHEMA_VERSION = 1
 
 Resize = Literal["stretch", "crop"]
+# What `encode` looks at: all of a picture, or one person's crop of it.
+View = Literal["picture", "person"]
+# What of a person `classify` takes: the crop's features, where the joints are, how the box moves.
+HeadInput = Literal["features", "pose", "motion"]
 # `dynamic` has 8-bit weights alone, `int16` 8-bit weights with 16-bit activations.
 Variant = Literal["keras", "float32", "float16", "dynamic", "int8", "int16", "onnx", "onnx-int8"]
 
 # Frame interval tolerance: timestamps in containers are rounded to their time base.
 MIN_FRAME_RATE_HZ, MAX_FRAME_RATE_HZ = 1e-6, 1000.0
+CROP_SCALES = 0.5, 4.0
+PEOPLE_FIELDS = ("view", "crop", "head_inputs")
 
 
 @contextlib.contextmanager
@@ -103,6 +109,25 @@ class ClipSpec:
 
 
 @dataclass(frozen=True)
+class CropSpec:
+    """How a person's crop is made of a box; the rule is that of `har_edge.frames.preprocess`.
+
+    Attributes:
+        scale: Its sides, in those of the box.
+        square: Whether it is a square of the longer side, in pixels.
+    """
+
+    scale: float = 1.25
+    square: bool = True
+
+    def __post_init__(self) -> None:
+        with _spec_errors():
+            check_number("scale", self.scale, *CROP_SCALES)
+            if not isinstance(self.square, bool):
+                raise SpecError(f"square must be true or false. Received {shorten(self.square)}.")
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """A model file's own description; stored in it as `har.json`.
 
@@ -111,6 +136,10 @@ class ModelSpec:
         labels: One label a class, in output order, (C,).
         clip: What goes in.
         feature_size: Length D of the vector that `encode` gives and `classify` takes.
+        view: What `encode` was trained on: `picture`, or `person`, crops of single people.
+        crop: How such a crop is made of a box.
+        head_inputs: What `classify` takes of each frame, side by side in this order: `features`
+            (D), `pose` and `motion` (see `har_edge.people.pose`).
         variant: Numeric form of the file.
         backbone: Image network behind `encode`.
         temperature: Divides log-probabilities before the final softmax; 1 changes nothing.
@@ -145,6 +174,9 @@ class ModelSpec:
     model_bytes: int = 0
     model_sha256: str = ""
     schema_version: int = SCHEMA_VERSION
+    view: View = "picture"
+    crop: CropSpec = CropSpec()
+    head_inputs: tuple[HeadInput, ...] = ("features",)
 
     def __post_init__(self) -> None:
         with _spec_errors():
@@ -165,6 +197,7 @@ class ModelSpec:
             raise SpecError(
                 f"variant must be one of {get_args(Variant)}. Received {shorten(self.variant)}."
             )
+        self._check_view()
         check_number("temperature", self.temperature, MIN_TEMPERATURE, MAX_TEMPERATURE)
         check_number("reject_threshold", self.reject_threshold, 0, 1)
         for name in ("backbone", "data_fingerprint", "min_runtime", "description", "license"):
@@ -175,13 +208,39 @@ class ModelSpec:
         check_whole("model_bytes", self.model_bytes, 0, MAX_BYTES)
         check_checksum("model_sha256", self.model_sha256)
 
+    def _check_view(self) -> None:
+        if self.view not in get_args(View):
+            raise SpecError(f"view must be one of {get_args(View)}. Received {shorten(self.view)}.")
+        if not isinstance(self.crop, CropSpec):
+            raise SpecError(f"crop must be a table. Received {shorten(self.crop)}.")
+        check_texts("head_inputs", self.head_inputs)
+        known = get_args(HeadInput)
+        if list(self.head_inputs) != [name for name in known if name in self.head_inputs]:
+            raise SpecError(
+                f"head_inputs must be some of {known}, in this order. Received "
+                f"{shorten(self.head_inputs)}."
+            )
+        if not self.head_inputs or (self.head_inputs != ("features",) and self.view == "picture"):
+            raise SpecError(
+                "head_inputs must be features alone, unless view is person. Received "
+                f"{shorten(self.head_inputs)}."
+            )
+
     def with_(self, **changes: Any) -> ModelSpec:
         """Copy with some fields changed."""
         return replace(self, **changes)
 
     def to_json(self) -> str:
-        """Serialise as stable, readable JSON."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        """Serialise as stable, readable JSON.
+
+        What was added for people is left out where it says nothing new, so that a file of whole
+        pictures is the same to the byte as one of earlier releases.
+        """
+        values = asdict(self)
+        for each in fields(self):
+            if each.name in PEOPLE_FIELDS and getattr(self, each.name) == each.default:
+                del values[each.name]
+        return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes, *, where: str = "har.json") -> ModelSpec:
@@ -210,8 +269,10 @@ class ModelSpec:
         try:
             values = {key: raw[key] for key in known}
             values["clip"] = ClipSpec(**raw["clip"])
-            for key in ("labels", "float_layers"):
-                entries = raw.get(key, [])
+            if "crop" in known:
+                values["crop"] = CropSpec(**raw["crop"])
+            for key in {"labels", "float_layers", "head_inputs"} & known:
+                entries = raw[key]
                 values[key] = tuple(entries) if isinstance(entries, list) else entries
             return cls(**values)
         except (KeyError, TypeError) as error:

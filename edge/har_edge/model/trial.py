@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,16 +53,34 @@ def try_model(
     if path.resolve().parent in (BUNDLED_FOLDER, BUNDLED_FOLDER / "golden"):
         return
     file = read_model_file(path)
-    mark = cache_folder() / "tried" / _checksum(file, backend)
+    checksum = _checksum(file, backend)
+    try_once(__name__, [os.fspath(path), backend], checksum, path, limit_s=limit_s)
+
+
+def try_once(
+    module: str,
+    arguments: Sequence[str],
+    checksum: str,
+    path: Path,
+    *,
+    limit_s: float = LIMIT_S,
+) -> None:
+    """Have a child try a file, unless it did before with the same outcome.
+
+    Args:
+        module: Its main function calls `answer_parent`.
+        arguments: Of its command line.
+        checksum: Names all that the outcome hangs on.
+        path: The file, for messages.
+        limit_s: Time that the child may take.
+
+    Raises:
+        BackendError: if the child refuses the file, crashes or hangs on it.
+    """
+    mark = cache_folder() / "tried" / checksum
     if mark.is_file():
         return
-    ask_child(
-        __name__,
-        [os.fspath(path), backend],
-        BackendError,
-        shown=display_path(path),
-        limit_s=limit_s,
-    )
+    ask_child(module, arguments, BackendError, shown=display_path(path), limit_s=limit_s)
     # Without a place to remember it in, the next start takes longer, and nothing else.
     with contextlib.suppress(OutputError):
         write_whole(mark, b"", private=True, parents=True, sync=False)
@@ -69,20 +88,31 @@ def try_model(
 
 def _checksum(file: ModelFile, backend: str) -> str:
     """Name all that the outcome hangs on: the networks, the spec and the versions installed."""
+    runtimes = (
+        [ONNX_RUNTIME] if len(file.networks) == 2 else [d for _, d in TFLITE_RUNTIMES.values()]
+    )
+    return outcome_of(f"{backend}\n{file.spec.to_json()}", file.networks, runtimes)
+
+
+def outcome_of(settings: str, networks: Sequence[bytes], runtimes: Sequence[str]) -> str:
+    """Name what a trial's outcome hangs on.
+
+    Args:
+        settings: How the networks are run.
+        networks: Their bytes.
+        runtimes: Packages, any of which may run them.
+    """
     import importlib.metadata  # takes time to load, and bundled files are not tried
 
     digest = hashlib.sha256()
-    distributions = (
-        (ONNX_RUNTIME,) if len(file.networks) == 2 else (d for _, d in TFLITE_RUNTIMES.values())
-    )
-    for name in ("har-edge", "numpy", *distributions):
+    for name in ("har-edge", "numpy", *runtimes):
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             version = "-"
         digest.update(f"{name} {version}\n".encode())
-    digest.update(f"{backend}\n{file.spec.to_json()}".encode())
-    for network in file.networks:
+    digest.update(settings.encode())
+    for network in networks:
         digest.update(hashlib.sha256(network).digest())
     return digest.hexdigest()
 

@@ -22,7 +22,7 @@ Rejecting. A moment whose best probability lies below the threshold is `unknown`
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -130,6 +130,35 @@ class Decider:
         self._smoothed = new
         self._last_s = prediction.timestamp_s
         return new.astype(np.float32)
+
+
+class Deciders:
+    """Decides on the predictions of one source: those of each person on their own.
+
+    Args:
+        new_decider: Makes what decides on one person, or on the whole picture.
+    """
+
+    def __init__(self, new_decider: Callable[[], Decider]) -> None:
+        self._new_decider = new_decider
+        self._of: dict[int | None, Decider] = {}
+
+    def decide(self, prediction: Prediction) -> Prediction:
+        """Smooth, mask and reject; that nobody is there stays as it is."""
+        if prediction.is_nobody:
+            return prediction
+        person = prediction.person
+        if person not in self._of:
+            self._of[person] = self._new_decider()
+        return self._of[person].decide(prediction)
+
+    def forget(self, person: int) -> None:
+        """Forget the past of a person who is out of view."""
+        self._of.pop(person, None)
+
+    def reset(self) -> None:
+        """Forget the past; to be called after a gap."""
+        self._of.clear()
 
 
 def _allowed_indices(

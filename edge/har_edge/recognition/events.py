@@ -5,7 +5,7 @@ Hysteresis, with one time d = `min_duration_s` for both ways:
 - An action starts once it was the answer of every prediction for d. It started when it first was.
 - It ends once it was not the answer for d. It ended when it last was. Shorter lapses, `unknown`
   among them, do not interrupt it.
-- `unknown` never starts.
+- `unknown` and `nobody` never start.
 - At a gap and at the end of a source an open action ends, when it last was the answer.
 
 So actions of a person never overlap, each lasts at least d, and an event comes d after the fact.
@@ -130,6 +130,8 @@ class EventTracker:
 
         A time before the person's last one counts as a gap of the source.
         """
+        if prediction.is_nobody:
+            return []
         source, person = prediction.source, prediction.person
         before = self._tracks.get(source, {}).get(person)
         fell_back = before is not None and prediction.timestamp_s < before.now_s

@@ -15,6 +15,8 @@ from har_edge.notebook import html_table
 STAGES = ("decode", "preprocess", "encode", "classify")
 # What is said in place of an action that the model is not sure of.
 UNKNOWN = "unknown"
+# What is said of a picture in which people were looked for and nobody is.
+NOBODY = "nobody"
 # Actions that a table in a notebook lists.
 SHOWN_ACTIONS = 5
 
@@ -52,6 +54,8 @@ class Prediction:
         keypoints: That person's keypoints, (17, 3), as in `Person`; None if unknown.
         located: Whether the person was found in this very frame; else the box is carried on.
         zone: Name of the zone that the person is in, if any.
+        locate_ms: Time spent on finding people in this frame; None if nobody looked for any in the
+            source.
     """
 
     source: str
@@ -73,6 +77,12 @@ class Prediction:
     keypoints: FloatArray | None = None
     located: bool = True
     zone: str | None = None
+    locate_ms: float | None = None
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether it says that nobody is there; models have two labels at least."""
+        return self.labels == (NOBODY,)
 
     @property
     def encoded(self) -> bool:
@@ -92,7 +102,8 @@ class Prediction:
     @property
     def latency_ms(self) -> float:
         """Total time spent on this frame."""
-        return self.decode_ms + self.preprocess_ms + self.encode_ms + self.classify_ms
+        spent_ms = self.decode_ms + self.preprocess_ms + self.encode_ms + self.classify_ms
+        return spent_ms + (self.locate_ms or 0.0)
 
     def top(self, k: int | None = None) -> list[tuple[str, float]]:
         """The k most probable labels with their probabilities, best first; all of them without k.
@@ -123,6 +134,8 @@ class Prediction:
             ('falling', [{'action': 'falling', 'confidence': 0.75}])
         """
         stages = {stage: round(getattr(self, f"{stage}_ms"), 3) for stage in STAGES}
+        if self.locate_ms is not None:
+            stages["locate"] = round(self.locate_ms, 3)
         flat = {f"{stage}_ms": spent_ms for stage, spent_ms in stages.items()}
         costs = {"latency_ms": round(self.latency_ms, 3), **flat}
         record: dict[str, object] = {

@@ -10,15 +10,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-import numpy as np
-
-from har_edge.arrays import FloatArray
 from har_edge.frames.frame import Frame
 from har_edge.frames.preprocess import resize_frame
 from har_edge.model.loaded import LoadedModel
 from har_edge.model.spec import ClipSpec
+from har_edge.recognition.look import Seen, prediction_for
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.prediction import Prediction
+from har_edge.recognition.window import Window
 
 
 def resize_ahead(frame: Frame, clip: ClipSpec, *, keep_pixels: bool = True) -> Frame:
@@ -61,15 +60,12 @@ class Recognizer:
         """
         self.model = model
         self.gate = gate
-        num_frames, size = model.spec.clip.num_frames, model.spec.feature_size
-        # Every vector is stored twice, T apart, so that the last T always lie side by side
-        # in order of time and the window is a view, never a copy.
-        self._ring = np.zeros((2 * num_frames, size), dtype=np.float32)
+        self._window = Window(model.spec.clip.num_frames, model.spec.feature_size)
         self.reset()
 
     def reset(self) -> None:
         """Empty the window; to be called between sources and after a gap."""
-        self._count = 0
+        self._window.clear()
         self._last: Frame | None = None
         self._encoded: Frame | None = None
         if self.gate is not None:
@@ -87,10 +83,9 @@ class Recognizer:
             self.reset()
         frame = self._encode(frame)
         assert frame.features is not None
-        self._store(frame.features)
+        self._window.add(frame.features)
         self._last = frame
-        full = self._count >= self.model.spec.clip.num_frames
-        return self._predict() if full and predict else None
+        return self._predict() if self._window.full and predict else None
 
     def _encode(self, frame: Frame) -> Frame:
         """Give the frame with features: its own, or with a gate those of an earlier one."""
@@ -109,44 +104,47 @@ class Recognizer:
 
         The missing frames before its start are filled with its first, as in training.
         """
-        num_frames = self.model.spec.clip.num_frames
-        if self._last is None or self._count >= num_frames:
+        if self._last is None or self._window.full:
             return None
-        count = self._count
-        real = self._ring[:count].copy()
-        self._count = 0
-        for vector in [real[0]] * (num_frames - count) + list(real):
-            self._store(vector)
-        return self._predict(window_frames=count)
-
-    def _store(self, features: FloatArray) -> None:
-        num_frames = self.model.spec.clip.num_frames
-        slot = self._count % num_frames
-        self._ring[slot] = self._ring[slot + num_frames] = features
-        self._count += 1
+        return self._predict(window_frames=self._window.fill())
 
     def _predict(self, window_frames: int | None = None) -> Prediction:
         assert self._last is not None and self._encoded is not None
         frame, encoded = self._last, self._encoded
-        num_frames = self.model.spec.clip.num_frames
-        oldest = self._count % num_frames
         started = time.perf_counter()
-        probabilities = self.model.classify(self._ring[oldest : oldest + num_frames])
+        probabilities = self.model.classify(self._window.view())
         classify_ms = (time.perf_counter() - started) * 1e3
-        captured_s = frame.captured_s
-        age_s = None if captured_s is None else time.monotonic() - captured_s
-        return Prediction(
-            source=frame.source,
-            frame=frame.index,
-            timestamp_s=frame.timestamp_s,
-            probabilities=probabilities,
-            labels=self.model.spec.labels,
-            window_frames=num_frames if window_frames is None else window_frames,
-            decode_ms=frame.decode_ms,
-            preprocess_ms=frame.preprocess_ms,
-            encode_ms=frame.encode_ms,
+        prediction = prediction_for(frame, probabilities, self.model.spec.labels)
+        return replace(
+            prediction,
+            window_frames=window_frames or self._window.num_frames,
             classify_ms=classify_ms,
-            age_ms=None if age_s is None else age_s * 1e3,
-            captured_at_s=None if age_s is None else time.time() - age_s,
             reused_frame=None if encoded is frame else encoded.index,
         )
+
+
+class WholePicture:
+    """Recognises whole pictures.
+
+    Args:
+        recognizer: With an empty window.
+    """
+
+    def __init__(self, recognizer: Recognizer) -> None:
+        self._recognizer = recognizer
+
+    @property
+    def skipped(self) -> int:
+        """Pictures that the motion gate spared the encoder."""
+        gate = self._recognizer.gate
+        return gate.skipped if gate else 0
+
+    def look(self, frame: Frame, *, predict: bool = True) -> Seen:
+        """Take the next frame."""
+        prediction = self._recognizer.push(frame, predict=predict)
+        return Seen(frame, () if prediction is None else (prediction,))
+
+    def finish(self) -> tuple[Prediction, ...]:
+        """One prediction if the source was shorter than a window, else none."""
+        prediction = self._recognizer.flush()
+        return () if prediction is None else (prediction,)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from har_edge.frames.frame import Frame
 from har_edge.model.loaded import LoadedModel, load_model
+from har_edge.people.locate import Locator, locate_ahead
 from har_edge.recognition.recognizer import encode_ahead, resize_ahead
 from har_edge.sources.base import FrameSource
 
@@ -34,3 +36,27 @@ class Ahead:
                 self._model.path, backend=self._model.backend.name, num_threads=1
             )
         return encode_ahead(frame, self._of_thread.model)
+
+
+class LocateAhead:
+    """Looks for people on the thread that read the frame, where it is a video's turn.
+
+    Frames of live sources are looked at when they are taken: those that give way to newer ones
+    would be looked at in vain.
+
+    Args:
+        open_locator: Opens what finds people; called once a thread.
+        every: People are looked for in the first of so many frames.
+    """
+
+    def __init__(self, open_locator: Callable[[], Locator], every: int) -> None:
+        self._open = open_locator
+        self._every = every
+        self._of_thread = threading.local()
+
+    def __call__(self, frame: Frame, source: FrameSource) -> Frame:
+        if source.live or source.duration_s is None or frame.number % self._every:
+            return frame
+        if not hasattr(self._of_thread, "locator"):
+            self._of_thread.locator = self._open()
+        return locate_ahead(frame, self._of_thread.locator)

@@ -18,7 +18,7 @@ from har_edge.recognition.events import EventTracker
 from har_edge.recognition.motion import MotionGate
 from har_edge.run.lanes import Follow, SourceOpener
 from har_edge.run.openers import build_follow, build_openers
-from har_edge.run.parts import build_decider, build_model
+from har_edge.run.parts import build_decider, build_model, build_people
 from har_edge.run.runner import Run, RunResult
 from har_edge.run.stop_signals import stop_signals
 from har_edge.run.viewer import Viewer
@@ -99,6 +99,9 @@ def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltR
     # Frames of videos are encoded beside each other, by one thread each; those of a live source
     # come one by one, and so does what the motion gate lets pass.
     in_turns = config.motion_gate or any(opener.apart for opener in openers)
+    people = build_people(config, note, num_threads if in_turns else 1)
+    # People are looked for by the thread that reads, beside the one that recognises them.
+    in_turns = in_turns or people is not None
     model = build_model(config, num_threads if in_turns else 1)
     new_decider = partial(build_decider, model.spec, config.decide)
     new_decider()  # refuses lists that do not fit before anything is opened
@@ -117,6 +120,7 @@ def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltR
         new_decider=new_decider,
         tracker=EventTracker(config.decide.min_duration_s),
         new_gate=MotionGate if config.motion_gate else None,
+        people=people,
         limits=config.limits,
         inference_hz=config.inference_hz,
         num_workers=1 if in_turns else num_threads,

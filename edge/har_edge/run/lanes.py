@@ -232,8 +232,8 @@ class Lanes:
                 yield Opened(source, sampler)
                 # Closed here and not when garbage is collected: that frees the camera.
                 with contextlib.closing(source.frames(sampler)) as frames:
-                    for frame in frames:
-                        yield frame
+                    for number, frame in enumerate(frames):
+                        yield replace(frame, number=number)
                         if lane().skipped is source:
                             break
             except SourceError as error:

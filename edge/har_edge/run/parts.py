@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from har_edge.config import DecideConfig, ModelConfig
+from har_edge.model.file import resolve_model
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ModelSpec
+from har_edge.paths import display_path
+from har_edge.people.choose import PeopleRule
+from har_edge.people.locate import PeopleParts
+from har_edge.people.open import has_locate, open_locator, try_locator
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.taught_file import load_taught
+from har_edge.say import Say
 
 
 def build_model(config: ModelConfig, num_threads: int = 1) -> LoadedModel:
@@ -34,3 +42,33 @@ def build_decider(spec: ModelSpec, config: DecideConfig) -> Decider:
         allow=config.allow,
         deny=config.deny,
     )
+
+
+def build_people(config: ModelConfig, note: Say, num_threads: int = 1) -> PeopleParts | None:
+    """Open what finds people, and say which kind of network it was taken for.
+
+    Args:
+        config: Names the file; without one, the model's own `locate` is used, if it has any.
+        note: Takes a line for the user.
+        num_threads: Threads of the runtime.
+
+    Returns:
+        None for whole pictures.
+
+    Raises:
+        ModelFileError: if a file is missing, or finds no people.
+        BackendError: if no runtime is there, or it refuses a network, crashes or hangs.
+    """
+    people = config.people
+    if people.whole_picture or (people.detector is None and not has_locate(config.model)):
+        return None
+    file = resolve_model(config.model) if people.detector is None else people.detector
+    try_locator(file, people.pose, backend=config.backend)
+    opened = partial(
+        open_locator, file, people.pose, backend=config.backend, max_people=people.max_people
+    )
+    locator = opened(num_threads=num_threads)
+    if people.detector is not None:
+        note(f"{display_path(file)} finds people: it was taken for {locator.name}.")
+    rule = PeopleRule(people.locate_every, people.max_people)
+    return PeopleParts(opened, locator, rule)

@@ -12,12 +12,15 @@ from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.media import Skipped
 from har_edge.model.loaded import LoadedModel
-from har_edge.recognition.decide import Decider
+from har_edge.people.locate import PeopleParts
+from har_edge.recognition.decide import Decider, Deciders
 from har_edge.recognition.events import Event, EventTracker
+from har_edge.recognition.look import Looker, Seen
 from har_edge.recognition.motion import MotionGate
+from har_edge.recognition.people import PeopleRecognizer
 from har_edge.recognition.prediction import Prediction
-from har_edge.recognition.recognizer import Recognizer
-from har_edge.run.ahead import Ahead
+from har_edge.recognition.recognizer import Recognizer, WholePicture
+from har_edge.run.ahead import Ahead, LocateAhead
 from har_edge.run.lanes import PREFETCH_FRAMES, Closed, Follow, Item, Lanes, Opened, SourceOpener
 from har_edge.run.progress import Progress
 from har_edge.run.streams import Stream, live_stats
@@ -27,6 +30,7 @@ from har_edge.say import Say
 from har_edge.sinks.base import Shot, Sinks
 from har_edge.sinks.totals import Totals
 from har_edge.sources.base import FrameSource, SourceStatus
+from har_edge.sources.files import ImageSource
 
 # A source is judged too slow only after so many frames, past a camera's uneven start.
 SLOW_AFTER_FRAMES = 16
@@ -85,6 +89,7 @@ class Run:
         new_decider: Makes what decides on the predictions of one source.
         tracker: Makes events of what was decided.
         new_gate: Makes the motion gate of one source; None to encode every frame.
+        people: What finds people, to be looked at one by one; None for whole pictures.
         limits: When to stop early.
         num_workers: Frames of a video file that are encoded at once, each by one thread; 1 leaves
             encoding to the threads of `model`, as a motion gate must.
@@ -101,6 +106,7 @@ class Run:
     new_decider: Callable[[], Decider]
     tracker: EventTracker = field(default_factory=EventTracker)
     new_gate: Callable[[], MotionGate] | None = None
+    people: PeopleParts | None = None
     limits: RunLimits = field(default_factory=RunLimits)
     num_workers: int = 1
     inference_hz: float | None = None
@@ -121,12 +127,14 @@ class Run:
         result = RunResult()
         streams: dict[int, Stream] = {}
         # Where nobody looks at pictures, encoded frames go without theirs, and many may wait.
-        encodes_videos = self.num_workers > 1
+        encodes_videos = self.num_workers > 1 and self.people is None
         keeps_pixels = not encodes_videos or self.sinks.want_shots or self.watch is not None
+        ahead = Ahead(self.model, encodes_videos=encodes_videos, keeps_pixels=keeps_pixels)
+        people = self.people
         lanes = Lanes(
             sources,
             self._sampling_hz(),
-            work=Ahead(self.model, encodes_videos=encodes_videos, keeps_pixels=keeps_pixels),
+            work=LocateAhead(people.open_locator, people.rule.locate_every) if people else ahead,
             num_workers=self.num_workers,
             prefetch=PREFETCH_FRAMES if keeps_pixels else PREFETCH_ENCODED,
             follow=follow,
@@ -173,39 +181,62 @@ class Run:
             self._close(item, streams.pop(number, None), result)
 
     def _open(self, opened: Opened, result: RunResult, dropped: Callable[[], int]) -> Stream:
-        gate = self.new_gate() if self.new_gate else None
-        recognizer = Recognizer(self.model, gate)
         dues = FrameSampler(self.inference_hz) if self.inference_hz else None
         rate_hz = result.summary.frames_per_second
         progress = Progress(opened.source, rate_hz) if self.progress else None
-        decider = self.new_decider()
-        return Stream(opened.source, opened.sampler, recognizer, decider, dues, progress, dropped)
+        looker, deciders = self._new_looker(opened.source), Deciders(self.new_decider)
+        return Stream(opened.source, opened.sampler, looker, deciders, dues, progress, dropped)
+
+    def _new_looker(self, source: FrameSource) -> Looker:
+        people = self.people
+        if people is None:
+            return WholePicture(Recognizer(self.model, self.new_gate() if self.new_gate else None))
+        # What a still shows besides people is half of what it says.
+        whole = Recognizer(self.model) if isinstance(source, ImageSource) else None
+        return PeopleRecognizer(
+            self.model, people.locator, people.rule, new_gate=self.new_gate, whole=whole
+        )
 
     def _recognize(self, frame: Frame, stream: Stream, result: RunResult) -> None:
         if frame.after_gap:
             self._put_events(self.tracker.end(frame.source), stream.source)
             result.summary.note_gap(frame.source)
-            stream.decider.reset()
-        prediction = stream.recognizer.push(frame, predict=stream.is_due(frame))
+            stream.deciders.reset()
+        seen = stream.looker.look(frame, predict=stream.is_due(frame))
         result.summary.frames += 1
         if stream.source.live:
             self.watchdog.fresh()
-        decided = self._decide(prediction, stream, result)
+        self._forget(seen, stream, result)
+        decided = [self._decide(prediction, stream, result) for prediction in seen.predictions]
+        whole = next((p for p in decided if p.person is None), None)
         if self.sinks.want_shots:
-            self.sinks.put(Shot(frame, decided), wait=not stream.source.live)
+            each = tuple(p for p in decided if p.person is not None)
+            self.sinks.put(Shot(seen.frame, whole, each), wait=not stream.source.live)
         self._warn_if_slow(stream, at_end=False)
+        first = decided[0] if decided else None
         if stream.progress:
-            stream.progress.show(frame, decided)
-        if self.watch and not self.watch(frame, decided):
+            stream.progress.show(frame, first)
+        if self.watch and not self.watch(seen.frame, first):
             result.stopped = True
 
-    def _decide(
-        self, prediction: Prediction | None, stream: Stream, result: RunResult
-    ) -> Prediction | None:
+    def _forget(self, seen: Seen, stream: Stream, result: RunResult) -> None:
+        """Forget who left, and say so if there are more than are looked at."""
+        for person in seen.hidden:
+            stream.deciders.forget(person)
+            result.summary.forget(stream.source.name, person)
+        for person in seen.gone:
+            self._put_events(self.tracker.end_person(stream.source.name, person), stream.source)
+        result.summary.left_out += seen.left_out
+        if seen.left_out and not stream.crowded and self.people is not None:
+            stream.crowded = True
+            self.note(
+                f"{stream.source.name}: more than {self.people.rule.max_people} people; the "
+                "largest are looked at. Raise --max-people for more."
+            )
+
+    def _decide(self, prediction: Prediction, stream: Stream, result: RunResult) -> Prediction:
         """Say what was recognised, as a prediction and as events."""
-        if prediction is None:
-            return None
-        decided = stream.decider.decide(prediction)
+        decided = stream.deciders.decide(prediction)
         result.summary.add(decided, prediction)
         self.sinks.put(decided, wait=not stream.source.live)
         self._put_events(self.tracker.add(decided), stream.source)
@@ -237,7 +268,8 @@ class Run:
         source = stream.source
         if not source.live:
             # A file that breaks off still gets the prediction of what could be read.
-            self._decide(stream.recognizer.flush(), stream, result)
+            for prediction in stream.looker.finish():
+                self._decide(prediction, stream, result)
         self._put_events(self.tracker.end(source.name), source)
         result.summary.note_gap(source.name)
         self._warn_if_slow(stream, at_end=True)
@@ -246,8 +278,7 @@ class Run:
             dropped = stats.dropped + stream.dropped()
             if told := str(replace(stats, dropped=dropped)):
                 result.live.append(f"{source.name}: {told}")
-        if stream.recognizer.gate is not None:
-            result.summary.frames_skipped += stream.recognizer.gate.skipped
+        result.summary.frames_skipped += stream.looker.skipped
         if stream.progress:
             stream.progress.clear()
 

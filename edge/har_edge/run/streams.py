@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
-from har_edge.recognition.decide import Decider
-from har_edge.recognition.recognizer import Recognizer
+from har_edge.recognition.decide import Deciders
+from har_edge.recognition.look import Looker
 from har_edge.run.progress import Progress
 from har_edge.sources.base import FrameSource
 
@@ -32,20 +32,23 @@ class Stream:
     """What is kept of one source while it is read.
 
     Attributes:
+        looker: Recognises what it shows.
+        deciders: Decide on that.
         dues: Says which frames need a prediction; None for all.
         dropped: Counts frames that were read, but gave way to newer ones.
     """
 
     source: FrameSource
     sampler: FrameSampler
-    recognizer: Recognizer
-    decider: Decider
+    looker: Looker
+    deciders: Deciders
     dues: FrameSampler | None
     progress: Progress | None
     dropped: Callable[[], int]
     opened_s: float = field(default_factory=time.monotonic)
     warned: bool = False
     black_frames: int = 0
+    crowded: bool = False
 
     def is_due(self, frame: Frame) -> bool:
         """Whether a prediction is wanted of the window that ends with this frame."""

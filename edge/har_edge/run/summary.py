@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,8 @@ from har_edge.recognition.prediction import Prediction
 BIN_WIDTH = 1.01
 SHORTEST_MS = 1e-3
 NUM_BINS = 1852
+# People that a summary remembers, and those of them that it lists.
+MOST_PEOPLE, LISTED_PEOPLE = 200, 10
 
 
 class LatencyCounts:
@@ -48,25 +51,68 @@ class Flicker:
     def __init__(self) -> None:
         self.switches = 0
         self.observed_s = 0.0
-        self._last: dict[str, tuple[float, str]] = {}
+        # By source, then by person; None is the whole picture.
+        self._last: dict[str, dict[int | None, tuple[float, str]]] = {}
 
     def add(self, prediction: Prediction) -> None:
         """Take the next prediction of a source; a time that falls counts as a gap."""
         now_s, action = prediction.timestamp_s, prediction.action
-        last = self._last.get(prediction.source)
-        self._last[prediction.source] = (now_s, action)
+        of_source = self._last.setdefault(prediction.source, {})
+        last = of_source.get(prediction.person)
+        of_source[prediction.person] = (now_s, action)
         if last is not None and now_s > last[0]:
             self.observed_s += now_s - last[0]
             self.switches += action != last[1]
 
     def reset(self, source: str) -> None:
-        """Forget a source's last answer; to be called at a gap."""
+        """Forget a source's last answers; to be called at a gap."""
         self._last.pop(source, None)
+
+    def forget(self, source: str, person: int) -> None:
+        """Forget the last answer to a person who left."""
+        self._last.get(source, {}).pop(person, None)
 
     @property
     def per_minute(self) -> float:
         """Switches a minute; 0 if nothing was observed."""
         return self.switches / self.observed_s * 60 if self.observed_s else 0.0
+
+
+class People:
+    """What each person did: share of their time an action; the longest seen, in bounded memory."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._seen: dict[tuple[str, int], Counter[str]] = {}
+        self._numbered: dict[str, int] = {}
+
+    def add(self, decided: Prediction) -> None:
+        """Count one prediction."""
+        if decided.person is None:
+            return
+        # Numbers rise: a larger one is somebody new.
+        if decided.person > self._numbered.get(decided.source, 0):
+            self._numbered[decided.source] = decided.person
+            self.count += 1
+        key = decided.source, decided.person
+        if key not in self._seen and len(self._seen) >= MOST_PEOPLE:
+            del self._seen[min(self._seen, key=lambda k: self._seen[k].total())]
+        self._seen.setdefault(key, Counter())[decided.action] += 1
+
+    def lines(self) -> list[str]:
+        """One line a person, those seen longest first."""
+        if not self._seen:
+            return []
+        lines = [f"{self.count} people"]
+        longest = sorted(self._seen.items(), key=lambda item: (-item[1].total(), item[0]))
+        several = len({source for source, _ in self._seen}) > 1
+        for (source, person), counts in longest[:LISTED_PEOPLE]:
+            shares = (f"{a} {n / counts.total():.0%}" for a, n in counts.most_common(3))
+            where = f" of {source}" if several else ""
+            lines.append(f"  person {person}{where}: {', '.join(shares)}")
+        if len(self._seen) > LISTED_PEOPLE:
+            lines.append(f"  and {self.count - LISTED_PEOPLE} more, seen shorter")
+        return lines
 
 
 @dataclass
@@ -76,12 +122,15 @@ class Summary:
     Attributes:
         started_s: Monotonic time at the start, for frames per second.
         frames: Frames that were taken, those before a full window included.
-        frames_skipped: Those of them that the motion gate spared the encoder.
+        frames_skipped: Pictures and crops that the motion gate spared the encoder.
+        left_out: People in view who were not looked at, summed over frames.
     """
 
     started_s: float = field(default_factory=time.monotonic)
     frames: int = 0
     frames_skipped: int = 0
+    left_out: int = 0
+    people: People = field(default_factory=People)
     _latencies: LatencyCounts = field(default_factory=LatencyCounts)
     # Action -> number of predictions, sum of their confidences.
     _actions: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -100,6 +149,12 @@ class Summary:
         self._latencies.add(decided.latency_ms)
         self._flicker.add(decided)
         self._raw_flicker.add(raw)
+        self.people.add(decided)
+
+    def forget(self, source: str, person: int) -> None:
+        """Count no switch between a person's last prediction and what comes next."""
+        self._flicker.forget(source, person)
+        self._raw_flicker.forget(source, person)
 
     def note_gap(self, source: str) -> None:
         """Count no switch between a source's last prediction and its next one."""
@@ -145,6 +200,11 @@ class Summary:
             lines.append(
                 f"the answer changed {self._flicker.per_minute:.1f} times a minute "
                 f"(the model's own {self._raw_flicker.per_minute:.1f})"
+            )
+        lines += self.people.lines()
+        if self.left_out:
+            lines.append(
+                f"people in view who were not looked at: {self.left_out / self.frames:.1f} a frame"
             )
         if self.frames_skipped:
             share = self.frames_skipped / self.frames

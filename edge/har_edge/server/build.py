@@ -13,7 +13,7 @@ from har_edge.model.loaded import LoadedModel
 from har_edge.model.trial import try_model
 from har_edge.recognition.events import EventTracker
 from har_edge.run.openers import build_openers, is_apart
-from har_edge.run.parts import build_decider, build_model
+from har_edge.run.parts import build_decider, build_model, build_people
 from har_edge.run.runner import Run
 from har_edge.say import Say
 from har_edge.server.answers import Answering, warm_up
@@ -87,6 +87,7 @@ def _build_live(config: ServeConfig, model: LoadedModel, note: Say) -> LiveSessi
     patient = replace(source.live, wait_for_source=True)
     (opener,) = build_openers(replace(source, names=tuple(names), camera=None, live=patient))
     facts = RunFacts(model.spec.clip.frame_rate_hz, min_duration_s=decide.min_duration_s)
+    people = build_people(config, note)
     sinks = open_live_sinks(config.sink, facts, note)
 
     def run(session: LiveSession) -> bool:
@@ -96,6 +97,7 @@ def _build_live(config: ServeConfig, model: LoadedModel, note: Say) -> LiveSessi
             note=note,
             new_decider=partial(build_decider, model.spec, decide),
             tracker=EventTracker(decide.min_duration_s),
+            people=people,
             watch=session.see_frame,
             should_stop=lambda: session.stopping,
         )

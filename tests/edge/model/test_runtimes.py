@@ -19,10 +19,10 @@ from har_edge.model.runtimes import (
     TFLITE_RUNTIMES,
     OnnxBackend,
     TfliteBackend,
-    _dequantizer,
-    _quantizer,
     available_backends,
+    dequantizer,
     load_backend,
+    quantizer,
 )
 from har_edge.model.xnnpack import int8_delegates
 from tests.conftest import ASSETS
@@ -182,11 +182,11 @@ def test_unknown_and_missing_runtimes() -> None:
 def test_quantizing_rounds_and_clips() -> None:
     tensor = {"dtype": np.uint8, "quantization": (0.5, 10)}
     values = np.array([-100.0, -5.0, 0.0, 0.24, 0.26, 500.0], np.float32)
-    assert _quantizer(tensor)(values).tolist() == [0, 0, 10, 10, 11, 255]
-    back = _dequantizer(tensor)(np.array([0, 10, 255], np.uint8))
+    assert quantizer(tensor)(values).tolist() == [0, 0, 10, 10, 11, 255]
+    back = dequantizer(tensor)(np.array([0, 10, 255], np.uint8))
     assert back.tolist() == [-5.0, 0.0, 122.5]
 
 
 def test_pixels_pass_through_where_the_scale_is_one() -> None:
     pixels = golden_frames(2, 2, 1)
-    assert _quantizer({"dtype": np.uint8, "quantization": (1.0, 0)})(pixels) is pixels
+    assert quantizer({"dtype": np.uint8, "quantization": (1.0, 0)})(pixels) is pixels

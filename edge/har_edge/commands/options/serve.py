@@ -8,6 +8,7 @@ from dataclasses import replace
 import click
 
 from har_edge.commands.options.fields import collect, setting, together
+from har_edge.commands.options.people import people_config
 from har_edge.commands.options.sinks import decide_config, sink_config
 from har_edge.commands.options.sources import source_config
 from har_edge.config import RequestLimits, ServeConfig
@@ -124,5 +125,6 @@ def serve_config(values: Mapping[str, object]) -> ServeConfig:
         limits=collect(RequestLimits, values),
         source=source,
         decide=decide_config(values),
+        people=people_config(values),
         sink=sink_config(values),
     )

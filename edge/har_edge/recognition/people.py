@@ -1,0 +1,183 @@
+"""From frames to what each person does: locate, track, cut out, encode, classify a window each.
+
+Streaming is exact for a person as it is for a picture: each crop is encoded once, and a person's
+window shares nothing with the one before it, nor with anybody else's, but feature vectors.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from har_edge.arrays import FloatArray
+from har_edge.frames.frame import Frame, Person
+from har_edge.frames.preprocess import crop_box, cut_box, resize_frame
+from har_edge.model.loaded import LoadedModel
+from har_edge.people.choose import Chooser, PeopleRule
+from har_edge.people.locate import Locator, locate_ahead
+from har_edge.people.track import Tracker
+from har_edge.recognition.look import Seen, nobody_in, prediction_for
+from har_edge.recognition.motion import MotionGate
+from har_edge.recognition.prediction import Prediction
+from har_edge.recognition.recognizer import Recognizer
+from har_edge.recognition.window import Window
+
+
+class _Followed:
+    """A person who is looked at: the window, and the frame whose features came last."""
+
+    def __init__(self, window: Window, gate: MotionGate | None) -> None:
+        self.window = window
+        self.gate = gate
+        self.features: FloatArray | None = None
+        self.encoded_frame = 0
+        self.last: Prediction | None = None
+        self.answered = False
+
+
+class PeopleRecognizer:
+    """Classifies each person of one source with a ring of the last T feature vectors.
+
+    Args:
+        model: What encodes crops and classifies windows.
+        locator: What finds people in frames that were not looked at ahead.
+        rule: How often, and how many.
+        new_gate: Makes the motion gate of one person's crops; None to encode all of them.
+        whole: Classifies the whole picture beside its people, as for stills; None for people alone.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        locator: Locator,
+        rule: PeopleRule,
+        *,
+        new_gate: Callable[[], MotionGate] | None = None,
+        whole: Recognizer | None = None,
+    ) -> None:
+        self.model = model
+        self._whole = whole
+        self._locator = locator
+        self._rule = rule
+        self._new_gate = new_gate
+        self._tracker = Tracker(locator.sure_score)
+        self._chooser = Chooser(rule.max_people)
+        self._followed: dict[int, _Followed] = {}
+        self._frames = 0
+        self._skipped = 0
+
+    @property
+    def skipped(self) -> int:
+        """Crops that motion gates spared the encoder."""
+        return self._skipped
+
+    def look(self, frame: Frame, *, predict: bool = True) -> Seen:
+        """Take the next frame.
+
+        Args:
+            frame: RGB pixels of any size, located ahead or not; `timestamp_s` in the source's own
+                time. After a gap all is begun anew, but numbers go on.
+            predict: Whether predictions are wanted; without it the windows only move on.
+        """
+        ended: tuple[int, ...] = ()
+        if frame.after_gap:
+            self._tracker.reset()
+            ended = self._tracker.ended
+            self._frames = 0
+        people, frame = self._track(frame)
+        chosen = self._chooser.choose(people)
+        dropped = self._followed.keys() - self._chooser.chosen
+        for number in dropped:
+            del self._followed[number]
+        in_view = {person.id for person in people}
+        gone = {*ended, *self._tracker.ended, *(dropped & in_view)}
+        predictions = [self._look_at(person, frame, predict=predict) for person in chosen]
+        if people and self._whole is not None:
+            predictions.insert(0, self._whole.push(frame, predict=predict))
+        if not people and predict:
+            predictions.append(nobody_in(frame))
+        made = tuple(p for p in predictions if p is not None)
+        return Seen(
+            frame, made, tuple(sorted(dropped)), tuple(sorted(gone)), self._chooser.left_out
+        )
+
+    def finish(self) -> tuple[Prediction, ...]:
+        """One prediction of each person in view whose window never was full, and of the picture."""
+        whole = None if self._whole is None else self._whole.flush()
+        found = [] if whole is None else [whole]
+        for number in sorted(self._followed):
+            followed = self._followed[number]
+            if not followed.answered and followed.last is not None:
+                count = followed.window.fill()
+                found.append(replace(self._classify(followed, followed.last), window_frames=count))
+                followed.answered = True
+        return tuple(found)
+
+    def _track(self, frame: Frame) -> tuple[tuple[Person, ...], Frame]:
+        """Find out who is where, and say so in the frame."""
+        if frame.people is None and self._frames % self._rule.locate_every == 0:
+            frame = locate_ahead(frame, self._locator)
+        self._frames += 1
+        now_s = frame.timestamp_s
+        if frame.people is None:
+            people = self._tracker.carry(now_s)
+        else:
+            people = self._tracker.update(frame.people, now_s)
+        return people, replace(frame, people=people)
+
+    def _look_at(self, person: Person, frame: Frame, *, predict: bool) -> Prediction | None:
+        """Take one person's crop into the window; classify it if it is full."""
+        assert person.id is not None
+        followed = self._followed.get(person.id)
+        if followed is None:
+            spec = self.model.spec
+            window = Window(spec.clip.num_frames, spec.feature_size)
+            followed = _Followed(window, self._new_gate() if self._new_gate else None)
+            self._followed[person.id] = followed
+        made = self._encode(person, frame, followed)
+        followed.last = made
+        if not followed.window.full or not predict:
+            return None
+        followed.answered = True
+        return self._classify(followed, made)
+
+    def _encode(self, person: Person, frame: Frame, followed: _Followed) -> Prediction:
+        """Encode a person's crop; gives all of the prediction but its probabilities."""
+        started = time.perf_counter()
+        size = (frame.pixels.shape[0], frame.pixels.shape[1])
+        cut = crop_box(person.box, size, self.model.spec.crop)
+        crop = resize_frame(cut_box(frame.pixels, cut), self.model.spec.clip)
+        preprocess_ms = (time.perf_counter() - started) * 1e3
+        moved = followed.gate is None or followed.gate.needs_encoding(crop, frame.timestamp_s)
+        encode_ms = 0.0
+        if moved or followed.features is None:
+            started = time.perf_counter()
+            followed.features = self.model.encode(crop)
+            encode_ms = (time.perf_counter() - started) * 1e3
+            followed.encoded_frame = frame.index
+        else:
+            self._skipped += 1
+        followed.window.add(followed.features)
+        reused = followed.encoded_frame != frame.index
+        return replace(
+            prediction_for(frame, followed.features, self.model.spec.labels),
+            preprocess_ms=preprocess_ms,
+            encode_ms=encode_ms,
+            reused_frame=followed.encoded_frame if reused else None,
+            person=person.id,
+            box=person.box,
+            keypoints=person.keypoints,
+            located=person.located,
+        )
+
+    def _classify(self, followed: _Followed, made: Prediction) -> Prediction:
+        started = time.perf_counter()
+        probabilities = self.model.classify(followed.window.view())
+        classify_ms = (time.perf_counter() - started) * 1e3
+        return replace(
+            made,
+            probabilities=probabilities,
+            window_frames=followed.window.num_frames,
+            classify_ms=classify_ms,
+        )
