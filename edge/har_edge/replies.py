@@ -236,6 +236,12 @@ class EventRecord(Message):
     confidence: float
     start_time: str | None
     end_time: str | None
+    person: int | None = None
+    zone: str | None = None
+    why: dict[str, float | str] | None = field(
+        default=None,
+        metadata={"description": "Of an alarm: the numbers that led to it, and what ended it."},
+    )
 
     @property
     def kind(self) -> str:
@@ -267,6 +273,37 @@ class EventPage(Told):
 
 
 @dataclass(frozen=True)
+class PersonNow(Told):
+    """Somebody in view; `action` is null until the window of that person is full."""
+
+    person: int
+    box: tuple[float, float, float, float] = field(
+        metadata={"description": "Left, top, right and bottom, in fractions of the picture."}
+    )
+    keypoints: list[tuple[float, float, float]] | None
+    located: bool
+    action: str | None
+    confidence: float | None
+    zone: str | None
+
+
+@dataclass(frozen=True)
+class PeopleRecord(Message):
+    """Who is in view of the live source, and how many of them do what."""
+
+    time: str
+    frame: int
+    people: list[PersonNow]
+    count: int
+    actions: dict[str, int]
+
+    @property
+    def kind(self) -> str:
+        """Always `people`."""
+        return "people"
+
+
+@dataclass(frozen=True)
 class Live(Told):
     """The live source right now; `history` holds [Unix time, action, confidence]."""
 
@@ -289,6 +326,52 @@ class Live(Told):
     age_ms: float | None
     totals_today: dict[str, float] = field(metadata={"description": "Seconds of each action."})
     history: list[tuple[float, str, float]]
+    people: list[PersonNow] | None = field(
+        default=None,
+        metadata={
+            "description": "Who is in view; null where people are not told apart, or nobody has "
+            "looked yet. The same goes for `count` and `actions`."
+        },
+    )
+    count: int | None = None
+    actions: dict[str, int] | None = field(
+        default=None, metadata={"description": "How many people do what."}
+    )
+    people_history: list[tuple[float, int, str, float]] = field(
+        default_factory=list,
+        metadata={"description": "What each did: [Unix time, person, action, confidence]."},
+    )
+
+
+@dataclass(frozen=True)
+class DrawnZone(Told):
+    """A part of the picture with a name; corners are [x, y] in fractions of the picture."""
+
+    name: str
+    polygon: list[tuple[float, float]]
+    point: Literal["feet", "hips"] = field(
+        default="feet",
+        metadata={"description": "Which point of a person must lie inside."},
+    )
+    source: str | None = field(
+        default=None, metadata={"description": "The source that it is of; null for all."}
+    )
+
+
+@dataclass(frozen=True)
+class DrawnZones(Told):
+    """All zones of the live source."""
+
+    zones: list[DrawnZone]
+
+
+@dataclass(frozen=True)
+class ZonesReply(Told):
+    """The zones of the live source, and whether they can be drawn; if not, `detail` says why."""
+
+    zones: list[DrawnZone]
+    writable: bool
+    detail: str
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ EXPERIMENTS = {
     "cold-start": "How long does it take from the command to the first prediction?",
     "compare-alarms": "Does har-bench compare catch slowdowns, and only slowdowns?",
     "end-to-end": "How close does har-edge run come to the bare interpreter?",
+    "falls": "Does the alarm for falls find falls, and only falls?",
     "float-path": "What does a frame cost besides the network?",
     "mediapipe-model": "Build the single graph that MediaPipe's ImageClassifier runs.",
     "memory": "How much memory does har-edge run need, and does it grow?",

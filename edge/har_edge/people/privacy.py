@@ -11,17 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 import numpy as np
 
 from har_edge.arrays import Box, Pixels
+from har_edge.config import Private
 from har_edge.frames.frame import Frame, Person
 from har_edge.frames.opencv import import_cv2
 from har_edge.people.draw import colour_of, draw_box, draw_skeleton
-
-Cover = Literal["skeletons", "blur"]
-COVERS: tuple[str, ...] = get_args(Cover)
 
 # How long a place stays covered after somebody was there, and by which share of its own size it
 # grows each second: people walk about their own width in a second, in any picture.
@@ -57,7 +54,7 @@ class PrivacyCover:
         0
     """
 
-    def __init__(self, cover: Cover, max_people: int | None = None) -> None:
+    def __init__(self, cover: Private, max_people: int | None = None) -> None:
         self.cover = cover
         self.max_people = max_people
         self._held: dict[str, list[_Held]] = {}

@@ -22,9 +22,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Literal
-
-import numpy as np
 
 from har_edge.arrays import Box, FloatArray
 from har_edge.frames.frame import Person
@@ -203,8 +202,10 @@ class FallWatch:
     def _find_descent(self, look: Posture) -> Descent | None:
         """The descent that ends with this look, if there is one."""
         limits = self.settings
-        body = self._body_height()
         recent = [p for p in self._looks if p.at_s >= look.at_s - limits.descent_s]
+        if look.hips_y - min(p.hips_y for p in recent) < limits.drop * look.height:
+            return None  # who comes down does not grow; most looks end here
+        body = self._body_height()
         # Somebody who stands sways: the descent begins when they last were about as high.
         up_y = min(p.hips_y for p in recent) + SWAY * body
         highest = next(p for p in reversed(recent) if p.hips_y <= up_y)
@@ -240,8 +241,8 @@ class FallWatch:
             "drop": round(descent.drop, 2),
             "speed": round(descent.speed, 2),
             "descent_s": round(descent.end_s - descent.start_s, 2),
-            "height": round(float(np.median([p.height for p in low])) / self._body, 2),
-            "wide": round(float(np.median([p.width / p.height for p in low])), 2),
+            "height": round(median(p.height for p in low) / self._body, 2),
+            "wide": round(median(p.width / p.height for p in low), 2),
             "low_s": round(look.at_s - first_low, 2),
         }
         self._alarm = Alarm(descent.start_s, look.at_s, why, share)
@@ -259,7 +260,8 @@ class FallWatch:
         )
 
     def _body_height(self) -> float:
-        return max(1e-6, float(np.quantile([p.height for p in self._looks], 0.9)))
+        heights = sorted(p.height for p in self._looks)
+        return max(1e-6, heights[round(0.9 * (len(heights) - 1))])
 
     def _is_low(self, look: Posture) -> bool:
         limits = self.settings

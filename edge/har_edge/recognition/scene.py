@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -47,6 +46,13 @@ class Scene:
         self._told: dict[tuple[str, int], Event] = {}
         self._last: dict[str, tuple[float, float | None]] = {}
 
+    @property
+    def told_after_s(self) -> float:
+        """How long after its start the latest of an alarm or a rule's action is told."""
+        falls = self._falls
+        longest = 0.0 if falls is None else falls.descent_s + falls.settle_s + falls.low_s
+        return max([longest, *self._rules.min_durations().values()])
+
     def place(self, prediction: Prediction) -> Prediction:
         """Say in which zone somebody is; a prediction of a whole picture stays as it is."""
         if prediction.box is None or not len(self.zones):
@@ -65,7 +71,7 @@ class Scene:
             frame: With the people in it; without any that were looked for, nothing is found.
             gone: Numbers of those who will not come back.
         """
-        source, now_s, at_s = frame.source, frame.timestamp_s, _captured_at_s(frame)
+        source, now_s, at_s = frame.source, frame.timestamp_s, frame.captured_at_s
         found: list[Event | Visit] = []
         for person in gone:
             found += self._end_person(source, person)
@@ -131,10 +137,3 @@ class Scene:
         )
         self._told[source, person] = event
         return [event]
-
-
-def _captured_at_s(frame: Frame) -> float | None:
-    """Unix time of a live source's frame."""
-    if frame.captured_s is None:
-        return None
-    return time.time() - (time.monotonic() - frame.captured_s)

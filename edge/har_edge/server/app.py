@@ -29,6 +29,7 @@ from har_edge.server.routes.page import page_routes
 from har_edge.server.routes.predict import PREDICT_PATH, predict_routes
 from har_edge.server.routes.session import session_routes
 from har_edge.server.routes.streams import stream_routes
+from har_edge.server.routes.zones import zone_routes
 from har_edge.server.schema import Problem
 from har_edge.server.services import Services
 
@@ -109,7 +110,7 @@ def build_app(services: Services, *, origins: tuple[str, ...] = ()) -> FastAPI:
     bearer = [Depends(HTTPBearer(auto_error=False))] if services.guard.required else []
     guarded = [*bearer, Depends(check_token)]
     # Routes are tried in this order.
-    for routes in (predict_routes, model_routes, live_routes, stream_routes):
+    for routes in (predict_routes, model_routes, live_routes, zone_routes, stream_routes):
         app.include_router(routes(services), dependencies=guarded)
     for router in (page_routes(), health_routes(services), session_routes(services)):
         app.include_router(router)
@@ -121,7 +122,7 @@ def build_app(services: Services, *, origins: tuple[str, ...] = ()) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,
-            allow_methods=("GET", "POST", "DELETE"),
+            allow_methods=("GET", "POST", "PUT", "DELETE"),
             allow_headers=("Authorization", "Content-Type", "Last-Event-ID"),
             expose_headers=("Retry-After",),
         )

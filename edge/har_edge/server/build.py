@@ -11,10 +11,10 @@ from har_edge.errors import SourceError
 from har_edge.frames.opencv import import_cv2
 from har_edge.model.loaded import LoadedModel
 from har_edge.model.trial import try_model
-from har_edge.recognition.events import EventTracker
 from har_edge.run.openers import build_openers, is_apart
 from har_edge.run.parts import build_decider, build_model, build_people
 from har_edge.run.runner import Run
+from har_edge.run.watching import build_cover, build_watching, disclose
 from har_edge.say import Say
 from har_edge.server.answers import Answering, warm_up
 from har_edge.server.guard import Guard
@@ -22,6 +22,7 @@ from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
 from har_edge.server.services import Services
 from har_edge.server.workers import Gate, Workers, keep_memory
+from har_edge.server.zones import ZonesKeeper
 from har_edge.sinks.fan_out import RunFacts, open_live_sinks
 from har_edge.sources.names import camera_name, expand_sources
 from har_edge.sources.urls import redact_name
@@ -46,13 +47,15 @@ def build_services(config: ServeConfig, note: Say) -> Services:
     model = build_model(config)
     new_decider = partial(build_decider, model.spec, config.decide)
     new_decider()  # refuses lists that do not fit before anything is opened
-    live = _build_live(config, model, note)
+    built = _build_live(config, model, note)
+    live, zones = built or (None, None)
     limits = config.limits
     metrics = Metrics(model)
     uploads = Gate(limits.max_requests, "uploads")
     metrics.watch_gate(uploads)
     if live is not None:
         metrics.watch_live(live)
+        metrics.watch_people(live, model.spec.labels)
     cores = len(os.sched_getaffinity(0))
     return Services(
         model=model,
@@ -67,10 +70,13 @@ def build_services(config: ServeConfig, note: Say) -> Services:
         guard=Guard(config.token),
         metrics=metrics,
         live=live,
+        zones=zones,
     )
 
 
-def _build_live(config: ServeConfig, model: LoadedModel, note: Say) -> LiveSession | None:
+def _build_live(
+    config: ServeConfig, model: LoadedModel, note: Say
+) -> tuple[LiveSession, ZonesKeeper] | None:
     source, decide = config.source, config.decide
     names = [*source.names, *map(camera_name, source.cameras)]
     if not names:
@@ -86,8 +92,16 @@ def _build_live(config: ServeConfig, model: LoadedModel, note: Say) -> LiveSessi
     # A server outlasts its camera: it waits for one that is not there yet.
     patient = replace(source.live, wait_for_source=True)
     (opener,) = build_openers(replace(source, names=tuple(names), camera=None, live=patient))
-    facts = RunFacts(model.spec.clip.frame_rate_hz, min_duration_s=decide.min_duration_s)
     people = build_people(config, note)
+    tracker, scene = build_watching(
+        config.scene, decide, model.spec, people, sources=[opener.name], drawn=True
+    )
+    if (private := config.scene.private) is not None:
+        disclose(config.sink, private, people, note, shown="the live view, to who may ask")
+    facts = RunFacts(
+        model.spec.clip.frame_rate_hz,
+        min_duration_s=max(decide.min_duration_s, scene.told_after_s if scene else 0.0),
+    )
     sinks = open_live_sinks(config.sink, facts, note)
 
     def run(session: LiveSession) -> bool:
@@ -96,14 +110,17 @@ def _build_live(config: ServeConfig, model: LoadedModel, note: Say) -> LiveSessi
             sinks=session,
             note=note,
             new_decider=partial(build_decider, model.spec, decide),
-            tracker=EventTracker(decide.min_duration_s),
+            tracker=tracker,
             people=people,
+            scene=scene,
+            cover=build_cover(private),
             watch=session.see_frame,
             should_stop=lambda: session.stopping,
         )
         return bool(run([opener]).failed)
 
-    return LiveSession(opener.name, run, sinks, note)
+    keeper = ZonesKeeper(scene, config.scene.zones, opener.name, model.spec.labels)
+    return LiveSession(opener.name, run, sinks, note), keeper
 
 
 def _warn_of_idle_sinks(sink: SinkConfig, note: Say) -> None:

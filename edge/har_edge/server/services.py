@@ -13,6 +13,7 @@ from har_edge.server.metrics import Metrics
 from har_edge.server.problems import ProblemError
 from har_edge.server.uploads import Upload
 from har_edge.server.workers import Gate, Workers
+from har_edge.server.zones import ZonesKeeper
 
 Answer = Callable[[Upload, int | None, LoadedModel], dict[str, object]]
 
@@ -31,6 +32,7 @@ class Services:
         guard: Knows the token.
         metrics: Count.
         live: The live source, if there is one.
+        zones: Keeps its zones.
     """
 
     model: LoadedModel
@@ -43,6 +45,7 @@ class Services:
     guard: Guard
     metrics: Metrics
     live: LiveSession | None = None
+    zones: ZonesKeeper | None = None
 
     def session(self) -> LiveSession:
         """The live source.

@@ -9,7 +9,9 @@ from typing import Protocol
 from har_edge.errors import OutputError
 from har_edge.frames.frame import Frame
 from har_edge.recognition.events import Event
+from har_edge.recognition.headcount import Headcount
 from har_edge.recognition.prediction import Prediction
+from har_edge.recognition.visits import Visit
 from har_edge.sources.base import SourceStatus
 
 
@@ -30,7 +32,7 @@ class Shot:
     people: tuple[Prediction, ...] = ()
 
 
-Record = Prediction | Event | SourceStatus | Shot
+Record = Prediction | Event | Visit | Headcount | SourceStatus | Shot
 
 
 class Sink(Protocol):
