@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from har_edge.notebook import html_table
@@ -18,6 +18,8 @@ AnyTold = TypeVar("AnyTold", bound="Told")
 
 # Members of an answer that only clips have.
 OF_CLIPS = ("duration_s", "num_frames", "timeline", "events")
+# Members that are absent where people are not told apart, or what they say is not asked for.
+ONLY_WITH_PEOPLE = frozenset({"people", "person", "box", "located", "keypoints", "locate"})
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,15 @@ class Told(Mapping[str, object]):
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, as they came."""
-        return asdict(self)
+        return {
+            each.name: _plain(getattr(self, each.name)) for each in fields(self) if self._has(each)
+        }
+
+    def _has(self, each: Field[object]) -> bool:
+        """Whether a member came: those for people are absent where people are not told apart."""
+        if each.name == "zone":  # null for a person in none
+            return getattr(self, "person", None) is not None
+        return each.name not in ONLY_WITH_PEOPLE or getattr(self, each.name) is not None
 
     def __getitem__(self, name: str) -> object:
         return self.as_dict()[name]
@@ -63,6 +73,15 @@ class Told(Mapping[str, object]):
 
     def __len__(self) -> int:
         return len(self.as_dict())
+
+
+def _plain(value: object) -> object:
+    """Turn records inside a member into plain values, too."""
+    if isinstance(value, Told):
+        return value.as_dict()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
 
 
 def _read(hint: object, value: object) -> object:
@@ -104,6 +123,7 @@ class Latency(Told):
     preprocess: float
     encode: float
     classify: float
+    locate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +149,30 @@ class ClipEvent(Told):
     end_s: float
     duration_s: float
     confidence: float
+    person: int | None = None
+    zone: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonTold(Told):
+    """A person in an upload, and what that person does; `action` is null if seen too shortly."""
+
+    person: int = field(metadata={"description": "Number of the person, from 1."})
+    start_s: float
+    end_s: float
+    box: list[float] = field(
+        metadata={"description": "Last place: left, top, right, bottom in fractions."}
+    )
+    track: list[list[float]] = field(
+        metadata={"description": "Time, left, top, right, bottom in each sampled frame."}
+    )
+    action: str | None
+    confidence: float | None
+    all_predictions: list[Ranked]
+    timeline: list[Span]
+    keypoints: list[list[float]] | None = field(
+        default=None, metadata={"description": "17 of x, y, score at the last place, if asked for."}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +186,13 @@ class Said(Told):
     all_predictions: list[Ranked] = field(metadata={"description": "Most probable first."})
     window_frames: int = field(metadata={"description": "Number of frames in the window."})
     latency_ms: Latency
+    person: int | None = field(
+        default=None, metadata={"description": "Number of the person whom it is about."}
+    )
+    box: list[float] | None = None
+    located: bool | None = None
+    zone: str | None = None
+    keypoints: list[list[float]] | None = None
 
     def top(self, k: int | None = None) -> list[tuple[str, float]]:
         """The k most probable of the listed actions, best first; all of them without k."""
@@ -186,6 +237,9 @@ class Answer(Said, example=AN_ANSWER):
         metadata={"description": "Each span lists its best 5 actions, regardless of `top_k`."},
     )
     events: list[ClipEvent] = field(default_factory=list)
+    people: list[PersonTold] | None = field(
+        default=None, metadata={"description": "Each person, where people are told apart."}
+    )
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, as they came."""

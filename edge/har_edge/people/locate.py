@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from har_edge.arrays import Pixels
@@ -27,19 +28,31 @@ class Locator(Protocol):
         """Find people in a picture, RGB, (H, W, 3), uint8; best first, not tracked yet."""
 
 
-@dataclass(frozen=True)
 class PeopleParts:
     """What it takes to look at people one by one.
 
     Attributes:
-        open_locator: Opens what finds them; once a thread, as no two can share one.
-        locator: One that is open, for the thread that recognises.
         rule: How often they are looked for, and how many are looked at.
     """
 
-    open_locator: Callable[[], Locator]
-    locator: Locator
-    rule: PeopleRule
+    def __init__(self, open_locator: Callable[[], Locator], rule: PeopleRule) -> None:
+        """Keep what is needed.
+
+        Args:
+            open_locator: Opens what finds people; called once a thread, as no two can share one.
+            rule: See the attributes.
+        """
+        self._open = open_locator
+        self.rule = rule
+        self._of_thread = threading.local()
+
+    @property
+    def locator(self) -> Locator:
+        """What finds people on this thread."""
+        if not hasattr(self._of_thread, "locator"):
+            self._of_thread.locator = self._open()
+        locator: Locator = self._of_thread.locator
+        return locator
 
 
 def locate_ahead(frame: Frame, locator: Locator) -> Frame:

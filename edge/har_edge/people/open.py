@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from har_edge.children import answer_parent
+from har_edge.config import PeopleConfig
 from har_edge.errors import ModelFileError
 from har_edge.model.file import FLATBUFFER_ID, MAX_FILE_BYTES, read_model_file, resolve_model
 from har_edge.model.network import Network
 from har_edge.model.runtimes import TFLITE_RUNTIMES
 from har_edge.model.trial import LIMIT_BYTES, LIMIT_S, LIMIT_TIMES, outcome_of, try_once
 from har_edge.paths import display_path
-from har_edge.people.locate import Locator
+from har_edge.people.choose import PeopleRule
+from har_edge.people.locate import Locator, PeopleParts
 from har_edge.people.networks import (
     NUM_KEYPOINTS,
     ROW,
@@ -75,6 +78,35 @@ def open_locator(
             "--pose. Give a detector with --people, or leave --pose out."
         )
     return PosedLocator(found, second, max_people)
+
+
+def find_people(
+    file: str | os.PathLike[str],
+    config: PeopleConfig,
+    *,
+    backend: str = "auto",
+    num_threads: int = 1,
+) -> PeopleParts:
+    """Try what finds people in a child, and prepare to open it.
+
+    Args:
+        file: The detector, or a model with `locate`.
+        config: Everything else.
+        backend, num_threads: As for `open_locator`.
+
+    Raises:
+        ModelFileError, BackendError: as `open_locator` and `try_locator`.
+    """
+    try_locator(file, config.pose, backend=backend)
+    opened = partial(
+        open_locator,
+        file,
+        config.pose,
+        backend=backend,
+        num_threads=num_threads,
+        max_people=config.max_people,
+    )
+    return PeopleParts(opened, PeopleRule(config.locate_every, config.max_people))
 
 
 def has_locate(model: str | os.PathLike[str] | None) -> bool:

@@ -9,6 +9,7 @@ import contextlib
 import io
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 import numpy as np
 
 from har_edge.arrays import Pixels
+from har_edge.config import PeopleConfig
 from har_edge.errors import SourceError
 from har_edge.frames.decode import decode_image, image_pixels
 from har_edge.frames.frame import Frame
@@ -25,13 +27,17 @@ from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ModelSpec
 from har_edge.notebook import html_table
 from har_edge.paths import display_path
-from har_edge.recognition.decide import Decider
+from har_edge.people.locate import PeopleParts
+from har_edge.people.open import find_people, has_locate
+from har_edge.recognition.decide import Decider, Deciders
 from har_edge.recognition.events import Event, EventTracker
+from har_edge.recognition.look import Seen
+from har_edge.recognition.people import new_looker
 from har_edge.recognition.prediction import Prediction
-from har_edge.recognition.recognizer import Recognizer
 from har_edge.recognition.taught_file import load_taught
-from har_edge.recognition.whole import recognize_frames, sum_up
+from har_edge.recognition.whole import look_at, main_predictions, sum_up
 from har_edge.sources.base import FrameSource
+from har_edge.sources.files import ImageSource
 from har_edge.sources.names import expand_sources
 from har_edge.sources.open import open_source
 
@@ -50,6 +56,7 @@ def load(
     backend: str = "auto",
     num_threads: int = 1,
     taught: str | os.PathLike[str] | None = None,
+    people: str | os.PathLike[str] | PeopleConfig | None = None,
 ) -> Model:
     """Load a model.
 
@@ -59,9 +66,11 @@ def load(
         backend: `auto`, `litert`, `tflite-runtime` or `onnxruntime`.
         num_threads: Threads of the runtime.
         taught: File of actions that `har-edge teach` wrote; None for the user's own, if any.
+        people: A `.tflite` file of a network that finds people, to recognise each of them, or all
+            that `har-edge run` can be told about it; None for the model's own, if it has one.
 
     Raises:
-        ModelFileError: if there is no such model, or the file is damaged or not one of ours.
+        ModelFileError: if there is no such model, or a file is damaged or not what it should be.
         BackendError: if no runtime is installed, or it rejects the model.
         DataError: if the file of taught actions is missing, damaged or of another model.
 
@@ -73,7 +82,12 @@ def load(
     is_folder = os.fspath(model) not in BUNDLED and Path(model).is_dir()
     path = model_in_folder(model) if is_folder else model
     loaded = load_model(path, backend=backend, num_threads=num_threads)
-    return Model(load_taught(loaded, taught))
+    config = people if isinstance(people, PeopleConfig) else PeopleConfig(detector=people)
+    detector = config.detector
+    if detector is None and not config.whole_picture and has_locate(loaded.path):
+        detector = loaded.path
+    parts = None if detector is None else find_people(detector, config, backend=backend)
+    return Model(load_taught(loaded, taught), parts)
 
 
 class Model:
@@ -83,6 +97,7 @@ class Model:
 
     Attributes:
         loaded: The model file in its runtime, for code that works on features or windows.
+        people: What finds people, where each is recognised on their own; None for whole pictures.
 
     Example:
         >>> import har_edge
@@ -94,8 +109,9 @@ class Model:
         True
     """
 
-    def __init__(self, loaded: LoadedModel) -> None:
+    def __init__(self, loaded: LoadedModel, people: PeopleParts | None = None) -> None:
         self.loaded = loaded
+        self.people = people
 
     @property
     def spec(self) -> ModelSpec:
@@ -127,6 +143,9 @@ class Model:
         is `unknown`. `har-train evaluate` counts clips as correct by the same prediction. It
         refers to the clip's last frame. For what happens when, see `recognize`.
 
+        Where people are told apart, it is that of the person who is in the clip for longest; of a
+        picture, the mean of the whole and its largest person. Without anybody it is `nobody`.
+
         Args:
             shown: The path or URL of a picture or clip; the bytes of a picture; a Pillow image;
                 RGB pixels, (H, W, 3), uint8. A list of these gives a list.
@@ -145,10 +164,11 @@ class Model:
         """
         if isinstance(shown, list):
             return [self.classify(one) for one in shown]
-        rate_hz, recognizer = self.spec.clip.frame_rate_hz, Recognizer(self.loaded)
-        with contextlib.closing(_frames_of(shown, rate_hz)) as frames:
-            found = [p for _, p in recognize_frames(recognizer, frames) if p is not None]
-        return sum_up(found, Decider.for_spec(self.spec))
+        frames, still = _frames_of(shown, self.spec.clip.frame_rate_hz)
+        with contextlib.closing(frames):
+            looker = new_looker(self.loaded, self.people, still=still)
+            found = [p for seen in look_at(looker, frames) for p in seen.predictions]
+        return sum_up(main_predictions(found), Decider.for_spec(self.spec))
 
     def recognize(
         self,
@@ -162,7 +182,9 @@ class Model:
         """Recognise what a source shows, window by window, as `har-edge run` does.
 
         Predictions are smoothed, and `unknown` if no action is probable enough. A source shorter
-        than a window gives one prediction; no prediction spans a gap.
+        than a window gives one prediction; no prediction spans a gap. Where people are told apart,
+        each has predictions of their own, told by `Prediction.person`; a frame without anybody has
+        one that says `nobody`.
 
         Args:
             source: A name that `open_source` accepts; a folder, a glob or a list of these, read
@@ -188,8 +210,8 @@ class Model:
         return (
             prediction
             for opened in sources
-            for _, prediction in self._decided(opened, new_decider())
-            if prediction is not None
+            for seen in self._decided(opened, new_decider)
+            for prediction in seen.predictions
         )
 
     def events(
@@ -228,7 +250,7 @@ class Model:
         new_decider = self._new_decider(allow, deny, smoothing_s, score_threshold)
         sources, tracker = _open_all(source), EventTracker(min_duration_s)
         return (
-            event for opened in sources for event in self._tracked(opened, new_decider(), tracker)
+            event for opened in sources for event in self._tracked(opened, new_decider, tracker)
         )
 
     def _new_decider(
@@ -250,26 +272,28 @@ class Model:
         new_decider()
         return new_decider
 
-    def _decided(
-        self, source: FrameSource, decider: Decider
-    ) -> Iterator[tuple[Frame, Prediction | None]]:
-        """Each frame of a source with the prediction for the window that it ends."""
-        sampler = FrameSampler(self.spec.clip.frame_rate_hz)
+    def _decided(self, source: FrameSource, new_decider: Callable[[], Decider]) -> Iterator[Seen]:
+        """Each frame of a source with the decided predictions for the windows that it ends."""
+        sampler, deciders = FrameSampler(self.spec.clip.frame_rate_hz), Deciders(new_decider)
+        looker = new_looker(self.loaded, self.people, still=isinstance(source, ImageSource))
         with contextlib.closing(source.frames(sampler)) as frames:
-            found = recognize_frames(Recognizer(self.loaded), frames, live=source.live)
-            for frame, prediction in found:
-                if frame.after_gap:
-                    decider.reset()
-                yield frame, None if prediction is None else decider.decide(prediction)
+            for seen in look_at(looker, frames, live=source.live):
+                if seen.frame.after_gap:
+                    deciders.reset()
+                for person in seen.hidden:
+                    deciders.forget(person)
+                yield replace(seen, predictions=tuple(map(deciders.decide, seen.predictions)))
 
     def _tracked(
-        self, source: FrameSource, decider: Decider, tracker: EventTracker
+        self, source: FrameSource, new_decider: Callable[[], Decider], tracker: EventTracker
     ) -> Iterator[Event]:
         try:
-            for frame, prediction in self._decided(source, decider):
-                if frame.after_gap:
+            for seen in self._decided(source, new_decider):
+                if seen.frame.after_gap:
                     yield from tracker.end(source.name)
-                if prediction is not None:
+                for person in seen.gone:
+                    yield from tracker.end_person(source.name, person)
+                for prediction in seen.predictions:
                     yield from tracker.add(prediction)
         except SourceError:
             yield from tracker.end(source.name)
@@ -298,11 +322,10 @@ def _open_all(source: AnySource) -> Iterable[FrameSource]:
     return map(open_source, expand_sources([os.fspath(source)]))
 
 
-def _frames_of(shown: Shown, rate_hz: float) -> Generator[Frame, None, None]:
-    """The frames of a picture or a clip."""
+def _frames_of(shown: Shown, rate_hz: float) -> tuple[Generator[Frame, None, None], bool]:
+    """The frames of a picture or a clip, and whether it is a picture."""
     if not isinstance(shown, str | os.PathLike):
-        yield Frame(_pixels_of(shown), 0.0, 0, "picture", 0.0)
-        return
+        return (frame for frame in (Frame(_pixels_of(shown), 0.0, 0, "picture", 0.0),)), True
     if Path(shown).is_dir():
         raise SourceError(
             f"{display_path(shown)} is a folder. Expected a picture or a clip. Use recognize, "
@@ -314,7 +337,7 @@ def _frames_of(shown: Shown, rate_hz: float) -> Generator[Frame, None, None]:
             f"{source.name} has no end, so there is no single prediction for it. Expected a "
             "picture or a clip. Use recognize or events."
         )
-    yield from source.frames(FrameSampler(rate_hz))
+    return source.frames(FrameSampler(rate_hz)), isinstance(source, ImageSource)
 
 
 def _pixels_of(shown: bytes | Image.Image | Pixels) -> Pixels:

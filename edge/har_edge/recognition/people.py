@@ -15,13 +15,35 @@ from har_edge.frames.frame import Frame, Person
 from har_edge.frames.preprocess import crop_box, cut_box, resize_frame
 from har_edge.model.loaded import LoadedModel
 from har_edge.people.choose import Chooser, PeopleRule
-from har_edge.people.locate import Locator, locate_ahead
+from har_edge.people.locate import Locator, PeopleParts, locate_ahead
 from har_edge.people.track import Tracker
-from har_edge.recognition.look import Seen, nobody_in, prediction_for
+from har_edge.recognition.look import Looker, Seen, nobody_in, prediction_for
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.prediction import Prediction
-from har_edge.recognition.recognizer import Recognizer
+from har_edge.recognition.recognizer import Recognizer, WholePicture
 from har_edge.recognition.window import Window
+
+
+def new_looker(
+    model: LoadedModel,
+    people: PeopleParts | None,
+    *,
+    still: bool = False,
+    new_gate: Callable[[], MotionGate] | None = None,
+) -> Looker:
+    """Make what looks at one source, on the thread that will use it.
+
+    Args:
+        model: What encodes and classifies.
+        people: What finds people; None for whole pictures.
+        still: Whether the source is a still: what it shows besides people is half of what it says,
+            so that the whole of it is classified, too.
+        new_gate: Makes motion gates; None for none.
+    """
+    if people is None:
+        return WholePicture(Recognizer(model, new_gate() if new_gate else None))
+    whole = Recognizer(model) if still else None
+    return PeopleRecognizer(model, people.locator, people.rule, new_gate=new_gate, whole=whole)
 
 
 class _Followed:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 from har_edge.frames.frame import Frame
 from har_edge.model.loaded import LoadedModel, load_model
-from har_edge.people.locate import Locator, locate_ahead
+from har_edge.people.locate import PeopleParts, locate_ahead
 from har_edge.recognition.recognizer import encode_ahead, resize_ahead
 from har_edge.sources.base import FrameSource
 
@@ -45,18 +44,14 @@ class LocateAhead:
     would be looked at in vain.
 
     Args:
-        open_locator: Opens what finds people; called once a thread.
-        every: People are looked for in the first of so many frames.
+        people: What finds them, and in how many frames.
     """
 
-    def __init__(self, open_locator: Callable[[], Locator], every: int) -> None:
-        self._open = open_locator
-        self._every = every
-        self._of_thread = threading.local()
+    def __init__(self, people: PeopleParts) -> None:
+        self._people = people
 
     def __call__(self, frame: Frame, source: FrameSource) -> Frame:
-        if source.live or source.duration_s is None or frame.number % self._every:
+        is_video = not source.live and source.duration_s is not None
+        if not is_video or frame.number % self._people.rule.locate_every:
             return frame
-        if not hasattr(self._of_thread, "locator"):
-            self._of_thread.locator = self._open()
-        return locate_ahead(frame, self._of_thread.locator)
+        return locate_ahead(frame, self._people.locator)

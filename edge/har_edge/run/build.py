@@ -120,6 +120,7 @@ def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltR
         inference_hz=config.inference_hz,
         min_duration_s=max(config.decide.min_duration_s, scene.told_after_s if scene else 0.0),
         folders=config.source.watch,
+        people=people is not None,
     )
     sinks = open_sinks(config.sink, facts, note)
     built = Run(

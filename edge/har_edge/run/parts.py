@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from har_edge.config import DecideConfig, ModelConfig
 from har_edge.model.file import resolve_model
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
-from har_edge.people.choose import PeopleRule
 from har_edge.people.locate import PeopleParts
-from har_edge.people.open import has_locate, open_locator, try_locator
+from har_edge.people.open import find_people, has_locate
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.taught_file import load_taught
 from har_edge.say import Say
@@ -63,12 +60,7 @@ def build_people(config: ModelConfig, note: Say, num_threads: int = 1) -> People
     if people.whole_picture or (people.detector is None and not has_locate(config.model)):
         return None
     file = resolve_model(config.model) if people.detector is None else people.detector
-    try_locator(file, people.pose, backend=config.backend)
-    opened = partial(
-        open_locator, file, people.pose, backend=config.backend, max_people=people.max_people
-    )
-    locator = opened(num_threads=num_threads)
+    parts = find_people(file, people, backend=config.backend, num_threads=num_threads)
     if people.detector is not None:
-        note(f"{display_path(file)} finds people: it was taken for {locator.name}.")
-    rule = PeopleRule(people.locate_every, people.max_people)
-    return PeopleParts(opened, locator, rule)
+        note(f"{display_path(file)} finds people: it was taken for {parts.locator.name}.")
+    return parts

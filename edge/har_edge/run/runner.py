@@ -17,9 +17,8 @@ from har_edge.recognition.decide import Decider, Deciders
 from har_edge.recognition.events import Event, EventTracker
 from har_edge.recognition.look import Looker, Seen
 from har_edge.recognition.motion import MotionGate
-from har_edge.recognition.people import PeopleRecognizer
+from har_edge.recognition.people import new_looker
 from har_edge.recognition.prediction import Prediction
-from har_edge.recognition.recognizer import Recognizer, WholePicture
 from har_edge.recognition.scene import Scene
 from har_edge.recognition.visits import Visit
 from har_edge.run.ahead import Ahead, LocateAhead
@@ -140,7 +139,7 @@ class Run:
         lanes = Lanes(
             sources,
             self._sampling_hz(),
-            work=LocateAhead(people.open_locator, people.rule.locate_every) if people else ahead,
+            work=LocateAhead(people) if people else ahead,
             num_workers=self.num_workers,
             prefetch=PREFETCH_FRAMES if keeps_pixels else PREFETCH_ENCODED,
             follow=follow,
@@ -194,14 +193,8 @@ class Run:
         return Stream(opened.source, opened.sampler, looker, deciders, dues, progress, dropped)
 
     def _new_looker(self, source: FrameSource) -> Looker:
-        people = self.people
-        if people is None:
-            return WholePicture(Recognizer(self.model, self.new_gate() if self.new_gate else None))
-        # What a still shows besides people is half of what it says.
-        whole = Recognizer(self.model) if isinstance(source, ImageSource) else None
-        return PeopleRecognizer(
-            self.model, people.locator, people.rule, new_gate=self.new_gate, whole=whole
-        )
+        still = isinstance(source, ImageSource)
+        return new_looker(self.model, self.people, still=still, new_gate=self.new_gate)
 
     def _recognize(self, frame: Frame, stream: Stream, result: RunResult) -> None:
         if frame.after_gap:

@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +19,20 @@ from har_edge.frames.decode import decode_image
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.loaded import LoadedModel
-from har_edge.recognition.decide import Decider
-from har_edge.recognition.events import EventTracker
+from har_edge.people.locate import PeopleParts
+from har_edge.recognition.decide import Decider, Deciders
+from har_edge.recognition.events import Event, EventTracker
+from har_edge.recognition.look import Seen
+from har_edge.recognition.people import new_looker
 from har_edge.recognition.prediction import Prediction
-from har_edge.recognition.recognizer import Recognizer
-from har_edge.recognition.whole import recognize_frames, sum_up
+from har_edge.recognition.whole import look_at, main_predictions, sum_up
+from har_edge.server.told import make_timeline, tell_people
 from har_edge.server.uploads import Upload
 from har_edge.sources.files import VideoSource
 
 # What the results of an upload name as their source: the file's own name is private.
 SOURCE = "upload"
-TIMELINE_TOP_K = 5
+NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
 # Rates above this are slow-motion recordings; what claims more is no clip.
 MAX_FRAME_RATE_HZ = 250
 MAX_JPEG_SCANS = 100
@@ -46,11 +48,15 @@ class Answering:
         new_decider: Makes what decides on the predictions of one clip.
         min_duration_s: How long an action of a clip must last to be one.
         limits: What an upload may cost.
+        people: What finds people, to tell what each does; None for whole pictures.
+        keypoints: Whether to list the keypoints of each.
     """
 
     new_decider: Callable[[], Decider]
     min_duration_s: float = 0.5
     limits: RequestLimits = field(default_factory=RequestLimits)
+    people: PeopleParts | None = None
+    keypoints: bool = False
 
     def answer(self, upload: Upload, top_k: int | None, model: LoadedModel) -> dict[str, object]:
         """Recognise an upload.
@@ -89,30 +95,71 @@ class Answering:
         )
         decode_ms = (time.perf_counter() - started) * 1e3
         frame = Frame(pixels, 0.0, 0, SOURCE, decode_ms)
-        raw = [p for _, p in recognize_frames(Recognizer(model), [frame]) if p is not None]
+        looker = new_looker(model, self.people, still=True)
+        seen = list(look_at(looker, [frame]))
+        raw = [prediction for each in seen for prediction in each.predictions]
+        deciders = Deciders(self.new_decider)
+        decided = [
+            replace(each, predictions=tuple(map(deciders.decide, each.predictions)))
+            for each in seen
+        ]
         height, width = pixels.shape[:2]
         return {
-            **sum_up(raw, self.new_decider()).as_dict(top_k, by_stage=True),
+            **self._main(raw, top_k),
             "source": {"kind": "image", "width": width, "height": height},
+            **self._people(raw, decided, top_k),
         }
 
     def _answer_clip(self, path: Path, top_k: int | None, model: LoadedModel) -> dict[str, object]:
         source = VideoSource(path)
         self._check(source)
-        frames, raw = self._recognize_clip(source, model)
-        decider, tracker = self.new_decider(), EventTracker(self.min_duration_s)
-        decided = [decider.decide(prediction) for prediction in raw]
-        events = [event for prediction in decided for event in tracker.add(prediction)]
+        seen = self._look_at_clip(source, model)
+        raw = [prediction for each in seen for prediction in each.predictions]
+        deciders, tracker = Deciders(self.new_decider), EventTracker(self.min_duration_s)
+        events, decided = list[Event](), list[Seen]()
+        for each in seen:
+            for person in each.hidden:
+                deciders.forget(person)
+            for person in each.gone:
+                events += tracker.end_person(SOURCE, person)
+            said = tuple(map(deciders.decide, each.predictions))
+            events += [event for prediction in said for event in tracker.add(prediction)]
+            decided.append(replace(each, predictions=said))
         events += tracker.end_all()
         end_s = source.duration_s or raw[-1].timestamp_s
+        main = main_predictions([p for each in decided for p in each.predictions])
+        windowed = model.spec.clip.num_frames > 1
         return {
-            **sum_up(raw, self.new_decider()).as_dict(top_k, by_stage=True),
+            **self._main(raw, top_k),
             "source": {"kind": "clip", "width": source.width, "height": source.height},
             "duration_s": round(end_s, 3),
-            "num_frames": frames,
-            "timeline": _timeline(decided, model.spec.clip.num_frames > 1, end_s),
+            "num_frames": len({each.frame.index for each in seen}),
+            "timeline": make_timeline(main, windowed, end_s),
             "events": [event.as_dict() for event in events if event.kind == "action_ended"],
+            **self._people(raw, decided, top_k, windowed),
         }
+
+    def _main(self, raw: Sequence[Prediction], top_k: int | None) -> dict[str, object]:
+        """The single answer to all of an upload."""
+        answer = sum_up(main_predictions(raw), self.new_decider())
+        return answer.as_dict(top_k, by_stage=True, keypoints=self.keypoints)
+
+    def _people(
+        self,
+        raw: Sequence[Prediction],
+        decided: Sequence[Seen],
+        top_k: int | None,
+        windowed: bool = False,
+    ) -> dict[str, object]:
+        """What each person does, where people were looked for."""
+        if self.people is None:
+            return {}
+
+        def answer(person: int) -> Prediction:
+            return sum_up([p for p in raw if p.person == person], self.new_decider())
+
+        told = tell_people(decided, answer, top_k, windowed=windowed, keypoints=self.keypoints)
+        return {"people": told}
 
     def _check(self, source: VideoSource) -> None:
         limits = self.limits
@@ -127,17 +174,14 @@ class Answering:
                 f"{source.duration_s:.1f} s. Cut it, or run: har-edge run FILE"
             )
 
-    def _recognize_clip(
-        self, source: VideoSource, model: LoadedModel
-    ) -> tuple[int, list[Prediction]]:
-        """Classify all windows of a clip; the number of frames that were taken comes first."""
+    def _look_at_clip(self, source: VideoSource, model: LoadedModel) -> list[Seen]:
+        """Look at a clip; pictures are let go at once."""
         frames = self._within_limits(source, model.spec.clip.frame_rate_hz)
-        predictions, indices = list[Prediction](), set[int]()
-        for frame, prediction in recognize_frames(Recognizer(model), frames):
-            indices.add(frame.index)
-            if prediction is not None:
-                predictions.append(prediction)
-        return len(indices), predictions
+        looker = new_looker(model, self.people)
+        return [
+            replace(seen, frame=replace(seen.frame, pixels=NO_PIXELS, resized=None))
+            for seen in look_at(looker, frames)
+        ]
 
     def _within_limits(self, source: VideoSource, frame_rate_hz: float) -> Iterator[Frame]:
         """The frames of a clip, as long as it is short enough and read soon enough."""
@@ -164,33 +208,3 @@ def warm_up(model: LoadedModel) -> LoadedModel:
     clip = model.spec.clip
     model.classify_clip(np.zeros((clip.num_frames, *clip.frame_shape), np.uint8))
     return model
-
-
-def _timeline(
-    predictions: Sequence[Prediction], windowed: bool, end_s: float
-) -> list[dict[str, object]]:
-    """Join neighbours of the same action into spans that cover the clip.
-
-    A still's prediction holds from its frame on, a window's until its last frame.
-    """
-    times = [p.timestamp_s for p in predictions]
-    starts = [0.0, *times[:-1]] if windowed else [0.0, *times[1:]]
-    spans = []
-    for action, group in groupby(
-        zip(starts, predictions, strict=True), key=lambda item: item[1].action
-    ):
-        members = list(group)
-        mean = np.mean([p.probabilities for _, p in members], axis=0).astype(np.float32)
-        said = replace(members[0][1], probabilities=mean).as_dict(TIMELINE_TOP_K)
-        spans.append(
-            {
-                "start_s": round(members[0][0], 3),
-                "end_s": round(end_s, 3),
-                "action": action,
-                "confidence": said["confidence"],
-                "all_predictions": said["all_predictions"],
-            }
-        )
-    for span, following in pairwise(spans):
-        span["end_s"] = following["start_s"]
-    return spans

@@ -11,6 +11,7 @@ from har_edge.errors import SourceError
 from har_edge.frames.opencv import import_cv2
 from har_edge.model.loaded import LoadedModel
 from har_edge.model.trial import try_model
+from har_edge.people.locate import PeopleParts
 from har_edge.run.openers import build_openers, is_apart
 from har_edge.run.parts import build_decider, build_model, build_people
 from har_edge.run.runner import Run
@@ -47,7 +48,8 @@ def build_services(config: ServeConfig, note: Say) -> Services:
     model = build_model(config)
     new_decider = partial(build_decider, model.spec, config.decide)
     new_decider()  # refuses lists that do not fit before anything is opened
-    built = _build_live(config, model, note)
+    people = build_people(config, note)
+    built = _build_live(config, model, people, note)
     live, zones = built or (None, None)
     limits = config.limits
     metrics = Metrics(model)
@@ -62,7 +64,9 @@ def build_services(config: ServeConfig, note: Say) -> Services:
         workers=Workers(
             lambda: warm_up(build_model(config)), config.workers or min(MAX_WORKERS, cores)
         ),
-        answer=Answering(new_decider, config.decide.min_duration_s, limits).answer,
+        answer=Answering(
+            new_decider, config.decide.min_duration_s, limits, people, config.sink.keypoints
+        ).answer,
         limits=limits,
         uploads=uploads,
         viewers=Gate(limits.max_streams, "viewers", retry_after_s=5),
@@ -75,7 +79,7 @@ def build_services(config: ServeConfig, note: Say) -> Services:
 
 
 def _build_live(
-    config: ServeConfig, model: LoadedModel, note: Say
+    config: ServeConfig, model: LoadedModel, people: PeopleParts | None, note: Say
 ) -> tuple[LiveSession, ZonesKeeper] | None:
     source, decide = config.source, config.decide
     names = [*source.names, *map(camera_name, source.cameras)]
@@ -92,7 +96,6 @@ def _build_live(
     # A server outlasts its camera: it waits for one that is not there yet.
     patient = replace(source.live, wait_for_source=True)
     (opener,) = build_openers(replace(source, names=tuple(names), camera=None, live=patient))
-    people = build_people(config, note)
     tracker, scene = build_watching(
         config.scene, decide, model.spec, people, sources=[opener.name], drawn=True
     )
@@ -101,6 +104,7 @@ def _build_live(
     facts = RunFacts(
         model.spec.clip.frame_rate_hz,
         min_duration_s=max(decide.min_duration_s, scene.told_after_s if scene else 0.0),
+        people=people is not None,
     )
     sinks = open_live_sinks(config.sink, facts, note)
 

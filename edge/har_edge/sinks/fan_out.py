@@ -25,12 +25,14 @@ class RunFacts:
         inference_hz: Predictions a second, if fewer than the model's rate.
         min_duration_s: How long after its start an action is reported.
         folders: Watched folders, each of which is one camera to the broker.
+        people: Whether people are told apart.
     """
 
     frame_rate_hz: float
     inference_hz: float | None = None
     min_duration_s: float = DecideConfig.min_duration_s
     folders: tuple[str, ...] = ()
+    people: bool = False
 
 
 class FanOut:
@@ -113,7 +115,14 @@ def open_sinks(config: SinkConfig, facts: RunFacts, note: Say) -> FanOut:
         OutputError: if one cannot be opened; the others are closed.
         MissingExtraError: if paho-mqtt is needed and not installed.
     """
-    main = StreamSink(config.output, config.output_format, config.emit, config.top_k)
+    main = StreamSink(
+        config.output,
+        config.output_format,
+        config.emit,
+        config.top_k,
+        people=facts.people,
+        keypoints=config.keypoints,
+    )
     return _open(main, config, facts, note)
 
 
@@ -164,6 +173,7 @@ def _builders(config: SinkConfig, facts: RunFacts, note: Say) -> list[Callable[[
             top_k=config.top_k,
             discovery_prefix=config.mqtt_discovery,
             folders=facts.folders,
+            keypoints=config.keypoints,
         )
 
     def webhook(url: str) -> Sink:

@@ -6,6 +6,7 @@ Topics, in the style of Frigate; PREFIX is the URL's path, `har` by default:
 |---|---|---|---|
 | PREFIX/available | `online`; `offline` at the end, also as last will | yes | 1 |
 | PREFIX/CAMERA/action | the prediction, when its action changes and every few seconds | yes | 0 |
+| PREFIX/CAMERA/person/N/action | the same of person N; CAMERA/action has the largest | no | 0 |
 | PREFIX/CAMERA/event | an action that began or ended | no | 2 |
 | PREFIX/CAMERA/status | state of the source; `ended` at the end | yes | 2 |
 | homeassistant/sensor/NODE/CAMERA/config | discovery | yes | 1 |
@@ -41,7 +42,7 @@ from urllib.parse import unquote, urlsplit
 from har_edge.errors import MissingExtraError, OutputError
 from har_edge.paths import display_path
 from har_edge.recognition.events import Event
-from har_edge.recognition.prediction import Prediction
+from har_edge.recognition.prediction import NOBODY, Prediction
 from har_edge.say import Say
 from har_edge.sinks.base import Record, TryLaterError, safe_name
 from har_edge.sinks.home_assistant import sensor_config
@@ -61,6 +62,8 @@ REFRESH_S = 5.0
 # How long one call waits for an acknowledgement before it lets the queue look at its clock.
 PATIENCE_S = 1.0
 CLOSE_TIMEOUT_S = 2.0
+# Cameras and people whose last action is kept in mind.
+MOST_SHOWN = 1000
 
 
 class _Sent(Protocol):
@@ -156,6 +159,7 @@ class MqttSink:
         top_k: Actions to list for each prediction.
         discovery_prefix: Where Home Assistant looks for configurations; "" publishes none.
         folders: Watched folders: the files in each are one camera together, named like it.
+        keypoints: Whether to list each person's keypoints.
 
     Raises:
         OutputError: if the URL is unusable.
@@ -172,11 +176,13 @@ class MqttSink:
         top_k: int = 3,
         discovery_prefix: str = DISCOVERY_PREFIX,
         folders: Sequence[str | os.PathLike[str]] = (),
+        keypoints: bool = False,
     ) -> None:
         self.broker = parse_broker(url)
         self.name = f"MQTT broker {self.broker!r}"
         self._note = note
         self._top_k = top_k
+        self._keypoints = keypoints
         self._discovery_prefix = discovery_prefix.strip("/")
         self._run = uuid.uuid4().hex[:8]
         self._folders = [display_path(Path(folder)) for folder in folders]
@@ -184,8 +190,11 @@ class MqttSink:
         where = f"{socket.gethostname()}/{self.broker.prefix}"
         self._node = f"har-{hashlib.sha256(where.encode()).hexdigest()[:8]}"
         self._cameras: dict[str, str] = {}
-        # Camera -> source and action that were published last, and when.
-        self._shown: dict[str, tuple[str, str, float]] = {}
+        # Camera, or one of its people -> source and action that were published last, and when.
+        self._shown: dict[tuple[str, int | None], tuple[str, str, float]] = {}
+        # Camera -> the frame whose first prediction, that of the largest person, came last.
+        self._frames: dict[str, tuple[str, int]] = {}
+        self._announced: set[str] = set()
         # Retained payloads by topic, to be sent again whenever the connection is made anew:
         # a broker that keeps nothing on disk has forgotten them.
         self._retained: dict[str, str] = {}
@@ -311,19 +320,33 @@ class MqttSink:
     def _show(self, prediction: Prediction) -> None:
         """Publish what is going on; while the broker is away it is only remembered."""
         camera = self._camera(prediction.source)
-        if camera not in self._shown:
-            self._shown[camera] = ("", "", 0.0)
+        if camera not in self._announced:
             self._announce(camera, prediction)
         captured_s = prediction.captured_at_s
         if captured_s is not None and time.time() - captured_s > REFRESH_S:
             return  # it waited behind an event; newer ones follow
-        source, action, shown_s = self._shown[camera]
+        person, frame = prediction.person, (prediction.source, prediction.frame)
+        first = person is None or self._frames.get(camera) != frame
+        self._frames[camera] = frame
+        if first and self._is_news(prediction, (camera, None)):
+            self._refresh(self._topic(camera, "action"), self._said(prediction))
+        if person is not None and self._is_news(prediction, (camera, person)):
+            topic = self._topic(camera, "person", str(person), "action")
+            if self._client.is_connected():  # whoever was there meanwhile may have gone
+                self._client.publish(topic, self._said(prediction), 0)
+
+    def _is_news(self, prediction: Prediction, who: tuple[str, int | None]) -> bool:
+        """Whether to publish it: another action than before, or the same for some time."""
+        *told, shown_s = self._shown.pop(who, ("", "", 0.0))
         now_s = time.monotonic()
-        told = (source, action) == (prediction.source, prediction.action)
-        if not told or now_s - shown_s >= REFRESH_S:
-            self._shown[camera] = (prediction.source, prediction.action, now_s)
-            record = prediction.as_dict(self._top_k)
-            self._refresh(self._topic(camera, "action"), _json(record))
+        news = told != [prediction.source, prediction.action] or now_s - shown_s >= REFRESH_S
+        self._shown[who] = (prediction.source, prediction.action, now_s if news else shown_s)
+        if len(self._shown) > MOST_SHOWN:
+            del self._shown[next(iter(self._shown))]  # whoever was not seen for longest
+        return news
+
+    def _said(self, prediction: Prediction) -> str:
+        return _json(prediction.as_dict(self._top_k, keypoints=self._keypoints))
 
     def _announce(self, camera: str, prediction: Prediction) -> None:
         """Say that a source is there, to everybody and to Home Assistant."""
@@ -331,10 +354,13 @@ class MqttSink:
         if status not in self._retained:
             live = SourceStatus(place, "live", time.time())
             self._retain(status, _json(live.as_dict()), 1)
+        if not prediction.is_nobody:
+            self._announced.add(camera)  # by then, what may be said is known
         if self._discovery_prefix:
-            topic, config = sensor_config(
-                self._node, camera, place, prediction.labels, self.broker.prefix
-            )
+            labels = prediction.labels
+            if prediction.locate_ms is not None:
+                labels = (*(label for label in labels if label != NOBODY), NOBODY)
+            topic, config = sensor_config(self._node, camera, place, labels, self.broker.prefix)
             self._retain(f"{self._discovery_prefix}/{topic}", _json(config), 1)
 
     def _retain(self, topic: str, payload: str, qos: int) -> _Sent:

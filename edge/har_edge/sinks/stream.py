@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TextIO, get_args
 
@@ -23,7 +24,7 @@ from har_edge.durations import format_time as format_time  # noqa: PLC0414 - oth
 from har_edge.errors import OutputError
 from har_edge.paths import display_path
 from har_edge.recognition.events import Event
-from har_edge.recognition.prediction import Prediction
+from har_edge.recognition.prediction import NOBODY, Prediction
 from har_edge.sinks.base import Record
 from har_edge.sources.base import SourceStatus
 from har_edge.visible import visible
@@ -45,6 +46,20 @@ CSV_COLUMNS = (
     "age_ms",
     "time",
 )
+# Added where people are told apart; edges of the box are fractions of the picture.
+PERSON_COLUMNS = (
+    "locate_ms",
+    "person",
+    "box_left",
+    "box_top",
+    "box_right",
+    "box_bottom",
+    "located",
+    "zone",
+)
+EVENT_PERSON_COLUMNS = ("person", "zone")
+# People whose last action a text keeps in mind, so that it says each change once.
+MOST_PEOPLE = 1000
 # One row an action, written when it ends; what is going on has no row yet.
 EVENT_COLUMNS = (
     "number",
@@ -69,9 +84,10 @@ class Writer(Protocol):
 class JsonLinesWriter:
     """One JSON object a line; its kind shows by `action` alone, `event` or `status`."""
 
-    def __init__(self, stream: TextIO, top_k: int) -> None:
+    def __init__(self, stream: TextIO, top_k: int, *, keypoints: bool = False) -> None:
         self._stream = stream
         self._top_k = top_k
+        self._keypoints = keypoints
         # In other encodings JSON has its own way to write what they lack.
         encoding = getattr(stream, "encoding", None) or "utf-8"
         self._ascii = encoding.lower().replace("-", "") != "utf8"
@@ -80,7 +96,7 @@ class JsonLinesWriter:
         """Write one line and flush it: a kill loses at most the line being written."""
         match record:
             case Prediction():
-                values = record.as_dict(self._top_k)
+                values = record.as_dict(self._top_k, keypoints=self._keypoints)
             case Event() | SourceStatus():
                 values = record.as_dict()
             case _:
@@ -91,31 +107,36 @@ class JsonLinesWriter:
 class CsvWriter:
     """One row a prediction, with a header."""
 
-    def __init__(self, stream: TextIO, top_k: int) -> None:
+    def __init__(self, stream: TextIO, top_k: int, *, people: bool = False) -> None:
         del top_k  # a table has one action a row
         self._stream = stream
-        _write(stream, _row(CSV_COLUMNS))
+        self._columns = CSV_COLUMNS + (PERSON_COLUMNS if people else ())
+        _write(stream, _row(self._columns))
 
     def write(self, record: Record) -> None:
         """Write one row and flush it."""
         if isinstance(record, Prediction):
             values = record.as_dict(1)
-            _write(self._stream, _row([values.get(name) for name in CSV_COLUMNS]))
+            if record.box is not None:
+                edges = (round(edge, 4) for edge in record.box)
+                values |= dict(zip(PERSON_COLUMNS[2:6], edges, strict=True))
+            _write(self._stream, _row([values.get(name) for name in self._columns]))
 
 
 class CsvEventWriter:
     """One row an action that ended, with a header."""
 
-    def __init__(self, stream: TextIO, top_k: int) -> None:
+    def __init__(self, stream: TextIO, top_k: int, *, people: bool = False) -> None:
         del top_k
         self._stream = stream
-        _write(stream, _row(EVENT_COLUMNS))
+        self._columns = EVENT_COLUMNS + (EVENT_PERSON_COLUMNS if people else ())
+        _write(stream, _row(self._columns))
 
     def write(self, record: Record) -> None:
         """Write one row and flush it."""
         if isinstance(record, Event) and record.kind == "action_ended":
             values = record.as_dict()
-            _write(self._stream, _row([values.get(name) for name in EVENT_COLUMNS]))
+            _write(self._stream, _row([values.get(name) for name in self._columns]))
 
 
 class _Sections:
@@ -132,28 +153,39 @@ class _Sections:
 
 
 class TextWriter:
-    """One line whenever the action changes, under a heading for each source."""
+    """One line whenever the action changes, a person's on their own, under a heading a source."""
 
     def __init__(self, stream: TextIO, top_k: int, sections: _Sections | None = None) -> None:
         self._sections = sections or _Sections(stream)
         self._top_k = top_k
-        self._last: tuple[str, str] | None = None
+        self._source: str | None = None
+        # By person; None is the whole picture.
+        self._last: dict[int | None, str] = {}
 
     def write(self, record: Record) -> None:
         """Write a line if the action or the source is another than before."""
-        if not isinstance(record, Prediction):
-            return
-        previous, self._last = self._last, (record.source, record.action)
-        if previous == self._last:
+        if not isinstance(record, Prediction) or not self._is_news(record):
             return
         # Where the best guess is not claimed, it is still worth listing.
         listed = record.top(self._top_k)[0 if record.rejected else 1 :]
         others = "  ".join(f"{action} {share:.0%}" for action, share in listed)
         self._sections.write(
             record.source,
-            f"{format_time(record.timestamp_s):>8}  {record.action:<20}"
+            f"{format_time(record.timestamp_s):>8}  {_who(record.person)}{record.action:<20}"
             f" {record.confidence:>4.0%}   {others}",
         )
+
+    def _is_news(self, record: Prediction) -> bool:
+        if record.source != self._source or len(self._last) > MOST_PEOPLE:
+            self._source, self._last = record.source, {}
+        if self._last.get(record.person) == record.action:
+            return False
+        if record.is_nobody:
+            self._last = {}
+        elif record.person is not None and self._last.get(None) == NOBODY:
+            del self._last[None]
+        self._last[record.person] = record.action
+        return True
 
 
 class TextEventWriter:
@@ -171,12 +203,13 @@ class TextEventWriter:
         match record:
             case Event(kind="action_started"):
                 when = _when(record.start_at_s, record.start_s)
-                text = f"{record.action:<20} began"
+                text = f"{_who(record.person)}{record.action:<20} began"
             case Event():
                 assert record.end_s is not None and record.duration_s is not None
                 when = _when(record.end_at_s, record.end_s)
                 lasted = format_duration(record.duration_s)
-                text = f"{record.action:<20} ended after {lasted}, {record.confidence:.0%} sure"
+                text = f"{_who(record.person)}{record.action:<20} ended after {lasted}, "
+                text += f"{record.confidence:.0%} sure"
             case SourceStatus():
                 when = _when(record.at_s, 0.0)
                 text = f"[{record.state}] {record.detail}".rstrip()
@@ -200,15 +233,10 @@ class _Both:
             writer.write(record)
 
 
-WRITERS: dict[str, Callable[[TextIO, int], Writer]] = {
-    "text": TextWriter,
-    "jsonl": JsonLinesWriter,
-    "csv": CsvWriter,
-}
-EVENT_WRITERS: dict[str, Callable[[TextIO, int], Writer]] = {
-    "text": TextEventWriter,
-    "jsonl": JsonLinesWriter,
-    "csv": CsvEventWriter,
+TEXTS: dict[Emit, Callable[[TextIO, int], Writer]] = {
+    "predictions": TextWriter,
+    "events": TextEventWriter,
+    "all": _Both,
 }
 EMITTED: dict[Emit, tuple[type, ...]] = {
     "predictions": (Prediction,),
@@ -217,41 +245,65 @@ EMITTED: dict[Emit, tuple[type, ...]] = {
 }
 
 
-def build_writer(output_format: str, emit: Emit, stream: TextIO, top_k: int) -> Writer:
+def build_writer(
+    output_format: str,
+    emit: Emit,
+    stream: TextIO,
+    top_k: int,
+    *,
+    people: bool = False,
+    keypoints: bool = False,
+) -> Writer:
     """Choose a writer by `--output-format` and `--emit`.
+
+    Args:
+        output_format, emit: As the options.
+        stream: Where to write.
+        top_k: Number of actions to list with each prediction.
+        people: Whether a table has columns for people.
+        keypoints: Whether JSON lists each person's keypoints.
 
     Raises:
         OutputError: for `csv` with `all`: predictions and events have different columns.
     """
-    if emit == "predictions":
-        return WRITERS[output_format](stream, top_k)
-    if emit == "all" and output_format == "csv":
+    if output_format == "text":
+        return TEXTS[emit](stream, top_k)
+    if output_format == "jsonl":
+        return JsonLinesWriter(stream, top_k, keypoints=keypoints)
+    if emit == "all":
         raise OutputError(
             "A CSV table should have one kind of row. Received --emit all, for predictions and "
             "events. Use --output-format jsonl, or --emit predictions or events."
         )
-    if emit == "all" and output_format == "text":
-        return _Both(stream, top_k)
-    return EVENT_WRITERS[output_format](stream, top_k)
+    table = CsvWriter if emit == "predictions" else CsvEventWriter
+    return table(stream, top_k, people=people)
 
 
 class StreamSink:
     """A writer on standard output or a file, as a sink."""
 
     def __init__(
-        self, path: str | os.PathLike[str] | None, output_format: str, emit: Emit, top_k: int
+        self,
+        path: str | os.PathLike[str] | None,
+        output_format: str,
+        emit: Emit,
+        top_k: int,
+        *,
+        people: bool = False,
+        keypoints: bool = False,
     ) -> None:
         """Open the output.
 
         Raises:
             OutputError: if it cannot be written, or the format has no room for what is emitted.
         """
-        build_writer(output_format, emit, io.StringIO(), top_k)  # refuses before a file is emptied
+        build = partial(build_writer, output_format, emit, people=people, keypoints=keypoints)
+        build(io.StringIO(), top_k)  # refuses before a file is emptied
         self.wants = EMITTED[emit]
         self._stream = open_output(path)
         self._to_stdout = self._stream is sys.stdout
         self.name = "standard output" if self._to_stdout else display_path(path or "-")
-        self._writer = build_writer(output_format, emit, self._stream, top_k)
+        self._writer = build(self._stream, top_k)
 
     def take(self, record: Record) -> None:
         """Write one record.
@@ -293,6 +345,10 @@ def _cell(value: object) -> object:
     """Keep a text from being computed: spreadsheets take some beginnings for formulas."""
     formula = isinstance(value, str) and len(value) > 1 and value[0] in "=+-@\t\r"
     return f"'{value}" if formula else value
+
+
+def _who(person: int | None) -> str:
+    return "" if person is None else f"{f'person {person}':<10} "
 
 
 def _when(at_s: float | None, source_s: float) -> str:

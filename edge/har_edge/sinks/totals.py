@@ -23,6 +23,8 @@ KEEP_DAYS = 90
 # A kill loses at most this much; an SD card is written to no more often.
 SAVE_INTERVAL_S = 5.0
 MAX_STEP_S = 5.0
+# People of a source whose last prediction is kept in mind.
+MOST_PEOPLE = 100
 
 
 class Totals:
@@ -30,7 +32,8 @@ class Totals:
 
     The time between two predictions belongs to the answer of the later one, `unknown` included,
     as its window is what filled that time. Time without predictions belongs to none. Files are
-    passed over: their time is not time of a day.
+    passed over: their time is not time of a day. Of several people each one's time counts: two who
+    walk for a minute have walked for two.
 
     What was added since the last save is added to what the file says *now*: several runs may share
     one file, and a kill or a power cut leaves it sound (`har_edge.sinks.totals_file`).
@@ -67,7 +70,8 @@ class Totals:
         self._note = note
         self._pending: Days = {}
         self._days: Days = {}
-        self._last: dict[str, tuple[float, float]] = {}
+        # By source, then by person; None is the whole picture.
+        self._last: dict[str, dict[int | None, tuple[float, float]]] = {}
         self._saved_s = time.monotonic()
         self._failed = False
         self.save()
@@ -132,8 +136,11 @@ class Totals:
         if at_s is None:
             return
         source, now_s = prediction.source, prediction.timestamp_s
-        last = self._last.get(source)
-        self._last[source] = (now_s, at_s)
+        of_source = self._last.setdefault(source, {})
+        last = of_source.get(prediction.person)
+        of_source[prediction.person] = (now_s, at_s)
+        if len(of_source) > MOST_PEOPLE:
+            del of_source[min(of_source, key=lambda person: of_source[person])]
         # By the source's own time: the clock of the day may be set meanwhile.
         step_s = now_s - last[0] if last else 0.0
         if 0 < step_s <= self._longest_step_s:
