@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 
 from har_edge.errors import ConfigError, OutputError
-from har_edge.replies import DrawnZones, ZonesReply
+from har_edge.replies_live import DrawnZones, ZonesReply
 from har_edge.server.problems import ProblemError, problem_docs
 from har_edge.server.services import Services
 from har_edge.server.zones import ZonesKeeper
