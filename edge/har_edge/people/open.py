@@ -170,14 +170,14 @@ def read_network(path: str | os.PathLike[str]) -> bytes:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES)
+            content = file.read(size) if size <= MAX_FILE_BYTES else b""
     except FileNotFoundError as error:
         raise ModelFileError(
             f"There is no file {shown} to find people with. Check the path."
         ) from error
     except OSError as error:
         raise ModelFileError(f"{shown} cannot be read: {error.strerror}.") from error
-    if content[4:8] != FLATBUFFER_ID or size > MAX_FILE_BYTES:
+    if content[4:8] != FLATBUFFER_ID:
         raise ModelFileError(
             f"{shown} should be a TFLite network that finds people: {KNOWN}. Received {size} "
             f"bytes that start with {content[:8]!r}. Check the path."

@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 
 from har_edge.arrays import Box, FloatArray
 from har_edge.frames.frame import Person
+from har_edge.frames.sampling import TOLERANCE_S
 from har_edge.people.boxes import clip_box, overlap
 
 # How long a person who is not found is still shown where the filter expects them.
@@ -121,7 +122,7 @@ class _Track:
     @property
     def hidden(self) -> bool:
         """Whether the person is not shown any more."""
-        return self.missed > 0 and self.now_s - self.seen_s > CARRY_S
+        return self.missed > 0 and self.now_s - self.seen_s > CARRY_S + TOLERANCE_S
 
     def show(self) -> Person | None:
         """The person now; None while hidden or outside the picture."""
@@ -209,7 +210,7 @@ class Tracker:
             track.step(now_s)
 
     def _end(self, now_s: float) -> None:
-        over = [t for t in self._tracks if t.missed and now_s - t.seen_s > END_S]
+        over = [t for t in self._tracks if t.missed and now_s - t.seen_s > END_S + TOLERANCE_S]
         self.ended = tuple(track.number for track in over)
         self._tracks = [track for track in self._tracks if track not in over]
 
