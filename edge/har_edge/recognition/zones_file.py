@@ -229,7 +229,7 @@ def _corners(values: object, name: str) -> tuple[Point, ...]:
 
 
 def _numbers(values: object, count: int, what: str) -> list[float]:
-    good = isinstance(values, list) and len(values) == count
+    good = isinstance(values, list | tuple) and len(values) == count
     if good and all(type(value) in (int, float) for value in cast("list[object]", values)):
         return [float(value) for value in cast("list[float]", values)]
     raise ConfigError(

@@ -7,7 +7,7 @@ import { $, el, say } from "./dom.js";
 import { countWords, Overlay, personRibbons, personSlot, showPeople } from "./people.js";
 import { drawRibbon } from "./ribbon.js";
 import { actionName, clock, duration, milliseconds, percent, totalMs } from "./words.js";
-import { startZones } from "./zones.js";
+import { showZoneTotals, startZones } from "./zones.js";
 
 const HISTORY_S = 300;
 const TOTALS_EVERY_MS = 60_000;
@@ -228,7 +228,9 @@ function historyFoot(spans) {
 }
 
 function drawTotals() {
-  const sorted = Object.entries(view.totals).filter(([, s]) => s >= 1).sort((a, b) => b[1] - a[1]).slice(0, 8);
+  showZoneTotals(view.totals); // which stand among them, as `zone:NAME`
+  const isShown = ([action, s]) => s >= 1 && !action.startsWith("zone:");
+  const sorted = Object.entries(view.totals).filter(isShown).sort((a, b) => b[1] - a[1]).slice(0, 8);
   const longest = sorted[0]?.[1] ?? 1;
   showBars($("today"), sorted.map(([action, seconds]) => ({
     action,

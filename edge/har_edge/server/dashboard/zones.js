@@ -2,9 +2,10 @@
 
 import { getJson, putJson } from "./api.js";
 import { $, el, icon, say } from "./dom.js";
+import { duration } from "./words.js";
 
 const NEAR_PX = 12;
-const state = { zones: [], draft: null, overlay: null, writable: false };
+const state = { zones: [], draft: null, overlay: null, writable: false, totals: {} };
 
 /** Show the zones over a picture, and let them be drawn. */
 export async function startZones(overlay) {
@@ -17,6 +18,17 @@ export async function startZones(overlay) {
   say($("zones-why"), found.writable ? "" : found.detail);
   $("zone-draw").hidden = !found.writable;
   showList();
+}
+
+/** Say beside each zone for how long somebody was in it today. */
+export function showZoneTotals(totals) {
+  state.totals = totals;
+  for (const row of $("zones-list").children) say(row.querySelector(".fine"), todayIn(row.dataset.zone));
+}
+
+function todayIn(name) {
+  const seconds = state.totals[`zone:${name}`];
+  return seconds >= 1 ? `${duration(seconds)} today` : "";
 }
 
 function listen({ canvas }) {
@@ -113,7 +125,8 @@ function showList() {
     const words = `${zone.name}${zone.source ? `, of ${zone.source}` : ""}`;
     const remove = el("button", { type: "button", class: "icon", "aria-label": `Remove zone ${zone.name}` }, icon("close"));
     remove.addEventListener("click", () => save(state.zones.filter((other) => other !== zone)));
-    return el("li", {}, el("span", {}, words), state.writable && remove);
+    const today = el("span", { class: "fine" }, todayIn(zone.name));
+    return el("li", { "data-zone": zone.name }, el("span", {}, words), today, state.writable && remove);
   });
   $("zones-list").replaceChildren(...rows);
   state.overlay.draw();
