@@ -313,6 +313,7 @@ class ModelFacts(Told):
     view: str
     crop: Crop
     head_inputs: list[str]
+    falls: dict[str, float]
     file: str
     window_s: float
     backend: str

@@ -156,6 +156,9 @@ class Live(Told):
         default_factory=list,
         metadata={"description": "What each did: [Unix time, person, action, confidence]."},
     )
+    private: Literal["skeletons", "blur"] | None = field(
+        default=None, metadata={"description": "How people are covered in the pictures."}
+    )
 
 
 @dataclass(frozen=True)

@@ -206,7 +206,7 @@ def _locate(file: Path, locator: Locator, rate_hz: float) -> dict[str, object]:
 
 def _pack(person: Person) -> list[float | int | None]:
     hips = [] if person.keypoints is None else person.keypoints[list(HIPS)].ravel().tolist()
-    return [person.id, round(person.score, 3), *(round(v, 4) for v in (*person.box, *hips))]
+    return [person.id, int(person.located), *(round(v, 4) for v in (*person.box, *hips))]
 
 
 def _unpack(values: Sequence[float]) -> Person:
@@ -215,7 +215,8 @@ def _unpack(values: Sequence[float]) -> Person:
     if hips:
         points = np.zeros((len(KEYPOINTS), 3), np.float32)
         points[list(HIPS)] = np.reshape(hips, (2, 3))
-    return Person(values[1], (left, top, right, bottom), points, int(values[0]))
+    located = bool(values[1])
+    return Person(1.0, (left, top, right, bottom), points, int(values[0]), located)
 
 
 def read_tracks(path: Path) -> Iterator[Recording]:

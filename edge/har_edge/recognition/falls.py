@@ -20,7 +20,7 @@ that the shape of the picture does not matter. What the numbers were is told wit
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
@@ -36,9 +36,9 @@ _ABOVE_0 = {"range": Range(0, open=True)}
 # The speed is that over so long: boxes of single frames jump about.
 SPEED_OVER_S = 0.35
 SWAY = 0.05
-# Two boxes that share so much of the smaller one are of one person; for how long after it was last
-# seen a box counts for that.
-SAME, HAND_ON_S = 0.5, 1.5
+# Two boxes that share so much of the smaller one are of one person; if that of the first is lost,
+# less is enough: who falls takes another shape. A box counts for so long.
+SAME, SAME_IF_LOST, HAND_ON_S = 0.5, 0.1, 1.5
 
 
 @dataclass(frozen=True)
@@ -187,10 +187,10 @@ class FallWatch:
             return None
         return self._second_look(self._descent, look)
 
-    def hand_on(self) -> FallWatch:
-        """A watch that knows what this one saw, for the same person under another number."""
+    def hand_on(self, now_s: float) -> FallWatch:
+        """A watch that knows what this one saw before now, for the same person's new number."""
         other = FallWatch(self.settings)
-        other._looks = self._looks.copy()
+        other._looks = deque(look for look in self._looks if look.at_s < now_s)
         other._descent, other._body = self._descent, self._body
         return other
 
@@ -332,10 +332,12 @@ class FallAlarms:
             The alarms that begin or end, each with the number of the person.
         """
         found = []
+        in_view = {person.id for person in people if person.located}
         for person in people:
-            if person.id is None:
+            # Where a box is carried on, it goes on down with whoever comes down.
+            if person.id is None or not person.located:
                 continue
-            watched = self._watched.get(person.id) or self._begin(person, now_s)
+            watched = self._watched.get(person.id) or self._begin(person, now_s, in_view)
             watched.box, watched.seen_s = person.box, now_s
             self._watched[person.id] = watched
             look = Posture.of(now_s, person.box, person.keypoints, shape=shape)
@@ -354,17 +356,18 @@ class FallAlarms:
         """End everything, at a gap or at the end of the source."""
         return [told for person in list(self._watched) for told in self.leave(person, now_s)]
 
-    def _begin(self, person: Person, now_s: float) -> _Watched:
+    def _begin(self, person: Person, now_s: float, in_view: Container[int | None]) -> _Watched:
         """A new watch, which takes over from one that saw somebody here a moment ago."""
         before = [
             watched
-            for watched in self._watched.values()
-            if now_s - watched.seen_s <= HAND_ON_S and _shared(watched.box, person.box) >= SAME
+            for number, watched in self._watched.items()
+            if now_s - watched.seen_s <= HAND_ON_S
+            and _shared(watched.box, person.box) >= (SAME if number in in_view else SAME_IF_LOST)
         ]
         if not before:
             return _Watched(FallWatch(self._settings), person.box, now_s)
         longest = max(before, key=lambda watched: watched.watch.seen_for_s)
-        return _Watched(longest.watch.hand_on(), person.box, now_s)
+        return _Watched(longest.watch.hand_on(now_s), person.box, now_s)
 
     def _tell(self, person: int, watched: _Watched, alarm: Alarm) -> list[tuple[int, Alarm]]:
         if alarm.ended_by is not None:

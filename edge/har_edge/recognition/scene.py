@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from har_edge.frames.frame import Frame
 from har_edge.people.zones import Zones
@@ -40,7 +40,7 @@ class Scene:
         self._rules = file.rules
         self._next_number = next_number
         self._visits = VisitTracker(next_number)
-        self._falls = FallSettings(**{**(falls or {}), **file.falls}) if fall_alarm else None
+        self._falls = _fall_settings({**(falls or {}), **file.falls}) if fall_alarm else None
         self._alarms: dict[str, FallAlarms] = {}
         # The alarms that were told, by source and person, and the last frame's time of each source.
         self._told: dict[tuple[str, int], Event] = {}
@@ -137,3 +137,9 @@ class Scene:
         )
         self._told[source, person] = event
         return [event]
+
+
+def _fall_settings(values: Mapping[str, float]) -> FallSettings:
+    """Settings of the alarm; a model may know some that this release does without."""
+    known = {each.name for each in fields(FallSettings)}
+    return FallSettings(**{name: value for name, value in values.items() if name in known})

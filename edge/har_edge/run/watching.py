@@ -60,7 +60,8 @@ def build_watching(
             f"pictures. {_FIND_PEOPLE}"
         )
     tracker = EventTracker(decide.min_duration_s, file.rules.min_durations())
-    return tracker, Scene(file, tracker.next_number, fall_alarm=config.fall_alarm)
+    scene = Scene(file, tracker.next_number, fall_alarm=config.fall_alarm, falls=spec.falls)
+    return tracker, scene
 
 
 def build_cover(private: Private | None) -> PrivacyCover | None:

@@ -124,7 +124,7 @@ def _build_live(
         return bool(run([opener]).failed)
 
     keeper = ZonesKeeper(scene, config.scene.zones, opener.name, model.spec.labels)
-    return LiveSession(opener.name, run, sinks, note), keeper
+    return LiveSession(opener.name, run, sinks, note, private), keeper
 
 
 def _warn_of_idle_sinks(sink: SinkConfig, note: Say) -> None:

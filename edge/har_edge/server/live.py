@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
+from har_edge.config import Private
 from har_edge.durations import iso_time
 from har_edge.errors import HarError
 from har_edge.frames.opencv import import_cv2, rgb_to_bgr
@@ -66,6 +67,7 @@ class LiveSession:
         run: Callable[[LiveSession], bool],
         sinks: OpenSinks,
         note: Say,
+        private: Private | None = None,
     ) -> None:
         """Prepare a run.
 
@@ -75,8 +77,10 @@ class LiveSession:
                 the run finds and sees its frames. Returns whether the source was given up.
             sinks: Where results go beside, such as a file with totals.
             note: Takes lines for the user.
+            private: How people are covered in its pictures, if they are.
         """
         self.source = source
+        self.private = private
         self.feed = Feed()
         self.viewers = 0
         self.predictions = 0
@@ -266,6 +270,7 @@ class LiveSession:
                     if at_s >= since_s
                 ],
                 **self.crowd.snapshot(since_s),
+                "private": self.private,
             }
 
     def status_message(self) -> Message:

@@ -22,7 +22,7 @@ const STATES = {
   wait: "Waiting",
 };
 
-const view = { totals: {}, history: [], events: new Map(), current: null, stateTime: null, totalsTimer: 0, overlay: null, people: null, peopleHistory: [] };
+const view = { totals: {}, history: [], events: new Map(), current: null, stateTime: null, totalsTimer: 0, overlay: null, people: null, peopleHistory: [], drawn: false };
 
 /** Fill the live view from the server; false if it has no camera. */
 export async function startLive() {
@@ -48,6 +48,7 @@ export async function startLive() {
   view.overlay ??= new Overlay($("picture"));
   view.peopleHistory = live.people_history ?? [];
   view.people = null;
+  view.drawn = live.private === "skeletons"; // the pictures have them already
   if (live.people) listPeople(live);
   $("zones").hidden = !live.people;
   if (live.people) await startZones(view.overlay);
@@ -127,7 +128,7 @@ function listPeople({ time, people }) {
   $("people").hidden = $("people-panel").hidden = false;
   $("now-bars").hidden = $("needle").parentElement.hidden = true;
   if ($("screen").dataset.state !== "live") return;
-  view.overlay.show(people);
+  view.overlay.show(view.drawn ? people.map((person) => ({ ...person, keypoints: null })) : people);
   showPeople($("people"), people);
   const words = countWords(people);
   $("now").dataset.hue = people.length === 1 ? slotOf(people[0].action) : "none";
