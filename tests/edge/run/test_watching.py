@@ -136,7 +136,7 @@ def test_a_fall_is_told_with_its_reasons_and_kept_as_a_clip(tmp_path: Path) -> N
     assert began.start_s == pytest.approx(1.9, abs=0.3)
     assert ended.why is not None
     assert ended.why["ended_by"] == "left"
-    (kept,) = [p for p in (tmp_path / "clips").glob("*_fall_*.mp4")]
+    (kept,) = (tmp_path / "clips").glob(f"*_fall_{began.number}-*.mp4")
     assert len(pictures(kept)) > 20
 
 
