@@ -12,12 +12,14 @@ from tests.test_layout import PACKAGES
 
 # Modules whose docstrings have examples; new ones are added here.
 MODULES = (
+    "har_benchmarks.experiments.falls",
     "har_benchmarks.experiments.turns",
     "har_convert.auditing.audit",
     "har_edge",
     "har_edge.backoff",
     "har_edge.client",
     "har_edge.commands.options.fields",
+    "har_edge.commands.options.scene",
     "har_edge.config",
     "har_edge.datasets",
     "har_edge.errors",
@@ -38,6 +40,7 @@ MODULES = (
     "har_edge.recognition.decide",
     "har_edge.recognition.events",
     "har_edge.recognition.falls",
+    "har_edge.recognition.headcount",
     "har_edge.recognition.model",
     "har_edge.recognition.prediction",
     "har_edge.recognition.rules",

@@ -19,7 +19,9 @@ from har_edge.durations import format_duration, format_time
 from har_edge.errors import OutputError
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
+from har_edge.recognition.visits import Visit
 from har_edge.run.summary import Summary
+from har_edge.sinks.base import Record
 from har_edge.sinks.stream import (
     CSV_COLUMNS,
     EMITS,
@@ -139,7 +141,7 @@ def live(event: Event) -> Event:
     return replace(event, source="camera:0", start_at_s=start + event.start_s, end_at_s=end_at_s)
 
 
-def written(output_format: str, emit: str, *records: Prediction | Event | SourceStatus) -> str:
+def written(output_format: str, emit: str, *records: Record) -> str:
     stream = io.StringIO()
     writer = build_writer(output_format, emit, stream, 2)  # type: ignore[arg-type]
     for record in records:
@@ -347,3 +349,15 @@ def test_csv_cells_are_no_formulas(name: str) -> None:
     (row,) = csv.DictReader(io.StringIO(stream.getvalue()))
     assert row["source"] == f"'{name}"
     assert float(row["timestamp_s"]) == -1.5
+
+
+def test_visits_stand_among_events() -> None:
+    entered = Visit("zone_entered", 1, "a.mp4", "bed", 2, 1.5)
+    left = replace(entered, kind="zone_left", end_s=61.5)
+    lines = written("jsonl", "events", entered, left).splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["zone_entered", "zone_left"]
+    assert json.loads(lines[1])["duration_s"] == 60.0
+    _, *text = written("text", "all", entered, left).splitlines()
+    assert text[0].split() == ["0:01.50", "person", "2", "entered", "bed"]
+    assert "left bed after 1 min 0 s" in text[1]
+    assert len(written("csv", "events", entered, left).splitlines()) == 1
