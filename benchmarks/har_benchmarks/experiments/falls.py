@@ -40,10 +40,10 @@ from har_edge.statistics import wilson_interval
 
 FOLDS = 5
 GRID: Mapping[str, tuple[float, ...]] = {
-    "drop": (0.2, 0.25, 0.3, 0.4),
-    "speed": (0.4, 0.6, 0.8, 1.0),
+    "drop": (0.25, 0.3, 0.4),
+    "speed": (0.4, 0.6, 0.8),
     "descent_s": (0.8, 1.2),
-    "low_height": (0.5, 0.7),
+    "low_height": (0.5,),
     "wide": (0.9, 1.3),
 }
 HIPS = (KEYPOINTS.index("left_hip"), KEYPOINTS.index("right_hip"))

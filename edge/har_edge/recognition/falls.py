@@ -65,11 +65,11 @@ class FallSettings(Settings):
         5.0
     """
 
-    drop: float = field(default=0.3, metadata=_ABOVE_0)
-    speed: float = field(default=0.6, metadata=_ABOVE_0)
+    drop: float = field(default=0.25, metadata=_ABOVE_0)
+    speed: float = field(default=0.4, metadata=_ABOVE_0)
     descent_s: float = field(default=1.2, metadata=_ABOVE_0)
-    low_height: float = field(default=0.6, metadata=_ABOVE_0)
-    wide: float = field(default=1.1, metadata=_ABOVE_0)
+    low_height: float = field(default=0.5, metadata=_ABOVE_0)
+    wide: float = field(default=0.9, metadata=_ABOVE_0)
     settle_s: float = field(default=1.0, metadata=_ABOVE_0)
     low_s: float = field(default=1.0, metadata={"range": Range(0)})
     low_share: float = field(default=0.7, metadata={"range": Range(0, 1)})

@@ -1,4 +1,4 @@
-"""People and zones on the page, in a real browser: boxes stay on people, zones are drawn and kept."""
+"""People and zones on the page, in a browser: boxes stay on people, zones are drawn and kept."""
 
 from __future__ import annotations
 
