@@ -12,6 +12,7 @@ from tests.test_layout import PACKAGES
 
 # Modules whose docstrings have examples; new ones are added here.
 MODULES = (
+    "har_benchmarks.alarms.report",
     "har_benchmarks.experiments.falls",
     "har_benchmarks.experiments.turns",
     "har_convert.auditing.audit",
@@ -33,6 +34,7 @@ MODULES = (
     "har_edge.paths",
     "har_edge.people.boxes",
     "har_edge.people.draw",
+    "har_edge.people.pose",
     "har_edge.people.privacy",
     "har_edge.people.track",
     "har_edge.people.zones",
