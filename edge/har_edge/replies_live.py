@@ -6,7 +6,8 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Literal
 
-from har_edge.replies import Latency, Ranked, Said, Told
+from har_edge.replies import Latency, Ranked, Said
+from har_edge.told import Told
 
 
 class Message(Told):

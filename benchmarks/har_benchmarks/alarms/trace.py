@@ -17,8 +17,8 @@ from har_edge.files import open_whole
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.loaded import LoadedModel
 from har_edge.recognition.prediction import Prediction
-from har_edge.recognition.recognizer import Recognizer
-from har_edge.recognition.whole import recognize_frames
+from har_edge.recognition.recognizer import Recognizer, WholePicture
+from har_edge.recognition.whole import look_at
 from har_edge.sources.open import open_source
 
 
@@ -45,10 +45,9 @@ def trace_recording(model: LoadedModel, path: Path) -> Trace:
     try:
         source = open_source(path)
         with contextlib.closing(source.frames(FrameSampler(rate_hz))) as frames:
-            for frame, prediction in recognize_frames(Recognizer(model), frames):
-                seconds = frame.timestamp_s + 1 / rate_hz
-                if prediction is not None:
-                    found.append(prediction)
+            for seen in look_at(WholePicture(Recognizer(model)), frames):
+                seconds = seen.frame.timestamp_s + 1 / rate_hz
+                found += seen.predictions
     except SourceError as error:
         broken = str(error)
     return Trace(seconds, tuple(found), broken)

@@ -20,8 +20,10 @@ EXPERIMENTS = {
     "memory": "How much memory does har-edge run need, and does it grow?",
     "motion-gate": "What does the motion gate save, and what does it cost?",
     "pareto": "How does accuracy trade off against size and latency?",
+    "people": "What does it cost to tell people apart?",
     "serve-load": "How many clients can har-edge serve handle?",
     "teach": "What does teaching an action cost the other actions?",
+    "tracks": "How often does a person's number change?",
     "train-speed": "What does training cost besides the network?",
 }
 

@@ -56,13 +56,13 @@ class LoadedModel:
         return _answer("encode", self.backend.encode(pixels[np.newaxis]), self.spec.feature_size)
 
     def classify(self, window: FloatArray) -> FloatArray:
-        """Classify feature vectors in order of time, (T, D), to probabilities, (C,).
+        """Classify feature vectors in order of time, (T, D'), to probabilities, (C,).
 
         Raises:
             ShapeError: if the window is of another size.
             BackendError: if the network fails, or its answer is not finite.
         """
-        expected = (self.spec.clip.num_frames, self.spec.feature_size)
+        expected = (self.spec.clip.num_frames, self.spec.row_size)
         if window.shape != expected:
             raise ShapeError(
                 f"classify takes features of shape {expected}. Received {window.shape}."
@@ -111,7 +111,7 @@ def load_networks(
     """
     runtime = load_backend(file.networks, backend=backend, num_threads=num_threads)
     spec, clip = file.spec, file.spec.clip
-    features, window = spec.feature_size, (1, clip.num_frames, spec.feature_size)
+    features, window = spec.feature_size, (1, clip.num_frames, spec.row_size)
     expected: dict[str, tuple[Shape, Shape]] = {
         "encode": ((1, *clip.frame_shape), (1, features)),
         "classify": (window, (1, len(spec.labels))),

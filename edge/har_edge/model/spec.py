@@ -46,6 +46,8 @@ Variant = Literal["keras", "float32", "float16", "dynamic", "int8", "int16", "on
 # Frame interval tolerance: timestamps in containers are rounded to their time base.
 MIN_FRAME_RATE_HZ, MAX_FRAME_RATE_HZ = 1e-6, 1000.0
 CROP_SCALES = 0.5, 4.0
+# Numbers of a person's pose and motion. Source: `har_edge.people.pose`.
+POSE_SIZE, MOTION_SIZE = 51, 6
 PEOPLE_FIELDS = ("view", "crop", "head_inputs")
 
 
@@ -135,7 +137,7 @@ class ModelSpec:
         name: Short name, used for file names.
         labels: One label a class, in output order, (C,).
         clip: What goes in.
-        feature_size: Length D of the vector that `encode` gives and `classify` takes.
+        feature_size: Length D of the vector that `encode` gives.
         view: What `encode` was trained on: `picture`, or `person`, crops of single people.
         crop: How such a crop is made of a box.
         head_inputs: What `classify` takes of each frame, side by side in this order: `features`
@@ -195,12 +197,12 @@ class ModelSpec:
         if not isinstance(self.clip, ClipSpec):
             raise SpecError(f"clip must be a table. Received {shorten(self.clip)}.")
         check_whole("feature_size", self.feature_size, 1, MAX_FEATURES)
-        check_whole("A window of features", self.clip.num_frames * self.feature_size, 1, MAX_WINDOW)
+        self._check_view()
+        check_whole("A window of features", self.clip.num_frames * self.row_size, 1, MAX_WINDOW)
         if self.variant not in get_args(Variant):
             raise SpecError(
                 f"variant must be one of {get_args(Variant)}. Received {shorten(self.variant)}."
             )
-        self._check_view()
         check_number("temperature", self.temperature, MIN_TEMPERATURE, MAX_TEMPERATURE)
         check_number("reject_threshold", self.reject_threshold, 0, 1)
         for name in ("backbone", "data_fingerprint", "min_runtime", "description", "license"):
@@ -229,6 +231,12 @@ class ModelSpec:
                 "head_inputs must be features alone, unless view is person. Received "
                 f"{shorten(self.head_inputs)}."
             )
+
+    @property
+    def row_size(self) -> int:
+        """Length D' of what `classify` takes of each frame."""
+        sizes = {"features": self.feature_size, "pose": POSE_SIZE, "motion": MOTION_SIZE}
+        return sum(sizes[name] for name in self.head_inputs)
 
     def with_(self, **changes: Any) -> ModelSpec:
         """Copy with some fields changed."""

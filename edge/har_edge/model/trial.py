@@ -128,7 +128,8 @@ def _run_once(path: str, backend: str) -> bytes:
     model = load_model(path, backend=backend)
     clip = model.spec.clip
     features = model.encode(np.zeros(clip.frame_shape, np.uint8))
-    model.classify(np.repeat(features[np.newaxis], clip.num_frames, axis=0))
+    row = np.resize(features, model.spec.row_size)
+    model.classify(np.repeat(row[np.newaxis], clip.num_frames, axis=0))
     return b""
 
 

@@ -19,12 +19,25 @@ def overlap(one: Box, other: Box) -> float:
         >>> overlap((0.0, 0.0, 0.5, 1.0), (0.25, 0.0, 0.75, 1.0))
         0.3333333333333333
     """
+    shared = _shared(one, other)
+    return shared / (area(one) + area(other) - shared) if shared else 0.0
+
+
+def share(one: Box, other: Box) -> float:
+    """Area that two boxes share, in that of the smaller one; 1 where it lies inside the other.
+
+    Example:
+        >>> share((0.0, 0.0, 0.5, 1.0), (0.25, 0.0, 0.75, 1.0))
+        0.5
+    """
+    shared = _shared(one, other)
+    return shared / min(area(one), area(other)) if shared else 0.0
+
+
+def _shared(one: Box, other: Box) -> float:
     wide = min(one[2], other[2]) - max(one[0], other[0])
     high = min(one[3], other[3]) - max(one[1], other[1])
-    if wide <= 0 or high <= 0:
-        return 0.0
-    shared = wide * high
-    return shared / (area(one) + area(other) - shared)
+    return max(0.0, wide) * max(0.0, high)
 
 
 def area(box: Box) -> float:

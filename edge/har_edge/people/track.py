@@ -6,7 +6,8 @@ filter expects them; those that nothing overlaps with, by how near they are. Sur
 weak ones, as of a person half hidden, only continue what is known. Two tracks never change
 places silently: whoever was seen last time chooses before who is hidden.
 
-- A sure find that is no known person begins a track, numbered from 1 on in each source.
+- A sure find that is no known person, nor a part of one, begins a track; numbers rise from 1 in
+  each source.
 - Between two looks, and for `CARRY_S` after the last find, the box is carried on
   (`located=False`); then the person is hidden, and comes back with the old number.
 - After `END_S` without a find a track ends; its number is never given again.
@@ -25,7 +26,7 @@ from dataclasses import dataclass, replace
 from har_edge.arrays import Box, FloatArray
 from har_edge.frames.frame import Person
 from har_edge.frames.sampling import TOLERANCE_S
-from har_edge.people.boxes import clip_box, overlap
+from har_edge.people.boxes import clip_box, overlap, share
 
 # How long a person who is not found is still shown where the filter expects them.
 CARRY_S = 0.6
@@ -34,11 +35,14 @@ END_S = 2.0
 # Tracks that are kept at most; a crowd's smallest are not numbered.
 MAX_TRACKS = 64
 # Overlap from which a find may be a track's.
-LEAST_OVERLAP = 0.15
+LEAST_OVERLAP = 0.3
 # Where nothing overlaps: distance of middles, in sides of the box, and how unlike sizes may be.
 NEAR, ALIKE = 0.8, 0.5
 # Spread of what a network says of a box, and of how a person's speed changes in a second, in sides.
-MEASURED_SPREAD, SPEED_SPREAD = 0.06, 2.5
+MEASURED_SPREAD, SPEED_SPREAD = 0.15, 1.0
+# A find of which so much shares its place with somebody who was just found is a part of them, and
+# nobody new. These are measured, see `har-bench experiment tracks`.
+PART = 0.7
 # A hidden person's speed falls to 37 % in this time: nobody walks on for long unseen.
 SLOWING_S = 0.8
 
@@ -193,9 +197,8 @@ class Tracker:
                 track.see(person)
                 tracks.remove(track)
                 _take_out(person, left, sure)
-        for person in sure[: MAX_TRACKS - len(self._tracks)]:
-            self._count += 1
-            self._tracks.append(_Track(self._count, person, now_s))
+        for person in sure:
+            self._begin(person, now_s)
         self._end(now_s)
         return self._show()
 
@@ -204,6 +207,13 @@ class Tracker:
         self._step(now_s)
         self._end(now_s)
         return self._show()
+
+    def _begin(self, person: Person, now_s: float) -> None:
+        """Begin a track, unless there are too many, or it is a part of somebody."""
+        known = [track.found.box for track in self._tracks if not track.missed]
+        if len(self._tracks) < MAX_TRACKS and all(share(person.box, b) < PART for b in known):
+            self._count += 1
+            self._tracks.append(_Track(self._count, person, now_s))
 
     def _step(self, now_s: float) -> None:
         for track in self._tracks:
@@ -248,8 +258,8 @@ def _take_out(person: Person, *lists: list[Person]) -> None:
 
 
 def _overlapping(expected: Box, found: Box) -> float:
-    share = overlap(expected, found)
-    return share if share >= LEAST_OVERLAP else 0.0
+    shared = overlap(expected, found)
+    return shared if shared >= LEAST_OVERLAP else 0.0
 
 
 def _near(expected: Box, found: Box) -> float:

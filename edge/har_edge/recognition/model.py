@@ -32,7 +32,7 @@ from har_edge.people.open import find_people, has_locate
 from har_edge.recognition.decide import Decider, Deciders
 from har_edge.recognition.events import Event, EventTracker
 from har_edge.recognition.look import Seen
-from har_edge.recognition.people import new_looker
+from har_edge.recognition.people import check_view, new_looker
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.taught_file import load_taught
 from har_edge.recognition.whole import look_at, main_predictions, sum_up
@@ -87,6 +87,7 @@ def load(
     if detector is None and not config.whole_picture and has_locate(loaded.path):
         detector = loaded.path
     parts = None if detector is None else find_people(detector, config, backend=backend)
+    check_view(loaded.spec, parts)
     return Model(load_taught(loaded, taught), parts)
 
 

@@ -11,17 +11,34 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from har_edge.arrays import FloatArray
+from har_edge.errors import ModelFileError
 from har_edge.frames.frame import Frame, Person
 from har_edge.frames.preprocess import crop_box, cut_box, resize_frame
 from har_edge.model.loaded import LoadedModel
+from har_edge.model.spec import ModelSpec
 from har_edge.people.choose import Chooser, PeopleRule
 from har_edge.people.locate import Locator, PeopleParts, locate_ahead
 from har_edge.people.track import Tracker
+from har_edge.recognition.head_row import head_row
 from har_edge.recognition.look import Looker, Seen, nobody_in, prediction_for
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.recognizer import Recognizer, WholePicture
 from har_edge.recognition.window import Window
+
+
+def check_view(spec: ModelSpec, people: PeopleParts | None) -> None:
+    """Check that a model gets what it was made for.
+
+    Raises:
+        ModelFileError: if it needs to know where people are, and nothing finds them.
+    """
+    if people is None and spec.head_inputs != ("features",):
+        raise ModelFileError(
+            f"{spec.name} recognises people by {' and '.join(spec.head_inputs)}, so that they have "
+            "to be found first. Received nothing that finds them. Give --people FILE, and leave "
+            "--whole-picture out."
+        )
 
 
 def new_looker(
@@ -39,7 +56,11 @@ def new_looker(
         still: Whether the source is a still: what it shows besides people is half of what it says,
             so that the whole of it is classified, too.
         new_gate: Makes motion gates; None for none.
+
+    Raises:
+        ModelFileError: if the model needs people and nothing finds them.
     """
+    check_view(model.spec, people)
     if people is None:
         return WholePicture(Recognizer(model, new_gate() if new_gate else None))
     whole = Recognizer(model) if still else None
@@ -54,6 +75,7 @@ class _Followed:
         self.gate = gate
         self.features: FloatArray | None = None
         self.encoded_frame = 0
+        self.before: tuple[Person, float] | None = None
         self.last: Prediction | None = None
         self.answered = False
 
@@ -154,7 +176,7 @@ class PeopleRecognizer:
         followed = self._followed.get(person.id)
         if followed is None:
             spec = self.model.spec
-            window = Window(spec.clip.num_frames, spec.feature_size)
+            window = Window(spec.clip.num_frames, spec.row_size)
             followed = _Followed(window, self._new_gate() if self._new_gate else None)
             self._followed[person.id] = followed
         made = self._encode(person, frame, followed)
@@ -165,33 +187,54 @@ class PeopleRecognizer:
         return self._classify(followed, made)
 
     def _encode(self, person: Person, frame: Frame, followed: _Followed) -> Prediction:
-        """Encode a person's crop; gives all of the prediction but its probabilities."""
-        started = time.perf_counter()
-        size = (frame.pixels.shape[0], frame.pixels.shape[1])
-        cut = crop_box(person.box, size, self.model.spec.crop)
-        crop = resize_frame(cut_box(frame.pixels, cut), self.model.spec.clip)
-        preprocess_ms = (time.perf_counter() - started) * 1e3
-        moved = followed.gate is None or followed.gate.needs_encoding(crop, frame.timestamp_s)
-        encode_ms = 0.0
-        if moved or followed.features is None:
-            started = time.perf_counter()
-            followed.features = self.model.encode(crop)
-            encode_ms = (time.perf_counter() - started) * 1e3
-            followed.encoded_frame = frame.index
+        """Take a person's crop and pose up; gives all of the prediction but its probabilities."""
+        spec, now_s = self.model.spec, frame.timestamp_s
+        rows, columns = frame.pixels.shape[:2]
+        cost_ms = (0.0, 0.0)
+        if "features" in spec.head_inputs:
+            cost_ms = self._encode_crop(person, frame, followed)
         else:
-            self._skipped += 1
-        followed.window.add(followed.features)
+            followed.encoded_frame = frame.index
+        before, before_s = followed.before or (None, now_s)
+        followed.before = person, now_s
+        row = head_row(
+            spec.head_inputs,
+            followed.features,
+            person,
+            before=before,
+            seconds=now_s - before_s,
+            aspect=columns / rows,
+        )
+        followed.window.add(row)
         reused = followed.encoded_frame != frame.index
         return replace(
-            prediction_for(frame, followed.features, self.model.spec.labels),
-            preprocess_ms=preprocess_ms,
-            encode_ms=encode_ms,
+            prediction_for(frame, row, spec.labels),
+            preprocess_ms=cost_ms[0],
+            encode_ms=cost_ms[1],
             reused_frame=followed.encoded_frame if reused else None,
             person=person.id,
             box=person.box,
             keypoints=person.keypoints,
             located=person.located,
         )
+
+    def _encode_crop(
+        self, person: Person, frame: Frame, followed: _Followed
+    ) -> tuple[float, float]:
+        """Encode a person's crop, unless nothing moved in it; milliseconds for both steps."""
+        started = time.perf_counter()
+        size = (frame.pixels.shape[0], frame.pixels.shape[1])
+        cut = crop_box(person.box, size, self.model.spec.crop)
+        crop = resize_frame(cut_box(frame.pixels, cut), self.model.spec.clip)
+        preprocess_ms = (time.perf_counter() - started) * 1e3
+        moved = followed.gate is None or followed.gate.needs_encoding(crop, frame.timestamp_s)
+        if not moved and followed.features is not None:
+            self._skipped += 1
+            return preprocess_ms, 0.0
+        started = time.perf_counter()
+        followed.features = self.model.encode(crop)
+        followed.encoded_frame = frame.index
+        return preprocess_ms, (time.perf_counter() - started) * 1e3
 
     def _classify(self, followed: _Followed, made: Prediction) -> Prediction:
         started = time.perf_counter()

@@ -15,6 +15,7 @@ from har_edge.media import Skipped
 from har_edge.model.trial import try_model
 from har_edge.paths import display_path
 from har_edge.recognition.motion import MotionGate
+from har_edge.recognition.people import check_view
 from har_edge.run.lanes import Follow, SourceOpener
 from har_edge.run.openers import build_follow, build_openers
 from har_edge.run.parts import build_decider, build_model, build_people
@@ -103,6 +104,7 @@ def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltR
     # People are looked for by the thread that reads, beside the one that recognises them.
     in_turns = in_turns or people is not None
     model = build_model(config, num_threads if in_turns else 1)
+    check_view(model.spec, people)
     new_decider = partial(build_decider, model.spec, config.decide)
     new_decider()  # refuses lists that do not fit before anything is opened
     tracker, scene = build_watching(

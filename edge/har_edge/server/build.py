@@ -12,6 +12,7 @@ from har_edge.frames.opencv import import_cv2
 from har_edge.model.loaded import LoadedModel
 from har_edge.model.trial import try_model
 from har_edge.people.locate import PeopleParts
+from har_edge.recognition.people import check_view
 from har_edge.run.openers import build_openers, is_apart
 from har_edge.run.parts import build_decider, build_model, build_people
 from har_edge.run.runner import Run
@@ -49,6 +50,7 @@ def build_services(config: ServeConfig, note: Say) -> Services:
     new_decider = partial(build_decider, model.spec, config.decide)
     new_decider()  # refuses lists that do not fit before anything is opened
     people = build_people(config, note)
+    check_view(model.spec, people)
     built = _build_live(config, model, people, note)
     live, zones = built or (None, None)
     limits = config.limits

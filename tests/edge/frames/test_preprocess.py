@@ -9,10 +9,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from har_edge.arrays import Box
 from har_edge.errors import ShapeError
 from har_edge.frames.opencv import bgr_to_rgb, view_as_rgb
-from har_edge.frames.preprocess import resize_frame
-from har_edge.model.spec import ClipSpec
+from har_edge.frames.preprocess import (
+    Cut,
+    Letterbox,
+    crop_box,
+    cut_box,
+    letterbox_frame,
+    resize_frame,
+    stretch_frame,
+)
+from har_edge.model.spec import ClipSpec, CropSpec
 
 CLIP = ClipSpec(num_frames=1, frame_rate_hz=5.0, height=24, width=32)
 
@@ -107,3 +116,88 @@ GOLDEN_SUM = 293036
 
 
 GOLDEN_PIXEL = [126, 146, 130]
+
+
+@pytest.mark.parametrize(
+    ("size", "target", "place"),
+    [
+        ((480, 640), (192, 192), (0, 24, 192, 144)),
+        ((640, 480), (192, 192), (24, 0, 144, 192)),
+        ((192, 192), (192, 192), (0, 0, 192, 192)),
+        ((40, 640), (256, 256), (0, 120, 256, 16)),
+        ((1, 5000), (64, 64), (0, 31, 64, 1)),
+        ((1, 1), (9, 7), (0, 1, 7, 7)),
+        ((100, 33), (64, 96), (37, 0, 21, 64)),
+    ],
+)
+def test_a_letterboxed_picture_keeps_its_shape(
+    size: tuple[int, int], target: tuple[int, int], place: tuple[int, int, int, int]
+) -> None:
+    assert Letterbox.fit(size, target) == Letterbox(*place, target)
+    frame = noise(*size)
+    pixels, where = letterbox_frame(frame, *target)
+    assert pixels.shape == (*target, 3)
+    assert pixels.flags.c_contiguous
+    left, top, width, height = place
+    inside = pixels[top : top + height, left : left + width]
+    assert (inside == stretch_frame(frame, height, width)).all()
+    around = pixels.copy()
+    around[top : top + height, left : left + width] = 0
+    assert not around.any()
+    corner = np.array([left / target[1], top / target[0]], np.float32)
+    assert where.to_picture(corner).tolist() == pytest.approx([0.0, 0.0], abs=1e-5)
+
+
+def test_places_go_into_a_letterboxed_picture_and_back() -> None:
+    place = Letterbox.fit((270, 480), (256, 256))
+    points = np.random.default_rng(0).uniform(0, 1, (20, 2)).astype(np.float32)
+    inside = place.from_picture(points)
+    assert inside[:, 1].min() >= place.top / 256
+    assert np.abs(place.to_picture(inside) - points).max() < 1e-6
+
+
+def test_a_view_of_bgr_is_letterboxed_like_its_copy() -> None:
+    bgr = noise(90, 50)
+    (one, _), (other, _) = (letterbox_frame(f, 32, 32) for f in (view_as_rgb(bgr), bgr_to_rgb(bgr)))
+    assert (one == other).all()
+
+
+SQUARE, AS_IS = CropSpec(scale=1.25), CropSpec(scale=1.0, square=False)
+
+
+@pytest.mark.parametrize(
+    ("box", "crop", "cut"),
+    [
+        ((0.25, 0.25, 0.5, 0.75), AS_IS, Cut(25, 20, 25, 40)),
+        ((0.4, 0.25, 0.6, 0.75), SQUARE, Cut(25, 15, 50, 50)),
+        ((0.0, 0.25, 0.1, 0.75), SQUARE, Cut(0, 15, 50, 50)),  # moved into the picture
+        ((0.9, 0.8, 1.0, 1.0), SQUARE, Cut(80, 60, 20, 20)),
+        ((0.4, 0.0, 0.6, 1.0), SQUARE, Cut(0, -10, 100, 100)),  # taller than the picture
+        ((0.5, 0.5, 0.5, 0.5), SQUARE, Cut(50, 40, 1, 1)),  # of no size
+        ((-5.0, -5.0, 9.0, 9.0), SQUARE, Cut(-50, -60, 200, 200)),  # of any size
+    ],
+)
+def test_crops_are_made_of_boxes_by_whole_pixels(box: Box, crop: CropSpec, cut: Cut) -> None:
+    assert crop_box(box, (80, 100), crop) == cut
+
+
+@pytest.mark.parametrize("box", [(0.1, 0.1, 0.4, 0.9), (-0.3, 0.5, 0.2, 1.4), (0.0, 0.0, 1.0, 1.0)])
+@pytest.mark.parametrize("size", [(80, 100), (100, 40), (40, 640), (3, 2)])
+def test_what_lies_outside_is_black(box: Box, size: tuple[int, int]) -> None:
+    """Against a plain second implementation: pixel by pixel."""
+    frame = noise(*size)
+    frame[frame == 0] = 1
+    cut = crop_box(box, size, SQUARE)
+    pixels = cut_box(frame, cut)
+    assert pixels.shape == (cut.height, cut.width, 3)
+    for y in range(0, cut.height, 7):
+        for x in range(0, cut.width, 7):
+            row, column = cut.top + y, cut.left + x
+            inside = 0 <= row < size[0] and 0 <= column < size[1]
+            expected = frame[row, column].tolist() if inside else [0, 0, 0]
+            assert pixels[y, x].tolist() == expected
+
+
+def test_a_crop_inside_the_picture_is_a_view() -> None:
+    frame = noise(80, 100)
+    assert cut_box(frame, Cut(10, 20, 30, 40)).base is frame

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from har_edge.errors import SpecError
-from har_edge.model.spec import ClipSpec, ModelSpec
+from har_edge.model.spec import ClipSpec, CropSpec, ModelSpec
 
 CLIP = ClipSpec(num_frames=16, frame_rate_hz=8.0, height=224, width=192)
 SPEC = ModelSpec("mine", ("falling", "écrire, vite"), CLIP, 1280, metrics={"test_accuracy": 0.5})
@@ -73,6 +73,11 @@ def test_impossible_clips_are_refused(field: str, value: Any) -> None:
         ({"model_bytes": -1}, "model_bytes"),
         ({"model_sha256": "abc"}, "model_sha256"),
         ({"clip": {}}, "clip"),
+        ({"view": "sky"}, "view"),
+        ({"crop": {"scale": 1.0}}, "crop"),
+        ({"head_inputs": ()}, "head_inputs"),
+        ({"head_inputs": ("pose",)}, "unless view is person"),
+        ({"view": "person", "head_inputs": ("motion", "pose")}, "in this order"),
     ],
 )
 def test_impossible_models_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -97,3 +102,25 @@ def test_broken_documents_are_refused(text: str, message: str) -> None:
 def test_fields_of_later_releases_are_passed_over() -> None:
     raw = json.loads(SPEC.to_json()) | {"colour_of_the_box": "blue"}
     assert ModelSpec.from_json(json.dumps(raw)) == SPEC
+
+
+def test_a_model_of_people_survives_a_round_trip() -> None:
+    spec = SPEC.with_(view="person", crop=CropSpec(1.5, square=False), head_inputs=("pose",))
+    assert ModelSpec.from_json(spec.to_json()) == spec
+
+
+def test_a_model_of_whole_pictures_is_written_as_before() -> None:
+    """What was added for people is not in its file, and a file without it reads unchanged."""
+    raw = json.loads(SPEC.to_json())
+    assert raw.keys().isdisjoint({"view", "crop", "head_inputs"})
+    assert ModelSpec.from_json(json.dumps(raw)).view == "picture"
+
+
+@pytest.mark.parametrize(
+    ("crop", "message"),
+    [({"scale": 0.1}, "scale"), ({"scale": 1, "square": 1}, "square"), ({"x": 1}, "incomplete")],
+)
+def test_impossible_crops_are_refused(crop: dict[str, object], message: str) -> None:
+    raw = json.loads(SPEC.to_json()) | {"crop": crop}
+    with pytest.raises(SpecError, match=message):
+        ModelSpec.from_json(json.dumps(raw))

@@ -9,21 +9,38 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from har_edge.arrays import Box
+from har_edge.arrays import Box, FloatArray
+from har_edge.errors import ModelFileError
 from har_edge.frames.frame import Frame, Person
 from har_edge.frames.preprocess import crop_box, cut_box, resize_frame
 from har_edge.model.loaded import LoadedModel, load_model
+from har_edge.model.runtimes import Array
+from har_edge.model.spec import HeadInput
 from har_edge.people.choose import PeopleRule
 from har_edge.people.locate import PeopleParts, locate_ahead
+from har_edge.people.pose import MOTION_SIZE, POSE_SIZE
+from har_edge.recognition.head_row import head_row
 from har_edge.recognition.look import Looker, Seen
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.people import PeopleRecognizer, new_looker
 from har_edge.recognition.prediction import NOBODY, Prediction
-from har_edge.testing import scripted_model
+from har_edge.testing import FEATURE_SIZE, ScriptedBackend, scripted_model
 from tests.support.people import BrightLocator, draw_frames
 
 EVERY = PeopleRule(locate_every=1)
 LEFT, RIGHT = (0.1, 0.2, 0.3, 0.9), (0.6, 0.3, 0.8, 0.8)
+
+
+class Kept(ScriptedBackend):
+    """Keeps the windows that it classifies."""
+
+    def __init__(self, script: Sequence[Sequence[float]]) -> None:
+        super().__init__(script)
+        self.windows: list[np.ndarray] = []
+
+    def classify(self, features: Array) -> FloatArray:
+        self.windows.append(features[0].copy())
+        return super().classify(features)
 
 
 def look(looker: Looker, frames: Sequence[Frame]) -> list[Seen]:
@@ -191,6 +208,39 @@ def test_a_motion_gate_is_each_persons_own() -> None:
     seen = look(looker, [replace(frames[0], index=i, timestamp_s=i / 10) for i in range(3)])
     assert looker.skipped == 2
     assert [each.predictions[0].reused_frame for each in seen] == [None, 0, 0]
+
+
+def test_a_head_gets_pose_and_motion_beside_features() -> None:
+    """Each row is what `head_row` makes of the track, whatever came before the window."""
+    inputs: tuple[HeadInput, ...] = ("features", "pose", "motion")
+    plain = scripted_model([{"a": 0.9, "b": 0.1}], num_frames=2)
+    backend = Kept([[0.9, 0.1]])
+    spec = plain.spec.with_(view="person", head_inputs=inputs)
+    assert spec.row_size == FEATURE_SIZE + POSE_SIZE + MOTION_SIZE
+    model = LoadedModel(spec, Path("scripted"), 0, backend)
+    seen = look(PeopleRecognizer(model, BrightLocator(), EVERY), draw_frames(walk(3)))
+    people = [(each.frame.people or ())[0] for each in seen]
+    for window, last in zip(backend.windows, (1, 2), strict=True):
+        for row, i in zip(window, (last - 1, last), strict=True):
+            before = people[i - 1] if i else None
+            features = row[:FEATURE_SIZE]
+            expected = head_row(
+                inputs, features, people[i], before=before, seconds=0.1, aspect=80 / 60
+            )
+            assert row == pytest.approx(expected, rel=1e-5)
+    assert backend.windows[0][1][-5] > 0  # the middle moves right
+
+
+def test_a_head_of_pose_alone_needs_no_pixels() -> None:
+    plain = scripted_model([{"a": 0.9, "b": 0.1}])
+    model = LoadedModel(
+        plain.spec.with_(view="person", head_inputs=("pose", "motion")), Path("p"), 0, plain.backend
+    )
+    (seen,) = look(PeopleRecognizer(model, BrightLocator(), EVERY), draw_frames([[LEFT]]))
+    assert seen.predictions[0].action == "a"
+    assert model.backend.encoded == 0  # type: ignore[attr-defined] # a scripted one counts
+    with pytest.raises(ModelFileError, match="Received nothing that finds them"):
+        new_looker(model, None)
 
 
 @pytest.mark.parametrize(
