@@ -20,24 +20,22 @@ from pathlib import Path
 from typing import TypeVar
 
 from har_edge.errors import ServerError
-from har_edge.replies import (
-    Answer,
-    Classes,
+from har_edge.replies import Answer, Classes, Health, ModelFacts, Told
+from har_edge.replies_live import (
     EventPage,
     EventRecord,
-    Health,
     Live,
     Message,
-    ModelFacts,
+    PeopleRecord,
     PredictionRecord,
     StatusRecord,
-    Told,
 )
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 # What the stream tells, by the names of its kinds; others may come with later servers.
 MESSAGES: dict[str, type[Message]] = {
     "prediction": PredictionRecord,
+    "people": PeopleRecord,
     "action_started": EventRecord,
     "action_ended": EventRecord,
     "status": StatusRecord,

@@ -19,6 +19,7 @@ BackendName = Literal["auto", "litert", "tflite-runtime", "onnxruntime"]
 BACKENDS: tuple[str, ...] = get_args(BackendName)
 Emit = Literal["predictions", "events", "all", "files"]
 OutputFormat = Literal["text", "jsonl", "csv"]
+Private = Literal["skeletons", "blur"]
 FilePath = str | os.PathLike[str]
 
 _FROM_0 = {"range": Range(0)}
@@ -194,6 +195,22 @@ class PeopleConfig(Settings):
 
 
 @dataclass(frozen=True)
+class SceneConfig(Settings):
+    """What is watched for besides actions, and what pictures may show of people.
+
+    Attributes:
+        zones: File of zones and rules; see `har_edge.recognition.zones_file`.
+        fall_alarm: Whether to tell of falls, after a second look.
+        private: How people are covered in all pictures that are stored, shown or sent; None for
+            not at all.
+    """
+
+    zones: FilePath | None = None
+    fall_alarm: bool = False
+    private: Private | None = field(default=None, metadata={"choices": get_args(Private)})
+
+
+@dataclass(frozen=True)
 class ModelConfig(Settings):
     """The model, and the runtime that executes it.
 
@@ -202,12 +219,14 @@ class ModelConfig(Settings):
         taught: File of taught actions; None for the user's own file for this model.
         backend: Runtime that executes the model.
         people: How people are found and followed.
+        scene: What is watched for besides, and what pictures may show.
     """
 
     model: FilePath = "har15"
     taught: FilePath | None = None
     backend: BackendName = field(default="auto", metadata={"choices": BACKENDS})
     people: PeopleConfig = field(default_factory=PeopleConfig)
+    scene: SceneConfig = field(default_factory=SceneConfig)
 
 
 @dataclass(frozen=True)

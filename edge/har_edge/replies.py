@@ -6,7 +6,6 @@ need nothing but the standard library, and neither does a client.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -167,105 +166,6 @@ class Answer(Said, example=AN_ANSWER):
         return {name: value for name, value in values.items() if name not in absent}
 
 
-class Message(Told):
-    """A message in the stream of a live source: a prediction, an event or a status."""
-
-    @property
-    @abstractmethod
-    def kind(self) -> str:
-        """`prediction`, `action_started`, `action_ended` or `status`."""
-
-    def __getitem__(self, name: str) -> object:
-        return self.kind if name == "kind" else super().__getitem__(name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictionRecord(Said, Message):
-    """A prediction of the live source."""
-
-    source: str
-    age_ms: float | None
-    fps: float
-    time: str
-
-    @property
-    def kind(self) -> str:
-        """Always `prediction`."""
-        return "prediction"
-
-
-@dataclass(frozen=True)
-class EventRecord(Message):
-    """An action of the live source that began or ended; times are local, with UTC offset."""
-
-    id: int
-    event: Literal["action_started", "action_ended"]
-    number: int = field(metadata={"description": "The same for both events of an action."})
-    source: str
-    action: str
-    start_s: float = field(metadata={"description": "Seconds since the start of the source."})
-    end_s: float | None
-    duration_s: float | None
-    confidence: float
-    start_time: str | None
-    end_time: str | None
-    person: int | None = None
-    zone: str | None = None
-
-    @property
-    def kind(self) -> str:
-        """`action_started` or `action_ended`."""
-        return self.event
-
-
-@dataclass(frozen=True)
-class StatusRecord(Message):
-    """A change in the state of the live source."""
-
-    status: str
-    source: str
-    time: str
-    detail: str
-
-    @property
-    def kind(self) -> str:
-        """Always `status`."""
-        return "status"
-
-
-@dataclass(frozen=True)
-class EventPage(Told):
-    """A page of events, oldest first; pass `next_after` as `after` for the next page."""
-
-    events: list[EventRecord]
-    next_after: int | None
-
-
-@dataclass(frozen=True)
-class Live(Told):
-    """The live source right now; `history` holds [Unix time, action, confidence]."""
-
-    source: str
-    state: Literal["live", "lost", "black", "frozen", "ended"]
-    detail: str = field(
-        metadata={"description": "What is wrong with the source; empty while all is well."}
-    )
-    action: str | None = field(
-        metadata={
-            "description": "Null while there is no current prediction: without a picture, and "
-            "after a gap until a window is full again. The same goes for `confidence`, "
-            "`latency_ms` and `age_ms`."
-        }
-    )
-    confidence: float | None
-    all_predictions: list[Ranked]
-    fps: float
-    latency_ms: Latency | None
-    age_ms: float | None
-    totals_today: dict[str, float] = field(metadata={"description": "Seconds of each action."})
-    history: list[tuple[float, str, float]]
-
-
 @dataclass(frozen=True)
 class Health(Told):
     """Confirms that the server runs, with what a page needs to know first."""
@@ -332,6 +232,7 @@ class ModelFacts(Told):
     view: str
     crop: Crop
     head_inputs: list[str]
+    falls: dict[str, float]
     file: str
     window_s: float
     backend: str

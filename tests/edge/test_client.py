@@ -13,7 +13,8 @@ import pytest
 
 from har_edge.client import Client
 from har_edge.errors import ServerError
-from har_edge.replies import Answer, EventRecord, Told
+from har_edge.replies import Answer, Told
+from har_edge.replies_live import EventRecord
 from tests.conftest import ASSETS
 from tests.support.chaos.mjpeg_server import MjpegServer
 from tests.support.serving import CLIP, PICTURE, Serving, serving, wait_for

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 # Marker → patterns of files below tests/, or of single tests in them (`file::test_name`).
 KINDS: dict[str, tuple[str, ...]] = {
-    "browser": ("edge/server/test_dashboard.py",),
+    "browser": ("edge/server/test_dashboard.py", "edge/server/test_dashboard_people.py"),
     "server": (
         "edge/server/*",
         "edge/sinks/test_mqtt.py",

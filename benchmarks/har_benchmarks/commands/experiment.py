@@ -15,6 +15,7 @@ EXPERIMENTS = {
     "compare-alarms": "Does har-bench compare catch slowdowns, and only slowdowns?",
     "decode": "Is PyAV as fast as OpenCV, and does it give the same tensors?",
     "end-to-end": "How close does har-edge run come to the bare interpreter?",
+    "falls": "Does the alarm for falls find falls, and only falls?",
     "float-path": "What does a frame cost besides the network?",
     "mediapipe-model": "Build the single graph that MediaPipe's ImageClassifier runs.",
     "memory": "How much memory does har-edge run need, and does it grow?",

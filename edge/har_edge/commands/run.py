@@ -11,6 +11,7 @@ import click
 from har_edge.commands.harness import note, parse_num_threads, usage_errors
 from har_edge.commands.options.fields import collect, setting, together
 from har_edge.commands.options.people import people_config, people_options
+from har_edge.commands.options.scene import SceneCommand, scene_config, scene_options
 from har_edge.commands.options.sinks import (
     decide_config,
     output_options,
@@ -94,14 +95,16 @@ def run_config(values: Mapping[str, object]) -> RunConfig:
         source=source_config(values),
         decide=decide_config(values),
         people=people_config(values),
+        scene=scene_config(values),
         sink=sink_config(values),
     )
 
 
-@click.command()
+@click.command(cls=SceneCommand)
 @source_options
 @model_options
 @people_options
+@scene_options
 @output_options
 @sink_options
 @limit_options
@@ -124,6 +127,7 @@ def run(ctx: click.Context, /, **values: object) -> None:
       har-edge run video.mp4 --model clips --output-format jsonl > actions.jsonl
       har-edge run archive/ --model clips --emit files --output-format csv -o files.csv
       har-edge run --camera 0 --people detector.tflite --max-people 3
+      har-edge run --camera 0 --zones room.toml --fall-alarm --private --save-events clips/
       ffmpeg -i film.mkv -q:v 3 -r 25 -f mjpeg - | har-edge run -
 
     \b

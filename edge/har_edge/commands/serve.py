@@ -7,13 +7,14 @@ import click
 from har_edge.commands.harness import note, usage_errors
 from har_edge.commands.options.fields import setting
 from har_edge.commands.options.people import people_options
+from har_edge.commands.options.scene import SceneCommand, scene_options
 from har_edge.commands.options.serve import serve_config, serve_options
 from har_edge.commands.options.sinks import live_sink_options
 from har_edge.commands.options.sources import patience_options
 from har_edge.config import ServeConfig, SourceConfig
 
 
-@click.command()
+@click.command(cls=SceneCommand)
 @click.argument("name", required=False, metavar="[SOURCE]")
 @setting(
     SourceConfig, "camera", "--camera", metavar="N|PATH", help="Camera, by number or device file."
@@ -35,6 +36,7 @@ from har_edge.config import ServeConfig, SourceConfig
 )
 @setting(ServeConfig, "backend", "--backend", help="Runtime that executes the model.")
 @people_options
+@scene_options
 @serve_options
 @live_sink_options
 @patience_options
@@ -47,6 +49,7 @@ def serve(**values: object) -> None:
       har-edge serve
       har-edge serve --camera 0 --model clips
       har-edge serve rtsp://cam.local/stream --totals totals.db
+      har-edge serve --camera 0 --zones room.json --fall-alarm --private
       HAR_TOKEN=... har-edge serve --host 0.0.0.0
 
     \b

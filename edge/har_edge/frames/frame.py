@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from har_edge.arrays import Box, FloatArray, Pixels
@@ -27,6 +28,8 @@ KEYPOINTS = (
     "left_ankle",
     "right_ankle",
 )
+# Keypoints below this score are guesses about what is hidden.
+SEEN_SCORE = 0.3
 
 
 # Equal to itself alone: whether arrays are equal is no yes or no.
@@ -100,3 +103,10 @@ class Frame:
     people: tuple[Person, ...] | None = None
     locate_ms: float = 0.0
     number: int = 0
+
+    @property
+    def captured_at_s(self) -> float | None:
+        """Unix time of capture for live sources, else None."""
+        if self.captured_s is None:
+            return None
+        return time.time() - (time.monotonic() - self.captured_s)

@@ -60,6 +60,7 @@ def examine(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> 
         lambda: check_cameras(root),
         lambda: check_display(environ),
         check_folders,
+        lambda: check_privacy(environ),
         check_optional,
     ]
     return [finding for check in checks for finding in check()]
@@ -180,6 +181,19 @@ def check_folders() -> Findings:
         fix = "Delete files that you no longer need." if full else ""
         text = f"{shown}, {free / 1e9:,.1f} GB free"
         yield Finding(topic, "warn" if full else "ok", text, fix)
+
+
+def check_privacy(environ: Mapping[str, str]) -> Findings:
+    """What a run here would store and send without being told to by an option."""
+    yield Finding(
+        "stored",
+        "ok",
+        f"taught actions, without pictures, in {display_path(data_folder())}; video and clips only "
+        "with --save-video and --save-events, and with --private without people in them",
+    )
+    told = [name for name in ("HAR_MQTT", "HAR_WEBHOOK") if environ.get(name)]
+    sent = f"actions and events, without pictures, to the address in {' and '.join(told)}"
+    yield Finding("sent", "ok", sent if told else "nothing, unless --mqtt or --webhook says so")
 
 
 def check_optional() -> Findings:

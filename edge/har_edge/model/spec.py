@@ -156,6 +156,8 @@ class ModelSpec:
         model_bytes: Size of the network in the file without the metadata, 0 if unknown.
         model_sha256: SHA-256 of those bytes, "" if unknown.
         schema_version: Version of this layout.
+        falls: What the alarm for falls should take for one with this model: single settings of
+            `har_edge.recognition.falls`.
     """
 
     name: str
@@ -179,6 +181,7 @@ class ModelSpec:
     view: View = "picture"
     crop: CropSpec = CropSpec()
     head_inputs: tuple[HeadInput, ...] = ("features",)
+    falls: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         with _spec_errors():
@@ -205,6 +208,7 @@ class ModelSpec:
         for name in ("backbone", "data_fingerprint", "min_runtime", "description", "license"):
             check_text(name, getattr(self, name))
         check_table("metrics", self.metrics, numbers=True)
+        check_table("falls", self.falls, numbers=True)
         check_table("tool_versions", self.tool_versions, numbers=False)
         check_texts("float_layers", self.float_layers)
         check_whole("model_bytes", self.model_bytes, 0, MAX_BYTES)

@@ -13,7 +13,7 @@ So actions of a person never overlap, each lasts at least d, and an event comes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,6 +49,8 @@ class Event:
         end_at_s: Live sources: Unix time of `end_s`, else None.
         person: Number of the person's track in the source; None if whole pictures are classified.
         zone: Name of the zone that the person was in when the action began, if any.
+        why: Of an alarm: the numbers that led to it, and what ended it; see
+            `har_edge.recognition.falls`.
     """
 
     kind: EventKind
@@ -62,6 +64,7 @@ class Event:
     end_at_s: float | None = None
     person: int | None = None
     zone: str | None = None
+    why: Mapping[str, float | str] | None = None
 
     @property
     def duration_s(self) -> float | None:
@@ -90,6 +93,8 @@ class Event:
             record["end_time"] = None if self.end_at_s is None else iso_time(self.end_at_s)
         if self.person is not None:
             record |= {"person": self.person, "zone": self.zone}
+        if self.why is not None:
+            record["why"] = dict(self.why)
         return record
 
     def __str__(self) -> str:
@@ -108,10 +113,14 @@ class EventTracker:
 
     Args:
         min_duration_s: How long an action must last to be reported, and be absent to end.
+        longer: Actions that must last longer than that to be reported, and how long.
     """
 
-    def __init__(self, min_duration_s: float = 0.5) -> None:
+    def __init__(
+        self, min_duration_s: float = 0.5, longer: Mapping[str, float] | None = None
+    ) -> None:
         self.min_duration_s = min_duration_s
+        self.longer = dict(longer or {})
         # By source, then by person; None is the whole picture.
         self._tracks: dict[str, dict[int | None, _Track]] = {}
         self._count = 0
@@ -144,6 +153,11 @@ class EventTracker:
         """Close all sources, at the end of a run or when it is interrupted."""
         return [event for source in list(self._tracks) for event in self.end(source)]
 
+    def next_number(self) -> int:
+        """The number of the next action, or of what else counts with actions."""
+        self._count += 1
+        return self._count
+
     def _settle(self, source: str, track: _Track) -> list[Event]:
         enough_s = self.min_duration_s - TOLERANCE_S
         events = []
@@ -151,9 +165,13 @@ class EventTracker:
         if current and track.now_s > current.last_s and track.now_s - current.last_s >= enough_s:
             events.append(_event("action_ended", source, current))
             track.open = current = None
-        if current is None and waiting and waiting.last_s - waiting.start_s >= enough_s:
-            self._count += 1
-            waiting.number = self._count
+        if (
+            current is None
+            and waiting
+            and waiting.last_s - waiting.start_s
+            >= max(enough_s, self.longer.get(waiting.action, 0.0) - TOLERANCE_S)
+        ):
+            waiting.number = self.next_number()
             track.open, track.candidate = waiting, None
             events.append(_event("action_started", source, waiting))
         return events

@@ -14,7 +14,6 @@ from har_edge.frames.opencv import import_cv2
 from har_edge.media import Skipped
 from har_edge.model.trial import try_model
 from har_edge.paths import display_path
-from har_edge.recognition.events import EventTracker
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.people import check_view
 from har_edge.run.lanes import Follow, SourceOpener
@@ -23,6 +22,7 @@ from har_edge.run.parts import build_decider, build_model, build_people
 from har_edge.run.runner import Run, RunResult
 from har_edge.run.stop_signals import stop_signals
 from har_edge.run.viewer import Viewer
+from har_edge.run.watching import build_cover, build_watching, disclose
 from har_edge.say import Say
 from har_edge.sinks.fan_out import FanOut, RunFacts, open_sinks
 
@@ -107,11 +107,20 @@ def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltR
     check_view(model.spec, people)
     new_decider = partial(build_decider, model.spec, config.decide)
     new_decider()  # refuses lists that do not fit before anything is opened
+    tracker, scene = build_watching(
+        config.scene,
+        config.decide,
+        model.spec,
+        people,
+        sources=None if follow else [opener.name for opener in openers],
+    )
     viewer = Viewer() if config.show else None
+    if (private := config.scene.private) is not None:
+        disclose(config.sink, private, people, note, shown="a window" if viewer else "")
     facts = RunFacts(
         model.spec.clip.frame_rate_hz,
         inference_hz=config.inference_hz,
-        min_duration_s=config.decide.min_duration_s,
+        min_duration_s=max(config.decide.min_duration_s, scene.told_after_s if scene else 0.0),
         folders=config.source.watch,
         people=people is not None,
     )
@@ -121,7 +130,9 @@ def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltR
         sinks=sinks,
         note=note,
         new_decider=new_decider,
-        tracker=EventTracker(config.decide.min_duration_s),
+        tracker=tracker,
+        scene=scene,
+        cover=build_cover(private),
         new_gate=MotionGate if config.motion_gate else None,
         people=people,
         limits=config.limits,

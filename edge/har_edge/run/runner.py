@@ -20,7 +20,9 @@ from har_edge.recognition.look import Looker, Seen
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.people import new_looker
 from har_edge.recognition.prediction import Prediction
+from har_edge.recognition.scene import Scene
 from har_edge.recognition.tally import FileTally
+from har_edge.recognition.visits import Visit
 from har_edge.run.ahead import Ahead, LocateAhead
 from har_edge.run.lanes import PREFETCH_FRAMES, Closed, Follow, Item, Lanes, Opened, SourceOpener
 from har_edge.run.progress import Progress
@@ -40,7 +42,7 @@ PREFETCH_ENCODED = 30
 # Why a file has no whole answer that nothing was wrong with.
 STOPPED = "the run ended before it was read in full"
 
-Watcher = Callable[[Frame, "Prediction | None"], bool]
+Watcher = Callable[[Shot], bool]
 
 
 @dataclass
@@ -108,7 +110,9 @@ class Run:
             encoding to the threads of `model`, as a motion gate must.
         inference_hz: Predictions a second of the source's time; None for the model's rate.
         watchdog: Hears of fresh frames of live sources, black ones included.
-        watch: Sees every frame with its prediction; returns False to stop (a viewer).
+        watch: Sees every frame with what was predicted for it; returns False to stop (a viewer).
+        scene: Looks for zones and falls, and knows the rules; None without any.
+        cover: Covers people in frames, before anybody sees, stores or sends them.
         progress: Whether to show a live line on stderr.
         should_stop: Asked several times a second; True ends the run.
     """
@@ -125,6 +129,8 @@ class Run:
     inference_hz: float | None = None
     watchdog: Watchdog = field(default_factory=Watchdog)
     watch: Watcher | None = None
+    scene: Scene | None = None
+    cover: Callable[[Frame], Frame] | None = None
     progress: bool = False
     should_stop: Callable[[], bool] = lambda: False
 
@@ -219,7 +225,7 @@ class Run:
 
     def _recognize(self, frame: Frame, stream: Stream, result: RunResult) -> None:
         if frame.after_gap:
-            self._put_events(self.tracker.end(frame.source), stream.source)
+            self._end_events(stream.source)
             result.summary.note_gap(frame.source)
             stream.deciders.reset()
         seen = stream.looker.look(frame, predict=stream.is_due(frame))
@@ -228,15 +234,27 @@ class Run:
             self.watchdog.fresh()
         self._forget(seen, stream, result)
         decided = [self._decide(prediction, stream, result) for prediction in seen.predictions]
-        whole = next((p for p in decided if p.person is None), None)
-        if self.sinks.want_shots:
-            each = tuple(p for p in decided if p.person is not None)
-            self.sinks.put(Shot(seen.frame, whole, each), wait=not stream.source.live)
+        if self.scene is not None:
+            self._put_events(self.scene.watch(seen.frame, seen.gone), stream.source)
+        if (heads := stream.heads.count(seen.frame, decided)) is not None:
+            self.sinks.put(heads, wait=not stream.source.live)
         self._warn_if_slow(stream, at_end=False)
-        first = decided[0] if decided else None
         if stream.progress:
-            stream.progress.show(frame, first)
-        if self.watch and not self.watch(seen.frame, first):
+            stream.progress.show(frame, decided[0] if decided else None)
+        self._show(seen.frame, decided, stream, result)
+
+    def _show(
+        self, frame: Frame, decided: Sequence[Prediction], stream: Stream, result: RunResult
+    ) -> None:
+        """Hand the picture on, covered if it must be: nobody else gets one."""
+        if not self.sinks.want_shots and self.watch is None:
+            return
+        shown = self.cover(frame) if self.cover is not None else frame
+        whole = next((p for p in decided if p.person is None), None)
+        shot = Shot(shown, whole, tuple(p for p in decided if p.person is not None))
+        if self.sinks.want_shots:
+            self.sinks.put(shot, wait=not stream.source.live)
+        if self.watch is not None and not self.watch(shot):
             result.stopped = True
 
     def _forget(self, seen: Seen, stream: Stream, result: RunResult) -> None:
@@ -256,7 +274,9 @@ class Run:
 
     def _decide(self, prediction: Prediction, stream: Stream, result: RunResult) -> Prediction:
         """Say what was recognised, as a prediction and as events."""
-        decided = stream.deciders.decide(prediction)
+        scene = self.scene
+        decided = stream.deciders.decide(scene.place(prediction) if scene else prediction)
+        decided = scene.permit(decided) if scene else decided
         result.summary.add(decided, prediction)
         if not stream.source.live:
             stream.tally.add(prediction, decided)
@@ -264,16 +284,23 @@ class Run:
         self._put_events(self.tracker.add(decided), stream.source)
         return decided
 
-    def _put_events(self, events: Sequence[Event], source: FrameSource) -> None:
+    def _put_events(self, events: Sequence[Event | Visit], source: FrameSource) -> None:
         for event in events:
             self.sinks.put(event, wait=not source.live)
+
+    def _end_events(self, source: FrameSource) -> None:
+        """End all that goes on in a source."""
+        self._put_events(self.tracker.end(source.name), source)
+        if self.scene is not None:
+            self._put_events(self.scene.end(source.name), source)
 
     def _change_state(self, status: SourceStatus) -> None:
         self.note(f"{status.source}: {status.detail or status.state}")
         self.watchdog.status(f"{status.source}: {status.detail or status.state}")
         if status.state != "live":
             # What went on ended when it was last seen; how long the outage lasts is not known yet.
-            for event in self.tracker.end(status.source):
+            ended = self.scene.end(status.source) if self.scene else []
+            for event in [*self.tracker.end(status.source), *ended]:
                 self.sinks.put(event, wait=False)
         self.sinks.put(status, wait=False)
 
@@ -298,7 +325,7 @@ class Run:
             for prediction in stream.looker.finish():
                 self._decide(prediction, stream, result)
             self.sinks.put(stream.tally.answer(source.duration_s, error), wait=True)
-        self._put_events(self.tracker.end(source.name), source)
+        self._end_events(source)
         result.summary.note_gap(source.name)
         self._warn_if_slow(stream, at_end=True)
         if (stats := live_stats(source)) is not None:

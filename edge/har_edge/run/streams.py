@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.recognition.decide import Deciders
+from har_edge.recognition.headcount import HeadCounter
 from har_edge.recognition.look import Looker
 from har_edge.recognition.tally import FileTally
 from har_edge.run.progress import Progress
@@ -52,6 +53,7 @@ class Stream:
     warned: bool = False
     black_frames: int = 0
     crowded: bool = False
+    heads: HeadCounter = field(default_factory=HeadCounter)
 
     def is_due(self, frame: Frame) -> bool:
         """Whether a prediction is wanted of the window that ends with this frame."""

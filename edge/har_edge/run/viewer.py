@@ -6,17 +6,17 @@ import os
 import sys
 
 from har_edge.errors import OutputError
-from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import import_cv2
 from har_edge.recognition.prediction import Prediction
-from har_edge.sinks.overlay import annotate, describe
+from har_edge.sinks.base import Shot
+from har_edge.sinks.overlay import draw_frame
 
 TITLE = "har-edge (q or Esc to quit)"
 KEYS_THAT_END = (ord("q"), 27)
 
 
 class Viewer:
-    """Shows each frame with the current action; a callable for `Run.watch`."""
+    """Shows each frame with what is known of it; a callable for `Run.watch`."""
 
     def __init__(self) -> None:
         """Check that a window can be opened.
@@ -31,13 +31,13 @@ class Viewer:
                 "--show needs a screen, but neither DISPLAY nor WAYLAND_DISPLAY is set. Leave "
                 "--show out, or log in with ssh -X."
             )
-        self._text = ""
+        self._last: Prediction | None = None
 
-    def __call__(self, frame: Frame, prediction: Prediction | None) -> bool:
+    def __call__(self, shot: Shot) -> bool:
         """Draw one frame; False once the user pressed q or Esc."""
         cv2 = import_cv2()
-        self._text = describe(prediction) or self._text
-        cv2.imshow(TITLE, annotate(frame.pixels, self._text))
+        self._last = shot.prediction or (None if shot.people else self._last)
+        cv2.imshow(TITLE, draw_frame(shot.frame, self._last, shot.people))
         return cv2.waitKey(1) & 0xFF not in KEYS_THAT_END
 
     def close(self) -> None:

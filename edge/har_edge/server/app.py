@@ -32,6 +32,7 @@ from har_edge.server.routes.page import page_routes
 from har_edge.server.routes.predict import PREDICT_PATH, predict_routes
 from har_edge.server.routes.session import session_routes
 from har_edge.server.routes.streams import stream_routes
+from har_edge.server.routes.zones import zone_routes
 from har_edge.server.schema import Problem
 from har_edge.server.services import Services
 
@@ -119,7 +120,7 @@ def build_app(services: Services, *, origins: tuple[str, ...] = ()) -> FastAPI:
     guarded = [*bearer, Depends(services.guard.check)]
     known = [Depends(check_query)]
     # Routes are tried in this order.
-    for routes in (predict_routes, model_routes, live_routes, stream_routes):
+    for routes in (predict_routes, model_routes, live_routes, zone_routes, stream_routes):
         app.include_router(routes(services), dependencies=[*guarded, *known])
     for router in (page_routes(), health_routes(services), session_routes(services)):
         app.include_router(router, dependencies=known)
@@ -131,7 +132,7 @@ def build_app(services: Services, *, origins: tuple[str, ...] = ()) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,
-            allow_methods=("GET", "POST", "DELETE"),
+            allow_methods=("GET", "POST", "PUT", "DELETE"),
             allow_headers=("Authorization", "Content-Type", "Last-Event-ID"),
             expose_headers=("Retry-After",),
         )

@@ -11,17 +11,18 @@ from har_edge.frames.opencv import import_cv2
 from har_edge.model.spec import ModelSpec
 from har_edge.model.trial import try_model
 from har_edge.people.locate import PeopleParts
-from har_edge.recognition.events import EventTracker
 from har_edge.recognition.people import check_view
 from har_edge.run.openers import build_openers, is_apart
 from har_edge.run.parts import build_decider, build_model, build_people
 from har_edge.run.runner import Run
+from har_edge.run.watching import build_cover, build_watching, disclose
 from har_edge.say import Say
 from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
 from har_edge.server.services import Services
 from har_edge.server.workers import Gate, Workers
+from har_edge.server.zones import ZonesKeeper
 from har_edge.sinks.fan_out import RunFacts, open_live_sinks
 from har_edge.sources.names import camera_name, expand_sources
 from har_edge.sources.urls import redact_name
@@ -44,7 +45,7 @@ def build_services(config: ServeConfig, note: Say) -> Services:
         build_decider(spec, config.decide)  # refuses lists that do not fit
         people = build_people(config, note)
         check_view(spec, people)
-        live = _build_live(config, spec, people, note)
+        live, zones = _build_live(config, spec, people, note) or (None, None)
     except BaseException:
         workers.close()
         raise
@@ -54,6 +55,7 @@ def build_services(config: ServeConfig, note: Say) -> Services:
     metrics.watch_gate(uploads)
     if live is not None:
         metrics.watch_live(live)
+        metrics.watch_people(live, spec.labels)
     return Services(
         model=workers.model,
         workers=workers,
@@ -64,12 +66,13 @@ def build_services(config: ServeConfig, note: Say) -> Services:
         guard=Guard(config.token, note),
         metrics=metrics,
         live=live,
+        zones=zones,
     )
 
 
 def _build_live(
     config: ServeConfig, spec: ModelSpec, people: PeopleParts | None, note: Say
-) -> LiveSession | None:
+) -> tuple[LiveSession, ZonesKeeper] | None:
     source, decide = config.source, config.decide
     names = [*source.names, *map(camera_name, source.cameras)]
     if not names:
@@ -85,12 +88,17 @@ def _build_live(
     # A server outlasts its camera: it waits for one that is not there yet.
     patient = replace(source.live, wait_for_source=True)
     (opener,) = build_openers(replace(source, names=tuple(names), camera=None, live=patient))
+    tracker, scene = build_watching(
+        config.scene, decide, spec, people, sources=[opener.name], drawn=True
+    )
+    if (private := config.scene.private) is not None:
+        disclose(config.sink, private, people, note, shown="the live view, to who may ask")
     # Uploads and the run share the cores; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
     model = build_model(config)
     facts = RunFacts(
         spec.clip.frame_rate_hz,
-        min_duration_s=decide.min_duration_s,
+        min_duration_s=max(decide.min_duration_s, scene.told_after_s if scene else 0.0),
         people=people is not None,
     )
     sinks = open_live_sinks(config.sink, facts, note)
@@ -101,14 +109,17 @@ def _build_live(
             sinks=session,
             note=note,
             new_decider=partial(build_decider, spec, decide),
-            tracker=EventTracker(decide.min_duration_s),
+            tracker=tracker,
             people=people,
+            scene=scene,
+            cover=build_cover(private),
             watch=session.see_frame,
             should_stop=lambda: session.stopping,
         )
         return bool(run([opener]).failed)
 
-    return LiveSession(opener.name, run, sinks, note)
+    keeper = ZonesKeeper(scene, config.scene.zones, opener.name, model.spec.labels)
+    return LiveSession(opener.name, run, sinks, note, private), keeper
 
 
 def _warn_of_idle_sinks(sink: SinkConfig, note: Say) -> None:

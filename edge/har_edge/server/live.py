@@ -11,14 +11,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
+from har_edge.config import Private
 from har_edge.durations import iso_time
 from har_edge.errors import HarError
-from har_edge.frames.frame import Frame
 from har_edge.frames.opencv import import_cv2, rgb_to_bgr
 from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.events import Event
+from har_edge.recognition.headcount import Headcount
 from har_edge.recognition.prediction import Prediction
 from har_edge.say import Say
+from har_edge.server.crowd import Crowd
 from har_edge.server.feed import Feed, Message
 from har_edge.sinks.base import Record, Shot, Sinks
 from har_edge.sinks.totals import Totals
@@ -56,6 +58,7 @@ class LiveSession:
         source: Printable name of the source.
         feed: Tells listeners.
         viewers: How many look at pictures; none are kept without.
+        crowd: Who is in view, where people are told apart.
         stopping: Whether the run shall end.
     """
 
@@ -65,6 +68,7 @@ class LiveSession:
         run: Callable[[LiveSession], bool],
         sinks: OpenSinks,
         note: Say,
+        private: Private | None = None,
     ) -> None:
         """Prepare a run.
 
@@ -74,8 +78,10 @@ class LiveSession:
                 the run finds and sees its frames. Returns whether the source was given up.
             sinks: Where results go beside, such as a file with totals.
             note: Takes lines for the user.
+            private: How people are covered in its pictures, if they are.
         """
         self.source = source
+        self.private = private
         self.feed = Feed()
         self.viewers = 0
         self.predictions = 0
@@ -99,6 +105,8 @@ class LiveSession:
         self._shot: Shot | None = None
         self._picture: tuple[Shot | None, bytes] = (None, b"")
         self._drawing = threading.Lock()
+        self.crowd = Crowd()
+        self._crowd_s = 0.0
 
     def start(self) -> None:
         """Start the run; on the event loop of the listeners."""
@@ -142,13 +150,15 @@ class LiveSession:
             self._totals.take(record)
             if self.viewers == 0 or (isinstance(record, SourceStatus) and record.state != "live"):
                 self._shot = None  # who comes later must not see it as the present
+            message: Message | None = None
             if isinstance(record, Prediction):
                 message = self._take_prediction(record)
             elif isinstance(record, Event):
                 message = self._take_event(record)
-            else:
+            elif isinstance(record, SourceStatus):
                 self._status = record
                 self._latest = None
+                self.crowd.clear()
                 message = Message("status", record.as_dict())
         if message is not None:
             self.feed.publish(message)
@@ -157,12 +167,22 @@ class LiveSession:
         """Let no `put` wait any longer for what is written beside."""
         self._others.hurry()
 
-    def see_frame(self, frame: Frame, prediction: Prediction | None) -> bool:
-        """Forget the answer to what was before a gap, when the window starts anew after it."""
-        if frame.after_gap and prediction is None and self._latest is not None:
-            with self._lock:
+    def see_frame(self, shot: Shot) -> bool:
+        """Remember who is in view.
+
+        Forget the answer to what was before a gap, when the window starts anew after it.
+        """
+        said = shot.prediction is not None or shot.people
+        with self._lock:
+            told = self.crowd.see(shot, told=time.monotonic() - self._crowd_s >= 0.75 / TOLD_HZ)
+            messages = [] if told is None else [Message("people", told)]
+            if told is not None:
+                self._crowd_s = time.monotonic()
+            if shot.frame.after_gap and not said and self._latest is not None:
                 self._latest = None
-                message = Message("status", replace(self._status, at_s=time.time()).as_dict())
+                status = replace(self._status, at_s=time.time()).as_dict()
+                messages.append(Message("status", status))
+        for message in messages:
             self.feed.publish(message)
         return True
 
@@ -224,6 +244,11 @@ class LiveSession:
         recent = [t for t in self._times_s if t >= now_s - RATE_S]
         return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 2 else 0.0
 
+    @property
+    def headcount(self) -> Headcount | None:
+        """How many people are in view; None where people are not told apart."""
+        return self.crowd.headcount
+
     def snapshot(self) -> dict[str, object]:
         """All that a page shows of the present: the answer to `GET /live`."""
         with self._lock:
@@ -247,6 +272,8 @@ class LiveSession:
                     for at_s, action, confidence in self._history
                     if at_s >= since_s
                 ],
+                **self.crowd.snapshot(since_s),
+                "private": self.private,
             }
 
     def status_message(self) -> Message:

@@ -6,7 +6,8 @@ Source: Prometheus, Metric and label naming.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from prometheus_client import (
@@ -21,6 +22,8 @@ from prometheus_client import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from har_edge import __version__
+from har_edge.recognition.headcount import Headcount
+from har_edge.recognition.prediction import UNKNOWN
 from har_edge.server.workers import Gate, ServedModel
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -45,6 +48,10 @@ class Watched(Protocol):
 
     def last_event_id(self) -> int:
         """The id of the newest event."""
+
+    @property
+    def headcount(self) -> Headcount | None:
+        """How many people are in view; None where people are not told apart."""
 
 
 class Metrics:
@@ -90,6 +97,27 @@ class Metrics:
         self._gauge(
             "har_edge_uploads_limit", "Most uploads accepted at the same time.", lambda: gate.limit
         )
+
+    def watch_people(self, live: Watched, labels: Sequence[str]) -> None:
+        """Show how many people are in view of the live source, and how many of them do what."""
+
+        def doing(action: str) -> float:
+            count = live.headcount
+            return count.actions.get(action, 0) if count else 0
+
+        self._gauge(
+            "har_edge_live_people",
+            "People in view of the live source.",
+            lambda: live.headcount.people if live.headcount else 0,
+        )
+        gauge = Gauge(
+            "har_edge_live_people_doing",
+            "People in view of the live source who do this.",
+            ("action",),
+            registry=self._registry,
+        )
+        for action in (*labels, UNKNOWN):
+            gauge.labels(action).set_function(partial(doing, action))
 
     def watch_live(self, live: Watched) -> None:
         """Show the live source."""

@@ -10,6 +10,7 @@ from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
 from har_edge.server.problems import ProblemError
 from har_edge.server.workers import Gate, ServedModel, Workers
+from har_edge.server.zones import ZonesKeeper
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Services:
         guard: Knows the token.
         metrics: Count.
         live: The live source, if there is one.
+        zones: Keeps its zones.
     """
 
     model: ServedModel
@@ -36,6 +38,7 @@ class Services:
     guard: Guard
     metrics: Metrics
     live: LiveSession | None = None
+    zones: ZonesKeeper | None = None
 
     def session(self) -> LiveSession:
         """The live source.

@@ -10,7 +10,9 @@ from har_edge.errors import OutputError
 from har_edge.frames.frame import Frame
 from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.events import Event
+from har_edge.recognition.headcount import Headcount
 from har_edge.recognition.prediction import Prediction
+from har_edge.recognition.visits import Visit
 from har_edge.sources.base import SourceStatus
 
 
@@ -31,7 +33,7 @@ class Shot:
     people: tuple[Prediction, ...] = ()
 
 
-Record = Prediction | Event | SourceStatus | FileAnswer | Shot
+Record = Prediction | Event | Visit | Headcount | SourceStatus | FileAnswer | Shot
 
 
 class Sink(Protocol):

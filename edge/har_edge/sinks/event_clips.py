@@ -24,7 +24,7 @@ from har_edge.locks import abandoned
 from har_edge.paths import display_path
 from har_edge.recognition.events import Event
 from har_edge.sinks.base import Record, Shot, safe_name
-from har_edge.sinks.overlay import annotate, describe, stamp
+from har_edge.sinks.overlay import draw_frame
 from har_edge.sinks.video import Movie, silent_files
 
 # Of a longer action only the beginning is kept.
@@ -145,7 +145,7 @@ class EventClips:
             self._finish_all(reel)
             reel.ring.clear()
         now_s = reel.last_s = frame.timestamp_s
-        picture = annotate(_shrink(frame.pixels), describe(shot.prediction), stamp(frame))
+        picture = draw_frame(frame, shot.prediction, shot.people, _shrink(frame.pixels))
         quality = [import_cv2().IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
         reel.ring.append((now_s, import_cv2().imencode(".jpg", picture, quality)[1].tobytes()))
         while reel.ring[0][0] < now_s - self._lookback_s:

@@ -27,24 +27,52 @@ def sensor_config(
         Topic below the discovery prefix, and the configuration to publish there.
     """
     topic = f"{prefix}/{camera}/action"
-    identifier = f"{node}-{_ascii(camera)}"
-    live = "{{ iif(value_json.status == 'live', 'online', 'offline') }}"
     config: dict[str, object] = {
         "name": "Action",
-        "unique_id": f"{identifier}-action",
+        "unique_id": f"{node}-{_ascii(camera)}-action",
         "icon": "mdi:human",
         "device_class": "enum",
         "options": [*labels, UNKNOWN],
         "state_topic": topic,
         "value_template": "{{ value_json.action }}",
         "json_attributes_topic": topic,
+        **_device(node, camera, source, prefix),
+    }
+    return f"sensor/{node}/{_ascii(camera)}/config", config
+
+
+def people_config(
+    node: str, camera: str, source: str, prefix: str
+) -> tuple[str, dict[str, object]]:
+    """Describe a second sensor of the same device: how many people are in view.
+
+    Args, Returns: As above.
+    """
+    topic = f"{prefix}/{camera}/people"
+    config: dict[str, object] = {
+        "name": "People",
+        "unique_id": f"{node}-{_ascii(camera)}-people",
+        "icon": "mdi:account-group",
+        "state_class": "measurement",
+        "state_topic": topic,
+        "value_template": "{{ value_json.people }}",
+        "json_attributes_topic": topic,
+        **_device(node, camera, source, prefix),
+    }
+    return f"sensor/{node}/{_ascii(camera)}-people/config", config
+
+
+def _device(node: str, camera: str, source: str, prefix: str) -> dict[str, object]:
+    """What the sensors of one source have in common."""
+    live = "{{ iif(value_json.status == 'live', 'online', 'offline') }}"
+    return {
         "availability_mode": "all",
         "availability": [
             {"topic": f"{prefix}/available"},
             {"topic": f"{prefix}/{camera}/status", "value_template": live},
         ],
         "device": {
-            "identifiers": [identifier],
+            "identifiers": [f"{node}-{_ascii(camera)}"],
             "name": source,
             "manufacturer": "har-edge",
             "model": "Human action recognition",
@@ -52,7 +80,6 @@ def sensor_config(
         },
         "origin": {"name": "har-edge", "sw_version": __version__},
     }
-    return f"sensor/{node}/{_ascii(camera)}/config", config
 
 
 def _ascii(name: str) -> str:

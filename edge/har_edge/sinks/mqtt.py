@@ -7,7 +7,8 @@ Topics, in the style of Frigate; PREFIX is the URL's path, `har` by default:
 | PREFIX/available | `online`; `offline` at the end, also as last will | yes | 1 |
 | PREFIX/CAMERA/action | the prediction, when its action changes and every few seconds | yes | 0 |
 | PREFIX/CAMERA/person/N/action | the same of person N; CAMERA/action has the largest | no | 0 |
-| PREFIX/CAMERA/event | an action that began or ended | no | 2 |
+| PREFIX/CAMERA/people | how many people are in view, and how many do what | yes | 0 |
+| PREFIX/CAMERA/event | an action that began or ended, a zone entered or left | no | 2 |
 | PREFIX/CAMERA/status | state of the source; `ended` at the end | yes | 2 |
 | homeassistant/sensor/NODE/CAMERA/config | discovery | yes | 1 |
 
@@ -33,25 +34,24 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
-from har_edge.errors import MissingExtraError, OutputError
+from har_edge.errors import MissingExtraError
 from har_edge.paths import display_path
 from har_edge.recognition.events import Event
+from har_edge.recognition.headcount import Headcount
 from har_edge.recognition.prediction import NOBODY, Prediction
+from har_edge.recognition.visits import Visit
 from har_edge.say import Say
 from har_edge.sinks.base import Record, TryLaterError, safe_name
-from har_edge.sinks.home_assistant import sensor_config
+from har_edge.sinks.broker import parse_broker
+from har_edge.sinks.home_assistant import people_config, sensor_config
 from har_edge.sources.base import SourceStatus
 from har_edge.sources.names import DEVICE
-from har_edge.sources.urls import encoding_advice, is_url
+from har_edge.sources.urls import is_url
 
-PASSWORD_VARIABLE = "HAR_MQTT_PASSWORD"
-DEFAULT_PREFIX = "har"
 DISCOVERY_PREFIX = "homeassistant"
 KEEPALIVE_S = 30
 # The broker keeps the session for so long after the connection broke.
@@ -87,67 +87,6 @@ class _Client(Protocol):
     def loop_stop(self) -> object: ...
 
 
-@dataclass(frozen=True)
-class Broker:
-    """Where to publish.
-
-    Attributes:
-        host, port, tls: The connection.
-        user, password: Credentials, or None.
-        prefix: First part of all topics.
-    """
-
-    host: str
-    port: int
-    tls: bool
-    user: str | None
-    password: str | None
-    prefix: str
-
-    def __repr__(self) -> str:
-        """Printable, without credentials."""
-        return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.port}/{self.prefix}"
-
-
-def parse_broker(url: str) -> Broker:
-    """Read `mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT][/PREFIX]`.
-
-    A password that the URL lacks is taken from the environment: HAR_MQTT_PASSWORD.
-
-    Raises:
-        OutputError: if it is no such URL. Credentials do not show in the message.
-    """
-    expected = "Expected mqtt://[USER[:PASSWORD]@]HOST[:PORT][/PREFIX], or mqtts:// for TLS."
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise OutputError(f"The address of the MQTT broker is invalid. {expected}") from error
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-        raise OutputError(
-            f"The address of the MQTT broker is invalid. {expected} Received one with scheme "
-            f"{parts.scheme!r} and host {parts.hostname or ''!r}."
-        )
-    if advice := encoding_advice(url):
-        raise OutputError(f"The address of the MQTT broker is unclear. {expected} {advice}")
-    prefix = unquote(parts.path).strip("/") or DEFAULT_PREFIX
-    if any(c in prefix for c in "+#\0") or parts.query or parts.fragment:
-        raise OutputError(
-            "An MQTT prefix cannot contain '+', '#', '?' or NUL. Received a URL with one of "
-            "them. Choose another prefix."
-        )
-    tls = parts.scheme == "mqtts"
-    password = parts.password or os.environ.get(PASSWORD_VARIABLE)
-    return Broker(
-        host=parts.hostname,
-        port=port or (8883 if tls else 1883),
-        tls=tls,
-        user=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else password,
-        prefix=prefix,
-    )
-
-
 class MqttSink:
     """Publishes actions, events and status records; reconnects automatically.
 
@@ -166,7 +105,7 @@ class MqttSink:
         MissingExtraError: if paho-mqtt is not installed.
     """
 
-    wants: tuple[type, ...] = (Prediction, Event, SourceStatus)
+    wants: tuple[type, ...] = (Prediction, Event, Visit, Headcount, SourceStatus)
 
     def __init__(
         self,
@@ -195,6 +134,8 @@ class MqttSink:
         # Camera -> the frame whose first prediction, that of the largest person, came last.
         self._frames: dict[str, tuple[str, int]] = {}
         self._announced: set[str] = set()
+        # Camera -> what was last said of how many people there are, and when.
+        self._counted: dict[str, tuple[tuple[str, int, dict[str, int]] | None, float]] = {}
         # Retained payloads by topic, to be sent again whenever the connection is made anew:
         # a broker that keeps nothing on disk has forgotten them.
         self._retained: dict[str, str] = {}
@@ -213,6 +154,9 @@ class MqttSink:
         """
         if isinstance(record, Prediction):
             self._show(record)
+            return
+        if isinstance(record, Headcount):
+            self._count(record)
             return
         if self._in_hand is None or self._in_hand[0] is not record:
             self._in_hand = (record, self._publish(record))
@@ -308,7 +252,7 @@ class MqttSink:
 
     def _publish(self, record: Record) -> int:
         """Hand an event or a state to the client; gives the number of the message."""
-        if isinstance(record, Event):
+        if isinstance(record, Event | Visit):
             key = f"{self._run}-{record.number}-{record.kind.removeprefix('action_')}"
             payload = {"id": key, **record.as_dict()}
             topic = self._topic(self._camera(record.source), "event")
@@ -334,6 +278,15 @@ class MqttSink:
             topic = self._topic(camera, "person", str(person), "action")
             if self._client.is_connected():  # whoever was there meanwhile may have gone
                 self._client.publish(topic, self._said(prediction), 0)
+
+    def _count(self, heads: Headcount) -> None:
+        """Publish how many people are in view, when that changes and every few seconds."""
+        camera, now_s = self._camera(heads.source), time.monotonic()
+        counted = heads.source, heads.people, heads.actions
+        told, told_s = self._counted.get(camera, (None, 0.0))
+        if counted != told or now_s - told_s >= REFRESH_S:
+            self._counted[camera] = counted, now_s
+            self._refresh(self._topic(camera, "people"), _json(heads.as_dict()))
 
     def _is_news(self, prediction: Prediction, who: tuple[str, int | None]) -> bool:
         """Whether to publish it: another action than before, or the same for some time."""
@@ -362,6 +315,9 @@ class MqttSink:
                 labels = (*(label for label in labels if label != NOBODY), NOBODY)
             topic, config = sensor_config(self._node, camera, place, labels, self.broker.prefix)
             self._retain(f"{self._discovery_prefix}/{topic}", _json(config), 1)
+            if prediction.locate_ms is not None:
+                topic, config = people_config(self._node, camera, place, self.broker.prefix)
+                self._retain(f"{self._discovery_prefix}/{topic}", _json(config), 1)
 
     def _retain(self, topic: str, payload: str, qos: int) -> _Sent:
         with self._lock:

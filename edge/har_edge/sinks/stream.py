@@ -28,6 +28,7 @@ from har_edge.paths import display_path
 from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import NOBODY, Prediction
+from har_edge.recognition.visits import Visit
 from har_edge.sinks.base import Record
 from har_edge.sources.base import SourceStatus
 from har_edge.visible import spreadsheet_cell, visible, visible_json
@@ -104,7 +105,7 @@ class JsonLinesWriter:
         match record:
             case Prediction():
                 values = record.as_dict(self._top_k, keypoints=self._keypoints)
-            case Event() | SourceStatus() | FileAnswer():
+            case Event() | Visit() | SourceStatus() | FileAnswer():
                 values = record.as_dict()
             case _:
                 return
@@ -233,6 +234,13 @@ class TextEventWriter:
                 lasted = format_duration(record.duration_s)
                 text = f"{_who(record.person)}{record.action:<20} ended after {lasted}, "
                 text += f"{record.confidence:.0%} sure"
+            case Visit():
+                when = _when(record.end_at_s or record.start_at_s, record.end_s or record.start_s)
+                stayed = (
+                    "" if record.dwell_s is None else f" after {format_duration(record.dwell_s)}"
+                )
+                what = "left" if record.kind == "zone_left" else "entered"
+                text = f"{_who(record.person)}{what} {record.zone}{stayed}"
             case SourceStatus():
                 when = _when(record.at_s, 0.0)
                 text = f"[{record.state}] {record.detail}".rstrip()
@@ -290,8 +298,8 @@ FILE_WRITERS: dict[str, Callable[[TextIO, int], Writer]] = {
 }
 EMITTED: dict[Emit, tuple[type, ...]] = {
     "predictions": (Prediction,),
-    "events": (Event, SourceStatus),
-    "all": (Prediction, Event, SourceStatus),
+    "events": (Event, Visit, SourceStatus),
+    "all": (Prediction, Event, Visit, SourceStatus),
     "files": (FileAnswer,),
 }
 

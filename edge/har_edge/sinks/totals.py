@@ -23,6 +23,8 @@ KEEP_DAYS = 90
 # A kill loses at most this much; an SD card is written to no more often.
 SAVE_INTERVAL_S = 5.0
 MAX_STEP_S = 5.0
+# Time in a zone stands beside the time of actions, under the zone's name with this before it.
+ZONE = "zone:"
 # People of a source whose last prediction is kept in mind.
 MOST_PEOPLE = 100
 
@@ -33,7 +35,7 @@ class Totals:
     The time between two predictions belongs to the answer of the later one, `unknown` included,
     as its window is what filled that time. Time without predictions belongs to none. Files are
     passed over: their time is not time of a day. Of several people each one's time counts: two who
-    walk for a minute have walked for two.
+    walk for a minute have walked for two. Time in a zone is added up as `zone:NAME`.
 
     What was added since the last save is added to what the file says *now*: several runs may share
     one file, and a kill or a power cut leaves it sound (`har_edge.sinks.totals_file`).
@@ -145,7 +147,10 @@ class Totals:
         step_s = now_s - last[0] if last else 0.0
         if 0 < step_s <= self._longest_step_s:
             for day, seconds in split_by_day(at_s - step_s, at_s):
-                _add(self._pending, {day: {source: {prediction.action: seconds}}})
+                counted = {prediction.action: seconds}
+                if prediction.zone is not None:
+                    counted[f"{ZONE}{prediction.zone}"] = seconds
+                _add(self._pending, {day: {source: counted}})
 
 
 def _add(days: Days, more: Days) -> None:

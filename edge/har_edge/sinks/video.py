@@ -22,7 +22,7 @@ from har_edge.frames.sampling import TOLERANCE_S
 from har_edge.locks import is_locked
 from har_edge.paths import display_path
 from har_edge.sinks.base import Record, Shot
-from har_edge.sinks.overlay import annotate, describe, stamp
+from har_edge.sinks.overlay import draw_frame
 
 SUFFIXES = (".mp4", ".mkv", ".avi", ".mov")
 # Room that is left on a disk for everything else; a full one can stop a machine from starting.
@@ -191,7 +191,7 @@ class VideoSink:
         """
         assert isinstance(record, Shot)
         frame = record.frame
-        picture = annotate(frame.pixels, describe(record.prediction), stamp(frame))
+        picture = draw_frame(frame, record.prediction, record.people)
         if frame.captured_s is not None:
             self._live.add(frame.source)
         movie = self._movie(frame.source, (picture.shape[1], picture.shape[0]))

@@ -23,6 +23,7 @@ from urllib.parse import quote, unquote, urlsplit
 from har_edge import __version__
 from har_edge.errors import OutputError
 from har_edge.recognition.events import Event
+from har_edge.recognition.visits import Visit
 from har_edge.sinks.base import Record, TryLaterError
 from har_edge.sources.base import SourceStatus
 from har_edge.sources.urls import encoding_advice
@@ -44,7 +45,7 @@ class WebhookSink:
         OutputError: if the URL is unusable.
     """
 
-    wants: tuple[type, ...] = (Event, SourceStatus)
+    wants: tuple[type, ...] = (Event, Visit, SourceStatus)
 
     def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
         self._url, self._credentials, shown = _parse(url)
@@ -82,7 +83,7 @@ class WebhookSink:
         # Counted, not taken from the record: states have no number of their own.
         key = f"{self._run}-{self._count}"
         values: dict[str, object] = {"id": key}
-        if isinstance(record, Event | SourceStatus):
+        if isinstance(record, Event | Visit | SourceStatus):
             values |= record.as_dict()
         headers = {
             "Content-Type": "application/json",

@@ -16,6 +16,7 @@ from har_edge.machine.doctor import (  # fmt: skip
     check_heat,
     check_machine,
     check_optional,
+    check_privacy,
     check_python,
     format_findings,
 )
@@ -171,3 +172,12 @@ def test_this_machine(har_edge: RunCommand) -> None:
         f["topic"] for f in findings
     }
     assert "golden clip within" in har_edge("doctor").stdout
+
+
+def test_what_would_be_stored_and_sent_is_said() -> None:
+    found = by_topic(check_privacy({}))
+    assert "--private" in found["stored"].text
+    assert found["sent"].text.startswith("nothing")
+    told = by_topic(check_privacy({"HAR_MQTT": "mqtt://user:secret@broker"}))["sent"].text
+    assert "HAR_MQTT" in told
+    assert "secret" not in told

@@ -227,3 +227,14 @@ def test_a_person_who_leaves_ends_what_was_going_on() -> None:
     assert str(ended) == "person 1: falling ended after 1.0 s, 0:01.00 of a"
     assert tracker.end_person("a", 1) == []
     assert [event.person for event in tracker.end("a")] == [2]
+
+
+def test_a_rule_lets_an_action_begin_only_after_longer() -> None:
+    tracker = EventTracker(0.5, {"sitting": 2.0})
+    told = [e for at in range(9) for e in tracker.add(prediction(at / 4, "sitting"))]
+    assert [(e.kind, e.start_s) for e in told] == [("action_started", 0.0)]
+    assert tracker.add(prediction(2.25, "falling")) == []
+    quick = EventTracker(0.5, {"sitting": 2.0})
+    told = [e for at in range(4) for e in quick.add(prediction(at / 4, "falling"))]
+    assert [(e.action, e.number) for e in told] == [("falling", 1)]
+    assert quick.next_number() == 2

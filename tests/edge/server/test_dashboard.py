@@ -81,7 +81,7 @@ class Server:
         self.process = subprocess.Popen(
             command, cwd=self.folder, stdout=log, stderr=log, env=self.environment
         )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90  # networks are tried first, each in a process of its own
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"{self.url}/health", timeout=2)

@@ -19,7 +19,9 @@ import pytest
 
 from har_edge.errors import MissingExtraError, OutputError
 from har_edge.recognition.events import Event
+from har_edge.recognition.headcount import Headcount
 from har_edge.recognition.prediction import Prediction
+from har_edge.recognition.visits import Visit
 from har_edge.sinks.mqtt import MqttSink, parse_broker
 from har_edge.sinks.queue import SinkQueue
 from har_edge.sources.base import SourceStatus
@@ -401,6 +403,31 @@ def test_tls_checks_the_certificate(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     assert told(safe := []) == 1
     assert safe == []
+
+
+def test_people_are_counted_and_visits_are_told(
+    make_broker: Callable[..., Broker], subscribe: Callable[..., Subscriber]
+) -> None:
+    broker = make_broker()
+    live = subscribe(broker, "har/#", "homeassistant/#")
+    queue = open_queue(broker, [])
+    queue.put(replace(prediction("sitting"), person=1, locate_ms=5.0), wait=False)
+    for at_s, actions in ((1.0, {"sitting": 1}), (2.0, {"sitting": 1}), (3.0, {"falling": 2})):
+        heads = Headcount("camera:0", at_s, sum(actions.values()), actions, time.time())
+        queue.put(heads, wait=False)
+    queue.put(Visit("zone_entered", 7, "camera:0", "bed", 1, 1.5), wait=False)
+    wait_for(lambda: queue.stats.delivered == 5)
+    wait_for(lambda: live.payloads("har/camera-0/event"))
+    wait_for(lambda: '"people": 2' in live.last("har/camera-0/people"))
+    first, last = map(json.loads, live.payloads("har/camera-0/people"))  # no news is not told
+    assert (first["people"], first["action"], first["actions"]) == (1, "sitting", {"sitting": 1})
+    assert (last["people"], last["actions"]) == (2, {"falling": 2})
+    (visit,) = map(json.loads, live.payloads("har/camera-0/event"))
+    assert visit["id"].endswith("-7-zone_entered")
+    configs = [json.loads(p) for t, p, _ in live.messages if t.startswith("homeassistant/")]
+    (counter,) = [c for c in configs if c["state_topic"].endswith("/people")]
+    assert counter["device"] == configs[0]["device"]
+    queue.close()
 
 
 def test_sources_with_names_alike_stay_apart(

@@ -23,6 +23,7 @@ from har_edge.errors import OutputError
 from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
+from har_edge.recognition.visits import Visit
 from har_edge.run.summary import Summary
 from har_edge.sinks.base import Record
 from har_edge.sinks.stream import (
@@ -446,6 +447,18 @@ def test_csv_cells_are_no_formulas(name: str) -> None:
     (row,) = csv.DictReader(io.StringIO(stream.getvalue()))
     assert row["source"] == f"'{name}"
     assert float(row["timestamp_s"]) == -1.5
+
+
+def test_visits_stand_among_events() -> None:
+    entered = Visit("zone_entered", 1, "a.mp4", "bed", 2, 1.5)
+    left = replace(entered, kind="zone_left", end_s=61.5)
+    lines = written("jsonl", "events", entered, left).splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["zone_entered", "zone_left"]
+    assert json.loads(lines[1])["duration_s"] == 60.0
+    _, *text = written("text", "all", entered, left).splitlines()
+    assert text[0].split() == ["0:01.50", "person", "2", "entered", "bed"]
+    assert "left bed after 1 min 0 s" in text[1]
+    assert len(written("csv", "events", entered, left).splitlines()) == 1
 
 
 def of_person(

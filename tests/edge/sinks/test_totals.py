@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -121,3 +122,12 @@ def test_format_for_the_summary() -> None:
     yesterday = f"{datetime.now() - timedelta(days=1):%Y-%m-%d}"
     totals._pending = {today: {"a": {"sitting": 1.0}}, yesterday: {"a": {"sitting": 2.0}}}
     assert totals.format().splitlines()[0] == today
+
+
+def test_time_in_a_zone_is_added_up_beside_actions() -> None:
+    totals = Totals(None, pytest.fail)
+    start_s = datetime(2026, 3, 1, 12).timestamp()
+    for at_s, zone in ((0.0, "bed"), (1.0, "bed"), (2.0, "bed"), (3.0, None)):
+        said = records.prediction(at_s, "sitting", start_s=start_s)
+        totals.take(replace(said, person=1, zone=zone))
+    assert totals.days() == {"2026-03-01": {"camera:0": {"sitting": 3.0, "zone:bed": 2.0}}}

@@ -15,6 +15,7 @@ import pytest
 
 from har_edge.errors import OutputError
 from har_edge.recognition.events import Event
+from har_edge.recognition.visits import Visit
 from har_edge.sinks.queue import SinkQueue
 from har_edge.sinks.webhook import WebhookSink
 from har_edge.sources.base import SourceStatus
@@ -108,8 +109,10 @@ def wait_for(condition: Callable[[], Any]) -> None:
 def test_events_and_states_arrive_as_json(server: Server) -> None:
     queue, notes = send(server.url, 1)
     queue.put(SourceStatus("camera:0", "lost", 1e9, "No frame for 10 s."), wait=False)
-    assert queue.close(SOON_S).delivered == 2
-    (path, headers, told), (_, _, status) = server.requests
+    queue.put(Visit("zone_entered", 2, "camera:0", "bed", 1, 1.5), wait=False)
+    assert queue.close(SOON_S).delivered == 3
+    (path, headers, told), (_, _, status), (_, _, visit) = server.requests
+    assert (visit["event"], visit["zone"], visit["person"]) == ("zone_entered", "bed", 1)
     assert path == "/hook?key=s3cret"
     assert headers["Content-Type"] == "application/json"
     assert headers["Idempotency-Key"] == told["id"] != status["id"]

@@ -9,6 +9,7 @@ import click
 
 from har_edge.commands.options.fields import collect, setting, together
 from har_edge.commands.options.people import people_config
+from har_edge.commands.options.scene import scene_config
 from har_edge.commands.options.sinks import decide_config, sink_config
 from har_edge.commands.options.sources import source_config
 from har_edge.config import RequestLimits, ServeConfig
@@ -147,5 +148,6 @@ def serve_config(values: Mapping[str, object]) -> ServeConfig:
         source=source,
         decide=decide_config(values),
         people=people_config(values),
+        scene=scene_config(values),
         sink=sink_config(values),
     )

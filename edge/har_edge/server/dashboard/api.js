@@ -19,6 +19,11 @@ export async function getJson(path) {
   return request(path, { headers: { Accept: "application/json" } });
 }
 
+export async function putJson(path, value) {
+  const headers = { Accept: "application/json", "Content-Type": "application/json" };
+  return request(path, { method: "PUT", headers, body: JSON.stringify(value) });
+}
+
 export async function logIn(token) {
   const body = JSON.stringify({ token });
   return request("/session", { method: "POST", headers: { "Content-Type": "application/json" }, body });

@@ -2,6 +2,7 @@
 
 import { slotOf } from "./colours.js";
 import { el, icon, say } from "./dom.js";
+import { personSlot } from "./people.js";
 import { drawRibbon, spansOf } from "./ribbon.js";
 import { actionName, percent, position } from "./words.js";
 
@@ -106,11 +107,12 @@ function legend(spans) {
 function eventList(events, goTo) {
   const ended = (events ?? []).filter(({ end_s: end }) => end != null);
   if (!ended.length) return null;
-  const rows = ended.map(({ action, start_s: start, end_s: end, confidence }) => {
+  const rows = ended.map(({ action, start_s: start, end_s: end, confidence, person }) => {
     const jump = el("button", { type: "button", class: "link" }, `${position(start)} – ${position(end)}`);
     jump.addEventListener("click", () => goTo(start));
     const name = el("span", { class: "tag", "data-hue": slotOf(action) }, actionName(action));
-    return el("li", {}, jump, name, el("span", { class: "figure" }, percent(confidence)));
+    const who = person != null && el("span", { class: "who", "data-person": personSlot(person) }, String(person));
+    return el("li", {}, jump, name, who, el("span", { class: "figure" }, percent(confidence)));
   });
   return el("ol", { class: "log", "aria-label": "Events in this clip" }, rows);
 }

@@ -4,11 +4,15 @@ import { Problem, predict } from "./api.js";
 import { showBars } from "./bars.js";
 import { showClip } from "./clip.js";
 import { $, el, icon, say } from "./dom.js";
+import { countWords, Overlay, personRow, showPeople } from "./people.js";
+import { drawRibbon } from "./ribbon.js";
 import { actionName, bytes, duration, milliseconds, percent, totalMs } from "./words.js";
 
 const AT_ONCE = 2;
 const TOP = 5;
 const MAX_TRIES = 6;
+// A person who was not seen for longer is not drawn.
+const MAX_STEP_S = 0.75;
 // Too large, no format that the server knows, nothing that it can read: the same for ever.
 const FINAL = [413, 415, 422];
 const waiting = [];
@@ -88,6 +92,7 @@ function removeCard(card) {
   const index = waiting.indexOf(card);
   if (index >= 0) waiting.splice(index, 1);
   card.stop.abort();
+  card.overlay?.close();
   const next = card.root.nextElementSibling ?? card.root.previousElementSibling;
   card.root.remove();
   URL.revokeObjectURL(card.url);
@@ -164,10 +169,60 @@ function showResult(card, answer) {
   card.result.replaceChildren(el("div", { class: "verdict" }, action, sure), heading, bars, facts(answer));
   say(card.cannot, `This browser cannot ${answer.timeline ? "play the clip" : "show the picture"}; here is what the server saw.`);
   show(heading.textContent, answer);
+  const picture = card.preview.querySelector("video, img");
+  if (answer.people) showWho(card, picture, answer);
   if (answer.timeline?.length) {
     const back = () => show("Whole clip", answer);
-    card.root.append(showClip(card.preview.querySelector("video"), answer, show, back));
+    card.root.append(showClip(picture instanceof HTMLVideoElement ? picture : null, answer, show, back));
   }
+}
+
+/** Each person of an upload: boxes over the preview, a list, and in a clip a ribbon for each. */
+function showWho(card, picture, answer) {
+  const { people, duration_s: durationS } = answer;
+  const list = el("ul", { class: "people", "aria-label": "People" });
+  const words = el("p", { class: "fine" }, countWords(people));
+  card.result.append(words, list);
+  showPeople(list, people);
+  if (durationS) {
+    const rows = people.filter(({ timeline }) => timeline.length).map((person) => {
+      const spans = person.timeline.map((span) => ({ ...span, start: span.start_s, end: span.end_s }));
+      return personRow(person.person, drawRibbon(spans, 0, durationS, `Person ${person.person}`));
+    });
+    card.root.append(el("section", { class: "clip", "aria-label": "Each person" }, rows));
+  }
+  if (!picture) return;
+  card.overlay = new Overlay(picture);
+  const show = () => card.overlay.show(picture instanceof HTMLVideoElement ? peopleAt(people, picture.currentTime) : people);
+  for (const event of ["timeupdate", "seeked", "loadeddata"]) picture.addEventListener(event, show);
+  // Between two of a video's own updates boxes would lag behind.
+  picture.addEventListener("play", function follow() {
+    show();
+    if (!picture.paused && card.root.isConnected) requestAnimationFrame(follow);
+  });
+  show();
+}
+
+/** Where each person is at a time of the clip, and what they do; who is not in view is left out. */
+function peopleAt(people, timeS) {
+  const found = [];
+  for (const { person, track, timeline } of people) {
+    const after = track.findIndex(([at]) => at > timeS);
+    const index = after < 0 ? track.length - 1 : Math.max(0, after - 1);
+    if (Math.abs(track[index][0] - timeS) > MAX_STEP_S) continue;
+    const span = timeline.find(({ end_s: end }) => timeS < end) ?? timeline.at(-1);
+    found.push({ person, box: boxAt(track, index, timeS), action: span?.action, confidence: span?.confidence });
+  }
+  return found;
+}
+
+/** A box between two that are known. */
+function boxAt(track, index, timeS) {
+  const [at, ...box] = track[index];
+  const [nextAt, ...next] = track[index + 1] ?? track[index];
+  if (nextAt - at > MAX_STEP_S || nextAt <= at) return box;
+  const share = Math.min(1, Math.max(0, (timeS - at) / (nextAt - at)));
+  return box.map((edge, side) => edge + share * (next[side] - edge));
 }
 
 const topRows = (predictions) =>

@@ -4,8 +4,10 @@ import { getJson } from "./api.js";
 import { showBars } from "./bars.js";
 import { slotOf } from "./colours.js";
 import { $, el, say } from "./dom.js";
+import { countWords, Overlay, personRibbons, personSlot, showPeople } from "./people.js";
 import { drawRibbon } from "./ribbon.js";
 import { actionName, clock, duration, milliseconds, percent, totalMs } from "./words.js";
+import { showZoneTotals, startZones } from "./zones.js";
 
 const HISTORY_S = 300;
 const TOTALS_EVERY_MS = 60_000;
@@ -20,7 +22,7 @@ const STATES = {
   wait: "Waiting",
 };
 
-const view = { totals: {}, history: [], events: new Map(), current: null, stateTime: null, totalsTimer: 0 };
+const view = { totals: {}, history: [], events: new Map(), current: null, stateTime: null, totalsTimer: 0, overlay: null, people: null, peopleHistory: [], drawn: false };
 
 /** Fill the live view from the server; false if it has no camera. */
 export async function startLive() {
@@ -43,6 +45,13 @@ export async function startLive() {
   drawTotals();
   drawLog();
   watchPicture();
+  view.overlay ??= new Overlay($("picture"));
+  view.peopleHistory = live.people_history ?? [];
+  view.people = null;
+  view.drawn = live.private === "skeletons"; // the pictures have them already
+  if (live.people) listPeople(live);
+  $("zones").hidden = !live.people;
+  if (live.people) await startZones(view.overlay);
   clearInterval(view.totalsTimer);
   view.totalsTimer = setInterval(refreshTotals, TOTALS_EVERY_MS);
   return true;
@@ -59,6 +68,7 @@ async function refreshTotals() {
 
 /** What the server's event stream brings. */
 export const liveListeners = {
+  people: listPeople,
   prediction: (prediction) => {
     addToHistory(prediction);
     showPrediction(prediction);
@@ -107,11 +117,42 @@ function forgetAnswer(sign) {
   $("now").dataset.hue = "none";
   for (const id of ["now", "fps", "latency", "age"]) say($(id), sign);
   showBars($("now-bars"), []);
+  view.overlay?.show([]);
+  $("people").replaceChildren();
   $("needle").style.transform = "scaleX(0)";
 }
 
+/** Who is in view: boxes over the picture, a list, and in place of one action how many do what. */
+function listPeople({ time, people }) {
+  view.people = people;
+  $("people").hidden = $("people-panel").hidden = false;
+  $("now-bars").hidden = $("needle").parentElement.hidden = true;
+  if ($("screen").dataset.state !== "live") return;
+  view.overlay.show(view.drawn ? people.map((person) => ({ ...person, keypoints: null })) : people);
+  showPeople($("people"), people);
+  const words = countWords(people);
+  $("now").dataset.hue = people.length === 1 ? slotOf(people[0].action) : "none";
+  say($("now"), words);
+  if (view.current !== words) {
+    view.current = words;
+    sayAloud();
+  }
+  const at = time ? Date.parse(time) / 1000 : Date.now() / 1000;
+  const last = view.peopleHistory.at(-1)?.[0] ?? 0;
+  if (at - last < 1) return;
+  for (const { person, action, confidence } of people) {
+    if (action) view.peopleHistory.push([at, person, action, confidence]);
+  }
+  view.peopleHistory = view.peopleHistory.filter(([then]) => then > at - HISTORY_S);
+  $("people-history").replaceChildren(...personRibbons(view.peopleHistory, at - HISTORY_S, at));
+}
+
 function showPrediction(prediction) {
-  const { action, confidence, all_predictions: all, fps, latency_ms: latency, age_ms: age } = prediction;
+  if (view.people) {
+    showFigures(prediction); // what is said of one person is in the list of all
+    return;
+  }
+  const { action, confidence, all_predictions: all } = prediction;
   if ($("screen").dataset.state !== "live") return;
   const now = $("now");
   now.dataset.hue = slotOf(action);
@@ -127,6 +168,11 @@ function showPrediction(prediction) {
     share: row.confidence,
     text: percent(row.confidence),
   })));
+  showFigures(prediction);
+}
+
+function showFigures({ fps, latency_ms: latency, age_ms: age }) {
+  if ($("screen").dataset.state !== "live") return;
   say($("fps"), fps == null ? "–" : fps.toFixed(1));
   say($("latency"), milliseconds(totalMs(latency)));
   say($("age"), milliseconds(age));
@@ -183,7 +229,9 @@ function historyFoot(spans) {
 }
 
 function drawTotals() {
-  const sorted = Object.entries(view.totals).filter(([, s]) => s >= 1).sort((a, b) => b[1] - a[1]).slice(0, 8);
+  showZoneTotals(view.totals); // which stand among them, as `zone:NAME`
+  const isShown = ([action, s]) => s >= 1 && !action.startsWith("zone:");
+  const sorted = Object.entries(view.totals).filter(isShown).sort((a, b) => b[1] - a[1]).slice(0, 8);
   const longest = sorted[0]?.[1] ?? 1;
   showBars($("today"), sorted.map(([action, seconds]) => ({
     action,
@@ -194,19 +242,21 @@ function drawTotals() {
 
 /** Events of one action share their start; the later one knows the end. */
 function remember(event) {
-  const key = `${event.source} ${event.start_time} ${event.action}`;
+  const key = `${event.source} ${event.start_time} ${event.action} ${event.person ?? ""}`;
   view.events.set(key, event);
   if (view.events.size > LOG_LENGTH) view.events.delete(view.events.keys().next().value);
 }
 
 function drawLog() {
   const newest = [...view.events.values()].reverse();
-  const rows = newest.map(({ action, start_time: start, duration_s: length, confidence, event }) => {
+  const rows = newest.map(({ action, start_time: start, duration_s: length, confidence, event, person, zone, why }) => {
     const ended = event === "action_ended" && length != null;
     const when = el("time", { datetime: start }, clock(start));
     const name = el("span", { class: "tag", "data-hue": slotOf(action) }, actionName(action));
     const figure = ended ? `${duration(length)}, ${percent(confidence)}` : "ongoing";
-    return el("li", {}, when, name, el("span", { class: "figure" }, figure));
+    const who = person != null && el("span", { class: "who", "data-person": personSlot(person) }, zone ? `${person}, ${zone}` : String(person));
+    const reasons = why && el("span", { class: "fine" }, Object.entries(why).map(([key, value]) => `${key} ${value}`).join(", "));
+    return el("li", {}, when, name, who, el("span", { class: "figure" }, figure), reasons);
   });
   $("log").replaceChildren(...(rows.length ? rows : [el("li", { class: "fine" }, "No events yet.")]));
 }

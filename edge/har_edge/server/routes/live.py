@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
-from har_edge.replies import EventPage, Live
+from har_edge.replies_live import EventPage, Live
 from har_edge.server.problems import problem_docs
 from har_edge.server.services import Services
 
