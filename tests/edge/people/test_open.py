@@ -53,6 +53,14 @@ def test_pictures_of_any_shape_are_looked_at(size: tuple[int, int]) -> None:
         assert 0 <= top < bottom <= 1
 
 
+def test_who_hangs_upside_down_is_looked_for_like_anybody() -> None:
+    """Detectors are not made for it: whatever they find lies in the picture."""
+    pixels = load_image(har_edge.sample_path("lying.jpg"))[::-1].copy()
+    for person in open_locator(teacher(SSD), teacher(MOVENET)).locate(pixels):
+        assert 0 <= person.box[0] < person.box[2] <= 1
+        assert 0 <= person.box[1] < person.box[3] <= 1
+
+
 def test_a_file_that_finds_no_people_is_refused() -> None:
     with pytest.raises(ModelFileError, match=r"should find people: .* Received a network .* Use"):
         open_locator(TINY)

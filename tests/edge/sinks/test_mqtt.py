@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from har_edge.errors import MissingExtraError, OutputError
@@ -238,6 +239,37 @@ def test_topics_payloads_and_retention(
     queue.close()
     wait_for(lambda: late.payloads("har/available") == ["online", "offline"])
     assert json.loads(late.payloads("har/camera-0/status")[-1])["status"] == "ended"
+    assert notes == []
+
+
+def test_each_person_has_a_topic_and_the_largest_the_cameras(
+    make_broker: Callable[..., Broker], subscribe: Callable[..., Subscriber]
+) -> None:
+    broker = make_broker()
+    live = subscribe(broker, "har/#", "homeassistant/#")
+    queue = open_queue(broker, notes := [])
+    empty = replace(prediction("sitting"), labels=("nobody",), probabilities=np.ones(1, np.float32))
+    queue.put(replace(empty, locate_ms=1.0), wait=False)
+    wait_for(lambda: '"nobody"' in live.last("har/camera-0/action"))
+    for frame, (first, second) in enumerate([("sitting", "falling"), ("falling", "falling")], 1):
+        for person, action in ((3, first), (5, second)):
+            said = replace(prediction(action), frame=frame, person=person, locate_ms=1.0)
+            queue.put(said, wait=False)
+    wait_for(lambda: len(live.payloads("har/camera-0/person/3/action")) == 2)
+    wait_for(lambda: len(live.payloads("har/camera-0/action")) == 3)
+    shown = [json.loads(p) for p in live.payloads("har/camera-0/action")]
+    assert [(p.get("person"), p["action"]) for p in shown] == [
+        (None, "nobody"),
+        (3, "sitting"),
+        (3, "falling"),
+    ]
+    (other,) = map(json.loads, live.payloads("har/camera-0/person/5/action"))
+    assert (other["person"], other["action"]) == (5, "falling")
+    queue.close()
+    config = json.loads(
+        [p for t, p, _ in live.messages if t.startswith("homeassistant/sensor/")][-1]
+    )
+    assert config["options"] == ["falling", "sitting", "nobody", "unknown"]
     assert notes == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from har_edge.commands.options.fields import collect, setting, together
-from har_edge.config import PeopleConfig
+from har_edge.config import PeopleConfig, SinkConfig
 
 people_options = together(
     setting(
@@ -42,6 +42,12 @@ people_options = together(
         "--max-people",
         metavar="N",
         help="Recognise at most N people of a source at a time, the largest.",
+    ),
+    setting(
+        SinkConfig,
+        "keypoints",
+        "--keypoints",
+        help="List each person's 17 keypoints in JSON, where they are known.",
     ),
 )
 

@@ -136,12 +136,6 @@ output_options = together(
     ),
     setting(
         SinkConfig,
-        "keypoints",
-        "--keypoints",
-        help="List each person's 17 keypoints in JSON, where they are known.",
-    ),
-    setting(
-        SinkConfig,
         "output_format",
         "--output-format",
         help="Text for people, JSON lines, or a CSV table.",

@@ -13,6 +13,7 @@ from har_edge.commands.options.fields import collect, setting, together
 from har_edge.config import (
     DecideConfig,
     LiveOptions,
+    PeopleConfig,
     RequestLimits,
     RunConfig,
     RunLimits,
@@ -22,7 +23,7 @@ from har_edge.config import (
 )
 from har_edge.settings import Settings
 
-GROUPS = {"live", "source", "decide", "sink", "limits"}
+GROUPS = {"live", "source", "decide", "people", "sink", "limits"}
 NO_OPTION = {"max_streams"}
 
 
@@ -57,7 +58,8 @@ def test_settings_take_their_own_values() -> None:
     ("command", "groups"),
     [
         ("run", (RunConfig, RunLimits, SourceConfig, LiveOptions, DecideConfig, SinkConfig)),
-        ("serve", (ServeConfig, RequestLimits, DecideConfig)),
+        ("run", (PeopleConfig,)),
+        ("serve", (ServeConfig, RequestLimits, DecideConfig, PeopleConfig)),
     ],
 )
 def test_every_setting_has_an_option(command: str, groups: tuple[type[Settings], ...]) -> None:
