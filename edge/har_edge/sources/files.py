@@ -16,7 +16,7 @@ from pathlib import Path
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.frames.decode import load_image
+from har_edge.frames.decode import image_pixels, load_image
 from har_edge.frames.ffmpeg import reads_videos
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
@@ -241,7 +241,7 @@ def open_video(address: str, name: str, *, timeout_s: float | None = None) -> Vi
         SourceError: if it is no video, or one that cannot be decoded.
     """
     if timeout_s is None and _is_webp(address):
-        return WebpVideo(address, name)
+        return WebpVideo(address, name, image_pixels)
     if reads_videos():
         return AvVideo(address, name, timeout_s=timeout_s)
     return OpenCvVideo(address, name, remote=timeout_s is not None)

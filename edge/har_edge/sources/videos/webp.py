@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from har_edge.arrays import Pixels
-from har_edge.frames.decode import image_pixels
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.videos.base import Picture, VideoFacts, clearly_fewer, no_picture, no_video
 
@@ -26,8 +25,13 @@ class WebpVideo:
 
     caveat = ""
 
-    def __init__(self, address: str, name: str) -> None:
+    def __init__(self, address: str, name: str, to_pixels: Callable[[Image.Image], Pixels]) -> None:
         """Open a file.
+
+        Args:
+            address: Its path.
+            name: What to call it in messages.
+            to_pixels: Makes RGB pixels of a picture of Pillow's.
 
         Raises:
             SourceError: if it is no animated WebP picture.
@@ -35,7 +39,7 @@ class WebpVideo:
         from PIL import Image, UnidentifiedImageError
 
         self.count = 0
-        self._name = name
+        self._name, self._to_pixels = name, to_pixels
         self._durations_s, self._is_cut = _durations(Path(address))
         try:
             self._image: Image.Image = Image.open(address, formats=("WEBP",))
@@ -62,7 +66,7 @@ class WebpVideo:
                 break
             self.count += 1
             if sampler.takes(time_s):
-                yield Picture(number, time_s, image_pixels(self._image))
+                yield Picture(number, time_s, self._to_pixels(self._image))
             time_s += duration_s
         if not self.count:
             raise no_picture(self._name, "WebP")
@@ -83,7 +87,7 @@ class WebpVideo:
         """Decode some pictures."""
         inside = range(len(self._durations_s))
         return [
-            image_pixels(self._image) if number in inside and self._show(number) else None
+            self._to_pixels(self._image) if number in inside and self._show(number) else None
             for number in numbers
         ]
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from har_edge.errors import SourceError
+from har_edge.frames.decode import image_pixels
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.files import VideoSource
 from har_edge.sources.open import open_source
@@ -50,4 +51,4 @@ def test_one_that_is_cut_is_called_so(tmp_path: Path) -> None:
 def test_a_still_webp_is_none(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.webp")
     with pytest.raises(SourceError, match="not a video"):
-        WebpVideo(str(tmp_path / "a.webp"), "a.webp")
+        WebpVideo(str(tmp_path / "a.webp"), "a.webp", image_pixels)
