@@ -13,7 +13,7 @@ from PIL import Image
 
 from har_edge.exclusive import one_at_a_time
 from har_edge.paths import sample_path
-from har_edge.sinks.stream import open_output
+from har_edge.sinks.output import open_output
 from har_edge.sinks.video import Movie
 from tests.conftest import ASSETS
 

@@ -26,7 +26,7 @@ def collect(reports: tuple[str, ...], out: str, **limits: float | None) -> None:
     from har_benchmarks.results.recommend import Constraints
     from har_benchmarks.results.table import Table
     from har_edge.paths import display_path
-    from har_edge.sinks.stream import open_output
+    from har_edge.sinks.output import open_output
 
     tables = [Table.of(load_report(path)) for path in reports]
     text = fleet_page(tables, Constraints(**limits))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import har_edge
 from har_benchmarks.results.document import to_json
-from har_edge.sinks.stream import open_output
+from har_edge.sinks.output import open_output
 
 SAMPLE = Path(har_edge.__file__).parent / "samples" / "falling.mp4"
 

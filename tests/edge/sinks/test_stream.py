@@ -26,6 +26,7 @@ from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.visits import Visit
 from har_edge.run.summary import Summary
 from har_edge.sinks.base import Record
+from har_edge.sinks.output import open_output
 from har_edge.sinks.stream import (
     CSV_COLUMNS,
     EMITS,
@@ -33,10 +34,9 @@ from har_edge.sinks.stream import (
     CsvWriter,
     JsonLinesWriter,
     StreamSink,
-    TextWriter,
     build_writer,
-    open_output,
 )
+from har_edge.sinks.text import TextWriter
 from har_edge.sources.base import SourceStatus
 from har_edge.testing import make_event
 from tests.conftest import ROOT
@@ -166,7 +166,7 @@ def test_devices_pipes_and_links_of_the_system_are_outputs(tmp_path: Path) -> No
     assert os.read(reader, 100) == b"through"
     os.close(reader)
     assert stat.S_IMODE(pipe.stat().st_mode) == 0o644
-    code = "from har_edge.sinks.stream import open_output\n"
+    code = "from har_edge.sinks.output import open_output\n"
     code += "with open_output('/dev/stdout') as s: s.write('x')"
     with (tmp_path / "redirected").open("wb") as file:
         subprocess.run([sys.executable, "-c", code], stdout=file, check=True, timeout=60)
