@@ -46,6 +46,7 @@ MODULES = (
     "har_edge.recognition.answer",
     "har_edge.recognition.decide",
     "har_edge.recognition.events",
+    "har_edge.recognition.fall_settings",
     "har_edge.recognition.falls",
     "har_edge.recognition.headcount",
     "har_edge.recognition.model",

@@ -34,7 +34,8 @@ from har_edge.machine.facts import machine_facts
 from har_edge.people.locate import Locator
 from har_edge.people.open import open_locator
 from har_edge.people.track import Tracker
-from har_edge.recognition.falls import Alarm, FallAlarms, FallSettings
+from har_edge.recognition.fall_settings import FallSettings
+from har_edge.recognition.falls import Alarm, FallAlarms
 from har_edge.sources.files import VideoSource
 from har_edge.statistics import wilson_interval
 

@@ -21,61 +21,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
 from har_edge.arrays import Box, FloatArray
 from har_edge.frames.frame import Person
 from har_edge.people.zones import person_point
-from har_edge.settings import Range, Settings
+from har_edge.recognition.fall_settings import FallSettings
 
 EndedBy = Literal["got_up", "left"]
 
-_ABOVE_0 = {"range": Range(0, open=True)}
 # The speed is that over so long: boxes of single frames jump about.
 SPEED_OVER_S = 0.35
 SWAY = 0.05
 # Two boxes that share so much of the smaller one are of one person; if that of the first is lost,
 # less is enough: who falls takes another shape. A box counts for so long.
 SAME, SAME_IF_LOST, HAND_ON_S = 0.5, 0.1, 1.5
-
-
-@dataclass(frozen=True)
-class FallSettings(Settings):
-    """What a fall is; lengths in body heights.
-
-    Chosen on UR Fall by `har-bench experiment falls`, see benchmarks/reference/falls.json.
-
-    Attributes:
-        drop: How far the hips come down.
-        speed: How fast at the fastest, in body heights a second.
-        descent_s: Within how long.
-        low_height: A box below this is low.
-        wide: A box that is wider than so many times its height is low, too.
-        settle_s: How long after the descent somebody may take to be low.
-        low_s: How long they must be low; the alarm comes after that.
-        low_share: Share of that time in which they must look low: boxes flicker.
-        up_height: A box above this is up.
-        up_s: How long they must be up to have got up.
-        memory_s: How far back the body height is looked for.
-
-    Example:
-        >>> FallSettings(low_s=5.0).low_s
-        5.0
-    """
-
-    drop: float = field(default=0.25, metadata=_ABOVE_0)
-    speed: float = field(default=0.4, metadata=_ABOVE_0)
-    descent_s: float = field(default=1.2, metadata=_ABOVE_0)
-    low_height: float = field(default=0.5, metadata=_ABOVE_0)
-    wide: float = field(default=0.9, metadata=_ABOVE_0)
-    settle_s: float = field(default=1.0, metadata=_ABOVE_0)
-    low_s: float = field(default=1.0, metadata={"range": Range(0)})
-    low_share: float = field(default=0.7, metadata={"range": Range(0, 1)})
-    up_height: float = field(default=0.8, metadata=_ABOVE_0)
-    up_s: float = field(default=1.0, metadata={"range": Range(0)})
-    memory_s: float = field(default=8.0, metadata=_ABOVE_0)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from dataclasses import fields, replace
 from har_edge.frames.frame import Frame
 from har_edge.people.zones import Zones
 from har_edge.recognition.events import Event
-from har_edge.recognition.falls import Alarm, FallAlarms, FallSettings
+from har_edge.recognition.fall_settings import FallSettings
+from har_edge.recognition.falls import Alarm, FallAlarms
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.rules import FALL
 from har_edge.recognition.visits import Visit, VisitTracker

@@ -35,7 +35,7 @@ from har_edge.errors import ConfigError, OutputError
 from har_edge.files import write_whole
 from har_edge.paths import display_path
 from har_edge.people.zones import Point, PointRule, Zone, Zones
-from har_edge.recognition.falls import FallSettings
+from har_edge.recognition.fall_settings import FallSettings
 from har_edge.recognition.rules import Rule, Rules, parse_hours, parse_rule, suggestion
 
 Made = TypeVar("Made")

@@ -9,7 +9,8 @@ import pytest
 
 from har_edge.arrays import Box
 from har_edge.frames.frame import KEYPOINTS
-from har_edge.recognition.falls import Alarm, FallSettings, FallWatch, Posture
+from har_edge.recognition.fall_settings import FallSettings
+from har_edge.recognition.falls import Alarm, FallWatch, Posture
 
 RATE_HZ = 8
 STANDING: Box = (0.40, 0.20, 0.52, 0.80)
