@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
 from hypothesis.errors import Unsatisfiable  # noqa: E402
 from schemathesis import GenerationMode  # noqa: E402
 from schemathesis.specs.openapi.checks import (  # noqa: E402
+    ignored_auth,
     negative_data_rejection,
     positive_data_acceptance,
 )
@@ -81,6 +82,8 @@ def test_keeps_to_its_document(without_camera: Any) -> None:
 
 
 def test_keeps_to_its_document_with_a_camera_and_a_token(with_camera: Any) -> None:
-    # The token is sent with the bad requests, too.
+    # The token is sent with the bad requests, too. Wrong ones have to wait, so hundreds of them are
+    # not sent: that each route asks for the token, test_app.py shows.
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    assert check(with_camera, headers=headers, excluded_checks=[negative_data_rejection]) > 200
+    excluded = [negative_data_rejection, ignored_auth]
+    assert check(with_camera, headers=headers, excluded_checks=excluded) > 200
