@@ -12,6 +12,9 @@ from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.prediction import Prediction
 
+# What a file has left behind its last prediction, or behind the step before that.
+LONGEST_REST_S = 1.0
+
 
 class FileTally:
     """Adds up the predictions of one file.
@@ -33,6 +36,7 @@ class FileTally:
         self._sum: FloatArray | None = None
         self._last: Prediction | None = None
         self._windows = 0
+        self._step_s = 0.0
         self._seconds = defaultdict[str, float](float)
         # The action that holds, since when.
         self._holds: tuple[str, float] | None = None
@@ -43,6 +47,7 @@ class FileTally:
         self._last = raw
         self._windows += 1
         now_s = decided.timestamp_s
+        self._step_s = now_s - (self._holds[1] if self._holds else now_s)
         if self._windowed:
             since_s = self._holds[1] if self._holds else 0.0
             self._seconds[decided.action] += now_s - since_s
@@ -60,7 +65,10 @@ class FileTally:
         if self._last is None or self._sum is None or self._holds is None:
             return FileAnswer(self._source, None, None, error=error)
         action, since_s = self._holds
-        self._seconds[action] += max(0.0, (end_s or since_s) - since_s)
+        rest_s = (end_s or since_s) - since_s
+        # Lengths are what a file states: that of a sound that goes on, or of a first part.
+        if 0 < rest_s <= max(self._step_s, LONGEST_REST_S):
+            self._seconds[action] += rest_s
         mean = np.asarray(self._sum / self._windows, np.float32)
         whole = self._decider.decide(replace(self._last, probabilities=mean))
         seconds = dict(sorted(self._seconds.items(), key=lambda item: -item[1]))
