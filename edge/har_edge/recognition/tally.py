@@ -67,8 +67,8 @@ class FileTally:
         action, since_s = self._holds
         rest_s = (end_s or since_s) - since_s
         # Lengths are what a file states: that of a sound that goes on, or of a first part.
-        if 0 < rest_s <= max(self._step_s, LONGEST_REST_S):
-            self._seconds[action] += rest_s
+        believed = 0 < rest_s <= max(self._step_s, LONGEST_REST_S)
+        self._seconds[action] += rest_s if believed else 0.0
         mean = np.asarray(self._sum / self._windows, np.float32)
         whole = self._decider.decide(replace(self._last, probabilities=mean))
         seconds = dict(sorted(self._seconds.items(), key=lambda item: -item[1]))
