@@ -12,6 +12,9 @@ from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.prediction import NOBODY, Prediction
 
+# What a file has left behind its last prediction, or behind the step before that.
+LONGEST_REST_S = 1.0
+
 
 class FileTally:
     """Adds up the predictions of one file.
@@ -34,6 +37,7 @@ class FileTally:
         self._sum: FloatArray | None = None
         self._last: Prediction | None = None
         self._windows = 0
+        self._step_s = 0.0
         self._seconds = defaultdict[str, float](float)
         # By person, None for the whole picture: the action that holds, since when.
         self._holds: dict[int | None, tuple[str, float]] = {}
@@ -44,6 +48,7 @@ class FileTally:
         """Count a prediction as the model gave it, and as it was said."""
         now_s, person = decided.timestamp_s, decided.person
         if now_s != self._now_s:
+            self._step_s = now_s - self._now_s if self._holds else 0.0
             self._before_s, self._now_s = self._now_s, now_s
         if not raw.is_nobody:
             self._sum = raw.probabilities if self._sum is None else self._sum + raw.probabilities
@@ -67,9 +72,11 @@ class FileTally:
         """
         if not self._holds:
             return FileAnswer(self._source, None, None, error=error)
-        for action, since_s in self._holds.values():
-            if since_s == self._now_s:
-                self._seconds[action] += max(0.0, (end_s or since_s) - since_s)
+        rest_s = (end_s or self._now_s) - self._now_s
+        # Lengths are what a file states: that of a sound that goes on, or of a first part.
+        if 0 < rest_s <= max(self._step_s, LONGEST_REST_S):
+            for action, since_s in self._holds.values():
+                self._seconds[action] += rest_s if since_s == self._now_s else 0.0
         seconds = dict(sorted(self._seconds.items(), key=lambda item: -item[1]))
         if self._last is None or self._sum is None:
             return FileAnswer(self._source, NOBODY, 1.0, seconds, 0, error)

@@ -33,13 +33,19 @@ def test_windows_count_alike_and_the_first_reaches_back_to_the_start() -> None:
 
 def test_a_single_frame_holds_until_the_next() -> None:
     tally = tally_of(prediction(0.9, 0.0), prediction(0.2, 0.5), windowed=False)
-    assert tally.answer(2.0).seconds == {"sitting": 1.5, "falling": 0.5}
+    assert tally.answer(1.4).seconds == pytest.approx({"sitting": 0.9, "falling": 0.5})
 
 
 def test_a_short_clip_is_one_window_and_a_picture_takes_no_time() -> None:
     assert tally_of(prediction(0.9, 0.5)).answer(0.6).seconds == {"falling": 0.6}
     picture = tally_of(prediction(0.9, 0.0), windowed=False).answer(None)
     assert (picture.action, picture.seconds, picture.windows) == ("falling", {"falling": 0.0}, 1)
+
+
+def test_a_length_that_is_not_that_of_the_picture_is_not_believed() -> None:
+    windows = (prediction(0.9, 2.0), prediction(0.9, 2.5))
+    for end_s in (60.0, 1.0, None):
+        assert tally_of(*windows).answer(end_s).seconds == {"falling": 2.5}
 
 
 def test_what_cannot_be_read_has_its_reason() -> None:
