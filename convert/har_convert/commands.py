@@ -21,6 +21,8 @@ from har_convert.run_folder import Run, find_run, load_run
 from har_convert.steps import Steps
 from har_edge import __version__
 from har_edge.commands.harness import note, run_command
+from har_edge.commands.options.formats import format_options
+from har_edge.commands.options.models import MODEL
 from har_edge.model.spec import Variant
 from har_edge.paths import display_path
 
@@ -30,7 +32,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 96}
 
 
 @click.command(context_settings=SETTINGS)
-@click.argument("run", required=False)
+@click.argument("run", required=False, type=MODEL)
 @click.option("--float32", is_flag=True, help="TFLite in full precision; the reference.")
 @click.option("--float16", is_flag=True, help="TFLite, half the size, as accurate as float32.")
 @click.option(
@@ -180,14 +182,8 @@ def _say_too_few(conversions: Sequence[Conversion]) -> None:
 
 
 @click.command(context_settings=SETTINGS)
-@click.argument("model")
-@click.option(
-    "--output-format",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="Tables or one JSON object.",
-)
+@click.argument("model", type=MODEL)
+@format_options
 def audit(model: str, output_format: str) -> None:
     """Show what is inside MODEL, any .tflite or .onnx file.
 

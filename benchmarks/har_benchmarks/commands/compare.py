@@ -6,6 +6,7 @@ import click
 
 from har_benchmarks.options import Percent
 from har_edge.commands.harness import note
+from har_edge.commands.options.formats import format_options
 from har_edge.errors import GateError, HarError
 
 DEFAULT_THRESHOLD = 0.05  # what a table calls a regression where no gate was asked for
@@ -39,13 +40,7 @@ DEFAULT_THRESHOLD = 0.05  # what a table calls a regression where no gate was as
     metavar="SHARE",
     help="Difference to tolerate between two runs of the same thing.",
 )
-@click.option(
-    "--output-format",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="Markdown table or one JSON object.",
-)
+@format_options
 def compare(
     base: str,
     new: str,

@@ -6,12 +6,19 @@ import json
 
 import click
 
+from har_edge.commands.options.formats import format_options
+
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@format_options
 @click.pass_context
-def doctor(ctx: click.Context, as_json: bool) -> None:
+def doctor(ctx: click.Context, output_format: str) -> None:
     """Check this machine (runtimes, models, cameras, heat) and say how to fix what is wrong.
+
+    \b
+    Examples:
+      har-edge doctor
+      har-edge doctor --output-format json
 
     \b
     Exit codes: 0 no check failed, 1 at least one did.
@@ -19,7 +26,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     from har_edge.machine.doctor import examine, format_findings
 
     findings = examine()
-    if as_json:
+    if output_format == "json":
         facts = [finding.as_dict() for finding in findings]
         click.echo(json.dumps({"findings": facts}, indent=2, ensure_ascii=False))
     else:

@@ -48,7 +48,9 @@ def run_command(
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.ClickException as error:
-        error.show()
+        from har_edge.commands.habits import with_suggestion
+
+        with_suggestion(error).show()
         code = error.exit_code
     except HarError as error:
         note(f"Error: {error}")

@@ -14,6 +14,7 @@ from har_edge.model.native_log import keep_own_stderr
 COMMANDS = {
     "doctor": "Check this machine and say how to fix what is wrong.",
     "info": "Show everything that a model file says about itself.",
+    "models": "List the bundled models, what each knows and what it is for.",
     "run": "Recognise actions in pictures, videos, cameras and streams.",
     "serve": "Serve a REST API and a dashboard.",
     "teach": "Teach a model an action from a few seconds of recording.",
@@ -39,6 +40,8 @@ class Commands(click.Group):
                 from har_edge.commands.doctor import doctor as command
             case "info":
                 from har_edge.commands.info import info as command
+            case "models":
+                from har_edge.commands.models import models as command
             case "run":
                 from har_edge.commands.run import run as command
             case "serve":
@@ -63,7 +66,7 @@ def cli() -> None:
     Examples:
       har-edge run --demo
       har-edge run --camera 0
-      har-edge info clips
+      har-edge models
     """
 
 

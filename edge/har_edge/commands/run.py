@@ -10,6 +10,7 @@ import click
 
 from har_edge.commands.harness import note, parse_num_threads, usage_errors
 from har_edge.commands.options.fields import collect, setting, together
+from har_edge.commands.options.models import MODEL
 from har_edge.commands.options.sinks import (
     decide_config,
     output_options,
@@ -28,10 +29,12 @@ model_options = together(
         "model",
         "-m",
         "--model",
-        metavar="FILE",
+        metavar="MODEL",
+        type=MODEL,
+        show_default="what suits the sources",
         help=(
-            "har15 (15 actions, from single frames), clips (6 actions, from motion), or a "
-            ".tflite or .onnx file."
+            "har15 (single pictures), clips (videos and cameras), a .tflite or .onnx file, or a "
+            "folder with one; see har-edge models."
         ),
     ),
     setting(
@@ -118,7 +121,8 @@ def run(ctx: click.Context, /, **values: object) -> None:
       har-edge run --camera 0
       har-edge run photo.jpg holiday/ 'clips/*.mp4'
       har-edge run rtsp://user:password@cam.local/stream --emit events --save-events clips/
-      har-edge run video.mp4 --model clips --output-format jsonl > actions.jsonl
+      har-edge run video.mp4 --output-format jsonl > actions.jsonl
+      har-edge run video.mp4 --model models/mine
       ffmpeg -i film.mkv -q:v 3 -r 25 -f mjpeg - | har-edge run -
 
     \b

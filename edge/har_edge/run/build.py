@@ -12,10 +12,13 @@ from har_edge.config import FilePath, RunConfig
 from har_edge.errors import OutputError
 from har_edge.frames.opencv import import_cv2
 from har_edge.media import Skipped
+from har_edge.model.catalogue import suit
+from har_edge.model.file import BUNDLED
 from har_edge.model.trial import try_model
 from har_edge.paths import display_path
 from har_edge.recognition.events import EventTracker
 from har_edge.recognition.motion import MotionGate
+from har_edge.recognition.taught_file import taught_to
 from har_edge.run.lanes import Follow, SourceOpener
 from har_edge.run.openers import build_follow, build_openers
 from har_edge.run.parts import build_decider, build_model
@@ -91,6 +94,7 @@ def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltR
     skipped = Skipped()
     openers = build_openers(config.source, skipped)
     follow = build_follow(config.source, note, skipped)
+    config = _with_model(config, openers, note)
     _keep_sources(openers, config)
     # Sources share the cores with the model; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
@@ -124,6 +128,17 @@ def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltR
         progress=progress,
     )
     return BuiltRun(built, openers, follow, sinks, viewer, skipped)
+
+
+def _with_model(config: RunConfig, openers: Sequence[SourceOpener], note: Say) -> RunConfig:
+    """Choose the model that suits the sources, where none is named, and say so."""
+    if config.model is not None:
+        return config
+    if (taught := config.taught) is not None and (name := taught_to(taught)) in BUNDLED:
+        return replace(config, model=name)
+    choice = suit((opener.name for opener in openers), folders=bool(config.source.watch))
+    note(choice.reason)
+    return replace(config, model=choice.model)
 
 
 def _num_threads(config: RunConfig, note: Say) -> int:

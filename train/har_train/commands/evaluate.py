@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from har_edge.commands.harness import note
+from har_edge.commands.options.models import MODEL
 from har_edge.config import BACKENDS
 from har_edge.datasets import SPLITS
 from har_train.commands.progress import sample_bar, say, show_metrics
@@ -16,7 +17,7 @@ from har_train.watch import Watch
 
 
 @click.command()
-@click.argument("model", metavar="RUN|MODEL")
+@click.argument("model", metavar="RUN|MODEL", type=MODEL)
 @click.argument("data", required=False)
 @click.option("--out", metavar="DIR", help="Folder to write to. [default: evaluate/NAME]")
 @click.option(
