@@ -42,6 +42,7 @@ MODULES = (
     "har_edge.server.foreign",
     "har_edge.server.parts",
     "har_edge.settings",
+    "har_edge.silence",
     "har_edge.sources.base",
     "har_edge.sources.open",
     "har_edge.sources.secrets",

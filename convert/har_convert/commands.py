@@ -20,9 +20,10 @@ from har_convert.results import Conversion, Report, format_layers
 from har_convert.run_folder import Run, find_run, load_run
 from har_convert.steps import Steps
 from har_edge import __version__
-from har_edge.commands.harness import note, run_command
+from har_edge.commands.harness import note, run_command, show
 from har_edge.commands.options.formats import format_options
 from har_edge.commands.options.models import MODEL
+from har_edge.model.native_log import keep_own_stderr
 from har_edge.model.spec import Variant
 from har_edge.paths import display_path
 
@@ -148,7 +149,7 @@ def _convert(run: Run, variants: Sequence[Variant], folder: Path, how: Options) 
         report = convert_run(run, variants, folder, how, say=steps.begin, progress=steps.bar)
     if report.layers:
         note(format_layers(report.layers) + "\n")
-    click.echo(str(report))
+    show(str(report))
     for conversion in report.conversions:
         if conversion.reason:
             note(f"{conversion.reason}.")
@@ -198,17 +199,18 @@ def audit(model: str, output_format: str) -> None:
     """
     found = audit_file(model)
     if output_format == "json":
-        click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        show(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
     else:
-        click.echo(str(found))
+        show(str(found))
     refuse_flex(found)
 
 
 def main() -> NoReturn:
     """Entry point of `har-convert`."""
+    keep_own_stderr()
     arguments = sys.argv[1:]
     if arguments[:1] == ["audit"]:
-        run_command(audit, arguments[1:], prog_name="har-convert audit")
+        run_command(audit, arguments[1:], prog_name="har-convert audit", speaks=True)
     if arguments[:1] == ["measure"]:
-        run_command(measure, arguments[1:], prog_name="har-convert measure")
-    run_command(cli, arguments)
+        run_command(measure, arguments[1:], prog_name="har-convert measure", speaks=True)
+    run_command(cli, arguments, speaks=True)

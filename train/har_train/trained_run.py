@@ -10,6 +10,7 @@ from pathlib import Path
 
 from har_edge.errors import DataError, HarError, OutputError
 from har_edge.model.spec import ModelSpec
+from har_edge.silence import doing
 from har_train.config import FitConfig, default_name
 from har_train.extras import check_installed, prepare_tensorflow
 from har_train.reports.tables import metrics_table
@@ -146,7 +147,8 @@ def _fit(config: FitConfig, out: Path | None, means: FitMeans, *, resumed: bool)
                 fill=fill,
                 distribution=distribution,
             )
-        save_run(result, folder)
+        with doing(f"Writing {folder}"):
+            save_run(result, folder)
     except HarError as error:
         discard_start(folder)
         if isinstance(error, OutputError) and checkpoint_folder(folder).is_dir():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from har_benchmarks.options import Percent
-from har_edge.commands.harness import note
+from har_edge.commands.harness import note, show
 from har_edge.commands.options.formats import format_options
 from har_edge.errors import GateError, HarError
 
@@ -84,9 +84,9 @@ def compare(
     remarks = cautions(first, second, rows, confidence)
     if output_format == "json":
         found = {"cases": [row.to_record() for row in rows], "cautions": remarks}
-        click.echo(to_json({"confidence": confidence, "margin": margin, **found}).rstrip())
+        show(to_json({"confidence": confidence, "margin": margin, **found}).rstrip())
     else:
-        click.echo(comparison_text(first, second, rows))
+        show(comparison_text(first, second, rows))
     for remark in remarks:
         note(f"Note: {remark}")
     slower = [row.key for row in rows if row.regression]

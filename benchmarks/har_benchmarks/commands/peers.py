@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from har_edge.commands.harness import note
+from har_edge.commands.harness import note, show
 from har_edge.commands.options.models import MODEL
 
 
@@ -83,7 +83,7 @@ def peers(video: str, out: str, pythons: tuple[str, ...], **options: Any) -> Non
     report = known or empty_report(found)
     report["peers"] = found
     write_report(report, Table.of(report), folder)
-    click.echo("\n\n".join(part for part in peers_section(found)[1:] if part))
+    show("\n\n".join(part for part in peers_section(found)[1:] if part))
     note(f"Wrote {display_path(folder)}. Open {display_path(folder)}/report.html")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from har_benchmarks.options import CommaList, limit_options
-from har_edge.commands.harness import note
+from har_edge.commands.harness import note, show
 from har_edge.commands.options.models import MODEL
 from har_edge.errors import GateError, HarError
 
@@ -159,7 +159,7 @@ def run(ctx: click.Context, /, models: tuple[str, ...], resume: str | None, **op
     if not report.rows:
         reasons = "\n".join(f"  {case.key}: {case.reason}" for case in report.cases)
         raise HarError(f"Nothing could be measured; see {folder} for the reasons.\n{reasons}")
-    click.echo(short_table(report))
+    show(short_table(report))
     for reason in missing_profiles(report):
         note(f"Not profiled: {reason}")
     for problem in report.problems:

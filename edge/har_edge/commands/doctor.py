@@ -6,7 +6,9 @@ import json
 
 import click
 
+from har_edge.commands.harness import show
 from har_edge.commands.options.formats import format_options
+from har_edge.silence import never_silent
 
 
 @click.command()
@@ -25,10 +27,11 @@ def doctor(ctx: click.Context, output_format: str) -> None:
     """
     from har_edge.machine.doctor import examine, format_findings
 
-    findings = examine()
+    with never_silent():
+        findings = examine()
     if output_format == "json":
         facts = [finding.as_dict() for finding in findings]
-        click.echo(json.dumps({"findings": facts}, indent=2, ensure_ascii=False))
+        show(json.dumps({"findings": facts}, indent=2, ensure_ascii=False))
     else:
-        click.echo(format_findings(findings))
+        show(format_findings(findings))
     ctx.exit(int(any(finding.level == "fail" for finding in findings)))

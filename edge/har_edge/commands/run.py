@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -132,7 +131,7 @@ def run(ctx: click.Context, /, **values: object) -> None:
     config = run_config(values)
     from har_edge.run.build import run as run_all
 
-    result = run_all(config, note, progress=sys.stderr.isatty())
+    result = run_all(config, note, progress=True)
     sum_up(result)
     ctx.exit(result.exit_code)
 

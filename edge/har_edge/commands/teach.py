@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from har_edge.commands.options.fields import setting
 from har_edge.commands.options.models import MODEL
 from har_edge.config import ModelConfig, RunLimits
 from har_edge.model.file import BUNDLED
+from har_edge.progress import Progress
+from har_edge.silence import doing, never_silent
 
 if TYPE_CHECKING:
     from har_edge.media import Skipped
@@ -172,17 +175,46 @@ def _record(name: str, loaded: LoadedModel, path: Path, recording: _Recording) -
     # Found out now, and not after somebody has moved for ten seconds.
     check_writable(path, parents=True, advice="Give another --taught FILE.")
     live = f"Recording for {recording.duration_s:g} s, starting now."
-    known = teaching.teach(
-        loaded,
-        name,
-        _open(recording.names, skipped, live),
-        path,
-        duration_s=recording.duration_s,
-        background=_open(recording.background, skipped),
-    )
+    seconds = _Seconds(recording.duration_s)
+    with never_silent(), doing("Recording"), contextlib.closing(seconds):
+        known = teaching.teach(
+            loaded,
+            name,
+            _open(recording.names, skipped, live),
+            path,
+            duration_s=recording.duration_s,
+            background=_open(recording.background, skipped),
+            heard=seconds,
+        )
     if str(skipped):
         note(str(skipped))
     note(teaching.report(known, name))
+
+
+class _Seconds:
+    """Shows how many seconds of a source are recorded, and how many there will be."""
+
+    def __init__(self, duration_s: float) -> None:
+        self._duration_s = duration_s
+        self._source: FrameSource | None = None
+        self._bar: Progress | None = None
+        self._done = 0
+
+    def __call__(self, source: FrameSource, time_s: float) -> None:
+        if source is not self._source:
+            self.close()
+            length_s = min(self._duration_s, source.duration_s or self._duration_s)
+            self._source, self._done = source, 0
+            self._bar = Progress(round(length_s), "Recording", "second")
+        if self._bar is not None and int(time_s) > self._done:
+            self._bar(int(time_s) - self._done)
+            self._done = int(time_s)
+
+    def close(self) -> None:
+        """Show nothing any more."""
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
 
 
 def _open(names: Iterable[str], skipped: Skipped, live: str = "") -> Iterator[FrameSource]:

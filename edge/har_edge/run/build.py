@@ -56,7 +56,8 @@ def run(config: RunConfig, note: Say = lambda line: None, *, progress: bool = Fa
     Args:
         config: What to look at, with which model, and where its answers go.
         note: Takes lines for the user.
-        progress: Whether to show a live line on stderr.
+        progress: Whether to show on stderr how far a source is: a line that is rewritten, or,
+            without a terminal, one every ten seconds of a file.
 
     Returns:
         How it went: `exit_code` says whether a source failed or a signal ended it.

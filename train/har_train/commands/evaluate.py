@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from har_edge.commands.harness import note
+from har_edge.commands.harness import note, show
 from har_edge.commands.options.models import MODEL
 from har_edge.config import BACKENDS
 from har_edge.datasets import SPLITS
@@ -92,6 +92,6 @@ def evaluate(
     )
     name = judged_part(found.parts)
     show_metrics(found.metrics, found.spec.clip.num_frames)
-    click.echo(f"\nClasses, {PART_NAMES[name]} files:")
-    click.echo(class_table(found.parts[name], found.spec.labels))
+    show(f"\nClasses, {PART_NAMES[name]} files:")
+    show(class_table(found.parts[name], found.spec.labels))
     note(f"\nWrote {folder}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from har_edge.commands.harness import note
+from har_edge.commands.harness import note, show
 from har_edge.commands.options.models import MODEL
 from har_edge.errors import HarError
 from har_edge.paths import display_path
@@ -57,7 +57,7 @@ def explain(
             failed += 1
             say(f"Error: {found}")
         else:
-            click.echo(f"{found.path}: {found.action} {found.probability:.1%}")
+            show(f"{found.path}: {found.action} {found.probability:.1%}")
     if failed < len(files):
         note(f"\nWrote {folder}")
     ctx.exit(1 if failed else 0)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from har_edge.commands.harness import note
+from har_edge.commands.harness import note, show
 from har_edge.errors import DataError
+from har_edge.silence import doing
 from har_train.commands.progress import sample_bar
 from har_train.config import default_name
 from har_train.explore.explore import ExploreConfig
@@ -102,8 +103,9 @@ def explore(
         raise DataError(f"There is no dataset at {data}. Check the path.")
     library.check_output(folder, config)
     found = library.explore(config, progress=partial(sample_bar, verb="Reading"))
-    save_exploration(found, folder)
-    click.echo(findings_table(found))
+    with doing(f"Writing {folder}"):
+        save_exploration(found, folder)
+    show(findings_table(found))
     if found.skipped:
         note(found.skipped)
     note(f"\nWrote {folder / 'explore.html'}")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import click
-
-from har_edge.commands.harness import note
+from har_edge.commands.harness import note, show
 from har_edge.progress import Progress, cleared
 from har_train.watch import Tick, Watch
 
@@ -31,7 +29,7 @@ def show_metrics(metrics: Mapping[str, Mapping[str, float]], num_frames: int) ->
     """Print the table of figures, and what its intervals say."""
     from har_train.reports.tables import interval_note, metrics_table
 
-    click.echo(metrics_table(metrics, num_frames=num_frames))
+    show(metrics_table(metrics, num_frames=num_frames))
     if said := interval_note(metrics):
         note(said)
 

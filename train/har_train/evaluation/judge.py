@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from har_edge.paths import display_path
+from har_edge.silence import doing
 from har_train.evaluation import evaluate as library
 from har_train.evaluation.evaluate import Evaluation
 from har_train.evaluation.predict import is_run, load_predictor
@@ -74,15 +76,17 @@ def evaluate(
     if out is not None:
         library.check_output(Path(out))
     judged = library.load_data(name, where, root=root, splits=splits)
-    predictor = load_predictor(
-        name,
-        cache=Path(means.cache) if means.cache else default_cache(),
-        backend=means.backend,
-        num_threads=means.num_threads,
-        stride=judged.stride,
-    )
+    with doing("Loading the model"):
+        predictor = load_predictor(
+            name,
+            cache=Path(means.cache) if means.cache else default_cache(),
+            backend=means.backend,
+            num_threads=means.num_threads,
+            stride=judged.stride,
+        )
     library.check_labels(predictor.spec.labels, judged, allow_missing=allow_missing)
     found = library.evaluate(name, predictor, judged, watch=means.watch)
     if out is not None:
-        library.save_evaluation(found, Path(out))
+        with doing(f"Writing {display_path(out)}"):
+            library.save_evaluation(found, Path(out))
     return found

@@ -20,6 +20,7 @@ from har_edge.model.file import BUNDLED
 from har_edge.model.native_log import native_log_muted
 from har_edge.model.spec import ClipSpec
 from har_edge.run_folder import MODEL_NAME, bundled_run
+from har_edge.silence import doing
 from har_train.config import BackboneName, FitConfig
 from har_train.model.types import KerasModel, Tensor
 
@@ -61,7 +62,7 @@ def import_keras() -> ModuleType:
         MissingExtraError: if the train extra is not installed.
     """
     try:
-        with native_log_muted():
+        with native_log_muted(), doing("Loading TensorFlow"):
             import keras
     except ImportError as error:
         raise MissingExtraError("train", "tensorflow") from error
