@@ -1,4 +1,4 @@
-"""One word a loop: `nox -s fast | full | lowest | light | lint`.
+"""One word a loop: `nox -s fast | full | lowest | light | lint | docs`.
 
 Each has an environment of its own under .nox/, kept between calls; `nox -R -s fast` also skips the
 installing, `nox --no-venv -s fast` takes the environment that is active. What stands behind `--`
@@ -67,6 +67,14 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The docs site, into site/: it is built without a network, and every link is checked."""
+    session.install("-e", ".[docs]", "pytest>=7.4")
+    session.run("mkdocs", "build", "--strict", "--site-dir", "site")
+    session.run("pytest", "-q", "tests/docs/test_site.py", env={**QUIET, "HAR_SITE": "site"})
 
 
 def _edge_tests(session: nox.Session) -> list[str]:
