@@ -153,10 +153,10 @@ def _convert(run: Run, variants: Sequence[Variant], folder: Path, how: Options) 
     for conversion in report.conversions:
         if conversion.reason:
             note(f"{conversion.reason}.")
-    _say_what_next(report)
+    _say_what_next(report, run)
 
 
-def _say_what_next(report: Report) -> None:
+def _say_what_next(report: Report, run: Run) -> None:
     if not report.conversions[0].result.held_out:
         note(
             "The run's held-out files are not on this machine, so its calibration frames were "
@@ -165,7 +165,8 @@ def _say_what_next(report: Report) -> None:
     _say_too_few(report.conversions)
     report.refuse_misses()
     model = display_path(report.passed[-1].paths[0])
-    note(f"Wrote {display_path(report.folder)}. Try: har-edge run --demo --model {model}")
+    source = "photo.jpg" if run.spec.clip.num_frames == 1 else "--camera 0"
+    note(f"Wrote {display_path(report.folder)}. Try: har-edge run {source} --model {model}")
 
 
 def _say_too_few(conversions: Sequence[Conversion]) -> None:

@@ -59,8 +59,10 @@ def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Co
 def _describe(command: click.Command, path: str) -> Iterator[str]:
     context = click.Context(command, info_name=path)
     usage = " ".join(command.collect_usage_pieces(context))
-    yield from _blocks(inspect.cleandoc(command.help or ""))
+    first, *others = _blocks(inspect.cleandoc(command.help or ""))
+    yield first
     yield f"```text\n{path} {usage}\n```"
+    yield from others
     records = [
         record
         for param in command.get_params(context)
@@ -69,7 +71,7 @@ def _describe(command: click.Command, path: str) -> Iterator[str]:
     ]
     if records:
         rows = [f"| `{_cell(names)}` | {_cell(text)} |" for names, text in records]
-        yield "\n".join(["| option | |", "|---|---|", *rows])
+        yield "\n".join(["| option | what it does |", "|---|---|", *rows])
 
 
 def _blocks(text: str) -> Iterator[str]:

@@ -25,6 +25,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "benchmarks/peers/*",
         "benchmarks/tasks/*",
         "benchmarks/results/test_compare.py::*real_runs",
+        "edge/commands/test_demo.py",
         "edge/commands/test_habits.py",
         "edge/commands/test_main.py",
         "edge/commands/test_run.py",

@@ -12,6 +12,7 @@ from har_edge.model.native_log import keep_own_stderr
 
 # What the list of commands says of each, so that `har-edge --help` loads none of them.
 COMMANDS = {
+    "demo": "Show what the bundled models see in bundled pictures and a clip.",
     "doctor": "Check this machine and say how to fix what is wrong.",
     "info": "Show everything that a model file says about itself.",
     "models": "List the bundled models, what each knows and what it is for.",
@@ -36,6 +37,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load a command; None if there is none of this name."""
         match cmd_name:
+            case "demo":
+                from har_edge.commands.demo import demo as command
             case "doctor":
                 from har_edge.commands.doctor import doctor as command
             case "info":
@@ -64,7 +67,7 @@ def cli() -> None:
 
     \b
     Examples:
-      har-edge run --demo
+      har-edge demo
       har-edge run --camera 0
       har-edge models
     """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from har_edge.commands.demo import is_plain, show_demo
 from har_edge.commands.harness import note, parse_num_threads, usage_errors
 from har_edge.commands.options.fields import collect, setting, together
 from har_edge.commands.options.models import MODEL
@@ -129,6 +130,8 @@ def run(ctx: click.Context, /, **values: object) -> None:
     4 a live source was lost, 129, 130 or 143 interrupted.
     """
     config = run_config(values)
+    if is_plain(config):
+        ctx.exit(show_demo(config))
     from har_edge.run.build import run as run_all
 
     result = run_all(config, note, progress=True)

@@ -22,7 +22,7 @@ from har_edge.recognition.taught_file import taught_to
 from har_edge.run.lanes import Follow, SourceOpener
 from har_edge.run.openers import build_follow, build_openers
 from har_edge.run.parts import build_decider, build_model
-from har_edge.run.runner import Run, RunResult
+from har_edge.run.runner import Run, RunResult, Watcher
 from har_edge.run.stop_signals import stop_signals
 from har_edge.run.viewer import Viewer
 from har_edge.say import Say
@@ -50,7 +50,13 @@ class BuiltRun:
     skipped: Skipped = field(default_factory=Skipped)
 
 
-def run(config: RunConfig, note: Say = lambda line: None, *, progress: bool = False) -> RunResult:
+def run(
+    config: RunConfig,
+    note: Say = lambda line: None,
+    *,
+    progress: bool = False,
+    watch: Watcher | None = None,
+) -> RunResult:
     """Run over the sources until they end, or until a signal ends them; outputs are complete.
 
     Args:
@@ -58,6 +64,7 @@ def run(config: RunConfig, note: Say = lambda line: None, *, progress: bool = Fa
         note: Takes lines for the user.
         progress: Whether to show on stderr how far a source is: a line that is rewritten, or,
             without a terminal, one every ten seconds of a file.
+        watch: Sees every frame with its prediction, in place of a window; False ends the run.
 
     Returns:
         How it went: `exit_code` says whether a source failed or a signal ended it.
@@ -80,7 +87,8 @@ def run(config: RunConfig, note: Say = lambda line: None, *, progress: bool = Fa
         stop_signals(sinks.hurry) as stop,
     ):
         try:
-            go = replace(built.run, should_stop=lambda: stop.number is not None)
+            seen = watch or built.run.watch
+            go = replace(built.run, watch=seen, should_stop=lambda: stop.number is not None)
             result = go(built.openers, built.follow)
         finally:
             sinks.close()
