@@ -24,6 +24,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "benchmarks/experiments/*",
         "benchmarks/peers/*",
         "benchmarks/tasks/*",
+        "docs/*",
         "benchmarks/results/test_compare.py::*real_runs",
         "edge/commands/test_demo.py",
         "edge/commands/test_habits.py",

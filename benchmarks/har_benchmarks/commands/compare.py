@@ -87,6 +87,11 @@ def compare(
         show(to_json({"confidence": confidence, "margin": margin, **found}).rstrip())
     else:
         show(comparison_text(first, second, rows))
+        allowed = DEFAULT_THRESHOLD if threshold is None else threshold
+        note(
+            f"slower, faster: the whole {confidence:.0%} interval lies beyond {margin:.1%}. "
+            f"REGRESSION: slower, and the change is above {allowed:.1%}."
+        )
     for remark in remarks:
         note(f"Note: {remark}")
     slower = [row.key for row in rows if row.regression]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, BinaryIO
@@ -50,6 +51,21 @@ def load_image(path: str | os.PathLike[str], *, smallest: int | None = None) -> 
         raise SourceError(f"{shown} cannot be decoded: {error}. Check the file.") from error
 
 
+@functools.cache
+def _silence_pillow() -> None:
+    """Keep Pillow from warning of pictures that are large, and that it decodes all the same."""
+    from PIL import Image
+
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+def _most_pixels() -> int:
+    """What Pillow refuses to exceed: twice what it warns of."""
+    from PIL import Image
+
+    return 2 * (Image.MAX_IMAGE_PIXELS or 0)
+
+
 def decode_image(
     file: BinaryIO,
     shown: str,
@@ -76,6 +92,7 @@ def decode_image(
     """
     from PIL import Image, UnidentifiedImageError
 
+    _silence_pillow()
     try:
         with Image.open(file, formats=formats) as image:
             if max_pixels is not None and image.width * image.height > max_pixels:
@@ -95,7 +112,8 @@ def decode_image(
         ) from error
     except Image.DecompressionBombError as error:
         raise SourceError(
-            f"{shown} is too large to decode safely: {error}. Make it smaller."
+            f"{shown} should have at most {_most_pixels() / 1e6:.0f} megapixels. Received more, "
+            "which would fill the memory. Make it smaller."
         ) from error
     # Broken files surface as SyntaxError (PNG), ValueError or struct-like errors too.
     except (OSError, SyntaxError, ValueError, EOFError) as error:

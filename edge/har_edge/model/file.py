@@ -97,14 +97,19 @@ def available_models() -> list[str]:
     return list(BUNDLED)
 
 
+def models_in(folder: str | os.PathLike[str]) -> list[Path]:
+    """The model files in a folder, by name; of an ONNX pair the one with `encode`."""
+    files = sorted(p for p in Path(folder).iterdir() if p.is_file())
+    return [p for p in files if p.suffix == ".tflite" or p.name.endswith(ONNX_SUFFIXES[0])]
+
+
 def model_in_folder(folder: str | os.PathLike[str]) -> Path:
     """Find the model of a folder: the only one, or the only int8 `.tflite` file among several.
 
     Raises:
         ModelFileError: if there is none, or the choice is ambiguous.
     """
-    files = sorted(p for p in Path(folder).iterdir() if p.is_file())
-    found = [p for p in files if p.suffix == ".tflite" or p.name.endswith(ONNX_SUFFIXES[0])]
+    found = models_in(folder)
     if len(found) > 1:
         flatbuffers = [p for p in found if p.suffix == ".tflite"]
         best = [p for p in flatbuffers if read_model_file(p).spec.variant == "int8"]

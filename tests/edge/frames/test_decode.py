@@ -142,3 +142,16 @@ def test_missing_and_wrong_files_are_refused(tmp_path: Path) -> None:
         load_image(tmp_path / "missing.jpg")
     with pytest.raises(SourceError, match="cannot be decoded"):
         load_image(tmp_path)
+
+
+def test_huge_pictures_are_refused_in_our_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = tmp_path / "wide.png"
+    Image.new("L", (300, 200)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40_000)
+    assert load_image(path).shape == (200, 300, 3)  # one that Pillow warns of
+    assert not [w for w in recwarn if issubclass(w.category, Image.DecompressionBombWarning)]
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20_000)
+    with pytest.raises(SourceError, match=r"wide\.png should have at most 0 megapixels.*smaller"):
+        load_image(path)
