@@ -89,6 +89,10 @@ def test_sessions_that_are_named_exist(path: Path) -> None:
         assert path.stem in named  # the test sees them
 
 
+def test_the_readme_is_one_page() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+
+
 def test_the_full_workflow_runs_what_the_readme_promises() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     promised = re.search(r"<!-- test command -->\n```\n(.+)\n```", readme)

@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TextIO
 
 from har_edge.durations import format_duration
@@ -24,17 +23,17 @@ LINE_EVERY_S = 10.0
 TICK_S = 0.25
 
 
-@dataclass
 class _State:
     """What is known of the process: one command runs in it."""
 
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    steps: list[tuple[str, float]] = field(default_factory=list)
-    shown_s: float = 0.0
-    views: int = 0
-    # The terminal that has a line of ours on it, and how long that is.
-    line_on: TextIO | None = None
-    width: int = 0
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.steps: list[tuple[str, float]] = []
+        self.shown_s = 0.0
+        self.views = 0
+        # The terminal that has a line of ours on it, and how long that is.
+        self.line_on: TextIO | None = None
+        self.width = 0
 
     def clear(self) -> None:
         """Take our line off the terminal."""

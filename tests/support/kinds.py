@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "edge/commands/test_habits.py",
         "edge/commands/test_main.py",
         "edge/commands/test_run.py",
+        "edge/commands/test_teach.py",
         "edge/test_silence.py",
         "edge/run/test_stop_signals.py",
         "edge/sinks/test_stream.py::test_a_kill*",
