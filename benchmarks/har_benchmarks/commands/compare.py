@@ -72,7 +72,7 @@ def compare(
     rows = compare_tables(
         first,
         second,
-        threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
+        threshold=_allowed(threshold),
         level=confidence,
         margin=margin,
     )
@@ -87,11 +87,7 @@ def compare(
         show(to_json({"confidence": confidence, "margin": margin, **found}).rstrip())
     else:
         show(comparison_text(first, second, rows))
-        allowed = DEFAULT_THRESHOLD if threshold is None else threshold
-        note(
-            f"slower, faster: the whole {confidence:.0%} interval lies beyond {margin:.1%}. "
-            f"REGRESSION: slower, and the change is above {allowed:.1%}."
-        )
+        note(_rule(threshold, confidence, margin))
     for remark in remarks:
         note(f"Note: {remark}")
     slower = [row.key for row in rows if row.regression]
@@ -106,3 +102,15 @@ def compare(
             f"No verdict for {', '.join(undecided)}: too few rounds. A gate that cannot decide "
             "does not pass; measure both with more --rounds."
         )
+
+
+def _allowed(threshold: float | None) -> float:
+    return DEFAULT_THRESHOLD if threshold is None else threshold
+
+
+def _rule(threshold: float | None, confidence: float, margin: float) -> str:
+    """Say what the verdicts mean, with the figures that they were found by."""
+    return (
+        f"slower, faster: the whole {confidence:.0%} interval lies beyond {margin:.1%}. "
+        f"REGRESSION: slower, and the change is above {_allowed(threshold):.1%}."
+    )
