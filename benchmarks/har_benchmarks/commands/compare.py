@@ -70,11 +70,7 @@ def compare(
 
     first, second = Table.of(load_report(base)), Table.of(load_report(new))
     rows = compare_tables(
-        first,
-        second,
-        threshold=_allowed(threshold),
-        level=confidence,
-        margin=margin,
+        first, second, threshold=_allowed(threshold), level=confidence, margin=margin
     )
     if not rows:
         raise HarError(
