@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from har_edge.errors import SourceError
+from har_edge.frames import decode
 from har_edge.frames.decode import decode_image, load_image
 from har_edge.frames.opencv import import_cv2
 
@@ -149,6 +150,7 @@ def test_huge_pictures_are_refused_in_our_words(
 ) -> None:
     path = tmp_path / "wide.png"
     Image.new("L", (300, 200)).save(path)
+    decode._silence_pillow.cache_clear()  # pytest has set its own filters since
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40_000)
     assert load_image(path).shape == (200, 300, 3)  # one that Pillow warns of
     assert not [w for w in recwarn if issubclass(w.category, Image.DecompressionBombWarning)]
