@@ -1,4 +1,4 @@
-"""One word a loop: `nox -s fast | full | lowest | light | lint | fuzz | dist | audit`.
+"""One word a loop: `nox -s fast | full | lowest | light | lint | docs | fuzz | dist | audit`.
 
 Each has an environment of its own under .nox/, kept between calls; `nox -R -s fast` also skips the
 installing, `nox --no-venv -s fast` takes the environment that is active. What stands behind `--`
@@ -100,6 +100,14 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The docs site, into site/: it is built without a network, and every link is checked."""
+    session.install("-e", ".[docs]", "pytest>=7.4")
+    session.run("mkdocs", "build", "--strict", "--site-dir", "site")
+    session.run("pytest", "-q", "tests/docs/test_site.py", env={**QUIET, "HAR_SITE": "site"})
 
 
 def _installed(session: nox.Session, what: str) -> str:

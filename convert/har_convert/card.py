@@ -165,6 +165,8 @@ def _confusion(run: Run) -> str:
         return ""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
+    if rows and not rows[0][0].isdecimal():  # with the names of classes, as of version 0.2
+        rows = [row[1:] for row in rows[1:]]
     labels = [label.replace("|", "\\|") for label in run.spec.labels]
     if len(rows) != len(labels):
         return ""  # of another run

@@ -20,6 +20,9 @@ from har_convert.run_folder import Run, find_run, load_run
 from har_convert.steps import Steps
 from har_edge import __version__
 from har_edge.commands.harness import ends_like_an_interrupt, note, run_command, show, show_json
+from har_edge.commands.options.formats import format_options
+from har_edge.commands.options.models import MODEL
+from har_edge.model.native_log import keep_own_stderr
 from har_edge.model.spec import Variant
 from har_edge.paths import display_path
 
@@ -29,7 +32,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 96}
 
 
 @click.command(context_settings=SETTINGS)
-@click.argument("run", required=False)
+@click.argument("run", required=False, type=MODEL)
 @click.option("--float32", is_flag=True, help="TFLite in full precision; the reference.")
 @click.option("--float16", is_flag=True, help="TFLite, half the size, as accurate as float32.")
 @click.option(
@@ -149,10 +152,10 @@ def _convert(run: Run, variants: Sequence[Variant], folder: Path, how: Options) 
     for conversion in report.conversions:
         if conversion.reason:
             note(f"{conversion.reason}.")
-    _say_what_next(report)
+    _say_what_next(report, run)
 
 
-def _say_what_next(report: Report) -> None:
+def _say_what_next(report: Report, run: Run) -> None:
     if not report.conversions[0].result.held_out:
         note(
             "The run's held-out files are not on this machine, so its calibration frames were "
@@ -161,7 +164,8 @@ def _say_what_next(report: Report) -> None:
     _say_too_few(report.conversions)
     report.refuse_misses()
     model = display_path(report.passed[-1].paths[0])
-    note(f"Wrote {display_path(report.folder)}. Try: har-edge run --demo --model {model}")
+    source = "photo.jpg" if run.spec.clip.num_frames == 1 else "--camera 0"
+    note(f"Wrote {display_path(report.folder)}. Try: har-edge run {source} --model {model}")
 
 
 def _say_too_few(conversions: Sequence[Conversion]) -> None:
@@ -179,14 +183,8 @@ def _say_too_few(conversions: Sequence[Conversion]) -> None:
 
 
 @click.command(context_settings=SETTINGS)
-@click.argument("model")
-@click.option(
-    "--output-format",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="Tables or one JSON object.",
-)
+@click.argument("model", type=MODEL)
+@format_options
 def audit(model: str, output_format: str) -> None:
     """Show what is inside MODEL, any .tflite or .onnx file.
 
@@ -214,10 +212,11 @@ def audit(model: str, output_format: str) -> None:
 
 def main() -> NoReturn:
     """Entry point of `har-convert`."""
+    keep_own_stderr()
     arguments = sys.argv[1:]
     others = {"audit": audit, "measure": measure}
     with ends_like_an_interrupt():
         if arguments and arguments[0] in others:
             name = f"har-convert {arguments[0]}"
-            run_command(others[arguments[0]], arguments[1:], prog_name=name)
-        run_command(cli, arguments)
+            run_command(others[arguments[0]], arguments[1:], prog_name=name, speaks=True)
+        run_command(cli, arguments, speaks=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import TextIO
 
 from har_edge.progress import Progress
+from har_edge.silence import doing, enter_view, leave_view, shown
 from har_edge.visible import visible
 
 TICK_S = 1.0
@@ -18,7 +20,10 @@ MAX_COLUMNS = 70
 
 
 class Steps:
-    """A line a step, with its seconds as they pass on a terminal; used as a context manager.
+    """A line a step, with its seconds as they pass; used as a context manager.
+
+    Without a terminal, a step that takes long gets a line every ten seconds, where the command
+    never stays silent (`har_edge.silence`).
 
     Args:
         stream: Where to write; by default stderr.
@@ -32,9 +37,11 @@ class Steps:
         self._since_s = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._count, name="steps", daemon=True)
+        self._named = contextlib.ExitStack()
 
     def __enter__(self) -> Steps:
         if self._live:
+            enter_view()
             self._thread.start()
         return self
 
@@ -48,11 +55,15 @@ class Steps:
         self._ended.set()
         if self._live:
             self._thread.join()
+            leave_view()
 
     def begin(self, step: str) -> None:
         """Say what is done from now on."""
         self.end()
         step = visible(step, lines=True)  # a runtime's answer may speak of names in a file
+        if not self._live:
+            shown()
+            self._named.enter_context(doing(f"  {step.splitlines()[0] if step else 'working'}"))
         with self._lock:
             self._step, self._since_s = step, time.monotonic()
             if self._live and "\n" not in step and len(step) <= MAX_COLUMNS:
@@ -64,6 +75,7 @@ class Steps:
 
     def end(self) -> None:
         """Leave the line of the step in hand as it is."""
+        self._named.close()
         with self._lock:
             if self._step:
                 self._show()
@@ -72,11 +84,9 @@ class Steps:
             self._step = ""
 
     def bar(self, length: int) -> Callable[[int], object]:
-        """End the step and give a function that moves a progress bar on a terminal."""
-        if not self._live:
-            return lambda done: None
+        """End the step and give a function that counts, as `har_edge.progress` shows it."""
         self.end()
-        return Progress(length, "  verifying", "clip", stream=self._stream, keep=True)
+        return Progress(length, "  verifying", "clip", stream=self._stream, keep=self._live)
 
     def _show(self) -> None:
         seconds = int(time.monotonic() - self._since_s)

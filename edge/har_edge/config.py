@@ -215,14 +215,15 @@ class ModelConfig(Settings):
     """The model, and the runtime that executes it.
 
     Attributes:
-        model: `har15`, `clips`, a `.tflite` or an `.onnx` file.
+        model: `har15`, `clips`, a `.tflite` or an `.onnx` file, or a folder with one; None for
+            the bundled one that suits the sources, see `har_edge.model.catalogue`.
         taught: File of taught actions; None for the user's own file for this model.
         backend: Runtime that executes the model.
         people: How people are found and followed.
         scene: What is watched for besides, and what pictures may show.
     """
 
-    model: FilePath = "har15"
+    model: FilePath | None = None
     taught: FilePath | None = None
     backend: BackendName = field(default="auto", metadata={"choices": BACKENDS})
     people: PeopleConfig = field(default_factory=PeopleConfig)
@@ -262,7 +263,7 @@ class RunConfig(ModelConfig):
     Example:
         >>> config = RunConfig(source=SourceConfig(demo=True), limits=RunLimits(max_frames=3))
         >>> config.model, config.sink.output_format, config.decide.smoothing_s
-        ('har15', 'text', 0.5)
+        (None, 'text', 0.5)
     """
 
     num_threads: int | Literal["auto"] = field(

@@ -14,6 +14,7 @@ import weakref
 from typing import TextIO
 
 from har_edge.durations import format_duration
+from har_edge.silence import enter_view, leave_view
 
 FIRST_LINE_S = 1.5
 LINE_EVERY_S = 10.0
@@ -58,7 +59,8 @@ class Progress:
                 else _Lines(total, title, unit, stream)
             )
             self._view = view
-            weakref.finalize(self, view.close)
+            enter_view()
+            self._end = weakref.finalize(self, _end, view)
 
     def __call__(self, done: int = 1) -> None:
         """Count some more."""
@@ -72,13 +74,18 @@ class Progress:
         """Show nothing any more."""
         view, self._view = self._view, None
         if view is not None:
-            view.close()
+            self._end()
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _end(view: _Bar | _Lines) -> None:
+    view.close()
+    leave_view()
 
 
 def cleared(stream: TextIO | None = None) -> contextlib.AbstractContextManager[object]:

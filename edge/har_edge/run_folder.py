@@ -7,6 +7,7 @@ as it was given to the training. Data that was moved since is found by a root gi
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import math
 import os
@@ -24,7 +25,8 @@ from numpy.typing import NDArray
 
 from har_edge.arrays import Pixels
 from har_edge.datasets import Listing, list_dataset, list_predictions
-from har_edge.errors import DataError
+from har_edge.errors import DataError, SpecError
+from har_edge.model.file import BUNDLED, read_model_file, resolve_model
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
 
@@ -205,6 +207,64 @@ def read_run(folder: str | os.PathLike[str]) -> TrainedRun:
     except OSError as error:
         raise DataError(f"{display_path(path)}: {error.strerror}.") from error
     return TrainedRun(Path(folder), ModelSpec.from_json(text, where=display_path(path)))
+
+
+def bundled_run(name: str | os.PathLike[str]) -> Path | None:
+    """Folder of the Keras model behind a bundled name; None for any other name.
+
+    Raises:
+        DataError: if the package that brings these folders along is not installed.
+    """
+    if os.fspath(name) not in BUNDLED:
+        return None
+    # Looked up by name: what converts lies above this package, and may not be there.
+    found = importlib.util.find_spec("har_convert")
+    for place in found.submodule_search_locations or () if found else ():
+        folder = Path(place) / "bundled" / os.fspath(name)
+        if (folder / MODEL_NAME).is_file():
+            return folder
+    raise DataError(
+        f"The Keras model of {os.fspath(name)} should come with har_convert. It is not in this "
+        "installation. Install har-edge again, or give a run folder."
+    )
+
+
+def run_of(model: str | os.PathLike[str], folder: str | os.PathLike[str] = "runs") -> Path | None:
+    """Find the run folder that a model came from.
+
+    Args:
+        model: A bundled name, a run folder, a `.keras` file in one, or a converted file, which is
+            looked for by its name, its labels and the fingerprint of its data.
+        folder: Where run folders of converted files are looked for.
+
+    Returns:
+        The folder, of several that fit the newest; None if there is none.
+
+    Raises:
+        DataError: if the run behind a bundled name is not installed.
+        ModelFileError: if `model` is a file that is no model.
+    """
+    path = Path(model)
+    if path.is_dir() or path.suffix == ".keras":
+        run = path.parent if path.suffix == ".keras" and not path.is_dir() else path
+        if (run / MODEL_NAME).is_file():
+            return run
+    if (bundled := bundled_run(model)) is not None:
+        return bundled
+    spec = read_model_file(resolve_model(model)).spec
+    runs = [bundled_run(spec.name)] if spec.name in BUNDLED else []
+    candidates = [*(f.parent for f in Path(folder).glob(f"*/{MODEL_NAME}")), *filter(None, runs)]
+    fitting = [run for run in candidates if _is_origin(run, spec)]
+    return max(fitting, key=lambda run: (run / MODEL_NAME).stat().st_mtime, default=None)
+
+
+def _is_origin(run: Path, spec: ModelSpec) -> bool:
+    try:
+        origin = read_run(run).spec
+    except (DataError, SpecError):
+        return False
+    same = (origin.name, origin.labels, origin.data_fingerprint)
+    return same == (spec.name, spec.labels, spec.data_fingerprint)
 
 
 def read_config(folder: Path) -> dict[str, object]:

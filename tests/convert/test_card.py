@@ -87,7 +87,8 @@ def test_figures_and_texts(run: Run, file: ModelFile) -> None:
 
 
 def test_confusion_matrix(copied_run: Path, file: ModelFile) -> None:
-    (copied_run / "confusion_matrix.csv").write_text("11,0,3\n0,22,0\n5,0,33\n", encoding="utf-8")
+    head, rows = "true \\ predicted,a,b,c\n", "a,11,0,3\nb,0,22,0\nc,5,0,33\n"
+    (copied_run / "confusion_matrix.csv").write_text(head + rows, encoding="utf-8")
     card = format_model_card(load_run(copied_run), [file])
     assert (
         "| | blue | green | red |\n|---|---|---|---|\n| blue | **11** |  | 3 |\n"

@@ -9,6 +9,7 @@ import pytest
 
 from har_convert import steps as module
 from har_convert.steps import Steps
+from har_edge import silence
 from tests.support.terminal import Terminal
 
 
@@ -19,6 +20,18 @@ def test_a_file_gets_a_line_a_step() -> None:
         steps.bar(2)(1)
         steps.begin("timing frames")
     assert stream.getvalue() == "  converting to int8\n  timing frames\n"
+
+
+def test_a_long_step_is_told_of_in_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(silence, "FIRST_LINE_S", 0.1)
+    monkeypatch.setattr(silence, "TICK_S", 0.02)
+    stream = io.StringIO()
+    with silence.never_silent(stream), Steps(stream) as steps:
+        steps.begin("converting to int8")
+        until_s = time.monotonic() + 30
+        while " …" not in stream.getvalue() and time.monotonic() < until_s:
+            time.sleep(0.02)
+    assert stream.getvalue().startswith("  converting to int8\n  converting to int8, 0.0 s …\n")
 
 
 def test_a_terminal_sees_the_seconds_pass(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ DEMO = SourceConfig(demo=True)
 
 def test_defaults() -> None:
     config = RunConfig(source=DEMO)
-    assert (config.model, config.backend) == ("har15", "auto")
+    assert (config.model, config.backend) == (None, "auto")
     assert 1 <= config.num_threads == default_num_threads() <= 4
     assert (config.decide.smoothing_s, config.decide.min_duration_s) == (0.5, 0.5)
     assert ServeConfig().limits.max_upload_bytes == 64 * 2**20

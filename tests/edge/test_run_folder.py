@@ -10,8 +10,19 @@ from pathlib import Path
 import pytest
 
 from har_edge.errors import DataError, SpecError
+from har_edge.model.file import pack_model_file, read_model_file, resolve_model
 from har_edge.model.spec import ClipSpec, ModelSpec
-from har_edge.run_folder import TrainedRun, find_root, is_run_folder, list_data, read_run, root_of
+from har_edge.run_folder import (
+    TrainedRun,
+    bundled_run,
+    find_root,
+    is_run_folder,
+    list_data,
+    read_run,
+    root_of,
+    run_of,
+)
+from tests.conftest import ASSETS
 
 SPEC = ModelSpec("mine", ("a", "b"), ClipSpec(16, 8.0, 32, 32), 8)
 
@@ -166,3 +177,22 @@ def test_reading_runs_and_datasets_is_light() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout == "\n"
+
+
+def test_the_run_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    bundled = run_of("har15")
+    assert bundled is not None and bundled == bundled_run("har15")
+    assert run_of(resolve_model("har15")) == bundled
+    assert bundled_run("mine") is None
+    file = tmp_path / "mine-int8.tflite"
+    network = read_model_file(ASSETS / "tiny-int8.tflite").flatbuffer
+    file.write_bytes(pack_model_file(network, SPEC.with_(variant="int8")))
+    assert run_of(file) is None
+    for name, spec in (("old", SPEC), ("other", SPEC.with_(data_fingerprint="f")), ("new", SPEC)):
+        run = make_run(tmp_path / "runs" / name)
+        (run / "spec.json").write_text(spec.to_json(), encoding="utf-8")
+        (run / "model.keras").write_bytes(b"")
+        os.utime(run / "model.keras", (1, 1 if name == "old" else 2))
+    assert run_of(file) == Path("runs") / "new"
+    assert run_of("runs/old") == run_of("runs/old/model.keras") == Path("runs/old")

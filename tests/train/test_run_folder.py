@@ -26,10 +26,12 @@ from har_edge.sources.clips import load_frames
 from har_edge.sources.open import open_source
 from har_train.config import FitConfig, load_config
 from har_train.dataset.samples import load_dataset
+from har_train.evaluation.predict import is_run
 from har_train.reports.predictions import SplitPredictions
 from har_train.reports.tables import write_predictions
 from har_train.run_folder import (
     _write_samples,
+    check_finished,
     check_free,
     data_root,
     representative_set,
@@ -39,6 +41,7 @@ from har_train.run_folder import (
 )
 from har_train.training.fit import fit
 from har_train.training.result import FitResult
+from tests.conftest import ASSETS
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -105,8 +108,10 @@ def test_predictions_and_confusion(run_folder: Path, trained: FitResult, clips: 
         for row in own:
             values = {c: float(row[f"p({c})"]) for c in ("left", "right")}
             assert row["action"] == max(values, key=lambda c: values[c])
-    matrix = np.loadtxt(run_folder / "confusion_matrix.csv", delimiter=",", dtype=int)
-    assert matrix.tolist() == counts.tolist()
+    with (run_folder / "confusion_matrix.csv").open(encoding="utf-8", newline="") as file:
+        head, *matrix = csv.reader(file)
+    assert head == ["true \\ predicted", "left", "right"]
+    assert matrix == [[c, *map(str, row)] for c, row in zip(head[1:], counts, strict=True)]
     assert [int(r["first_frame"]) for r in rows] == test.first_frames.tolist()
 
 
@@ -337,3 +342,11 @@ def test_root_of_the_paths_in_tables(tmp_path: Path) -> None:
 def test_a_finished_run_has_nothing_to_resume(run_folder: Path) -> None:
     with pytest.raises(DataError, match="is finished, so there is nothing to resume"):
         resume_config(run_folder)
+
+
+def test_a_folder_of_converted_files_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "mine-int8.tflite").write_bytes((ASSETS / "tiny-int8.tflite").read_bytes())
+    check_finished(tmp_path)
+    assert not is_run(tmp_path)
+    (tmp_path / "mine-int8.tflite").unlink()
+    assert is_run(tmp_path)

@@ -17,7 +17,7 @@ from har_edge.arrays import Pixels
 from har_edge.datasets import SPLITS, Sample
 from har_edge.errors import DataError, OutputError
 from har_edge.files import whole_path
-from har_edge.model.file import BUNDLED
+from har_edge.model.file import BUNDLED, models_in
 from har_edge.model.spec import ClipSpec
 from har_edge.paths import display_path
 from har_edge.run_folder import MODEL_NAME, root_of
@@ -181,6 +181,8 @@ def check_finished(path: str | os.PathLike[str]) -> None:
             f"{shown} is an unfinished run folder: {MODEL_NAME} is missing, because its "
             f"training did not end. Continue with: har-train fit --resume {shown}"
         )
+    if folder.is_dir() and models_in(folder):
+        return
     if folder.is_dir():
         raise DataError(
             f"{shown} is not a finished run folder: {MODEL_NAME} is missing. Give a folder "

@@ -12,6 +12,7 @@ from har_edge.errors import DataError, HarError, OutputError
 from har_edge.exclusive import one_at_a_time
 from har_edge.files import sweep
 from har_edge.model.spec import ModelSpec
+from har_edge.silence import doing
 from har_train.config import FitConfig, default_name
 from har_train.extras import check_installed, prepare_tensorflow
 from har_train.reports.tables import metrics_table
@@ -162,7 +163,8 @@ def _train(
                 fill=fill,
                 distribution=distribution,
             )
-        save_run(result, folder)
+        with doing(f"Writing {folder}"):
+            save_run(result, folder)
     except HarError as error:
         discard_start(folder)
         if isinstance(error, OutputError) and checkpoint_folder(folder).is_dir():

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from har_edge.commands.harness import note
+from har_edge.commands.harness import note, show
+from har_edge.commands.options.formats import format_options
+from har_edge.commands.options.models import MODEL
 from har_edge.config import BACKENDS
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", type=MODEL)
 @click.argument("data")
 @click.option("--label", "actions", multiple=True, required=True, metavar="NAME",
               help="Action of the model that raises the alarm; may be repeated.")  # fmt: skip
@@ -38,8 +40,7 @@ if TYPE_CHECKING:
               metavar="N", help="Threads of the runtime.")  # fmt: skip
 @click.option("--out", default="bench/alarms", show_default=True, metavar="DIR",
               help="Folder to write to; predictions are kept there and used again.")  # fmt: skip
-@click.option("--output-format", type=click.Choice(("text", "json")), default="text",
-              show_default=True, help="A table or one JSON object.")  # fmt: skip
+@format_options
 def alarms(
     model: str,
     data: str,
@@ -100,10 +101,10 @@ def _tell(report: AlarmReport, folder: Path, output_format: str) -> None:
     from har_edge.table import text_table
 
     if output_format == "json":
-        click.echo(to_json(report.to_record()).rstrip())
+        show(to_json(report.to_record()).rstrip())
     else:
-        click.echo(text_table(table_rows(report.curve), HEAD))
-        click.echo(sentence(report.chosen.summary))
+        show(text_table(table_rows(report.curve), HEAD))
+        show(sentence(report.chosen.summary))
     for why in report.broken:
         note(f"Note: {why}")
     note(f"Wrote {display_path(folder)}. Open {display_path(folder)}/alarms.html")

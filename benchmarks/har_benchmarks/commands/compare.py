@@ -6,6 +6,7 @@ import click
 
 from har_benchmarks.options import Percent
 from har_edge.commands.harness import note, show
+from har_edge.commands.options.formats import format_options
 from har_edge.errors import GateError, HarError
 
 DEFAULT_THRESHOLD = 0.05  # what a table calls a regression where no gate was asked for
@@ -39,13 +40,7 @@ DEFAULT_THRESHOLD = 0.05  # what a table calls a regression where no gate was as
     metavar="SHARE",
     help="Difference to tolerate between two runs of the same thing.",
 )
-@click.option(
-    "--output-format",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="Markdown table or one JSON object.",
-)
+@format_options
 def compare(
     base: str,
     new: str,
@@ -75,11 +70,7 @@ def compare(
 
     first, second = Table.of(load_report(base)), Table.of(load_report(new))
     rows = compare_tables(
-        first,
-        second,
-        threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
-        level=confidence,
-        margin=margin,
+        first, second, threshold=_allowed(threshold), level=confidence, margin=margin
     )
     if not rows:
         raise HarError(
@@ -89,9 +80,10 @@ def compare(
     remarks = cautions(first, second, rows, confidence)
     if output_format == "json":
         found = {"cases": [row.to_record() for row in rows], "cautions": remarks}
-        click.echo(to_json({"confidence": confidence, "margin": margin, **found}).rstrip())
+        show(to_json({"confidence": confidence, "margin": margin, **found}).rstrip())
     else:
         show(comparison_text(first, second, rows))
+        note(_rule(threshold, confidence, margin))
     for remark in remarks:
         note(f"Note: {remark}")
     slower = [row.key for row in rows if row.regression]
@@ -106,3 +98,15 @@ def compare(
             f"No verdict for {', '.join(undecided)}: too few rounds. A gate that cannot decide "
             "does not pass; measure both with more --rounds."
         )
+
+
+def _allowed(threshold: float | None) -> float:
+    return DEFAULT_THRESHOLD if threshold is None else threshold
+
+
+def _rule(threshold: float | None, confidence: float, margin: float) -> str:
+    """Say what the verdicts mean, with the figures that they were found by."""
+    return (
+        f"slower, faster: the whole {confidence:.0%} interval lies beyond {margin:.1%}. "
+        f"REGRESSION: slower, and the change is above {_allowed(threshold):.1%}."
+    )

@@ -15,6 +15,7 @@ from har_benchmarks.commands.run import run
 from har_benchmarks.options import SETTINGS
 from har_edge import __version__
 from har_edge.commands.harness import run_command
+from har_edge.model.native_log import keep_own_stderr
 
 
 @click.group(context_settings=SETTINGS)
@@ -38,4 +39,5 @@ for command in (run, compare, alarms, peers, collect, experiment):
 
 def main() -> NoReturn:
     """Entry point of `har-bench`."""
-    run_command(cli)
+    keep_own_stderr()
+    run_command(cli, speaks=True)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from har_edge.commands.harness import note, show
+from har_edge.commands.options.models import MODEL
 
 
 @click.command()
@@ -17,7 +18,8 @@ from har_edge.commands.harness import note, show
     "--model",
     default="clips",
     show_default=True,
-    metavar="FILE",
+    metavar="MODEL",
+    type=MODEL,
     help="The model to compare.",
 )
 @click.option("--onnx", multiple=True, metavar="FILE",

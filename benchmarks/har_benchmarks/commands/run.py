@@ -12,6 +12,7 @@ import click
 
 from har_benchmarks.options import CommaList, limit_options
 from har_edge.commands.harness import note, show
+from har_edge.commands.options.models import MODEL
 from har_edge.errors import GateError, HarError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ BACKENDS = ("litert", "tflite-runtime", "onnxruntime")
 
 
 @click.command()
-@click.argument("models", nargs=-1, metavar="[MODELS]...")
+@click.argument("models", nargs=-1, metavar="[MODELS]...", type=MODEL)
 @click.option(
     "--data",
     metavar="DATA",

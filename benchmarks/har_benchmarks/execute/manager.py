@@ -12,6 +12,7 @@ from har_benchmarks.stats import median
 from har_benchmarks.tasks.protocol import Event
 from har_edge.machine.facts import machine_state
 from har_edge.say import Say
+from har_edge.silence import doing, in_view
 
 
 class Progress:
@@ -49,6 +50,12 @@ class Progress:
             self.clear()
             self._note(message)
 
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
     def clear(self) -> None:
         """Remove the bar."""
         if self._live:
@@ -83,7 +90,8 @@ def carry_out(journal: Journal, *, note: Say, command: Sequence[str] = WORKER) -
     tasks = list(plan.tasks())
     todo = pending(journal, tasks)
     progress = Progress(note, len(tasks), len(tasks) - len(todo))
-    try:
+    # On a terminal the bar is in view; elsewhere a long round is told of every ten seconds.
+    with in_view() if sys.stderr.isatty() else doing("Measuring"), progress:
         for task in todo:
             if not pending(journal, [task]):  # its case failed meanwhile
                 progress.end()
@@ -92,8 +100,6 @@ def carry_out(journal: Journal, *, note: Say, command: Sequence[str] = WORKER) -
             progress.end(_do(journal, task, command))
         if plan.settings.sustained_min:
             _sustain(journal, progress, command)
-    finally:
-        progress.clear()
 
 
 def _do(

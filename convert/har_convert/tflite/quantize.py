@@ -61,7 +61,32 @@ def quantize(
         return bytes(converter.convert())
     # The converter's public switches know no exceptions by layer; its two halves do.
     calibrated = calibrate(converter)
-    return round_network(calibrated, keep_float=_float_ops(calibrated, recipe, stem))
+    return take_floats(round_network(calibrated, keep_float=_float_ops(calibrated, recipe, stem)))
+
+
+def take_floats(content: bytes) -> bytes:
+    """Have `classify` of an int8 file take features as `encode` gives them, in float32.
+
+    The converter gives all signatures bytes as inputs, which suits pixels. A plain interpreter
+    could not feed one signature with the other's answer. The op behind the input that turns such
+    bytes into int8 takes float32 as well.
+
+    Args:
+        content: Flatbuffer; one whose `classify` takes float32 already stays as it is.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = parse_model(content)
+    for graph in model.subgraphs:
+        if graph.name != b"classify":
+            continue
+        for index in graph.inputs:
+            given = graph.tensors[index]
+            readers = [op for op in graph.operators if index in op.inputs]
+            kinds = {model.operatorCodes[op.opcodeIndex].builtinCode for op in readers}
+            if given.type == schema.TensorType.UINT8 and kinds == {schema.BuiltinOperator.QUANTIZE}:
+                given.type, given.quantization = schema.TensorType.FLOAT32, None
+    return pack_model(model)
 
 
 def halve(content: bytes, *, keep: Collection[str] = ()) -> bytes:

@@ -5,21 +5,29 @@ from __future__ import annotations
 import click
 
 from har_edge.commands.harness import show, show_json
+from har_edge.commands.options.formats import format_options
+from har_edge.silence import never_silent
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@format_options
 @click.pass_context
-def doctor(ctx: click.Context, as_json: bool) -> None:
+def doctor(ctx: click.Context, output_format: str) -> None:
     """Check this machine (runtimes, models, cameras, heat) and say how to fix what is wrong.
+
+    \b
+    Examples:
+      har-edge doctor
+      har-edge doctor --output-format json
 
     \b
     Exit codes: 0 no check failed, 1 at least one did.
     """
     from har_edge.machine.doctor import examine, format_findings
 
-    findings = examine()
-    if as_json:
+    with never_silent():
+        findings = examine()
+    if output_format == "json":
         facts = [finding.as_dict() for finding in findings]
         show_json({"findings": facts})
     else:

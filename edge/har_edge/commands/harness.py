@@ -18,6 +18,7 @@ import click
 
 from har_edge.compat.python import run_exit_functions
 from har_edge.errors import ConfigError, HarError
+from har_edge.silence import never_silent, shown
 from har_edge.visible import visible, visible_json
 
 # What was registered for the end of the process may take so long.
@@ -26,16 +27,19 @@ FAREWELL_TIMEOUT_S = 2.0
 
 def note(message: str) -> None:
     """Say something to the user, on stderr."""
+    shown()
     click.echo(visible(message, lines=True), err=True)
 
 
 def show(text: str) -> None:
     """Print what a command found, for people, on stdout."""
+    shown()
     click.echo(visible(text, lines=True))
 
 
 def show_json(value: object) -> None:
     """Print what a command found, for programs, on stdout."""
+    shown()
     click.echo(visible_json(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
@@ -81,9 +85,20 @@ def ends_like_an_interrupt() -> Iterator[None]:
 
 
 def run_command(
-    command: click.Command, arguments: Sequence[str] | None = None, *, prog_name: str | None = None
+    command: click.Command,
+    arguments: Sequence[str] | None = None,
+    *,
+    prog_name: str | None = None,
+    speaks: bool = False,
 ) -> NoReturn:
-    """Run a command and exit by the project's exit codes; shared by all our commands."""
+    """Run a command and exit by the project's exit codes; shared by all our commands.
+
+    Args:
+        command: The command, or a group of them.
+        arguments: What was typed; None for that of the process.
+        prog_name: How the command is called, if not like the process.
+        speaks: Whether it says what it does whenever it has shown nothing for seconds.
+    """
     prepare_streams()
     invoke = command.invoke
 
@@ -98,11 +113,14 @@ def run_command(
 
     command.invoke = invoke_for_reader  # type: ignore[method-assign]
     try:
-        code = command.main(arguments, prog_name=prog_name, standalone_mode=False)
+        with never_silent() if speaks else contextlib.nullcontext():
+            code = command.main(arguments, prog_name=prog_name, standalone_mode=False)
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.ClickException as error:
-        error.show()
+        from har_edge.commands.habits import with_suggestion
+
+        with_suggestion(error).show()
         code = error.exit_code
     except HarError as error:
         note(f"Error: {error}")

@@ -10,6 +10,8 @@ import click
 
 from har_edge.commands.harness import show, show_json
 from har_edge.commands.options.fields import setting
+from har_edge.commands.options.formats import format_options
+from har_edge.commands.options.models import MODEL
 from har_edge.config import ModelConfig
 from har_edge.paths import display_path
 from har_edge.table import text_table
@@ -17,17 +19,12 @@ from har_edge.visible import visible
 
 
 @click.command()
-@click.argument("model", default=ModelConfig.model, metavar="[MODEL]")
+@click.argument("model", required=False, type=MODEL, metavar="[MODEL]")
 @setting(ModelConfig, "backend", "--backend", help="Runtime to load the model with.")
-@click.option(
-    "--output-format",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="Table or one JSON object.",
-)
-def info(model: str, backend: str, output_format: str) -> None:
-    """Show everything that MODEL (har15, clips, a .tflite or an .onnx file) says about itself.
+@format_options
+def info(model: str | None, backend: str, output_format: str) -> None:
+    """Show everything that MODEL says about itself: har15, clips, a .tflite or .onnx file, or a
+    folder with one. Without MODEL, it is har15.
 
     \b
     Examples:

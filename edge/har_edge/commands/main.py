@@ -12,8 +12,10 @@ from har_edge.model.native_log import keep_own_stderr
 
 # What the list of commands says of each, so that `har-edge --help` loads none of them.
 COMMANDS = {
+    "demo": "Show what the bundled models see in bundled pictures and a clip.",
     "doctor": "Check this machine and say how to fix what is wrong.",
     "info": "Show everything that a model file says about itself.",
+    "models": "List the bundled models, what each knows and what it is for.",
     "run": "Recognise actions in pictures, videos, cameras and streams.",
     "serve": "Serve a REST API and a dashboard.",
     "teach": "Teach a model an action from a few seconds of recording.",
@@ -35,10 +37,14 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load a command; None if there is none of this name."""
         match cmd_name:
+            case "demo":
+                from har_edge.commands.demo import demo as command
             case "doctor":
                 from har_edge.commands.doctor import doctor as command
             case "info":
                 from har_edge.commands.info import info as command
+            case "models":
+                from har_edge.commands.models import models as command
             case "run":
                 from har_edge.commands.run import run as command
             case "serve":
@@ -61,9 +67,9 @@ def cli() -> None:
 
     \b
     Examples:
-      har-edge run --demo
+      har-edge demo
       har-edge run --camera 0
-      har-edge info clips
+      har-edge models
     """
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
 
+from har_edge.commands.demo import is_plain, show_demo
 from har_edge.commands.harness import note, parse_num_threads, usage_errors
 from har_edge.commands.options.fields import collect, setting, together
+from har_edge.commands.options.models import MODEL
 from har_edge.commands.options.people import people_config, people_options
 from har_edge.commands.options.scene import SceneCommand, scene_config, scene_options
 from har_edge.commands.options.sinks import (
@@ -30,10 +31,12 @@ model_options = together(
         "model",
         "-m",
         "--model",
-        metavar="FILE",
+        metavar="MODEL",
+        type=MODEL,
+        show_default="what suits the sources",
         help=(
-            "har15 (15 actions, from single frames), clips (6 actions, from motion), or a "
-            ".tflite or .onnx file."
+            "har15 (single pictures), clips (videos and cameras), a .tflite or .onnx file, or a "
+            "folder with one; see har-edge models."
         ),
     ),
     setting(
@@ -124,8 +127,9 @@ def run(ctx: click.Context, /, **values: object) -> None:
       har-edge run --camera 0
       har-edge run photo.jpg holiday/ 'clips/*.mp4'
       har-edge run rtsp://user:password@cam.local/stream --emit events --save-events clips/
-      har-edge run video.mp4 --model clips --output-format jsonl > actions.jsonl
-      har-edge run archive/ --model clips --emit files --output-format csv -o files.csv
+      har-edge run video.mp4 --output-format jsonl > actions.jsonl
+      har-edge run video.mp4 --model models/mine
+      har-edge run archive/ --emit files --output-format csv -o files.csv
       har-edge run --camera 0 --people detector.tflite --max-people 3
       har-edge run --camera 0 --zones room.toml --fall-alarm --private --save-events clips/
       ffmpeg -i film.mkv -q:v 3 -r 25 -f mjpeg - | har-edge run -
@@ -135,9 +139,11 @@ def run(ctx: click.Context, /, **values: object) -> None:
     4 a live source was lost, 129, 130 or 143 interrupted.
     """
     config = run_config(values)
+    if is_plain(config):
+        ctx.exit(show_demo(config))
     from har_edge.run.build import run as run_all
 
-    result = run_all(config, note, progress=sys.stderr.isatty())
+    result = run_all(config, note, progress=True)
     sum_up(result)
     ctx.exit(result.exit_code)
 

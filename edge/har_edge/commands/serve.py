@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from har_edge.commands.harness import note, usage_errors
 from har_edge.commands.options.fields import setting
+from har_edge.commands.options.models import MODEL
 from har_edge.commands.options.people import people_options
 from har_edge.commands.options.scene import SceneCommand, scene_options
 from har_edge.commands.options.serve import serve_config, serve_options
 from har_edge.commands.options.sinks import live_sink_options
 from har_edge.commands.options.sources import patience_options
 from har_edge.config import ServeConfig, SourceConfig
+from har_edge.model.catalogue import suit
 
 
 @click.command(cls=SceneCommand)
@@ -24,8 +28,10 @@ from har_edge.config import ServeConfig, SourceConfig
     "model",
     "-m",
     "--model",
-    metavar="FILE",
-    help="har15, clips, or a .tflite or .onnx file.",
+    metavar="MODEL",
+    type=MODEL,
+    show_default="clips with a source, else har15",
+    help="har15, clips, a .tflite or .onnx file, or a folder with one; see har-edge models.",
 )
 @setting(
     ServeConfig,
@@ -47,7 +53,7 @@ def serve(**values: object) -> None:
     \b
     Examples:
       har-edge serve
-      har-edge serve --camera 0 --model clips
+      har-edge serve --camera 0
       har-edge serve rtsp://cam.local/stream --totals totals.db
       har-edge serve --camera 0 --zones room.json --fall-alarm --private
       HAR_TOKEN=... har-edge serve --host 0.0.0.0
@@ -57,6 +63,11 @@ def serve(**values: object) -> None:
     130 or 143 stopped by a signal.
     """
     config = serve_config(values)
+    if config.model is None and not config.source.is_empty:
+        # Uploads of videos are what it is made for, too; a picture gets the best it can say.
+        choice = suit([*config.source.names, *config.source.cameras])
+        note(choice.reason)
+        config = replace(config, model=choice.model)
     from har_edge.server.extra import check_extra
 
     check_extra()

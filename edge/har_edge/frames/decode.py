@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import re
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -67,6 +68,21 @@ def load_image(path: str | os.PathLike[str], *, smallest: int | None = None) -> 
         raise SourceError(f"{shown} cannot be decoded: {error}. Check the file.") from error
 
 
+@functools.cache
+def _silence_pillow() -> None:
+    """Keep Pillow from warning of pictures that are large, and that it decodes all the same."""
+    from PIL import Image
+
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+def _most_pixels() -> int:
+    """What Pillow refuses to exceed: twice what it warns of."""
+    from PIL import Image
+
+    return 2 * (Image.MAX_IMAGE_PIXELS or 0)
+
+
 def decode_image(
     file: BinaryIO,
     shown: str,
@@ -96,6 +112,7 @@ def decode_image(
     from PIL import Image, UnidentifiedImageError
 
     _prepare_heif(file, shown)
+    _silence_pillow()
     try:
         with Image.open(file, formats=formats) as image:
             if max_pixels is not None:
@@ -115,7 +132,8 @@ def decode_image(
         ) from error
     except Image.DecompressionBombError as error:
         raise SourceError(
-            f"{shown} is too large to decode safely: {error}. Make it smaller."
+            f"{shown} should have at most {_most_pixels() / 1e6:.0f} megapixels. Received more, "
+            "which would fill the memory. Make it smaller."
         ) from error
     # Broken files surface as SyntaxError (PNG), ValueError or struct-like errors too.
     except (OSError, SyntaxError, ValueError, EOFError) as error:

@@ -63,8 +63,10 @@ class ModelFile:
 def resolve_model(model: str | os.PathLike[str] | None) -> Path:
     """Turn a bundled name (`har15`, `clips`), a path or None (the default) into a path.
 
+    Of a folder it is the one model in it, or the one int8 `.tflite` file among several.
+
     Raises:
-        ModelFileError: if there is no such file.
+        ModelFileError: if there is no such file, or the choice in a folder is ambiguous.
     """
     name = os.fspath(model) if model is not None else DEFAULT_MODEL
     if name in BUNDLED and not Path(name).is_file():
@@ -76,10 +78,7 @@ def resolve_model(model: str | os.PathLike[str] | None) -> Path:
         )
     path = Path(name)
     if path.is_dir():
-        raise ModelFileError(
-            f"{display_path(path)} is a folder. Expected a .tflite or .onnx file; har-convert "
-            "makes one from a run folder."
-        )
+        return model_in_folder(path)
     if not path.is_file():
         raise ModelFileError(
             f"There is no model {display_path(path)}. Give a file made by har-convert, or the "
@@ -98,14 +97,19 @@ def available_models() -> list[str]:
     return list(BUNDLED)
 
 
+def models_in(folder: str | os.PathLike[str]) -> list[Path]:
+    """The model files in a folder, by name; of an ONNX pair the one with `encode`."""
+    files = sorted(p for p in Path(folder).iterdir() if p.is_file())
+    return [p for p in files if p.suffix == ".tflite" or p.name.endswith(ONNX_SUFFIXES[0])]
+
+
 def model_in_folder(folder: str | os.PathLike[str]) -> Path:
     """Find the model of a folder: the only one, or the only int8 `.tflite` file among several.
 
     Raises:
         ModelFileError: if there is none, or the choice is ambiguous.
     """
-    files = sorted(p for p in Path(folder).iterdir() if p.is_file())
-    found = [p for p in files if p.suffix == ".tflite" or p.name.endswith(ONNX_SUFFIXES[0])]
+    found = models_in(folder)
     if len(found) > 1:
         flatbuffers = [p for p in found if p.suffix == ".tflite"]
         best = [p for p in flatbuffers if read_model_file(p).spec.variant == "int8"]
@@ -115,8 +119,8 @@ def model_in_folder(folder: str | os.PathLike[str]) -> Path:
     shown = display_path(folder)
     if not found:
         raise ModelFileError(
-            f"{shown} should contain a .tflite or .onnx model. Received none. Make one from a "
-            "run folder with har-convert."
+            f"{shown} is a folder that should contain a .tflite or .onnx model. Received none. "
+            f"If it is a run folder, convert it: har-convert {shown} --int8"
         )
     raise ModelFileError(
         f"{shown} should contain one model, or one int8 .tflite file among others. Received "

@@ -82,8 +82,8 @@ def load_model(
     """Load a model file.
 
     Args:
-        model: `har15`, `clips`, the path of a .tflite file or of one of an ONNX pair, or None
-            for the default.
+        model: `har15`, `clips`, the path of a .tflite file, of one of an ONNX pair or of a
+            folder with one model, or None for the default.
         backend: `auto`, `litert`, `tflite-runtime` or `onnxruntime`.
         num_threads: Threads of the runtime.
 

@@ -22,7 +22,7 @@ from har_edge.errors import SourceError
 from har_edge.frames.decode import decode_image, image_pixels
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
-from har_edge.model.file import BUNDLED, DEFAULT_MODEL, model_in_folder
+from har_edge.model.file import DEFAULT_MODEL
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ModelSpec
 from har_edge.notebook import html_table
@@ -79,9 +79,7 @@ def load(
         >>> har_edge.load("clips").labels[:2]
         ('crawling', 'falling')
     """
-    is_folder = os.fspath(model) not in BUNDLED and Path(model).is_dir()
-    path = model_in_folder(model) if is_folder else model
-    loaded = load_model(path, backend=backend, num_threads=num_threads)
+    loaded = load_model(model, backend=backend, num_threads=num_threads)
     config = people if isinstance(people, PeopleConfig) else PeopleConfig(detector=people)
     detector = config.detector
     if detector is None and not config.whole_picture and has_locate(loaded.path):

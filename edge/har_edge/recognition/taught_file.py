@@ -103,6 +103,15 @@ def read_taught(model: LoadedModel, path: Path) -> Taught:
     return taught
 
 
+def taught_to(path: str | os.PathLike[str]) -> str:
+    """Name the model that a file of taught actions belongs to; "" if it cannot be read."""
+    try:
+        return str(_read(Path(path))[0]["model"])
+    # What damage raises: see `read_taught`.
+    except Exception:
+        return ""
+
+
 def _check(taught: Taught, model: LoadedModel, shown: str) -> None:
     """Refuse arrays that do not fit together, or names that the model has."""
     size = described_size(model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,17 @@ from har_edge.sources.clips import window_indices
 MIN_WINDOWS = 3
 
 
-def record_windows(model: LoadedModel, source: FrameSource, *, duration_s: float) -> FloatArray:
+# Told of each frame that is recorded: its source, and its time in it, in seconds.
+Heard = Callable[[FrameSource, float], object]
+
+
+def record_windows(
+    model: LoadedModel,
+    source: FrameSource,
+    *,
+    duration_s: float,
+    heard: Heard = lambda source, time_s: None,
+) -> FloatArray:
     """Encode a source and describe its windows, a quarter of a window apart.
 
     Args:
@@ -36,6 +46,7 @@ def record_windows(model: LoadedModel, source: FrameSource, *, duration_s: float
         source: Stills, a video or a camera; of a video shorter than a window the first frame is
             repeated, as in training.
         duration_s: Seconds of the source's own time after which to stop.
+        heard: Told of each frame.
 
     Returns:
         (M, D), M at least 1, see `har_edge.recognition.taught.describe`.
@@ -50,6 +61,7 @@ def record_windows(model: LoadedModel, source: FrameSource, *, duration_s: float
         for frame in frames:
             if frame.timestamp_s > duration_s:
                 break
+            heard(source, frame.timestamp_s)
             if frame.after_gap:  # no window may span it
                 segments.append([])
             segments[-1].append(model.encode(resize_frame(frame.pixels, clip)))
@@ -72,6 +84,7 @@ def teach(
     *,
     duration_s: float,
     background: Iterable[FrameSource] = (),
+    heard: Heard = lambda source, time_s: None,
 ) -> Taught:
     """Add an action, or more windows of it, to a file of taught actions.
 
@@ -83,6 +96,7 @@ def teach(
         duration_s: Seconds to take of each source.
         background: Recordings of anything else, for a model that brings no background along and a
             file that has none yet.
+        heard: Told of each frame of the action.
 
     Returns:
         All that is taught now.
@@ -97,7 +111,9 @@ def teach(
         taught = read_taught(model, path) if path.exists() else None
         if taught is None:
             taught = Taught(model_checksum(model), _find_background(model, background, duration_s))
-        windows = np.concatenate([record_windows(model, s, duration_s=duration_s) for s in sources])
+        windows = np.concatenate(
+            [record_windows(model, s, duration_s=duration_s, heard=heard) for s in sources]
+        )
         if len(windows) < MIN_WINDOWS:
             raise DataError(
                 f"An action needs at least {MIN_WINDOWS} {_examples(model)}. Received "

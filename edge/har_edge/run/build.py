@@ -12,14 +12,17 @@ from har_edge.config import FilePath, RunConfig
 from har_edge.errors import OutputError
 from har_edge.frames.opencv import import_cv2
 from har_edge.media import Skipped
+from har_edge.model.catalogue import suit
+from har_edge.model.file import BUNDLED
 from har_edge.model.trial import try_model
 from har_edge.paths import display_path
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.people import check_view
+from har_edge.recognition.taught_file import taught_to
 from har_edge.run.lanes import Follow, SourceOpener
 from har_edge.run.openers import build_follow, build_openers
 from har_edge.run.parts import build_decider, build_model, build_people
-from har_edge.run.runner import Run, RunResult
+from har_edge.run.runner import Run, RunResult, Watcher
 from har_edge.run.stop_signals import stop_signals
 from har_edge.run.viewer import Viewer
 from har_edge.run.watching import build_cover, build_watching, disclose
@@ -48,13 +51,21 @@ class BuiltRun:
     skipped: Skipped = field(default_factory=Skipped)
 
 
-def run(config: RunConfig, note: Say = lambda line: None, *, progress: bool = False) -> RunResult:
+def run(
+    config: RunConfig,
+    note: Say = lambda line: None,
+    *,
+    progress: bool = False,
+    watch: Watcher | None = None,
+) -> RunResult:
     """Run over the sources until they end, or until a signal ends them; outputs are complete.
 
     Args:
         config: What to look at, with which model, and where its answers go.
         note: Takes lines for the user.
-        progress: Whether to show a live line on stderr.
+        progress: Whether to show on stderr how far a source is: a line that is rewritten, or,
+            without a terminal, one every ten seconds of a file.
+        watch: Sees every frame with its prediction, in place of a window; False ends the run.
 
     Returns:
         How it went: `exit_code` says whether a source failed or a signal ended it.
@@ -77,7 +88,8 @@ def run(config: RunConfig, note: Say = lambda line: None, *, progress: bool = Fa
         stop_signals(sinks.hurry) as stop,
     ):
         try:
-            go = replace(built.run, should_stop=lambda: stop.number is not None)
+            seen = watch or built.run.watch
+            go = replace(built.run, watch=seen, should_stop=lambda: stop.number is not None)
             result = go(built.openers, built.follow)
         finally:
             sinks.close()
@@ -92,6 +104,7 @@ def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltR
     skipped = Skipped()
     openers = build_openers(config.source, skipped)
     follow = build_follow(config.source, note, skipped)
+    config = _with_model(config, openers, note)
     _keep_sources(openers, config)
     # Sources share the cores with the model; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
@@ -142,6 +155,17 @@ def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltR
         progress=progress,
     )
     return BuiltRun(built, openers, follow, sinks, viewer, skipped)
+
+
+def _with_model(config: RunConfig, openers: Sequence[SourceOpener], note: Say) -> RunConfig:
+    """Choose the model that suits the sources, where none is named, and say so."""
+    if config.model is not None:
+        return config
+    if (taught := config.taught) is not None and (name := taught_to(taught)) in BUNDLED:
+        return replace(config, model=name)
+    choice = suit((opener.name for opener in openers), folders=bool(config.source.watch))
+    note(choice.reason)
+    return replace(config, model=choice.model)
 
 
 def _num_threads(config: RunConfig, note: Say) -> int:

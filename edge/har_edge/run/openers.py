@@ -19,6 +19,8 @@ from har_edge.sources.open import open_source
 from har_edge.sources.urls import is_url, redact_name
 from har_edge.sources.watch import iter_new_files, watched_folders
 
+SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+
 
 def build_openers(config: SourceConfig, skipped: Skipped | None = None) -> list[SourceOpener]:
     """Name each requested source, with a function that opens it.
@@ -32,7 +34,7 @@ def build_openers(config: SourceConfig, skipped: Skipped | None = None) -> list[
             several, the others are read, and this one fails when its turn comes.
         ConfigError: if standard input is to be read twice.
     """
-    names = [*config.names, *(_demo_files() if config.demo else ())]
+    names = [*config.names, *(demo_files() if config.demo else ())]
     names += map(camera_name, config.cameras)
     found = list(find_sources(names, skipped))
     if len(found) == 1 and found[0][1] is not None:
@@ -103,6 +105,8 @@ def _opener(name: str, config: SourceConfig, shown: str) -> SourceOpener:
         )
         if is_apart(name):
             source.name = shown
+        elif Path(name).resolve().parent == SAMPLES:  # where a package lies is of no interest
+            source.name = Path(name).name
         return source
 
     return SourceOpener(shown, open_it, apart=is_apart(name))
@@ -117,6 +121,7 @@ def _unusable(shown: str, error: SourceError) -> SourceOpener:
     return SourceOpener(shown, open_it)
 
 
-def _demo_files() -> list[str]:
-    folder = Path(__file__).parents[1] / "samples"
-    return [os.path.relpath(p) for p in sorted(folder.iterdir()) if p.suffix in (".jpg", ".mp4")]
+def demo_files() -> list[str]:
+    """The bundled pictures and the clip."""
+    found = (p for p in sorted(SAMPLES.iterdir()) if p.suffix in (".jpg", ".mp4"))
+    return [os.path.relpath(path) for path in found]

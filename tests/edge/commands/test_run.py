@@ -346,3 +346,57 @@ def test_what_is_taught_can_be_written_or_is_refused_before_the_recording(
     result = har_edge("teach", "waving", str(tmp_path / "gone.mp4"), "--taught", str(place))
     assert result.returncode == 1
     assert f"Error: {place} cannot be written: Is a directory" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [("info", ["clips"]), ("models", []), ("doctor", [])],
+)
+def test_json_means_the_same_everywhere(
+    har_edge: RunCommand, command: str, arguments: list[str]
+) -> None:
+    short = har_edge(command, *arguments, "--json")
+    assert isinstance(json.loads(short.stdout), dict), short.stderr
+    assert (
+        command == "doctor"
+        or short.stdout == har_edge(command, *arguments, "--output-format", "json").stdout
+    )
+
+
+@pytest.mark.parametrize("words", [["--json"], ["--output-format", "json"]])
+def test_json_of_a_run_is_lines(
+    har_edge: RunCommand, make_video: MakeVideo, words: list[str]
+) -> None:
+    result = har_edge("run", make_video(count=25), "--model", TINY, *words)
+    assert [json.loads(line)["source"] for line in result.stdout.splitlines()]
+
+
+def test_the_model_suits_the_source_and_says_so(
+    har_edge: RunCommand, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    make_video("clip.mp4", count=60)
+    Image.new("RGB", (64, 48), "grey").save(tmp_path / "photo.png")
+    for sources, model in ((["clip.mp4"], "clips"), (["photo.png"], "har15")):
+        result = har_edge("run", *sources, "--json")
+        assert result.stderr.startswith(f"Model {model}, for "), result.stderr
+        named = har_edge("run", *sources, "--json", "--model", model)
+        assert "Model" not in named.stderr
+        untimed = [[json.loads(line)["all_predictions"] for line in r.stdout.splitlines()]
+                   for r in (result, named)]  # fmt: skip
+        assert untimed[0] == untimed[1] != []
+    both = har_edge("run", "clip.mp4", "photo.png")
+    assert "pictures and videos together" in both.stderr
+
+
+def test_a_folder_stands_for_its_int8_file(
+    har_edge: RunCommand, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models" / "mine"
+    folder.mkdir(parents=True)
+    for variant in ("int8", "float32"):
+        (folder / f"tiny-{variant}.tflite").write_bytes(
+            (ASSETS / f"tiny-{variant}.tflite").read_bytes()
+        )
+    result = har_edge("run", make_video(count=25), "-m", "models/mine")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(har_edge("info", "models/mine", "--json").stdout)["variant"] == "int8"

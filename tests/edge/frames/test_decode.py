@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from har_edge.errors import SourceError
+from har_edge.frames import decode
 from har_edge.frames.decode import decode_image, image_pixels, load_image
 from har_edge.frames.opencv import import_cv2
 from tests.support.hostile import many_scans
@@ -216,3 +217,17 @@ def test_heic_without_its_package_names_it(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
     with pytest.raises(SourceError, match=r"har-edge\[heif\]"):
         load_image(tmp_path / "a.heic")
+
+
+def test_huge_pictures_are_refused_in_our_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = tmp_path / "wide.png"
+    Image.new("L", (300, 200)).save(path)
+    decode._silence_pillow.cache_clear()  # pytest has set its own filters since
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40_000)
+    assert load_image(path).shape == (200, 300, 3)  # one that Pillow warns of
+    assert not [w for w in recwarn if issubclass(w.category, Image.DecompressionBombWarning)]
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20_000)
+    with pytest.raises(SourceError, match=r"wide\.png should have at most 0 megapixels.*smaller"):
+        load_image(path)

@@ -144,6 +144,9 @@ def test_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         resolve_model(tmp_path / "gone.tflite")
     with pytest.raises(ModelFileError, match="is a folder"):
         resolve_model(tmp_path)
+    shutil.copy(TINY, tmp_path)
+    shutil.copy(ASSETS / "tiny-float32.tflite", tmp_path)
+    assert resolve_model(tmp_path).name == "tiny-int8.tflite"
     # A file of one's own wins over a bundled name.
     monkeypatch.chdir(tmp_path)
     shutil.copy(TINY, "har15")

@@ -207,8 +207,8 @@ def test_answers_while_others_are_being_answered(client: httpx.Client, server: S
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 def test_the_lines_of_the_manual_work(server: Serving) -> None:
-    text = (ROOT / "edge" / "README.md").read_text(encoding="utf-8")
-    lines = re.findall(r"^    (curl .*)$", text, re.MULTILINE)
+    text = (ROOT / "docs" / "how-to" / "server.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^(curl .*)$", text, re.MULTILINE)
     assert len(lines) >= 7
     for line in lines:
         command = line.replace("http://127.0.0.1:8000", server.url).replace("curl", "curl -sSf", 1)

@@ -90,6 +90,19 @@ def test_tables_say_what_fit_wrote(judged: Evaluation, run_folder: Path, tmp_pat
     assert (metrics["variant"], metrics["test"]) == ("keras", dict(judged.metrics["test"]))
 
 
+def test_the_page_shows_all_and_loads_nothing(judged: Evaluation, tmp_path: Path) -> None:
+    save_evaluation(judged, tmp_path / "out")
+    page = (tmp_path / "out" / "evaluate.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 5
+    for text in ("left", "right", "window accuracy", "95 % interval", "test files"):
+        assert text in page.replace("window_accuracy", "window accuracy")
+    assert "http://" not in page and "https://" not in page
+    # What was written before there was a page is written over, too.
+    (tmp_path / "out" / "evaluate.html").unlink()
+    save_evaluation(judged, tmp_path / "out")
+    assert (tmp_path / "out" / "evaluate.html").is_file()
+
+
 def test_confidence_is_tempered_once(run_folder: Path, cache: Path, judged: Evaluation) -> None:
     run = load_run(run_folder)
     hot = replace(run, spec=run.spec.with_(temperature=run.spec.temperature * 3))

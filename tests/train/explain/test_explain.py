@@ -12,9 +12,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from har_edge.errors import BackendError, DataError, SourceError
+from har_edge.errors import BackendError, DataError, ModelFileError, SourceError
 from har_edge.frames.opencv import import_cv2
+from har_edge.model.file import pack_model_file, read_model_file
 from har_edge.model.spec import ClipSpec, ModelSpec
+from har_edge.paths import sample_path
+from har_edge.run_folder import read_run
 from har_edge.sources.clips import load_frames
 from har_train.config import FitConfig, save_config
 from har_train.explain.files import explain_files, load_explainer
@@ -22,7 +25,7 @@ from har_train.explain.gradcam import Explainer, Explanation
 from har_train.model.keras_run import load_run
 from har_train.model.network import build_classifier, join_model
 from har_train.reports.plots import overlay_heat
-from tests.conftest import write_video
+from tests.conftest import ASSETS, write_video
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -209,10 +212,30 @@ def test_errors(colour_run: Path, tmp_path: Path) -> None:
         explainer.explain(tmp_path / "bad.mp4")
     with pytest.raises(DataError, match=r"no action 'blue'. Expected one of green, red"):
         explainer.explain(tmp_path / "bad.mp4", "blue")
-    with pytest.raises(DataError, match=r"only a Keras model has.*m\.tflite"):
+    with pytest.raises(DataError, match=r"only a Keras model has.*tiny-int8\.tflite"):
+        load_explainer(str(ASSETS / "tiny-int8.tflite"))
+    with pytest.raises(ModelFileError, match=r"no model m\.tflite"):
         load_explainer("m.tflite")
     with pytest.raises(DataError, match="should be a run folder"):
         load_run(tmp_path)
+
+
+def test_a_converted_file_finds_its_run(
+    colour_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    colour_run.rename(tmp_path / "runs" / "squares")
+    spec = read_run(Path("runs") / "squares").spec
+    network = read_model_file(ASSETS / "tiny-int8.tflite").flatbuffer
+    (tmp_path / "squares-int8.tflite").write_bytes(pack_model_file(network, spec))
+    assert load_explainer("squares-int8.tflite").path == Path("runs/squares/model.keras")
+
+
+def test_bundled_models_are_explained() -> None:
+    explainer = load_explainer("har15")
+    assert explainer.name == "har15"
+    assert explainer.explain(sample_path("lying.jpg")).action == "sleeping"
 
 
 def test_command_goes_on_after_a_bad_file(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from har_edge.errors import DataError
 from har_edge.model.spec import ClipSpec
+from har_edge.run_folder import bundled_run
 from har_train.config import BackboneName, FitConfig, Head
 from har_train.model.network import (
     BACKBONES,
@@ -141,6 +142,17 @@ def test_digest_sees_every_weight(encoder: Any, classifier: Any, weights: Path) 
     import_keras().utils.set_random_seed(5)
     other = build_encoder(CLIP, CONFIG.with_(weights="none"))
     assert weights_digest(other) != weights_digest(encoder)
+
+
+def test_a_bundled_name_and_a_run_folder_are_weights(tmp_path: Path) -> None:
+    clip = replace(CLIP, height=224, width=224)
+    by_name = build_encoder(clip, CONFIG.with_(weights="har15"))
+    run = bundled_run("har15")
+    assert run is not None
+    by_folder = build_encoder(clip, CONFIG.with_(weights=str(run)))
+    assert weights_digest(by_name) == weights_digest(by_folder)
+    with pytest.raises(DataError, match=r"no weights file .*har15, clips"):
+        build_encoder(clip, CONFIG.with_(weights=str(tmp_path)))
 
 
 @pytest.mark.parametrize("content", [b"", b"no weights"])

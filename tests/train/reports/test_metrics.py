@@ -31,7 +31,7 @@ def test_per_clip(seed: int) -> None:
 
 
 def test_measure() -> None:
-    predictions = random_predictions(8)
+    predictions = random_predictions(8, classes=10)
     means = plain_per_clip(predictions)
     targets = predictions.targets.tolist()
     window_hits = [

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from har_edge.commands.harness import note, show
+from har_edge.commands.options.models import MODEL
 from har_edge.config import BACKENDS
 from har_edge.datasets import SPLITS
 from har_train.commands.progress import sample_bar, say, show_metrics
@@ -16,7 +17,7 @@ from har_train.watch import Watch
 
 
 @click.command()
-@click.argument("model", metavar="RUN|MODEL")
+@click.argument("model", metavar="RUN|MODEL", type=MODEL)
 @click.argument("data", required=False)
 @click.option("--out", metavar="DIR", help="Folder to write to. [default: evaluate/NAME]")
 @click.option(
@@ -59,8 +60,8 @@ def evaluate(
     backend: str,
     num_threads: int,
 ) -> None:
-    """Evaluate a model: a run folder, a .keras file in one, a .tflite or .onnx file, or a bundled
-    model by its name, har15 or clips.
+    """Evaluate a model: a run folder, a .keras file in one, a .tflite or .onnx file, a folder with
+    one, or a bundled model by its name, har15 or clips.
 
     DATA is a folder of classes or a manifest, evaluated by its splits, or as one part if it has
     none; or a run folder, for its data as it was split. Without DATA, it is the run's own data.
@@ -93,4 +94,4 @@ def evaluate(
     show_metrics(found.metrics, found.spec.clip.num_frames)
     show(f"\nClasses, {PART_NAMES[name]} files:")
     show(class_table(found.parts[name], found.spec.labels))
-    note(f"\nWrote {folder}")
+    note(f"\nWrote {folder}. Open {folder / 'evaluate.html'}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from har_edge.commands.harness import note, show
+from har_edge.commands.options.models import MODEL
 from har_edge.errors import HarError
 from har_edge.paths import display_path
 from har_edge.progress import Progress
@@ -15,7 +16,7 @@ from har_train.extras import check_installed, prepare_tensorflow
 
 
 @click.command()
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", type=MODEL)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--out", metavar="DIR", help="Folder to write to. [default: explain/NAME]")
 @click.option(
@@ -29,6 +30,9 @@ def explain(
 ) -> None:
     """Show which parts of pictures and clips the predictions of RUN are based on (Grad-CAM).
 
+    RUN is a run folder, a bundled model by its name, or a converted file whose run lies under
+    ./runs.
+
     For each FILE, it writes a picture with the frames of the most confident window, coloured by
     how much evidence each place gave for the action; for a clip also a video of all its frames.
 
@@ -36,6 +40,7 @@ def explain(
     Examples:
       har-train explain runs/mine clip.mp4 photo.jpg
       har-train explain runs/mine clip.mp4 --action falling --out why
+      har-train explain har15 photo.jpg
     """
     prepare_tensorflow()
     from har_train.explain.files import explain_files, load_explainer
@@ -45,6 +50,7 @@ def explain(
     folder = Path(out) if out else Path("explain") / explainer.name
     tick = Progress(len(files), "Explaining", "file")
     failed = 0
+    say(f"Explaining with {display_path(explainer.path)}")
     for found in explain_files(explainer, [Path(f) for f in files], folder, action=action):
         tick(1)
         if isinstance(found, HarError):

@@ -10,6 +10,7 @@ import click
 from har_edge.commands.harness import note, show
 from har_edge.errors import DataError
 from har_edge.exclusive import one_at_a_time
+from har_edge.silence import doing
 from har_train.commands.progress import sample_bar
 from har_train.config import default_name
 from har_train.explore.explore import ExploreConfig
@@ -104,7 +105,8 @@ def explore(
     library.check_output(folder, config)
     with one_at_a_time(folder, "Give another --out."):
         found = library.explore(config, progress=partial(sample_bar, verb="Reading"))
-        save_exploration(found, folder)
+        with doing(f"Writing {folder}"):
+            save_exploration(found, folder)
     show(findings_table(found))
     if found.skipped:
         note(found.skipped)

@@ -8,6 +8,7 @@ import click
 
 from har_edge import __version__
 from har_edge.commands.harness import ends_like_an_interrupt, run_command
+from har_edge.model.native_log import keep_own_stderr
 from har_train.commands.evaluate import evaluate
 from har_train.commands.explain import explain
 from har_train.commands.explore import explore
@@ -35,5 +36,6 @@ for command in (explore, fit, evaluate, explain):
 
 def main() -> NoReturn:
     """Entry point of `har-train`."""
+    keep_own_stderr()
     with ends_like_an_interrupt():
-        run_command(cli)
+        run_command(cli, speaks=True)

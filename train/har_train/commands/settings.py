@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import click
 
+from har_edge.commands.options.models import MODEL
 from har_train.config.fit import SETTINGS
 from har_train.config.setting import Setting
 
@@ -35,7 +36,7 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
     return click.option(
         setting.option,
         setting.key,
-        type=_type(setting),
+        type=MODEL if setting.key == "weights" else _type(setting),
         default=None,
         metavar=setting.facts.metavar,
         callback=_parse_labels if setting.is_list else None,

@@ -118,8 +118,8 @@ class BackboneConfig(Group):
     Attributes:
         name: A key of `har_train.model.network.BACKBONES`.
         alpha: Its width multiplier.
-        weights: `imagenet`, `none`, a weights file for the backbone without its top, or the
-            `model.keras` of a run whose backbone is taken over.
+        weights: `imagenet`, `none`, a weights file for the backbone without its top, or a run
+            folder, its `model.keras` or a bundled name, whose backbone is taken over.
     """
 
     name: BackboneName = setting(
@@ -133,8 +133,8 @@ class BackboneConfig(Group):
     )
     weights: str = setting(
         "imagenet",
-        metavar="imagenet|none|PATH",
-        help="Backbone weights: a file, or another run's model.keras; imagenet downloads them.",
+        metavar="imagenet|none|MODEL",
+        help="Backbone weights: a file, another run, har15 or clips; imagenet downloads them.",
     )
 
 

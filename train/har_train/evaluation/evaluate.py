@@ -16,6 +16,7 @@ from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
 from har_edge.run_folder import find_root, is_run_folder, list_data
 from har_train.config import default_name
+from har_train.evaluation.page import write_page
 from har_train.evaluation.predict import Predictor, is_run
 from har_train.model.keras_run import load_settings
 from har_train.reports.metrics import measure_tempered
@@ -24,7 +25,8 @@ from har_train.reports.tables import REPORT_NAMES, write_predictions, write_repo
 from har_train.run_folder import check_finished, check_free, whole_folder
 from har_train.watch import SILENT, Watch
 
-OUTPUT_NAMES = {"metrics.json", "predictions.csv", *REPORT_NAMES}
+PAGE_NAME = "evaluate.html"
+OUTPUT_NAMES = {"metrics.json", "predictions.csv", PAGE_NAME, *REPORT_NAMES}
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,8 @@ def check_output(folder: Path) -> None:
 
 
 def _is_evaluation(folder: Path) -> bool:
-    return folder.is_dir() and {p.name for p in folder.iterdir()} == OUTPUT_NAMES
+    """Whether a folder is what `save_evaluation` writes; that of before has no page."""
+    return folder.is_dir() and {p.name for p in folder.iterdir()} | {PAGE_NAME} == OUTPUT_NAMES
 
 
 def save_evaluation(evaluation: Evaluation, folder: Path) -> None:
@@ -225,5 +228,9 @@ def save_evaluation(evaluation: Evaluation, folder: Path) -> None:
         (whole / "metrics.json").write_text(text + "\n", encoding="utf-8")
         write_predictions(parts, spec.labels, evaluation.data.base, whole / "predictions.csv")
         write_report(parts, spec, whole)
+        page = write_page(
+            evaluation.model, evaluation.data.name, spec, parts, evaluation.metrics, whole
+        )
+        (whole / PAGE_NAME).write_text(page, encoding="utf-8")
         if _is_evaluation(folder):
             shutil.rmtree(folder)

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from har_edge.exclusive import one_at_a_time
+from har_edge.paths import display_path
+from har_edge.silence import doing
 from har_train.evaluation import evaluate as library
 from har_train.evaluation.evaluate import Evaluation
 from har_train.evaluation.predict import is_run, load_predictor
@@ -80,7 +82,8 @@ def evaluate(
     library.check_output(folder)
     with one_at_a_time(folder, "Give another --out."):
         found = judge()
-        library.save_evaluation(found, folder)
+        with doing(f"Writing {display_path(folder)}"):
+            library.save_evaluation(found, folder)
     return found
 
 
@@ -93,12 +96,13 @@ def _judge(
     means: EvaluateMeans,
 ) -> Evaluation:
     judged = library.load_data(name, where, root=root, splits=splits)
-    predictor = load_predictor(
-        name,
-        cache=Path(means.cache) if means.cache else default_cache(),
-        backend=means.backend,
-        num_threads=means.num_threads,
-        stride=judged.stride,
-    )
+    with doing("Loading the model"):
+        predictor = load_predictor(
+            name,
+            cache=Path(means.cache) if means.cache else default_cache(),
+            backend=means.backend,
+            num_threads=means.num_threads,
+            stride=judged.stride,
+        )
     library.check_labels(predictor.spec.labels, judged, allow_missing=allow_missing)
     return library.evaluate(name, predictor, judged, watch=means.watch)

@@ -11,7 +11,7 @@ import numpy as np
 
 from har_edge.datasets import Sample
 from har_edge.errors import DataError, SourceError
-from har_edge.model.file import BUNDLED
+from har_edge.model.file import BUNDLED, models_in
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ModelSpec
 from har_edge.run_folder import MODEL_NAME
@@ -32,7 +32,10 @@ def is_run(path: str | os.PathLike[str]) -> bool:
     """
     if os.fspath(path) in BUNDLED and not (Path(path) / MODEL_NAME).is_file():
         return False
-    return Path(path).is_dir() or Path(path).suffix == ".keras"
+    folder = Path(path)
+    if folder.is_dir():
+        return (folder / MODEL_NAME).is_file() or not models_in(folder)
+    return folder.suffix == ".keras"
 
 
 class Predictor(Protocol):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from har_edge.errors import DataError, SourceError
 from har_edge.paths import display_path
-from har_train.evaluation.predict import is_run
+from har_edge.run_folder import run_of
 from har_train.explain.draw import save_explanation
 from har_train.explain.gradcam import Explainer, Explanation
 from har_train.model.keras_run import load_run
@@ -16,19 +16,22 @@ from har_train.run_folder import check_finished
 
 
 def load_explainer(run: str) -> Explainer:
-    """Load a run folder's model to explain what it says.
+    """Load the Keras model that a run folder, a bundled name or a converted file stands for.
 
     Raises:
-        DataError: if it is no run folder.
+        DataError: if there is no such run folder.
+        ModelFileError: if `run` is a file that is no model.
         BackendError: see `Explainer`.
     """
     check_finished(run)
-    if not is_run(run):
+    folder = run_of(run)
+    if folder is None:
         raise DataError(
-            f"explain needs gradients, which only a Keras model has. Received {display_path(run)}. "
-            "Give the run folder that the file was converted from."
+            f"explain needs gradients, which only a Keras model has. Received {display_path(run)}, "
+            "and no run under ./runs has its name, labels and data. Give the run folder that the "
+            "file was converted from."
         )
-    return Explainer(load_run(run))
+    return Explainer(load_run(folder))
 
 
 def explain_files(

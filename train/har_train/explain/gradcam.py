@@ -86,6 +86,11 @@ class Explainer:
         return self._run.spec.name
 
     @property
+    def path(self) -> Path:
+        """The Keras file."""
+        return self._run.path
+
+    @property
     def clip(self) -> ClipSpec:
         """The model's preprocessing."""
         return self._run.spec.clip

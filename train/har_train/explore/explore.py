@@ -13,6 +13,7 @@ from har_edge.errors import DataError, GateError, OutputError
 from har_edge.files import sweep
 from har_edge.paths import display_path
 from har_edge.run_folder import root_of
+from har_edge.silence import doing
 from har_train.config import WindowConfig
 from har_train.dataset.samples import default_num_frames
 from har_train.explore import findings as checks
@@ -109,7 +110,8 @@ def explore(
     Raises:
         DataError: if there is no dataset, or nothing in it.
     """
-    listing = list_dataset(config.data, config.root)
+    with doing(f"Listing {display_path(config.data)}"):
+        listing = list_dataset(config.data, config.root)
     if not listing.samples:
         found = listing.problems[0].message if listing.problems else "Received none."
         raise DataError(
@@ -127,16 +129,17 @@ def explore(
     tick = progress(len(files), len({s.label for s in samples})) if progress else lambda done: None
     scan = scan_files(files, thorough=config.thorough, progress=tick)
     config = replace(config, num_frames=config.num_frames or default_num_frames(samples))
-    found_all = [
-        *checks.find_unreadable(problems, scan.unreadable),
-        *checks.find_split_groups(samples),
-        *checks.find_copies(scan.facts),
-        *checks.find_near_copies(scan.facts),
-        *checks.find_constant_labels(samples),
-        *checks.find_few(samples, problems, config.min_samples),
-        *checks.find_short(scan.facts, config.num_frames, config.frame_rate_hz),
-        *checks.find_case(samples, problems),
-    ]
+    with doing("Comparing files"):
+        found_all = [
+            *checks.find_unreadable(problems, scan.unreadable),
+            *checks.find_split_groups(samples),
+            *checks.find_copies(scan.facts),
+            *checks.find_near_copies(scan.facts),
+            *checks.find_constant_labels(samples),
+            *checks.find_few(samples, problems, config.min_samples),
+            *checks.find_short(scan.facts, config.num_frames, config.frame_rate_hz),
+            *checks.find_case(samples, problems),
+        ]
     kinds = list(KINDS)
     return Exploration(
         config,

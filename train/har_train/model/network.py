@@ -16,8 +16,11 @@ from types import ModuleType
 import numpy as np
 
 from har_edge.errors import DataError, MissingExtraError
+from har_edge.model.file import BUNDLED
 from har_edge.model.native_log import native_log_muted
 from har_edge.model.spec import ClipSpec
+from har_edge.run_folder import MODEL_NAME, bundled_run
+from har_edge.silence import doing
 from har_train.config import BackboneName, FitConfig
 from har_train.model.types import KerasModel, Tensor
 
@@ -59,7 +62,7 @@ def import_keras() -> ModuleType:
         MissingExtraError: if the train extra is not installed.
     """
     try:
-        with native_log_muted():
+        with native_log_muted(), doing("Loading TensorFlow"):
             import keras
     except ImportError as error:
         raise MissingExtraError("train", "tensorflow") from error
@@ -138,10 +141,12 @@ def _load_backbone(
 
 def _load_weights(backbone: KerasModel, path: Path) -> None:
     """Load a weights file, or take over the backbone of a trained model."""
+    if not path.is_file() and (run := bundled_run(path) or path).is_dir():
+        path = run / MODEL_NAME
     if not path.is_file():
         raise DataError(
-            f"There is no weights file {path}. Give a file, the model.keras of a run, imagenet or "
-            "none."
+            f"There is no weights file {path}. Give a file, a run folder, a bundled model "
+            f"({', '.join(BUNDLED)}), imagenet or none."
         )
     if path.suffix == ".keras":
         trained = import_keras().models.load_model(path).get_layer("frames").layer

@@ -44,7 +44,7 @@ def measure(predictions: SplitPredictions, groups: Sequence[str] | None = None) 
     return {
         "accuracy": top_k_accuracy(clips, targets),
         **{f"top_{k}_accuracy": top_k_accuracy(clips, targets, k) for k in (2, 5)
-           if k < clips.shape[1]},
+           if 2 * k <= clips.shape[1]},
         "window_accuracy": top_k_accuracy(predictions.probabilities, of_windows),
         "accuracy_low": low,
         "accuracy_high": high,

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
@@ -38,6 +39,7 @@ REPORT_NAMES = (
     "per_class_accuracy.png", "reliability.png", "risk_coverage.png", "errors.png",
 )  # fmt: skip
 PART_NAMES = {"train": "training", "val": "validation", "test": "test", "all": "all"}
+CONFUSION_CORNER = "true \\ predicted"
 CLASS_COLUMNS = ("precision", "recall", "f1", "support")
 MAX_ERRORS = 20
 # Characters of a caption that fit over a picture.
@@ -71,7 +73,7 @@ def write_report(parts: Parts, spec: ModelSpec, folder: Path) -> None:
     report = classification_report(part, labels)
     (folder / "classification_report.txt").write_text(report, encoding="utf-8")
     matrix = confusion(part)
-    np.savetxt(folder / "confusion_matrix.csv", matrix, fmt="%d", delimiter=",")
+    _write_confusion(matrix, labels, folder / "confusion_matrix.csv")
     plot_confusion(matrix, labels, folder / "confusion_matrix.png", files=files)
     plot_per_class(matrix, labels, folder / "per_class_accuracy.png", files=files)
     # Per window, for to windows the runner applies the temperature and the threshold.
@@ -85,6 +87,14 @@ def write_report(parts: Parts, spec: ModelSpec, folder: Path) -> None:
     _plot_errors(part, spec, folder / "errors.png", files)
 
 
+def _write_confusion(matrix: NDArray[np.intp], labels: Sequence[str], path: Path) -> None:
+    """A row a true class, a column a predicted one, each with its name."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow([CONFUSION_CORNER, *labels])
+        rows.writerows([label, *row] for label, row in zip(labels, matrix.tolist(), strict=True))
+
+
 def _write_per_class(parts: Parts, labels: Sequence[str], path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
@@ -96,11 +106,15 @@ def _write_per_class(parts: Parts, labels: Sequence[str], path: Path) -> None:
 
 def class_table(part: SplitPredictions, labels: Sequence[str]) -> str:
     """Lay out precision, recall, F1 and support of each class."""
-    rows = [
+    return text_table(class_rows(part, labels), ("", *CLASS_COLUMNS))
+
+
+def class_rows(part: SplitPredictions, labels: Sequence[str]) -> list[tuple[str, ...]]:
+    """A row a class, as `CLASS_COLUMNS` names the columns behind the label."""
+    return [
         (label, *(f"{f:.1%}" for f in figures), f"{int(support):,}")
         for label, (*figures, support) in zip(labels, per_class(part), strict=True)
     ]
-    return text_table(rows, ("", *CLASS_COLUMNS))
 
 
 def metrics_table(metrics: Mapping[str, Mapping[str, float]], *, num_frames: int = 0) -> str:
@@ -110,16 +124,22 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float]], *, num_frames: int
         metrics: By part.
         num_frames: Frames in the model's window, 0 if unknown: files of one are called pictures.
     """
+    return text_table(metrics_rows(metrics, num_frames=num_frames), ("", *metrics))
+
+
+def metrics_rows(
+    metrics: Mapping[str, Mapping[str, float]], *, num_frames: int = 0
+) -> list[tuple[str, ...]]:
+    """A row a figure, with a column for each part; arguments as for `metrics_table`."""
     first = ("accuracy", "accuracy_low")
     keys = [*first, *(k for k in next(iter(metrics.values())) if not k.startswith("accuracy"))]
     titles = {"accuracy_low": "accuracy_95%_interval"}
     if num_frames == 1 and all(m["clips"] == m["windows"] for m in metrics.values()):
         titles["clips"] = "pictures"
-    rows = [
+    return [
         (titles.get(key, key), *(_cell(key, figures) for figures in metrics.values()))
         for key in keys
     ]
-    return text_table(rows, ("", *metrics))
 
 
 def interval_note(metrics: Mapping[str, Mapping[str, float]]) -> str:

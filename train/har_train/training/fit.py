@@ -6,6 +6,7 @@ from pathlib import Path
 
 from har_edge.datasets import SPLITS, Sample
 from har_edge.say import Say
+from har_edge.silence import doing
 from har_train.config import FitConfig, default_name
 from har_train.dataset.samples import (
     assign_splits,
@@ -65,10 +66,12 @@ def fit(
     keras.utils.set_random_seed(config.training.seed)
     if config.training.deterministic:
         _enable_determinism()
-    config, samples = _split(config, watch.say)
+    with doing("Reading the dataset"):
+        config, samples = _split(config, watch.say)
     watch.say(count_table(samples))
     stage = Stage(config, cache, checkpoints, log_folder, watch, fill, distribution)
-    encoder = build_encoder(stage.clip, config)
+    with doing("Building the network"):
+        encoder = build_encoder(stage.clip, config)
     if config.fine_tune.blocks:
         # Before anything is encoded: the backbone may have fewer.
         first_layer_of_top(backbone_of(encoder), config)
@@ -91,7 +94,8 @@ def fit(
     judged = encoded.answered
     if judged is not encoded:
         windows = judged.windows(config)
-    predictions = {s: predict_windows(head, windows[s], judged.parts[s][0]) for s in SPLITS}
+    with doing("Predicting"):
+        predictions = {s: predict_windows(head, windows[s], judged.parts[s][0]) for s in SPLITS}
     return describe(Network(encoder, head), encoded, stage, stages, predictions)
 
 

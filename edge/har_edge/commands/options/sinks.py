@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
+
+import click
 
 from har_edge.commands.options.fields import collect, setting, together
-from har_edge.config import DecideConfig, SinkConfig
+from har_edge.commands.options.formats import json_flag, read_format
+from har_edge.config import DecideConfig, OutputFormat, SinkConfig
 
 
 def _or_none(_: object, __: object, text: str | None) -> str | None:
@@ -134,11 +138,15 @@ output_options = together(
         metavar="K",
         help="Number of actions to list with each prediction.",
     ),
+    json_flag,
     setting(
         SinkConfig,
         "output_format",
         "--output-format",
-        help="Text for people, JSON lines, or a CSV table.",
+        type=click.Choice((*get_args(OutputFormat), "json")),
+        metavar="[text|jsonl|csv]",
+        callback=read_format,
+        help="Text for people, JSON lines (--json for short), or a CSV table.",
     ),
     setting(
         SinkConfig,

@@ -1,0 +1,158 @@
+"""The bundled models: what each is for, and which suits what is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read_kind
+from har_edge.model.file import BUNDLED, read_model_file, resolve_model
+
+Sight = Literal["picture", "motion"]
+
+# What each bundled model looks at. A model of single pictures answers for each frame of a video,
+# too; a clip model that sees one picture has only that one to go by.
+PURPOSE: Mapping[str, str] = {
+    "har15": "single pictures: what people do in a photo, or in each frame of a video",
+    "clips": "videos and cameras: what people do over two seconds",
+}
+PICTURE_MODEL, MOTION_MODEL = "har15", "clips"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The model that suits some sources.
+
+    Attributes:
+        model: Name of a bundled model.
+        reason: One line that says so.
+    """
+
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class BundledModel:
+    """What is known of a bundled model.
+
+    Attributes:
+        name: As `-m` takes it.
+        purpose: What it is for.
+        labels: The actions that it knows.
+        num_frames: Frames in a window.
+        frame_rate_hz: Rate of these frames.
+        variant: Its numeric form.
+        size_bytes: Size of the file.
+        accuracy: Share of the files right that training has not seen, as converted, 0..1.
+        accuracy_low, accuracy_high: 95 % interval, of the model before conversion.
+        held_out: How many files that were.
+        path: The file.
+    """
+
+    name: str
+    purpose: str
+    labels: tuple[str, ...]
+    num_frames: int
+    frame_rate_hz: float
+    variant: str
+    size_bytes: int
+    accuracy: float | None
+    accuracy_low: float | None
+    accuracy_high: float | None
+    held_out: int | None
+    path: Path
+
+
+def bundled_models() -> list[BundledModel]:
+    """Read what the bundled models say about themselves, the default first.
+
+    Raises:
+        ModelFileError: if one is missing from this installation, or damaged.
+
+    Example:
+        >>> [model.name for model in bundled_models()]
+        ['har15', 'clips']
+    """
+    found = []
+    for name in BUNDLED:
+        file = read_model_file(resolve_model(name))
+        spec, known = file.spec, file.spec.metrics
+        held_out = known.get("verified_clips")
+        found.append(
+            BundledModel(
+                name,
+                PURPOSE.get(name, spec.description),
+                spec.labels,
+                spec.clip.num_frames,
+                spec.clip.frame_rate_hz,
+                spec.variant,
+                file.size_bytes,
+                known.get("verified_accuracy"),
+                known.get("test_accuracy_low"),
+                known.get("test_accuracy_high"),
+                None if held_out is None else int(held_out),
+                file.path,
+            )
+        )
+    return found
+
+
+def sight_of(source: str) -> Sight:
+    """Whether a source is a single picture, or shows how things move.
+
+    Args:
+        source: A single one, as `sources.names.expand_sources` gives it.
+
+    Example:
+        >>> [sight_of(name) for name in ("photo.jpg", "http://cam/now.jpg?w=640", "camera:0", "-")]
+        ['picture', 'picture', 'motion', 'motion']
+    """
+    address = "://" in source
+    suffix = Path(urlsplit(source).path if address else source).suffix.lower()
+    if suffix in IMAGE_SUFFIXES or suffix in VIDEO_SUFFIXES or address:
+        return "picture" if suffix in IMAGE_SUFFIXES else "motion"
+    try:
+        kind = read_kind(source)
+    except OSError:
+        return "motion"
+    return "picture" if kind.role == "picture" and not kind.animated else "motion"
+
+
+def suit(sources: Iterable[str], *, folders: bool = False) -> Choice:
+    """Choose the bundled model for some sources.
+
+    Args:
+        sources: Single ones, as `sources.names.expand_sources` gives them.
+        folders: Whether folders are watched, in which anything may arrive.
+
+    Example:
+        >>> print(suit(["camera:0"]).reason)
+        Model clips, for videos and cameras. For another, give -m; har-edge models lists them.
+        >>> suit(["a.jpg", "b.png"]).model, suit(["a.jpg", "b.mp4"]).model
+        ('har15', 'har15')
+    """
+    seen: set[Sight] = {"picture", "motion"} if folders else set()
+    for source in sources:
+        seen.add(sight_of(source))
+        if len(seen) > 1:
+            return _choice(
+                PICTURE_MODEL,
+                f"for pictures and videos together, frame by frame. For motion, give -m "
+                f"{MOTION_MODEL}",
+            )
+    if folders:
+        return _choice(
+            PICTURE_MODEL,
+            f"for whatever arrives, frame by frame. For motion, give -m {MOTION_MODEL}",
+        )
+    if seen == {"picture"}:
+        return _choice(PICTURE_MODEL, "for pictures. For another, give -m")
+    return _choice(MOTION_MODEL, "for videos and cameras. For another, give -m")
+
+
+def _choice(model: str, why: str) -> Choice:
+    return Choice(model, f"Model {model}, {why}; har-edge models lists them.")
