@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from har_edge.config import RequestLimits
 from har_edge.model.loaded import LoadedModel
@@ -13,7 +14,21 @@ from har_edge.server.metrics import Metrics
 from har_edge.server.problems import ProblemError
 from har_edge.server.uploads import Upload
 from har_edge.server.workers import Gate, Workers
-from har_edge.server.zones import ZonesKeeper
+
+
+class KeptZones(Protocol):
+    """Keeps the zones of a live source: `har_edge.server.zones.ZonesKeeper`."""
+
+    @property
+    def detail(self) -> str:
+        """Why zones cannot be drawn; empty if they can."""
+
+    def facts(self) -> dict[str, object]:
+        """The zones, and whether they can be drawn."""
+
+    def replace(self, zones: list[dict[str, object]]) -> dict[str, object]:
+        """Take other zones, and keep them."""
+
 
 Answer = Callable[[Upload, int | None, LoadedModel], dict[str, object]]
 
@@ -45,7 +60,7 @@ class Services:
     guard: Guard
     metrics: Metrics
     live: LiveSession | None = None
-    zones: ZonesKeeper | None = None
+    zones: KeptZones | None = None
 
     def session(self) -> LiveSession:
         """The live source.
