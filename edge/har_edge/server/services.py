@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from har_edge.config import RequestLimits
 from har_edge.server.guard import Guard
@@ -10,7 +11,20 @@ from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
 from har_edge.server.problems import ProblemError
 from har_edge.server.workers import Gate, ServedModel, Workers
-from har_edge.server.zones import ZonesKeeper
+
+
+class KeptZones(Protocol):
+    """Keeps the zones of a live source: `har_edge.server.zones.ZonesKeeper`."""
+
+    @property
+    def detail(self) -> str:
+        """Why zones cannot be drawn; empty if they can."""
+
+    def facts(self) -> dict[str, object]:
+        """The zones, and whether they can be drawn."""
+
+    def replace(self, zones: list[dict[str, object]]) -> dict[str, object]:
+        """Take other zones, and keep them."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +52,7 @@ class Services:
     guard: Guard
     metrics: Metrics
     live: LiveSession | None = None
-    zones: ZonesKeeper | None = None
+    zones: KeptZones | None = None
 
     def session(self) -> LiveSession:
         """The live source.

@@ -12,8 +12,7 @@ from fastapi.responses import JSONResponse
 from har_edge.errors import ConfigError, OutputError
 from har_edge.replies_live import DrawnZones, ZonesReply
 from har_edge.server.problems import ProblemError, problem_docs
-from har_edge.server.services import Services
-from har_edge.server.zones import ZonesKeeper
+from har_edge.server.services import KeptZones, Services
 
 PROBLEMS = problem_docs(401, 404, 408, 413, 421)
 
@@ -22,7 +21,7 @@ def zone_routes(services: Services) -> APIRouter:
     """Build the routes."""
     router = APIRouter(tags=["live"])
 
-    def keeper() -> ZonesKeeper:
+    def keeper() -> KeptZones:
         services.session()
         assert services.zones is not None
         return services.zones
