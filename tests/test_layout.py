@@ -61,6 +61,7 @@ ORDERS = {
         "commands",
         "explain explore",
         "evaluation",
+        "people",
         "trained_run",
         "run_folder",
         "training",
