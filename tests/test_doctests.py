@@ -28,6 +28,7 @@ MODULES = (
     "har_edge.notebook",
     "har_edge.page",
     "har_edge.paths",
+    "har_edge.people.match",
     "har_edge.progress",
     "har_edge.recognition.decide",
     "har_edge.recognition.events",

@@ -74,6 +74,7 @@ ORDERS = {
     "har_convert": (
         "__main__ __init__",
         "commands api mediapipe",
+        "people",
         "measure",
         "conversion",
         "card gate process results steps",

@@ -1,4 +1,4 @@
-"""Runs `har_convert.worker` in a process of its own, and says what became of it."""
+"""Runs a worker in a process of its own, and says what became of it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class ConversionError(HarError):
     """The converter failed."""
 
 
-def run_worker(folder: Path, say: Say) -> None:
-    """Run `har_convert.worker` on a job in a process of its own."""
-    command = [sys.executable, "-m", "har_convert.worker", str(folder)]
+def run_worker(folder: Path, say: Say, module: str = "har_convert.worker") -> None:
+    """Run a worker on a job in a process of its own."""
+    command = [sys.executable, "-m", module, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
         try:
             assert process.stdout is not None

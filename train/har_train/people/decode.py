@@ -156,8 +156,8 @@ def _refine(keras: ModuleType, start: Tensor, heat: Tensor, offset: Tensor) -> T
     likely = ops.sigmoid(logits)  # (N * 17, W)
     away = ops.sum(ops.square(ops.subtract(cells, start)), axis=2)
     value = likely * ops.exp(-away / SPREAD)
-    # Of several equal cells the nearest to the middle of the window would do as well.
-    best = ops.argmax(value, axis=1)
+    # Keras's argmax tells zeros apart by their bits, for which TFLite has no operation.
+    best = ops.reshape(ops.top_k(value, 1)[1], (-1,))
     window = around.shape[1]
     flat = ops.cast(best, "int32") + window * np.arange(MAX_PEOPLE * NUM_KEYPOINTS, dtype=np.int32)
     chosen = ops.take(ops.reshape(cells, (-1, 2)), flat, axis=0)

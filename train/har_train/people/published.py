@@ -107,7 +107,7 @@ def load_published(model: KerasModel, graph: Mapping[str, FloatArray]) -> list[s
     """Give a network the weights of a published graph.
 
     Args:
-        model: As `build_network` made it, with the graph's `published_alpha`.
+        model: As `build_network` made it, with the graph's `published_alpha` and its top.
         graph: As `read_graph` gives it.
 
     Returns:
@@ -142,7 +142,7 @@ def _load_backbone(model: KerasModel, graph: Mapping[str, FloatArray]) -> None:
             kernel = _find(graph, f"/model/{name}/depthwise_weights")
             bias = _find(graph, f"/model/{name}/depthwise_bn_offset")
         layer.set_weights([kernel])
-        _set_folded(model, norm, bias)
+        set_folded(model, norm, bias)
 
 
 def _owner(layer: str) -> str:
@@ -163,7 +163,7 @@ def _load_pyramid(model: KerasModel, graph: Mapping[str, FloatArray]) -> None:
         depthwise = _find(graph, f"{place}/ReadVariableOp")
         model.get_layer(f"{name}_depthwise").set_weights([depthwise])
         model.get_layer(f"{name}_conv").set_weights([_find(graph, f"{place}_weights")])
-        _set_folded(model, f"{name}_BN", _find(graph, f"{place}_bn_offset"))
+        set_folded(model, f"{name}_BN", _find(graph, f"{place}_bn_offset"))
 
 
 def _load_head(model: KerasModel, graph: Mapping[str, FloatArray], name: str) -> bool:
@@ -188,7 +188,7 @@ def _load_head(model: KerasModel, graph: Mapping[str, FloatArray], name: str) ->
     return True
 
 
-def _set_folded(model: KerasModel, name: str, bias: FloatArray) -> None:
+def set_folded(model: KerasModel, name: str, bias: FloatArray) -> None:
     """Make a batch norm add a bias and nothing else, for it is folded into the kernel."""
     one = np.ones_like(bias)
     folded: list[Array] = [one * math.sqrt(1 + BATCH_NORM_EPSILON), bias, 0 * one, one]
