@@ -136,8 +136,12 @@ class Locate:
     """A flatbuffer with the signature `locate`, one thread."""
 
     def __init__(self, network: bytes) -> None:
-        interpreter = import_runtime("litert").Interpreter(model_content=network, num_threads=1)
-        self._runner = interpreter.get_signature_runner(SIGNATURE)
+        # A runner does not keep what it runs: without these two it reads memory that is gone.
+        self._network = network
+        self._interpreter = import_runtime("litert").Interpreter(
+            model_content=network, num_threads=1
+        )
+        self._runner = self._interpreter.get_signature_runner(SIGNATURE)
         self._dtype = self._runner.get_input_details()["frame"]["dtype"]
 
     def __call__(self, frame: NDArray[np.uint8]) -> FloatArray:

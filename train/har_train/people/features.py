@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ from numpy.typing import NDArray
 from har_edge.arrays import FloatArray, Pixels
 from har_edge.errors import SourceError
 from har_edge.files import open_whole
-from har_edge.model.runtimes import import_runtime
 from har_train.model.network import import_keras
 from har_train.model.types import KerasModel
 from har_train.people.labels import Labelled, load_pictures
@@ -44,47 +42,22 @@ class Features:
 
 
 class Backbone:
-    """The published network up to the pyramid, in the runtime of the edge, which is faster.
+    """The published network up to the pyramid.
 
     Args:
         published: As `load_published` left it.
     """
 
     def __init__(self, published: KerasModel) -> None:
-        self._published = published
-        self._names = (*TAPS, "lateral_top")
+        names = (*TAPS, "lateral_top")
+        outputs = [published.get_layer(name).output for name in names]
+        self._part = import_keras().Model(published.input, outputs)
         self.side = published.input_shape[1]
-
-    @cached_property
-    def _run(self) -> Callable[..., dict[str, FloatArray]]:
-        """Convert it, which takes a while and is not needed where all features are there."""
-        import tensorflow as tf
-
-        keras = import_keras()
-        published = self._published
-        part = keras.Model(
-            published.input, [published.get_layer(name).output for name in self._names]
-        )
-        shape = (1, *published.input_shape[1:])
-
-        def run(pixels: object) -> dict[str, object]:
-            return dict(zip(self._names, part(pixels, training=False), strict=True))
-
-        traced = tf.function(run, input_signature=[tf.TensorSpec(shape, tf.float32, name="pixels")])
-        converter = tf.lite.TFLiteConverter.from_concrete_functions(
-            [traced.get_concrete_function()], part
-        )
-        interpreter = import_runtime("litert").Interpreter(
-            model_content=converter.convert(), num_threads=1
-        )
-        runner: Callable[..., dict[str, FloatArray]] = interpreter.get_signature_runner()
-        return runner
 
     def __call__(self, frame: Pixels) -> list[FloatArray]:
         """Run it on one input, (side, side, 3) uint8: taps and target without the batch."""
         scaled = (frame[np.newaxis] / 127.5 - 1).astype(np.float32)
-        found = self._run(pixels=scaled)
-        return [np.asarray(found[name])[0] for name in self._names]
+        return [np.asarray(found)[0] for found in self._part.predict_on_batch(scaled)]
 
 
 def cache_features(

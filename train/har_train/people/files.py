@@ -39,10 +39,12 @@ class FileFinder:
                 f"{display_path(Path(path))} should take a square. Received "
                 f"{self.spec.height} x {self.spec.width}. Train with har-train people."
             )
-        interpreter = import_runtime("litert").Interpreter(
+        # A runner does not keep what it runs: without these two it reads memory that is gone.
+        self._network = network
+        self._interpreter = import_runtime("litert").Interpreter(
             model_content=network, num_threads=num_threads
         )
-        self._runner = interpreter.get_signature_runner(SIGNATURE)
+        self._runner = self._interpreter.get_signature_runner(SIGNATURE)
         self._dtype = self._runner.get_input_details()["frame"]["dtype"]
 
     def __call__(self, picture: Pixels) -> FloatArray:

@@ -73,12 +73,14 @@ def label_samples(
             key = str(sample.path)
             if key not in known:
                 try:
-                    known[key] = tuple(teach(p) for p in load_pictures(sample))
+                    found = [teach(picture) for picture in load_pictures(sample)]
                 except SourceError:
-                    known[key] = ()
-                rows = [np.round(p, DIGITS).tolist() for p in known[key]]
-                file.write(json.dumps({"path": key, "people": rows}) + "\n")
+                    found = []
+                rows = [np.round(people.astype(np.float64), DIGITS).tolist() for people in found]
+                line = json.dumps({"path": key, "people": rows})
+                file.write(f"{line}\n")
                 file.flush()
+                known |= _parse([line])  # as it will be read the next time
             tick(1)
     return [Labelled(s, known[str(s.path)]) for s in samples if known[str(s.path)]]
 
