@@ -27,7 +27,7 @@ PEOPLE_VARIANTS: tuple[Variant, ...] = ("float32", "float16", "int8")
 # The network inside, whose layers are rounded; the decoder behind it stays in float.
 MAPS = "maps"
 # Inputs that the rounding of weights runs on; the network is large, and more change little.
-ROUNDING_FRAMES = 32
+ROUNDING_FRAMES = 16
 
 Calibration = Iterator[tuple[str, dict[str, NDArray[np.float32]]]]
 

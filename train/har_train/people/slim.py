@@ -20,6 +20,7 @@ from har_train.people.published import set_folded
 
 Doubles = NDArray[np.float64]
 
+REFINE_BATCH, REFINE_RATE = 16, 5e-4
 RIDGE = 1e-3  # of the mean variance, added so that equal channels share
 
 
@@ -70,6 +71,37 @@ def fit_slim_top(
     slim.get_layer("lateral_top").set_weights([_shaped(last_kernel), last_offset])
     missed = ((after @ last_kernel + last_offset - wanted) ** 2).sum()
     return float(1 - missed / ((wanted - wanted.mean(axis=0)) ** 2).sum())
+
+
+def refine_top(
+    slim: KerasModel, coarse: FloatArray, target: FloatArray, epochs: int, seed: int = 0
+) -> float:
+    """Train the narrow top, in place, to give still more of what the published one gives.
+
+    Args:
+        slim: After `fit_slim_top`, or the part of it above the backbone.
+        coarse, target: See `fit_slim_top`.
+        epochs: Passes over them.
+        seed: Of their order.
+
+    Returns:
+        Share of the target's variance that it explains in the end.
+    """
+    keras = import_keras()
+    entry = slim.get_layer("top_expand_conv").input
+    top = keras.Model(entry, slim.get_layer("lateral_top").output)
+    steps = -(-len(coarse) // REFINE_BATCH)
+    rate = keras.optimizers.schedules.CosineDecay(REFINE_RATE, epochs * steps)
+    for layer in top.layers:
+        if type(layer).__name__ == "BatchNormalization":
+            layer.trainable = False  # the moving statistics belong to the weights
+    top.compile(optimizer=keras.optimizers.Adam(rate), loss="mse")
+    keras.utils.set_random_seed(seed)
+    top.fit(coarse, target, batch_size=REFINE_BATCH, epochs=epochs, verbose=0)
+    missed = (
+        (np.asarray(top.predict(coarse, batch_size=REFINE_BATCH, verbose=0)) - target) ** 2
+    ).sum()
+    return float(1 - missed / ((target - target.mean(axis=(0, 1, 2))) ** 2).sum())
 
 
 def _rows(maps: FloatArray) -> FloatArray:

@@ -32,14 +32,15 @@ from har_train.people.network import (
     build_network,
 )
 from har_train.people.published import load_published, published_alpha, read_graph
-from har_train.people.slim import copy_weights, fit_slim_top
+from har_train.people.slim import copy_weights, fit_slim_top, refine_top
 from har_train.people.teachers import Teacher
 from har_train.people.views import View, move_people, show
 from har_train.run_folder import whole_folder
 
 # What the fit of the narrow top looks at, views of training pictures.
-TOP_VIEWS = 400
-CALIBRATION_FRAMES, HELD_OUT_FRAMES = 96, 150
+TOP_VIEWS = 500
+CALIBRATION_FRAMES, HELD_OUT_FRAMES = 64, 150
+THRESHOLD_FILES = 40  # of `val`, that the threshold is chosen on
 THRESHOLDS = tuple(float(t) for t in np.round(np.arange(0.1, 0.7, 0.04), 2))
 FINAL_THRESHOLD = 0.5
 
@@ -57,6 +58,7 @@ class PeopleConfig:
         name: Name of the network.
         side: Sides of the input in pixels, a multiple of 32.
         hidden, filters: Of the narrow top, see `Top`.
+        top_epochs: Passes over the views that the narrow top is refined on.
         epochs: Passes over the chosen cells.
         seed: Of their choice and order.
         description, license: Stand in the spec.
@@ -70,6 +72,7 @@ class PeopleConfig:
     side: int = 256
     hidden: int = SLIM_TOP.hidden
     filters: int = SLIM_TOP.filters
+    top_epochs: int = 12
     epochs: int = 20
     seed: int = 0
     description: str = "Finds people in a picture, with boxes and 17 keypoints."
@@ -135,11 +138,12 @@ def train_people(
         )
     say("preparing the backbone")
     backbone, work = Backbone(published), Path(config.work) / f"features-{config.side}"
+    chosen = {"val": parts["val"][:THRESHOLD_FILES], "train": parts["train"]}
     files = {
         split: cache_features(
-            parts[split], backbone, work, bar(len(parts[split]), f"Encoding {split}", "file")
+            entries, backbone, work, bar(len(entries), f"Encoding {split}", "file")
         )
-        for split in ("val", "train")
+        for split, entries in chosen.items()
     }
     network, metrics = fit_network(published, graph, files, config, say)
     with whole_folder(out) as folder:
@@ -172,6 +176,9 @@ def fit_network(
     say(f"the narrow top explains {explained:.1%} of what the wide one gives")
     above = build_above(config.side, config.side, alpha, top)
     copy_weights(network, above)
+    say("refining the narrow top")
+    explained = refine_top(above, coarse, target, config.top_epochs, config.seed)
+    say(f"the narrow top explains {explained:.1%} of what the wide one gives")
     say("choosing cells")
     cells = _collect_cells(above, files["train"], config.seed)
     say(f"training the heads on {len(cells)} cells")
