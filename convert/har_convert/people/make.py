@@ -14,7 +14,7 @@ from har_convert.people.run import PeopleRun
 from har_convert.recipe import Recipe
 from har_convert.tflite.compat import calibrate, round_network
 from har_convert.tflite.flatbuffer import parse_model
-from har_convert.tflite.ptq import prepare, prepare_float16
+from har_convert.tflite.ptq import backbone_and_inputs, equalize, prepare_float16, stem_of
 from har_convert.tflite.quantize import halve
 from har_edge.model.spec import Variant
 from har_edge.say import Say
@@ -26,8 +26,8 @@ SIGNATURE = "locate"
 PEOPLE_VARIANTS: tuple[Variant, ...] = ("float32", "float16", "int8")
 # The network inside, whose layers are rounded; the decoder behind it stays in float.
 MAPS = "maps"
-# Inputs that the rounding of weights runs on; the network is large, and more change little.
-ROUNDING_FRAMES = 16
+# Inputs that the equalising of channels runs on.
+ROUNDING_FRAMES = 12
 
 Calibration = Iterator[tuple[str, dict[str, NDArray[np.float32]]]]
 
@@ -42,8 +42,10 @@ class PeopleMaker:
     def prepared(self) -> tuple[keras.Model, list[str]]:
         """The network prepared for int8, and the layers of its stem, which stay in float."""
         copy = _copy(self.network)
-        self.say(f"preparing the weights for 8 bits on {len(self._rounding)} frames")
-        return copy, prepare(copy, self._rounding)
+        self.say(f"equalising channels for 8 bits on {len(self._rounding)} frames")
+        maps, inputs = backbone_and_inputs(copy, self._rounding)
+        equalize(maps, inputs)
+        return copy, stem_of(maps)
 
     @cached_property
     def halved(self) -> tuple[keras.Model, list[str]]:
