@@ -12,6 +12,7 @@ from tests.test_layout import PACKAGES
 
 # Modules whose docstrings have examples; new ones are added here.
 MODULES = (
+    "har_benchmarks.alarms.report",
     "har_benchmarks.experiments.turns",
     "har_convert.auditing.audit",
     "har_edge",
@@ -29,6 +30,7 @@ MODULES = (
     "har_edge.page",
     "har_edge.paths",
     "har_edge.people.match",
+    "har_edge.people.pose",
     "har_edge.progress",
     "har_edge.recognition.decide",
     "har_edge.recognition.events",

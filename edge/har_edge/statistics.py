@@ -143,6 +143,33 @@ def wilson_interval(share: float, count: int, level: float = LEVEL) -> tuple[flo
     )
 
 
+def poisson_interval(count: int, level: float = LEVEL) -> tuple[float, float]:
+    """Exact interval of the mean of a Poisson distribution of which `count` was drawn.
+
+    Source: Garwood, Fiducial Limits for the Poisson Distribution (1936).
+
+    Example:
+        >>> low, high = poisson_interval(0)
+        >>> low, round(high, 3)
+        (0.0, 3.689)
+    """
+    tail = (1 - level) / 2
+    low = 0.0 if count == 0 else _poisson_mean(count - 1, 1 - tail)
+    return low, _poisson_mean(count, tail)
+
+
+def _poisson_mean(count: int, share: float) -> float:
+    """The mean at which `count` or fewer are drawn with this probability, by halving."""
+    drawn = np.arange(count + 1)
+    factorials = np.cumsum(np.log(np.maximum(drawn, 1)))
+    low, high = 0.0, count + 20 * math.sqrt(count + 1) + 20
+    for _ in range(100):
+        mean = (low + high) / 2
+        at_most = float(np.exp(drawn * math.log(mean) - mean - factorials).sum())
+        low, high = (mean, high) if at_most > share else (low, mean)
+    return (low + high) / 2
+
+
 def expanded_tail(tail: float, count: int) -> float:
     """Tail to cut from a bootstrap distribution of `count` values for a true tail.
 

@@ -13,6 +13,7 @@ from har_edge.statistics import (
     expanded_tail,
     mean_interval,
     mean_of_each,
+    poisson_interval,
     resampled_means,
     share_interval,
     t_quantile,
@@ -141,6 +142,16 @@ def test_wilson_is_scipys(hits: int, level: float) -> None:
     expected = stats.binomtest(hits, 30).proportion_ci(level, method="wilson")
     found = wilson_interval(hits / 30, 30, level)
     assert found == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 150, 4000])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_poisson_is_scipys(count: int, level: float) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    tail = (1 - level) / 2
+    low = stats.chi2.ppf(tail, 2 * count) / 2 if count else 0.0
+    high = stats.chi2.ppf(1 - tail, 2 * count + 2) / 2
+    assert poisson_interval(count, level) == pytest.approx((low, high), rel=1e-6)
 
 
 def test_bootstrap_is_scipys() -> None:

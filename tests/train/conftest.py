@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 # Before TensorFlow is first imported: as the commands set them.
@@ -17,10 +17,12 @@ import pytest
 from PIL import Image
 
 from har_edge.frames.opencv import import_cv2
+from har_train.commands.main import cli
 from har_train.config import FitConfig
 from har_train.run_folder import save_run
 from har_train.training.fit import fit
 from har_train.training.result import FitResult
+from tests.support.commands import run_here
 
 # Pixels a frame, and colour, of the square in each class.
 CLASSES = {"left": (-3, (30, 200, 40)), "right": (3, (220, 30, 30))}
@@ -136,24 +138,35 @@ def run_folder(trained: FitResult, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def har_train(tmp_path: Path) -> RunCommand:
-    """Run the installed `har-train` in an empty folder; a traceback fails the test."""
-    script = Path(sys.executable).with_name("har-train")
-    if not script.is_file():
-        pytest.skip("har-train is not installed beside this Python")
+def har_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunCommand:
+    """Run `har-train` in an empty folder; a traceback fails the test.
+
+    In this process, where TensorFlow is loaded; with variables of the environment in one of its
+    own, as the installed command. `tests/test_pipeline.py` types all as a user does.
+    """
+    monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
-        result = subprocess.run(
-            [script, *arguments],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-            cwd=tmp_path,
-            timeout=300,
-            env={**os.environ, **env},
-        )
+        result = run_installed(arguments, env) if env else run_here(cli, arguments)
         assert "Traceback" not in result.stderr, result.stderr
         return result
 
     return run
+
+
+def run_installed(
+    arguments: Sequence[str | Path], env: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run the installed command in a process of its own, in the working folder."""
+    script = Path(sys.executable).with_name("har-train")
+    if not script.is_file():
+        pytest.skip("har-train is not installed beside this Python")
+    return subprocess.run(
+        [script, *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        timeout=300,
+        env={**os.environ, **env},
+    )

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import click
 
+from har_benchmarks.commands.alarms import alarms
 from har_benchmarks.commands.collect import collect
 from har_benchmarks.commands.compare import compare
 from har_benchmarks.commands.experiment import experiment
@@ -25,12 +26,13 @@ def cli() -> None:
     Examples:
       har-bench run models/mine --threads 1,2 --out bench/mine
       har-bench compare bench/before bench/mine --fail-on-regression 5%
+      har-bench alarms clips falls.csv --label falling
       har-bench peers video.mp4 --out bench/mine
       har-bench collect results/*.json --out fleet.html
     """
 
 
-for command in (run, compare, peers, collect, experiment):
+for command in (run, compare, alarms, peers, collect, experiment):
     cli.add_command(command)
 
 

@@ -61,7 +61,8 @@ def draw_all(report: Table) -> list[Plot]:
     return [(name, title, figure) for name, title, figure in drawn if figure is not None]
 
 
-def _figure(height: float) -> tuple[Figure, Axes]:
+def new_figure(height: float) -> tuple[Figure, Axes]:
+    """An empty plot of our width, `height` inches high."""
     from matplotlib import pyplot
 
     pyplot.rcParams.update({"font.size": 9, "svg.hashsalt": "har-bench"})
@@ -105,7 +106,7 @@ def _ordered(report: Table) -> tuple[list[Row], _Style]:
 def latency(report: Table) -> Figure:
     """Boxes of the steps: quartiles, whiskers from the 1st to the 99th percentile."""
     cases, style = _ordered(report)
-    figure, axis = _figure(1.1 + 0.28 * len(cases))
+    figure, axis = new_figure(1.1 + 0.28 * len(cases))
     samples = [case.steps_ms for case in cases]
     boxes = axis.boxplot(
         samples, orientation="horizontal", whis=(1, 99), showfliers=False, widths=0.6,
@@ -141,7 +142,7 @@ def pareto(report: Table) -> Figure:
     accurate = _has_accuracy(cases)
     worth = [_worth(case, accurate=accurate) for case in cases]
     cases = [case for case, value in zip(cases, worth, strict=True) if value is not None]
-    figure, axis = _figure(4.0)
+    figure, axis = new_figure(4.0)
     x = np.array([case.figures.p50_ms for case in cases])
     y = np.array([value for value in worth if value is not None])
     for case, left, up in zip(cases, x, y, strict=True):
@@ -208,7 +209,7 @@ def memory(report: Table) -> Figure | None:
     cases = [case for case in cases if case.figures.peak_memory_bytes]
     if not cases:
         return None
-    figure, axis = _figure(0.9 + 0.28 * len(cases))
+    figure, axis = new_figure(0.9 + 0.28 * len(cases))
     before = np.array([(c.figures.memory_before_bytes or 0) / 1e6 for c in cases])
     peak = np.array([(c.figures.peak_memory_bytes or 0) / 1e6 for c in cases])
     rows = np.arange(len(cases))
@@ -231,7 +232,7 @@ def threads(report: Table) -> Figure | None:
     counts = sorted({case.num_threads for case in cases})
     if len(counts) < 2:
         return None
-    figure, axis = _figure(3.6)
+    figure, axis = new_figure(3.6)
     lines: dict[tuple[str, str], list[Row]] = {}
     for case in sorted(cases, key=lambda c: c.num_threads):
         lines.setdefault((style.variant(case), case.backend), []).append(case)
@@ -253,7 +254,7 @@ def threads(report: Table) -> Figure | None:
 def warmup(report: Table) -> Figure:
     """The first steps after loading, against the median step: median over the rounds."""
     cases, style = _ordered(report)
-    figure, axis = _figure(3.6)
+    figure, axis = new_figure(3.6)
     for case in cases:
         runs = [
             [r["first_encode_ms"] + r["first_classify_ms"], *r["warmup_ms"]] for r in case.rounds
@@ -277,7 +278,7 @@ def rounds(report: Table) -> Figure | None:
     cases, style = _ordered(report)
     if max(len(case.rounds) for case in cases) < 2:
         return None
-    figure, axis = _figure(3.6)
+    figure, axis = new_figure(3.6)
     for case in cases:
         medians_ms = case.round_medians_ms
         x = [number + 1 for number in medians_ms]
@@ -296,7 +297,7 @@ def sustained(report: Table) -> Figure | None:
     found = report.sustained
     if not found or not found["samples"]:
         return None
-    figure, axis = _figure(3.4)
+    figure, axis = new_figure(3.4)
     minutes = [sample["at_s"] / 60 for sample in found["samples"]]
     axis.plot(minutes, [sample["p50_ms"] for sample in found["samples"]], color=COLOURS[0])
     axis.set_ylim(bottom=0)

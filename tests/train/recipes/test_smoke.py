@@ -16,6 +16,7 @@ from har_edge.datasets import SPLITS
 from har_train.config import load_config
 from har_train.dataset.samples import load_dataset
 from tests.conftest import write_video
+from tests.support.skeletons import falling, save, standing
 from tests.train.recipes.conftest import RECIPES, LoadRecipe
 
 pytest.importorskip("tensorflow")
@@ -156,3 +157,30 @@ def test_samples_are_rendered_from_two_clips(load_recipe: LoadRecipe, tmp_path: 
     assert names == {"falling.mp4", *recipe.STILLS}
     with Image.open(tmp_path / "samples" / "seated.jpg") as picture:
         assert picture.size == recipe.SIZE
+
+
+def test_poses_are_judged_on_sets_that_were_not_seen(
+    load_recipe: LoadRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HAR_CACHE_DIR", str(tmp_path / "cache"))
+    joints = np.concatenate([standing(8)] * 12 + [falling(8)] * 12)
+    labels = np.repeat(["standing", "falling"], 12)
+    for name in ("one", "two"):
+        save(
+            tmp_path / f"{name}.npz",
+            xyz=joints,
+            off=np.arange(0, 8 * 25, 8),
+            label=labels,
+            group=np.arange(24).astype(str),
+            fps=np.full(24, 8.0),
+        )
+    recipe, out = load_recipe("pose_across_sets"), tmp_path / "out.json"
+    options = ("--folds", "2", "--views", "1", "--epochs", "2", "--units", "4", "--out", out)
+    said = run(recipe, tmp_path, *options)
+    assert "macro recall of 2 labels" in said
+    found = json.loads(out.read_text())
+    assert [row["label"] for row in found["labels"]] == ["falling", "standing"]
+    assert [row["sequences"] for row in found["labels"]] == [24, 24]
+    # What was answered is kept: a run that is cut off goes on.
+    assert (tmp_path / "out.fold1.npy").is_file()
+    assert run(recipe, tmp_path, *options) == said

@@ -1,0 +1,103 @@
+"""Pose and motion of one person as numbers that no distance, size or place in the picture changes.
+
+Per frame `POSE_SIZE` numbers of the keypoints and `MOTION_SIZE` of the box. Lengths are in units of
+the box's longer side: a person who lies is as long as one who stands, while the height of the box
+is a fraction of it. Training makes the same numbers of skeletons that were projected.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from har_edge.arrays import Box, FloatArray
+from har_edge.frames.frame import KEYPOINTS
+
+# x, y and whether it is seen, for each keypoint.
+POSE_SIZE = 3 * len(KEYPOINTS)
+MOTION_SIZE = 6
+# A keypoint below this score is not seen.
+SEEN_SCORE = 0.2
+# Faster than any person: so many box lengths a second are a jump of the box.
+MAX_SPEED = 8.0
+# Boxes are at least so long, in widths or heights of the picture, so that nothing is divided by 0.
+MIN_LENGTH = 1e-3
+
+
+def pose_features(keypoints: FloatArray | None, box: Box, aspect: float) -> FloatArray:
+    """Say where a person's joints are in the box.
+
+    Args:
+        keypoints: (17, 3), x and y in fractions of the picture, score; None if unknown.
+        box: The person's box, in fractions of the picture.
+        aspect: Width of the picture over its height.
+
+    Returns:
+        (POSE_SIZE,): for each keypoint x and y from the box's centre in units of its longer side,
+        and 1; or three zeros where it is not seen.
+
+    Example:
+        >>> keypoints = np.zeros((17, 3), np.float32)
+        >>> keypoints[0] = 0.5, 0.25, 0.9
+        >>> nose = pose_features(keypoints, (0.4, 0.2, 0.6, 0.8), aspect=1.0)[:3]
+        >>> [round(float(number), 2) for number in nose]
+        [0.0, -0.42, 1.0]
+    """
+    if keypoints is None:
+        return np.zeros(POSE_SIZE, np.float32)
+    left, top, right, bottom = box
+    centre = np.array([(left + right) / 2, (top + bottom) / 2], np.float32)
+    scale = np.array([aspect, 1.0], np.float32) / np.float32(_length(box, aspect))
+    seen = (keypoints[:, 2] >= SEEN_SCORE).astype(np.float32)[:, np.newaxis]
+    places = np.where(seen > 0, (keypoints[:, :2] - centre) * scale, 0)
+    # A joint that is far out of its box is none of this person.
+    return np.hstack([np.clip(places, -2, 2), seen]).astype(np.float32).ravel()
+
+
+def box_motion(box: Box, before: Box | None, seconds: float, aspect: float) -> FloatArray:
+    """Say what form a person's box has, and how it moved since the frame before.
+
+    Args:
+        box: The person's box, in fractions of the picture.
+        before: The same in the frame before; None for the first.
+        seconds: Time between the two.
+        aspect: Width of the picture over its height.
+
+    Returns:
+        (MOTION_SIZE,): the logarithm of width over height; speeds of the centre in x, of the upper
+        and of the lower edge in y, in lengths of the box a second, down and right positive; the
+        rates at which the logarithms of width and height change.
+
+    Example:
+        >>> fell = box_motion((0.3, 0.7, 0.7, 0.9), (0.4, 0.3, 0.6, 0.9), 0.5, aspect=1.0)
+        >>> [round(float(number), 2) for number in fell]
+        [0.69, 0.0, 1.33, 0.0, 1.39, -2.2]
+    """
+    width, height = _sides(box, aspect)
+    form = math.log(width / height)
+    if before is None or seconds <= 0:
+        return np.array([form, 0, 0, 0, 0, 0], np.float32)
+    old_width, old_height = _sides(before, aspect)
+    length = max(_length(box, aspect), _length(before, aspect))
+    moves = np.array(
+        [
+            (box[0] + box[2] - before[0] - before[2]) / 2 * aspect / length,
+            (box[1] - before[1]) / length,
+            (box[3] - before[3]) / length,
+            math.log(width / old_width),
+            math.log(height / old_height),
+        ]
+    )
+    speeds = np.clip(moves / seconds, -MAX_SPEED, MAX_SPEED)
+    return np.array([form, *speeds], np.float32)
+
+
+def _sides(box: Box, aspect: float) -> tuple[float, float]:
+    """Width and height of a box, both in heights of the picture."""
+    left, top, right, bottom = box
+    return max((right - left) * aspect, MIN_LENGTH), max(bottom - top, MIN_LENGTH)
+
+
+def _length(box: Box, aspect: float) -> float:
+    return max(_sides(box, aspect))

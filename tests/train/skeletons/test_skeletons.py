@@ -1,0 +1,198 @@
+"""Skeleton sets, cameras and what a pose network makes of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from har_edge.arrays import FloatArray
+from har_edge.errors import DataError
+from har_train.skeletons.camera import MIRRORED, Camera, project, random_camera
+from har_train.skeletons.degrade import FEWEST_JOINTS, NO_ERRORS, Errors, boxes_of, degrade
+from har_train.skeletons.sets import FIELDS, Skeleton, load_skeletons
+from har_train.skeletons.views import VIEW_SIZE, ViewSettings, random_view, view_features
+from tests.support.skeletons import falling, save, standing
+
+RANDOM = np.random.default_rng(0)
+
+
+def test_a_set_is_read(tmp_path: Path) -> None:
+    first, second = load_skeletons(save(tmp_path / "mine.npz"))
+    assert (first.label, first.group, first.source, first.fps) == ("standing", "mine/a", "mine", 15)
+    assert first.joints.shape == (5, 17, 3)
+    assert second.joints.shape == (7, 17, 3)
+    assert np.allclose(second.joints, falling(7), atol=1e-3)
+
+
+def test_joints_come_in_the_order_of_coco(tmp_path: Path) -> None:
+    coco = np.arange(16, -1, -1)
+    coco[3] = -1
+    (first, _) = load_skeletons(save(tmp_path / "a.npz", coco=coco))
+    assert np.allclose(first.joints[:, 0], standing(5)[:, 16], atol=1e-3)
+    assert np.isnan(first.joints[:, 3]).all()
+
+
+def test_two_people_are_two_sequences(tmp_path: Path) -> None:
+    pair = np.concatenate([standing(12), falling(12)], axis=1)
+    one, two, *_ = load_skeletons(save(tmp_path / "a.npz", kind="3d2p", xyz=pair))
+    assert np.allclose(one.joints, standing(5), atol=1e-5)
+    assert np.allclose(two.joints, falling(12)[:5], atol=1e-5)
+    assert one.group == two.group
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"off": None}, "Received none named off"),
+        ({"kind": np.array("4d")}, "kind should be one of 2d, 3d, 3d2p"),
+        ({"xyz": np.zeros((12, 17))}, "xyz should have the shape"),
+        ({"off": np.array([0, 5, 11])}, "off should rise from 0"),
+        ({"off": np.array([0, 5, 5])}, "off should rise from 0"),
+        ({"label": np.array(["standing"])}, "an entry for each sequence"),
+        ({"coco": np.arange(17) + 1}, "coco should be 17 numbers"),
+        ({"fps": np.array([15.0, 0.0])}, "fps should be above 0"),
+        ({"label": np.array([{}, {}])}, "cannot be read"),
+    ],
+)
+def test_a_file_of_another_form_is_refused(
+    changes: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    path = save(tmp_path / "a.npz", **changes)
+    with pytest.raises(DataError) as caught:
+        load_skeletons(path)
+    assert message in str(caught.value)
+    assert "a.npz" in str(caught.value)
+
+
+def test_no_npz_at_all_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(b"PK no zip")
+    with pytest.raises(DataError, match="cannot be read"):
+        load_skeletons(tmp_path / "a.npz")
+    assert set(FIELDS) >= {"xyz", "off"}
+
+
+def test_from_the_front_a_standing_person_stands() -> None:
+    camera = Camera(height_m=0.875, distance_m=4.0, aspect=1.0)
+    (frame,) = project(standing(1), camera)
+    # Level with the middle of the body: heights become heights, at one part in four.
+    assert frame[0, 1] < frame[11, 1] < frame[15, 1]
+    assert frame[15, 1] - frame[0, 1] == pytest.approx(1.5 / 4, rel=0.01)
+    # The person's left shoulder is at the right of the picture.
+    assert frame[5, 0] - frame[6, 0] == pytest.approx(0.4 / 4, rel=0.01)
+    assert frame[:, :2].mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_from_behind_left_and_right_change_sides() -> None:
+    (frame,) = project(standing(1), Camera(azimuth=math.pi, aspect=1.0))
+    assert frame[5, 0] < frame[6, 0]
+
+
+def test_a_mirror_shows_a_person_who_may_be_real() -> None:
+    (frame,) = project(standing(1), Camera(mirrored=True, aspect=1.0))
+    assert frame[5, 0] > frame[6, 0]
+    assert [MIRRORED[i] for i in MIRRORED] == list(range(17))
+
+
+def test_from_above_a_person_is_short() -> None:
+    level = project(standing(1), Camera(height_m=0.9, distance_m=4.0, aspect=1.0))[0]
+    steep = project(standing(1), Camera(height_m=6.0, distance_m=1.0, aspect=1.0))[0]
+
+    def form(frame: FloatArray) -> float:
+        return float(np.ptp(frame[:, 1]) / np.ptp(frame[:, 0]))
+
+    assert form(steep) < 0.5 * form(level)
+
+
+def test_what_is_missing_or_behind_the_lens_is_not_seen() -> None:
+    joints = standing(2)
+    joints[0, 0] = np.nan
+    joints[1, 5] = (0, 1.4, 9)
+    first, second = project(joints, Camera())
+    assert first[0].tolist() == [0, 0, 0]
+    assert second[5].tolist() == [0, 0, 0]
+    assert np.isfinite([first, second]).all()
+
+
+def test_without_errors_only_the_picture_cuts() -> None:
+    joints = project(standing(4), Camera(aim=(0.5, 1.0), aspect=1.0))
+    found = degrade(joints, NO_ERRORS, RANDOM)
+    below = joints[..., 1] > 1
+    assert below.any()
+    assert (found[below] == 0).all()
+    assert np.array_equal(found[~below], joints[~below])
+
+
+def test_errors_are_as_large_as_said() -> None:
+    joints = project(standing(400), Camera(aspect=1.0))
+    found = degrade(joints, replace(NO_ERRORS, jitter=0.02, lost=0.25), np.random.default_rng(1))
+    seen = found[..., 2] > 0
+    assert 1 - seen.mean() == pytest.approx(0.25, abs=0.02)
+    off = (found - joints)[..., :2][seen]
+    length = max(np.ptp(joints[0, :, 0]), np.ptp(joints[0, :, 1]))
+    assert off.std() == pytest.approx(0.02 * length, rel=0.05)
+
+
+def test_boxes_hold_the_joints_that_are_seen() -> None:
+    joints = project(falling(10), Camera(aspect=16 / 9))
+    joints[3, FEWEST_JOINTS - 1 :] = 0
+    boxes = boxes_of(joints, 16 / 9, NO_ERRORS, RANDOM)
+    assert boxes[3] is None
+    for frame, box in zip(joints, boxes, strict=True):
+        if box is not None:
+            left, top, right, bottom = box
+            assert (frame[:, 0] > left).all() and (frame[:, 0] < right).all()
+            assert (frame[:, 1] > top).all() and (frame[:, 1] < bottom).all()
+
+
+def test_a_fall_looks_like_one_from_anywhere() -> None:
+    """The box turns from tall to flat, and its upper edge goes down."""
+    settings = ViewSettings(num_frames=10, frame_rate_hz=8.0, errors=NO_ERRORS)
+    for azimuth in (0.0, 0.5, math.pi):
+        joints = project(falling(10), Camera(azimuth=azimuth, height_m=1.5, distance_m=6.0))
+        found = view_features(joints, 16 / 9, settings, RANDOM)
+        form, upper = found[:, -6], found[1:, -4]
+        assert form[0] < -0.5 < 0 < form[-1]
+        assert upper.mean() > 0.3
+
+
+def test_views_differ_and_repeat() -> None:
+    skeleton = Skeleton(falling(30), False, 15.0, "falling", "a", "made")
+    settings = ViewSettings()
+    one, two = (random_view(skeleton, settings, np.random.default_rng(s)) for s in (1, 2))
+    again = random_view(skeleton, settings, np.random.default_rng(1))
+    assert one.shape == (16, VIEW_SIZE)
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, two)
+    assert np.isfinite([one, two]).all()
+
+
+def test_flat_skeletons_have_views_too() -> None:
+    pixels = project(falling(30), Camera(aspect=1.0)) * [640, 640, 1]
+    skeleton = Skeleton(pixels.astype(np.float32), True, 15.0, "falling", "a", "made")
+    errors = replace(NO_ERRORS, lost=0.0)
+    found = random_view(skeleton, ViewSettings(errors=errors), np.random.default_rng(3))
+    assert found[:, -6].max() > found[:, -6].min()
+    assert (found[:, 2::3][:, :17] == 1).all()  # every joint is seen, and inside
+    empty = replace(skeleton, joints=np.zeros_like(skeleton.joints))
+    assert (random_view(empty, ViewSettings(), np.random.default_rng(3)) == 0).all()
+
+
+def test_short_sequences_are_held_and_long_ones_cut() -> None:
+    settings = ViewSettings(errors=NO_ERRORS, speed=(1.0, 1.0))
+    for count in (1, 3, 200):
+        skeleton = Skeleton(standing(count), False, 15.0, "standing", "a", "made")
+        assert random_view(skeleton, settings, np.random.default_rng(4)).shape == (16, VIEW_SIZE)
+
+
+def test_cameras_are_where_people_mount_them() -> None:
+    random = np.random.default_rng(5)
+    cameras = [random_camera(random) for _ in range(200)]
+    assert {camera.mirrored for camera in cameras} == {False, True}
+    seen = [project(standing(1), camera)[0] for camera in cameras]
+    inside = [((f[:, :2] > 0) & (f[:, :2] < 1)).all() for f in seen]
+    assert np.mean(inside) > 0.6
+    assert Errors() != NO_ERRORS

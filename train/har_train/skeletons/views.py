@@ -1,0 +1,114 @@
+"""From a skeleton to what the edge would feed to `classify`: a window of pose and motion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from har_edge.arrays import FloatArray
+from har_edge.people.pose import MOTION_SIZE, POSE_SIZE, box_motion, pose_features
+from har_train.skeletons.camera import MIRRORED, project, random_camera
+from har_train.skeletons.degrade import LIKE_A_NETWORK, Errors, boxes_of, degrade
+from har_train.skeletons.sets import Skeleton
+
+VIEW_SIZE = POSE_SIZE + MOTION_SIZE
+# Recordings of flat skeletons have no size of a picture with them: that of most of their sets.
+FLAT_ASPECT = 4 / 3
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """How windows are made.
+
+    Attributes:
+        num_frames: Frames in a window, T.
+        frame_rate_hz: Rate at which they are taken.
+        speed: Slowest and fastest that a movement is played.
+        errors: How wrong joints and boxes are.
+    """
+
+    num_frames: int = 16
+    frame_rate_hz: float = 8.0
+    speed: tuple[float, float] = (0.8, 1.25)
+    errors: Errors = LIKE_A_NETWORK
+
+
+def random_view(
+    skeleton: Skeleton, settings: ViewSettings, random: np.random.Generator
+) -> FloatArray:
+    """See a part of a sequence from somewhere, as a network would.
+
+    A sequence that is shorter than a window is held at both ends, as people do who stand before
+    they act.
+
+    Args:
+        skeleton: The movement.
+        settings: How.
+        random: What draws.
+
+    Returns:
+        (T, VIEW_SIZE); zeros where nobody is seen.
+    """
+    moved = _sampled(skeleton, settings, random)
+    if moved.flat:
+        joints, aspect = _in_a_picture(moved.joints, random), FLAT_ASPECT
+    else:
+        camera = random_camera(random)
+        joints, aspect = project(moved.joints, camera), camera.aspect
+    return view_features(joints, aspect, settings, random)
+
+
+def view_features(
+    joints: FloatArray, aspect: float, settings: ViewSettings, random: np.random.Generator
+) -> FloatArray:
+    """Degrade joints in a picture and make the edge's numbers of them.
+
+    Args:
+        joints: (T, 17, 3), x and y in fractions of the picture, 1 or 0 for seen.
+        aspect: Width of the picture over its height.
+        settings, random: As for `random_view`.
+
+    Returns:
+        (T, VIEW_SIZE).
+    """
+    seen = degrade(joints, settings.errors, random)
+    found = np.zeros((len(seen), VIEW_SIZE), np.float32)
+    before, gap_s = None, 1 / settings.frame_rate_hz
+    for row, frame, box in zip(
+        found, seen, boxes_of(seen, aspect, settings.errors, random), strict=True
+    ):
+        if box is not None:
+            row[:POSE_SIZE] = pose_features(frame, box, aspect)
+            row[POSE_SIZE:] = box_motion(box, before, gap_s, aspect)
+        before = box
+    return found
+
+
+def _sampled(skeleton: Skeleton, settings: ViewSettings, random: np.random.Generator) -> Skeleton:
+    """Take a window's frames out of a sequence, somewhere, at some speed."""
+    step = skeleton.fps / settings.frame_rate_hz * random.uniform(*settings.speed)
+    length, wanted = len(skeleton.joints), step * (settings.num_frames - 1)
+    spare = length - 1 - wanted
+    start = random.uniform(min(0.0, spare), max(0.0, spare))
+    numbers = np.round(start + step * np.arange(settings.num_frames)).astype(int)
+    return replace(skeleton, joints=skeleton.joints[np.clip(numbers, 0, length - 1)])
+
+
+def _in_a_picture(joints: FloatArray, random: np.random.Generator) -> FloatArray:
+    """Put flat joints, (T, 17, 3) in pixels, somewhere into a picture; mirror half of them."""
+    seen = joints[..., 2] > 0
+    found = np.zeros_like(joints)
+    if not seen.any():
+        return found
+    places = joints[..., :2] * [1 / FLAT_ASPECT, 1]
+    low, high = places[seen].min(axis=0), places[seen].max(axis=0)
+    size = random.uniform(0.4, 0.95)
+    scale = size / max(float((high - low).max()), 1e-6)
+    shift = (1 - (high - low) * scale) * random.uniform(0.2, 0.8, 2)
+    found[..., :2] = (places - low) * scale + shift
+    found[..., 2] = 1
+    if random.random() < 0.5:
+        found[..., 0] = 1 - found[..., 0]
+        found, seen = found[:, MIRRORED], seen[:, MIRRORED]
+    return (found * seen[..., np.newaxis]).astype(np.float32)
