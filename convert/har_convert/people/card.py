@@ -79,7 +79,8 @@ def _origin(spec: PeopleSpec) -> str:
     return (
         "Its layers up to the last residual block of a MobileNetV2, its feature pyramid and the "
         "heads that refine keypoints are those of MoveNet MultiPose, published under Apache-2.0; "
-        "the layers between were made narrower by least squares on real pictures. The heads of "
+        "the layers between were made narrower by least squares and gradient steps on real "
+        "pictures, so that they give much the same. The heads of "
         "middles, boxes and keypoint regression were trained on what two published networks, an "
         "SSD and MoveNet Lightning, see in stills and clips; nobody labelled anything by hand. The "
         "command is `har-train people`."

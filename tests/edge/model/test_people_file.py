@@ -9,7 +9,7 @@ import pytest
 
 from har_edge.errors import ModelFileError, SpecError
 from har_edge.frames.frame import KEYPOINTS
-from har_edge.model.file import pack_model_file, read_model_file
+from har_edge.model.file import BUNDLED_FOLDER, pack_model_file, read_model_file
 from har_edge.model.people_file import pack_people_file, read_people_file
 from har_edge.model.people_spec import PeopleSpec
 
@@ -31,6 +31,15 @@ def test_it_comes_back(path: Path) -> None:
     assert spec.model_bytes == len(NETWORK)
     assert zipfile.ZipFile(path).namelist() == ["har.json"]
     assert pack_people_file(NETWORK, SPEC) == path.read_bytes()
+
+
+def test_the_bundled_one_is_small_and_says_where_it_is_from() -> None:
+    path = BUNDLED_FOLDER / "people-int8.tflite"
+    assert path.stat().st_size <= 4_000_000
+    spec, network = read_people_file(path)
+    assert (spec.variant, spec.people_shape, spec.keypoints) == ("int8", (1, 8, 56), KEYPOINTS)
+    assert b"locate" in network
+    assert "MoveNet MultiPose" in spec.license
 
 
 def test_a_changed_file_is_refused(path: Path) -> None:
