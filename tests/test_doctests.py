@@ -40,6 +40,7 @@ MODULES = (
     "har_edge.paths",
     "har_edge.people.boxes",
     "har_edge.people.draw",
+    "har_edge.people.match",
     "har_edge.people.pose",
     "har_edge.people.privacy",
     "har_edge.people.track",

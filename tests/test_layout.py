@@ -61,6 +61,7 @@ ORDERS = {
         "commands",
         "explain explore",
         "evaluation",
+        "people",
         "trained_run",
         "run_folder",
         "training",
@@ -73,6 +74,7 @@ ORDERS = {
     "har_convert": (
         "__main__ __init__",
         "commands api mediapipe",
+        "people",
         "measure",
         "conversion",
         "card gate process results steps",

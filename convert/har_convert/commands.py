@@ -14,6 +14,9 @@ from har_convert.auditing.findings import refuse_flex, refuse_unloadable
 from har_convert.conversion import Options, convert_run, default_folder
 from har_convert.gate import EXACT
 from har_convert.measure.commands import measure
+from har_convert.people.convert import convert_people, format_verifications
+from har_convert.people.make import PEOPLE_VARIANTS
+from har_convert.people.run import is_people_run
 from har_convert.recipe import VARIANTS
 from har_convert.results import Conversion, Report, format_layers
 from har_convert.run_folder import Run, find_run, load_run
@@ -117,6 +120,7 @@ def cli(
     Without RUN, it takes the newest run under ./runs, or else the bundled model har15. Before a
     file gets its name, it is run in the runtime of the device and compared with the Keras model on
     held-out data. MODEL_CARD.md, SHA256SUMS and the converter's log are written next to the files.
+    A run of har-train people gives float32, float16 and int8; its gate counts people found.
 
     \b
     Examples:
@@ -130,6 +134,12 @@ def cli(
     """
     flags = (float32, float16, dynamic, int8, onnx, onnx_int8)
     chosen = [v for v, flag in zip(VARIANTS, flags, strict=True) if flag]
+    if run and is_people_run(Path(run)):
+        if data or calibration or root or calibration_frames:
+            raise click.UsageError("A people run brings its pictures. Leave data options out.")
+        variants = PEOPLE_VARIANTS if everything or not chosen else chosen
+        _convert_people(Path(run), variants, Path(out) if out else None, max_accuracy_drop)
+        return
     found = load_run(find_run(run), data, calibration, calibration_frames, root)
     how = Options(
         max_accuracy_drop=max_accuracy_drop,
@@ -140,6 +150,17 @@ def cli(
     )
     folder = Path(out) if out else default_folder(found)
     _convert(found, VARIANTS if everything or not chosen else chosen, folder, how)
+
+
+def _convert_people(
+    run: Path, variants: Sequence[Variant], out: Path | None, max_drop: float
+) -> None:
+    note(f"Converting {display_path(run)}")
+    folder = out or Path("models") / run.name
+    with Steps() as steps:
+        results, paths = convert_people(run, variants, folder, max_drop, steps.begin)
+    click.echo(format_verifications(results, paths))
+    note(f"Wrote {display_path(folder)}.")
 
 
 def _convert(run: Run, variants: Sequence[Variant], folder: Path, how: Options) -> None:

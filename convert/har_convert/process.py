@@ -1,4 +1,4 @@
-"""Runs `har_convert.worker` in a process of its own, and says what became of it."""
+"""Runs a worker in a process of its own, and says what became of it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ class ConversionError(HarError):
     """The converter failed."""
 
 
-def run_worker(folder: Path, say: Say) -> None:
-    """Run `har_convert.worker` on a job in a process of its own, which ends when this one does.
+def run_worker(folder: Path, say: Say, module: str = "har_convert.worker") -> None:
+    """Run a worker on a job in a process of its own, which ends when this one does.
 
     Args:
         folder: The job's; the converter's own temporary files lie in it, too.
         say: Takes a line for every step.
+        module: What is run.
 
     Raises:
         ConversionError: if it fails or crashes.
         MissingExtraError: if TensorFlow or another package is missing.
     """
-    command = [sys.executable, "-m", "har_convert.worker", str(folder)]
+    command = [sys.executable, "-m", module, str(folder)]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -98,12 +98,17 @@ class Job:
 
 
 def main() -> None:
-    """Do one job; tracebacks go to the log, what a user can act on to the parent."""
+    """Do one job."""
+    do_job(lambda folder, say: work(Job.load(folder), folder, say))
+
+
+def do_job(job: Callable[[Path, Callable[[str], None]], None]) -> None:
+    """Do the job in a folder; tracebacks go to the log, what a user can act on to the parent."""
     end_with_parent()
     folder = Path(sys.argv[1])
     say = _redirect(folder / LOG_NAME)
     try:
-        work(Job.load(folder), folder, say)
+        job(folder, say)
     except HarError as error:
         traceback.print_exc()
         (folder / ERROR_NAME).write_text(str(error), encoding="utf-8")

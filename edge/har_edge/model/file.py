@@ -150,7 +150,7 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
         )
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            attached = {name: _attached(archive, name) for name in (SPEC_NAME, LABELS_NAME)}
+            attached = {name: read_attached(archive, name) for name in (SPEC_NAME, LABELS_NAME)}
     # A damaged zip makes zipfile raise a dozen kinds, of zlib and of struct among them.
     except Exception as error:
         raise ModelFileError(
@@ -162,7 +162,7 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
     return ModelFile(path, spec, (_network(content, spec, shown),), len(content))
 
 
-def _attached(archive: zipfile.ZipFile, name: str) -> bytes:
+def read_attached(archive: zipfile.ZipFile, name: str) -> bytes:
     """Read an attached file, never more than its limit, whatever the directory says of it."""
     info = archive.getinfo(name)
     # Other methods unpack all that is there at once, however much one asks for.

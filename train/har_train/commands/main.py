@@ -13,6 +13,7 @@ from har_train.commands.evaluate import evaluate
 from har_train.commands.explain import explain
 from har_train.commands.explore import explore
 from har_train.commands.fit import fit
+from har_train.commands.people import people
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96})
@@ -30,7 +31,7 @@ def cli() -> None:
     """
 
 
-for command in (explore, fit, evaluate, explain):
+for command in (explore, fit, evaluate, explain, people):
     cli.add_command(command)
 
 

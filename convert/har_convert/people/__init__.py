@@ -1,0 +1,1 @@
+"""Conversion of a `har-train people` run to verified files with the signature `locate`."""
