@@ -76,6 +76,9 @@ class Layer(Protocol):
     def get_weights(self) -> list[Array]:
         """Give all weights in order."""
 
+    def set_weights(self, weights: Sequence[Array]) -> None:
+        """Take all weights in order."""
+
     def __call__(self, x: object, *, training: bool | None = None, mask: object = None) -> Tensor:
         """Apply it."""
 
@@ -99,9 +102,6 @@ class KerasModel(Layer, Predicts, Protocol):
 
     def get_layer(self, name: str) -> Layer:
         """Find a layer."""
-
-    def set_weights(self, weights: Sequence[Array]) -> None:
-        """Take all weights in order."""
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Read weights from a file."""

@@ -32,6 +32,7 @@ from har_train.training.parts import first_layer_of_top
 from har_train.training.result import FitResult, describe
 from har_train.training.stage import Network, Stage
 from har_train.training.teacher import load_teacher
+from har_train.training.unlabelled import label_unlabelled
 from har_train.training.windows import Teacher
 from har_train.watch import SILENT, Watch
 
@@ -68,6 +69,8 @@ def fit(
     config, samples = _split(config, watch.say)
     watch.say(count_table(samples))
     stage = Stage(config, cache, checkpoints, log_folder, watch, fill, distribution)
+    if config.data.unlabelled:
+        samples = [*samples, *label_unlabelled(samples, stage)]
     encoder = build_encoder(stage.clip, config)
     if config.fine_tune.blocks:
         # Before anything is encoded: the backbone may have fewer.
