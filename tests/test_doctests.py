@@ -79,7 +79,10 @@ MODULES = (
     "har_edge.visible",
     "har_train.config.fit",
     "har_train.config.setting",
+    "har_train.features.person_boxes",
+    "har_train.model.efficientnet_lite",
     "har_train.training.means",
+    "har_train.training.unlabelled",
     "har_train.watch",
 )
 # What needs an extra, and so is passed over where it is not installed.

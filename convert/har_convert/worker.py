@@ -220,14 +220,14 @@ class Maker:
     @cached_property
     def prepared(self) -> tuple[keras.Model, list[str]]:
         """The encoder prepared for int8, and the layers of its stem, which stay in float."""
-        encoder, frames = _copy(self.encoder), self.calibration.frames
+        encoder, frames = copy_encoder(self.encoder), self.calibration.frames
         self.say(f"preparing the weights for 8 bits on {len(frames)} frames")
         return encoder, prepare(encoder, frames)
 
     @cached_property
     def halved(self) -> tuple[keras.Model, list[str]]:
         """The encoder with weights of half precision, and the layers that stay in float32."""
-        encoder, frames = _copy(self.encoder), self.calibration.frames
+        encoder, frames = copy_encoder(self.encoder), self.calibration.frames
         self.say(f"preparing the weights for 16 bits on {len(frames)} frames")
         return encoder, prepare_float16(encoder, frames)
 
@@ -269,7 +269,8 @@ class Maker:
         return take_pixels(first), second
 
 
-def _copy(model: keras.Model) -> keras.Model:
+def copy_encoder(model: keras.Model) -> keras.Model:
+    """Copy a frame encoder, weights and all, for its preparation works in place."""
     import keras
 
     copy = keras.models.clone_model(model)

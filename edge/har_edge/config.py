@@ -163,7 +163,8 @@ class PeopleConfig(Settings):
     """How people are found and followed.
 
     Attributes:
-        detector: A `.tflite` file of a network that finds people; None for the model's own, if any.
+        detector: `people` for the bundled network, or a `.tflite` file of one that finds people;
+            None for the model's own, if any.
         pose: One that finds the keypoints of each, MoveNet single pose; None for none.
         whole_picture: Whether to look for nobody and to classify whole pictures.
         locate_every: People are looked for in each so many-th sampled frame.

@@ -1,6 +1,6 @@
 """Turn a trained run into a bundled model: what `har-convert` needs, and nothing else.
 
-    python train/recipes/bundle.py RUN MANIFEST DATA
+    python train/recipes/bundle.py RUN MANIFEST DATA [--about RECIPE.toml]
 
 Copies RUN to `convert/har_convert/bundled/NAME`, or to `--out`. The training pictures may not be
 redistributed, so the calibration frames are replaced by frames of the clips in MANIFEST whose
@@ -40,7 +40,13 @@ FREE = ("surveillance_fight", "bed_fall")
     metavar="DIR",
     help="Folder to write NAME in. [default: that of har-convert]",
 )
-def main(run: Path, manifest: Path, data: Path, out: Path) -> None:
+@click.option(
+    "--about",
+    type=click.Path(path_type=Path),
+    metavar="RECIPE.toml",
+    help="Take the texts for spec and card from here. [default: those that RUN was trained with]",
+)
+def main(run: Path, manifest: Path, data: Path, out: Path, about: Path | None) -> None:
     """Write RUN as a bundled model, calibrated on the free clips that MANIFEST names in DATA."""
     spec = ModelSpec.from_json((run / "spec.json").read_bytes())
     target = out / spec.name
@@ -48,10 +54,17 @@ def main(run: Path, manifest: Path, data: Path, out: Path) -> None:
     for name in COPIED:
         shutil.copyfile(run / name, target / name)
     config = FitConfig.of(**load_config(run / "config.toml"))
+    if about:
+        config = config.with_(about=load_config(about).get("about", {}))
+        texts = {key: config.data.about.get(key, "") for key in ("description", "license")}
+        spec = spec.with_(**texts)
+        (target / "spec.json").write_text(spec.to_json(), encoding="utf-8")
     # Where they lay on the machine that trained is nobody's business.
     places = {
         "weights": Path(config.backbone.weights).name,
-        "teacher": Path(config.fine_tune.teacher).name,
+        "teacher": ",".join(Path(path).name for path in config.fine_tune.teachers),
+        "crop_people": Path(config.fine_tune.crop_people).name,
+        "unlabelled": Path(config.data.unlabelled).name,
     }
     save_config(config.with_(data="", root="", **places), target / "config.toml")
     samples = [

@@ -39,9 +39,9 @@ def _run_and_data(command: Callable[..., None]) -> Callable[..., None]:
 @measure.command("int8")
 @_run_and_data
 def int8_command(run: str, data: str | None, clips: int) -> None:
-    """What int8 owes to its steps: the preparation of the weights, and the number of frames.
+    """What int8 owes to preparing the weights, a stem in float, and the number of frames.
 
-    Converts RUN to int8 without and with that preparation, then with 16 to 192 calibration
+    Converts RUN to int8 without and with each of the first two, then with 16 to 192 calibration
     frames, and compares each file with Keras on the same held-out files.
     """
     from har_convert.measure.int8 import measure_int8

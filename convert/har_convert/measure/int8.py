@@ -1,4 +1,4 @@
-"""What int8 owes to its steps: the preparation of the weights, and the number of frames."""
+"""What int8 owes to its steps: preparation, a stem in float, and the number of frames."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import numpy as np
 
 from har_convert.recipe import Recipe
 from har_convert.run_folder import Run, iter_clips
+from har_convert.tflite.ptq import backbone_of, prepare, stem_of
 from har_convert.verify import Outputs, Verification, compare, run_models
-from har_convert.worker import Maker, load_parts
+from har_convert.worker import Maker, copy_encoder, load_parts
 from har_edge.model.file import pack_model_file
 
 if TYPE_CHECKING:
@@ -31,8 +32,28 @@ class Plain(Maker):
         return self.encoder, []
 
 
+class FloatStem(Maker):
+    """Gives the converter the weights as they were trained, the stem to stay in float."""
+
+    @cached_property
+    def prepared(self) -> tuple[keras.Model, list[str]]:
+        """The encoder as it is, and the layers of its stem."""
+        return self.encoder, stem_of(backbone_of(self.encoder))
+
+
+class RoundedStem(Maker):
+    """Prepares all weights, those of the stem too."""
+
+    @cached_property
+    def prepared(self) -> tuple[keras.Model, list[str]]:
+        """The encoder prepared whole; no layer stays in float."""
+        encoder = copy_encoder(self.encoder)
+        prepare(encoder, self.calibration.frames, float_stem=False)
+        return encoder, []
+
+
 def measure_int8(run: Run, limit: int) -> dict[str, dict[str, float]]:
-    """Convert a run without and with the preparation, then with fewer calibration frames.
+    """Convert a run without and with preparation and float stem, then with fewer frames.
 
     Args:
         run: What to convert.
@@ -42,7 +63,12 @@ def measure_int8(run: Run, limit: int) -> dict[str, dict[str, float]]:
         What was measured, by the name of each way.
     """
     parts = load_parts(run)
-    makers = {"plain": Plain(run, *parts), "prepared": Maker(run, *parts)}
+    makers = {
+        "plain": Plain(run, *parts),
+        "plain, stem in float": FloatStem(run, *parts),
+        "prepared, stem in int8": RoundedStem(run, *parts),
+        "prepared": Maker(run, *parts),
+    }
     for frames in FRAMES:
         makers[f"prepared, {frames} frames"] = Maker(
             replace(run, calibration_frames=frames), *parts

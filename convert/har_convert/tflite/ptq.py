@@ -52,19 +52,22 @@ ROUNDING_FRAMES = 64
 STEM_STREAMS = 1
 
 
-def prepare(encoder: keras.Model, frames: NDArray[np.uint8]) -> list[str]:
+def prepare(
+    encoder: keras.Model, frames: NDArray[np.uint8], *, float_stem: bool = True
+) -> list[str]:
     """Do all three steps for int8 on the network inside a frame encoder, in place.
 
     Args:
         encoder: Keras model (N, H, W, 3) -> (N, D) with the backbone as a nested model.
         frames: Calibration frames, (N, H, W, 3), 0..255.
+        float_stem: Whether the stem is to stay in float.
 
     Returns:
-        Names of the stem's layers, in order, which are to stay in float.
+        Names of the stem's layers, in order; none if it is rounded with the others.
     """
     backbone, inputs = backbone_and_inputs(encoder, frames)
     equalize(backbone, inputs)
-    stem = stem_of(backbone)
+    stem = stem_of(backbone) if float_stem else []
     round_weights(backbone, _spread(inputs), leave=stem)
     return stem
 

@@ -47,15 +47,20 @@ JOINT_MARGIN = 0.1
 MULTI_POSE_SIDE = 256
 
 
+# Where a file does not say from which score on it is sure; weaker finds only continue a track.
+SURE_SCORE, LEAST_SHARE = 0.5, 0.75
+
+
 class OwnLocator:
     """Our own `locate`: (1, N, 56) with score, box and keypoints, best first."""
 
     name = "our own locate network"
-    sure_score = 0.5
-    least_score = 0.3
 
-    def __init__(self, network: SignatureNetwork) -> None:
+    def __init__(self, network: SignatureNetwork, sure_score: float = SURE_SCORE) -> None:
+        """Take the network, and the score from which it is sure of a person."""
         self._network = network
+        self.sure_score = sure_score
+        self.least_score = sure_score * LEAST_SHARE
         _, self._height, self._width, _ = network.input_shape
 
     def locate(self, pixels: Pixels) -> tuple[Person, ...]:

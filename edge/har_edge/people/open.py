@@ -14,9 +14,16 @@ import numpy as np
 
 from har_edge.children import answer_parent
 from har_edge.config import PeopleConfig
-from har_edge.errors import ModelFileError
-from har_edge.model.file import FLATBUFFER_ID, MAX_FILE_BYTES, read_model_file, resolve_model
+from har_edge.errors import ModelFileError, SpecError
+from har_edge.model.file import (
+    BUNDLED_FOLDER,
+    FLATBUFFER_ID,
+    MAX_FILE_BYTES,
+    read_model_file,
+    resolve_model,
+)
 from har_edge.model.network import Network
+from har_edge.model.people_file import read_people_file
 from har_edge.model.runtimes import TFLITE_RUNTIMES
 from har_edge.model.trial import LIMIT_BYTES, LIMIT_S, LIMIT_TIMES, outcome_of, try_once
 from har_edge.paths import display_path
@@ -25,6 +32,7 @@ from har_edge.people.locate import Locator, PeopleParts
 from har_edge.people.networks import (
     NUM_KEYPOINTS,
     ROW,
+    SURE_SCORE,
     MultiPoseLocator,
     OwnLocator,
     PosedLocator,
@@ -34,6 +42,8 @@ from har_edge.people.networks import (
 )
 
 SIGNATURE = "locate"
+# The network that comes along: `--people people`.
+BUNDLED_PEOPLE = "people"
 # Neither square nor of any network's size, as pictures are.
 TRIAL_SHAPE = (120, 160, 3)
 KNOWN = (
@@ -53,7 +63,8 @@ def open_locator(
     """Open a network that finds people; which kind it is shows by what it gives.
 
     Args:
-        people: A `.tflite` file of one of the kinds in `har_edge.people.networks`.
+        people: `people` for the bundled network, or a `.tflite` file of one of the kinds in
+            `har_edge.people.networks`.
         pose: MoveNet single pose, which finds the keypoints of each person.
         backend: As for a model; one that runs no TFLite stands for the first that does.
         num_threads: Threads of the runtime.
@@ -63,7 +74,7 @@ def open_locator(
         ModelFileError: if a file is missing, or none of these kinds.
         BackendError: if no runtime is there, or it refuses a network.
     """
-    found = _read_kind(people, backend, num_threads)
+    found = _read_kind(resolve_people(people), backend, num_threads)
     if pose is None:
         return SinglePoseLocator(found) if isinstance(found, PoseNetwork) else found
     second = _read_kind(pose, backend, num_threads)
@@ -128,7 +139,7 @@ def _read_kind(
     if SIGNATURE in network.signatures:
         own = network.signature(SIGNATURE)
         if _is_picture(own.input_shape) and own.output_shape[2:] == (ROW,):
-            return OwnLocator(own)
+            return OwnLocator(own, _sure_score(path))
         raise ModelFileError(
             f"{shown}: locate should take a picture (1, H, W, 3) and give (1, N, {ROW}). Received "
             f"{own.input_shape} and {own.output_shape}. Convert it again."
@@ -145,6 +156,20 @@ def _read_kind(
         f"{shown} should find people: {KNOWN}. Received a network that takes "
         f"{network.input_shape} and gives {', '.join(map(str, outputs))}. Use another file."
     )
+
+
+def _sure_score(path: str | os.PathLike[str]) -> float:
+    """The score from which a file's own network is sure: what it says, or the usual one."""
+    try:
+        return read_people_file(path)[0].score_threshold
+    except (ModelFileError, SpecError):  # a model with `locate` beside its other signatures
+        return SURE_SCORE
+
+
+def resolve_people(file: str | os.PathLike[str]) -> Path:
+    """Turn the name of the bundled network, `people`, or a path into a path."""
+    bundled = os.fspath(file) == BUNDLED_PEOPLE and not Path(file).is_file()
+    return BUNDLED_FOLDER / f"{BUNDLED_PEOPLE}-int8.tflite" if bundled else Path(file)
 
 
 def _is_picture(shape: tuple[int, ...]) -> bool:
@@ -202,7 +227,7 @@ def try_locator(
         ModelFileError: if a file is missing, or no TFLite network.
         BackendError: if it finds no people, or the runtime refuses it, crashes or hangs on it.
     """
-    paths = [os.fspath(path) for path in (people, pose) if path is not None]
+    paths = [os.fspath(path) for path in (resolve_people(people), pose) if path is not None]
     networks = [read_network(path) for path in paths]
     outcome = outcome_of(f"people {backend}", networks, [d for _, d in TFLITE_RUNTIMES.values()])
     try_once(__name__, [backend, *paths], outcome, Path(paths[0]), limit_s=limit_s)

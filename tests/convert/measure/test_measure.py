@@ -36,7 +36,11 @@ def test_clustering_leaves_few_values() -> None:
 
 @pytest.mark.train
 @pytest.mark.parametrize(
-    ("experiment", "rows"), [("int8", {"plain", "prepared"}), ("smaller", {"30 % pruned"})]
+    ("experiment", "rows"),
+    [
+        ("int8", {"plain", "plain, stem in float", "prepared, stem in int8", "prepared"}),
+        ("smaller", {"30 % pruned"}),
+    ],
 )
 def test_experiment(
     experiment: str,

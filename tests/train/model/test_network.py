@@ -14,8 +14,8 @@ from har_edge.errors import DataError
 from har_edge.model.spec import ClipSpec
 from har_edge.run_folder import bundled_run
 from har_train.config import BackboneName, FitConfig, Head
+from har_train.model.backbones import BACKBONES
 from har_train.model.network import (
-    BACKBONES,
     HEADS,
     backbone_name,
     build_classifier,
@@ -183,7 +183,7 @@ def test_backbones_take_pixels() -> None:
         features = encoder.predict_on_batch(random_pixels(0, 2))
         assert features.shape == (2, encoder.output_shape[-1])
         rescaled = [x for x in encoder.layers if type(x).__name__ == "Rescaling"]
-        assert bool(rescaled) == known.rescale
+        assert bool(rescaled) == (known.scaling is not None)
 
 
 def test_every_name_of_the_settings_is_known() -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from har_edge.datasets import SPLITS
+from har_edge.model.spec import ModelSpec
 from har_train.config import load_config
 from har_train.dataset.samples import load_dataset
 from tests.conftest import write_video
@@ -60,10 +61,17 @@ def test_bundle_takes_free_frames_alone(
         tmp_path / "data",
         "--out",
         tmp_path,
+        "--about",
+        RECIPES / "har15-lite.toml",
     )
     bundled = tmp_path / "squares"
     assert f"wrote {bundled}: " in said
     config = load_config(bundled / "config.toml")
+    about = load_config(RECIPES / "har15-lite.toml")["about"]
+    assert config["about"] == about
+    assert isinstance(about, dict)
+    spec = ModelSpec.from_json((bundled / "spec.json").read_bytes())
+    assert spec.description == about["description"]
     assert (config["data"], config["root"]) == ("", "")
     assert "/" not in str(config["weights"])
     assert (bundled / "model.keras").read_bytes() == (run_folder / "model.keras").read_bytes()

@@ -11,8 +11,8 @@ import pytest
 from har_edge.errors import DataError
 from har_edge.model.spec import ClipSpec
 from har_train.config import FitConfig
+from har_train.model.backbones import BACKBONES
 from har_train.model.network import (
-    BACKBONES,
     HEADS,
     build_classifier,
     build_encoder,
@@ -96,6 +96,8 @@ def test_layers_over_a_shorter_window_are_the_same_layers(head: Any) -> None:
         ("mobilenet_v2", "block_15_expand", 16),
         ("mobilenet_v3_small", "expanded_conv_9_expand", 11),
         ("mobilenet_v3_large", "expanded_conv_13_expand", 15),
+        ("efficientnet-lite0", "block_15_expand", 16),
+        ("efficientnet-lite1", "block_20_expand", 21),
     ],
 )
 def test_blocks_are_counted_from_the_top(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from har_edge.errors import DataError
 from har_train.config import FitConfig
-from har_train.model.network import build_classifier
+from har_train.model.network import build_classifier, import_keras
 from har_train.run_folder import save_run
 from har_train.training.fit import fit
 from har_train.training.result import FitResult
@@ -40,6 +41,28 @@ def test_answers_are_those_of_the_model(taught: FitConfig, trained: FitResult) -
     inputs = pixels(taught, 32)
     expected = np.asarray(trained.model.predict_on_batch(inputs))
     assert np.abs(teacher(inputs) - expected).max() < 1e-5
+
+
+def test_several_answer_by_their_mean(
+    taught: FitConfig, trained: FitResult, run_folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(run_folder, other)
+    model = import_keras().models.load_model(other / "model.keras", compile=False)
+    head = model.get_layer("classify")
+    *before, kernel, bias = head.get_weights()
+    head.set_weights([*before, -kernel, -bias])
+    model.save(other / "model.keras")
+    inputs = pixels(taught, 32)
+    answers = [
+        load_teacher(taught.with_(teacher=text), LABELS)
+        for text in (str(run_folder), str(other), f"{run_folder}, {other}")
+    ]
+    first, second, both = (answer(inputs) for answer in answers if answer)
+    assert np.abs(first - second).max() > 1e-3
+    assert np.abs(both - (first + second) / 2).max() < 1e-6
+    with pytest.raises(DataError, match="gone should be a run folder"):
+        load_teacher(taught.with_(teacher=f"{run_folder},{tmp_path / 'gone'}"), LABELS)
 
 
 def test_it_sees_frames_of_the_size_that_is_drawn(taught: FitConfig) -> None:

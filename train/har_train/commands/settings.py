@@ -20,8 +20,8 @@ ORDER = (
     "feature_dropout", "weight_decay", "dropout", "views", "augment_strength", "augment_flip",
     "augment_erase", "mixup", "cutmix", "mix_share", "label_smoothing", "balance",
     "fine_tune_blocks", "fine_tune_epochs", "fine_tune_rate", "fresh_views", "fine_tune_size",
-    "fine_tune_frames", "teacher", "teacher_share", "mixed_precision", "ema", "seed",
-    "deterministic",
+    "fine_tune_frames", "teacher", "teacher_share", "unlabelled", "unlabelled_precision",
+    "crop_people", "mixed_precision", "ema", "seed", "deterministic",
 )  # fmt: skip
 
 

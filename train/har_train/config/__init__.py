@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from har_train.config.files import load_config, save_config
+from har_train.config.fine_tune import FineTuneConfig
 from har_train.config.fit import FitConfig, default_name
 from har_train.config.groups import (
     AugmentConfig,
@@ -10,7 +11,6 @@ from har_train.config.groups import (
     BackboneName,
     Balance,
     DataConfig,
-    FineTuneConfig,
     Head,
     HeadConfig,
     HeadInput,

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from har_edge.errors import DataError
+from har_train.config.fine_tune import FineTuneConfig
 from har_train.config.groups import (
     AugmentConfig,
     BackboneConfig,
     DataConfig,
-    FineTuneConfig,
     HeadConfig,
     TrainingConfig,
     WindowConfig,
@@ -95,6 +95,12 @@ class FitConfig:
                 f"{self.fine_tune.teacher} without --fine-tune-blocks. Add --fine-tune-blocks N "
                 "and --fresh-views, or leave the teacher out."
             )
+        if self.data.unlabelled and not self.fine_tune.teacher:
+            raise DataError(
+                "Samples without labels are learnt by those that a teacher gives them. Received "
+                f"--unlabelled {self.data.unlabelled} without --teacher. Add --teacher RUN, such "
+                "as a run on the labelled samples alone."
+            )
         self._check_pixels()
         self._check_drawn_frames()
 
@@ -128,6 +134,7 @@ class FitConfig:
             *([f"--fine-tune-frames {tune.frames}"] if tune.frames else []),
             *([f"--cutmix {cutmix:g}"] if cutmix else []),
             *([f"--teacher {tune.teacher}"] if tune.teacher else []),
+            *([f"--crop-people {tune.crop_people}"] if tune.crop_people else []),
         ]
 
     @property

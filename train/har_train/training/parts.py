@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from har_edge.errors import DataError
 from har_train.config import FitConfig
 from har_train.features.augment import Augmentation, augment_colour
-from har_train.model.network import BACKBONES, backbone_of, import_keras
+from har_train.model.backbones import BACKBONES
+from har_train.model.network import backbone_of, import_keras
 from har_train.model.types import KerasModel, Layer, Tensor
 
 

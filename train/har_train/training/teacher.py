@@ -1,4 +1,4 @@
-"""A trained model as the teacher of another: what it answers to the very pictures of a batch.
+"""Trained models as teachers of another: what they answer to the very pictures of a batch.
 
 Source: Hinton et al., Distilling the Knowledge in a Neural Network (2015); that both see the same
 box of the same mixed picture: Beyer et al., Knowledge distillation: A good teacher is patient and
@@ -21,33 +21,44 @@ from har_train.training.windows import Teacher
 
 
 def load_teacher(config: FitConfig, labels: Sequence[str]) -> Teacher | None:
-    """Load the model that the settings name as the teacher.
+    """Load the models that the settings name as teachers.
 
     Args:
-        config: Names it; gives T and the size of the frames that stage 2 draws.
+        config: Names them; gives T and the size of the frames that stage 2 draws.
         labels: All that is learnt, in order.
 
     Returns:
-        Pixels (B, T, H, W, 3) in 0..255 -> probabilities (B, C), as the network gives them, without
-        its temperature. None if the settings name no teacher.
+        Pixels (B, T, H, W, 3) in 0..255 -> probabilities (B, C), as the networks give them, without
+        their temperature; the mean of several. None if the settings name no teacher.
 
     Raises:
         DataError: if there is no such run, or its labels or windows are others.
     """
-    if not config.fine_tune.teacher:
+    runs = load_teachers(config, labels)
+    if not runs:
         return None
-    run = load_run(config.fine_tune.teacher)
-    _check_fits(run, config, labels)
-    network = join_encoder(
-        resized_encoder(run.encoder, config.drawn_size),
-        shortened_classifier(run.classifier, config.drawn_frames),
-        config.drawn_frames,
-    )
+    networks = [
+        join_encoder(
+            resized_encoder(run.encoder, config.drawn_size),
+            shortened_classifier(run.classifier, config.drawn_frames),
+            config.drawn_frames,
+        )
+        for run in runs
+    ]
 
     def answer(inputs: FloatArray) -> FloatArray:
-        return np.asarray(network.predict_on_batch(inputs), dtype=np.float32)
+        answers = [np.asarray(network.predict_on_batch(inputs)) for network in networks]
+        return np.asarray(np.mean(answers, axis=0), dtype=np.float32)
 
     return answer
+
+
+def load_teachers(config: FitConfig, labels: Sequence[str]) -> list[KerasRun]:
+    """Load the runs that the settings name as teachers; see `load_teacher`."""
+    runs = [load_run(path) for path in config.fine_tune.teachers]
+    for run in runs:
+        _check_fits(run, config, labels)
+    return runs
 
 
 def _check_fits(run: KerasRun, config: FitConfig, labels: Sequence[str]) -> None:

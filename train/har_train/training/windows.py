@@ -6,8 +6,9 @@ Everything random about an epoch is drawn from (seed, epoch), so that it can be 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -18,8 +19,9 @@ from har_edge.datasets import Sample
 from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import window_indices
 from har_train.config import FitConfig
-from har_train.features.augment import Augmentation, random_box
+from har_train.features.augment import Augmentation, drawing_seed, random_box
 from har_train.features.cache import CachedSample, EncodedSample
+from har_train.features.person_boxes import Box, cut, drawn_region
 from har_train.model.network import import_keras
 from har_train.model.types import Array, Batches
 
@@ -79,10 +81,14 @@ class FreshBank:
     num_views = 2**31
 
     def __init__(
-        self, frames: Sequence[CachedSample], clip: ClipSpec, augmentation: Augmentation
+        self,
+        frames: Sequence[CachedSample],
+        clip: ClipSpec,
+        augmentation: Augmentation,
+        people: Mapping[str, Box] = MappingProxyType({}),
     ) -> None:
         self._frames = MapBank([frames])
-        self._clip, self._augmentation = clip, augmentation
+        self._clip, self._augmentation, self._people = clip, augmentation, people
 
     def gather(self, views: NDArray[np.intp], rows: NDArray[np.intp]) -> FloatArray:
         """Read and draw windows, (B, T, h, w, 3)."""
@@ -93,6 +99,11 @@ class FreshBank:
     def _draw(self, view: int, rows: NDArray[np.intp]) -> Pixels:
         item, frames = self._frames.read(0, rows)
         pixels = np.asarray(frames, dtype=np.uint8)
+        if self._people:
+            draws = np.random.default_rng(
+                drawing_seed(f"region {self._augmentation.seed} {item.sha256} {view}")
+            )
+            pixels = cut(pixels, drawn_region(self._people, item.sha256, draws))
         return random_box(pixels, self._clip, self._augmentation, item.sha256, view)
 
 
@@ -160,6 +171,7 @@ def build_fresh_windows(
     *,
     clip: ClipSpec,
     augmentation: Augmentation,
+    people: Mapping[str, Box] = MappingProxyType({}),
 ) -> Windows:
     """Cut one split's clips into windows of pixels that are drawn anew in every epoch.
 
@@ -169,9 +181,10 @@ def build_fresh_windows(
         config: Gives T and stride.
         clip: Gives the size of the frames that are drawn.
         augmentation: How they are drawn.
+        people: Box of the largest person by the sample's hash; views are then drawn of it, too.
     """
     samples = [(item.sample, item.count) for item in frames]
-    return _cut(samples, FreshBank(frames, clip, augmentation), labels, config)
+    return _cut(samples, FreshBank(frames, clip, augmentation, people), labels, config)
 
 
 def _cut(

@@ -13,8 +13,8 @@ people_options = together(
         "detector",
         "--people",
         metavar="FILE",
-        help="Find people with this .tflite network and recognise each: our own locate, SSD or "
-        "EfficientDet-Lite with detection post-processing, MoveNet.",
+        help="Find people and recognise each: people for the bundled network, or a .tflite file: "
+        "our own locate, SSD or EfficientDet-Lite with detection post-processing, MoveNet.",
     ),
     setting(
         PeopleConfig,
