@@ -17,6 +17,8 @@ SHORTEST_MS = 1e-3
 NUM_BINS = 1852
 # People that a summary remembers, and those of them that it lists.
 MOST_PEOPLE, LISTED_PEOPLE = 200, 10
+# People of a source whose numbers are kept, so that each is counted once.
+COUNTED_PEOPLE = 1000
 
 
 class LatencyCounts:
@@ -84,17 +86,21 @@ class People:
     def __init__(self) -> None:
         self.count = 0
         self._seen: dict[tuple[str, int], Counter[str]] = {}
-        self._numbered: dict[str, int] = {}
+        # Numbers of the latest people of each source, who are counted.
+        self._counted: dict[str, set[int]] = {}
 
     def add(self, decided: Prediction) -> None:
         """Count one prediction."""
         if decided.person is None:
             return
-        # Numbers rise: a larger one is somebody new.
-        if decided.person > self._numbered.get(decided.source, 0):
-            self._numbered[decided.source] = decided.person
-            self.count += 1
         key = decided.source, decided.person
+        counted = self._counted.setdefault(decided.source, set())
+        if decided.person not in counted and key not in self._seen:
+            self.count += 1
+        counted.add(decided.person)
+        if len(counted) > 2 * COUNTED_PEOPLE:
+            # Numbers rise: of those who are forgotten here none is likely to be in view.
+            counted -= set(sorted(counted)[:-COUNTED_PEOPLE])
         if key not in self._seen and len(self._seen) >= MOST_PEOPLE:
             del self._seen[min(self._seen, key=lambda k: self._seen[k].total())]
         self._seen.setdefault(key, Counter())[decided.action] += 1
@@ -103,7 +109,7 @@ class People:
         """One line a person, those seen longest first."""
         if not self._seen:
             return []
-        lines = [f"{self.count} people"]
+        lines = ["1 person" if self.count == 1 else f"{self.count} people"]
         longest = sorted(self._seen.items(), key=lambda item: (-item[1].total(), item[0]))
         several = len({source for source, _ in self._seen}) > 1
         for (source, person), counts in longest[:LISTED_PEOPLE]:

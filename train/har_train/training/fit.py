@@ -24,6 +24,7 @@ from har_train.model.network import (
     import_keras,
     narrow_classifier,
 )
+from har_train.model.types import KerasModel
 from har_train.training.distribute import Distribution
 from har_train.training.encoded import Encoded, encode_samples, predict_windows
 from har_train.training.finetune import fine_tune
@@ -74,11 +75,7 @@ def fit(
     if config.data.unlabelled:
         with doing("Labelling what has no label"):
             samples = [*samples, *label_unlabelled(samples, stage)]
-    with doing("Building the network"):
-        encoder = build_encoder(stage.clip, config)
-    if config.fine_tune.blocks:
-        # Before anything is encoded: the backbone may have fewer.
-        first_layer_of_top(backbone_of(encoder), config)
+    encoder = _build_encoder(stage)
     encoded = encode_samples(samples, encoder, stage)
     # Before anything is trained: it may not fit.
     teacher = load_teacher(config, encoded.labels)
@@ -101,6 +98,15 @@ def fit(
     with doing("Predicting"):
         predictions = {s: predict_windows(head, windows[s], judged.parts[s][0]) for s in SPLITS}
     return describe(Network(encoder, head), encoded, stage, stages, predictions)
+
+
+def _build_encoder(stage: Stage) -> KerasModel:
+    with doing("Building the network"):
+        encoder = build_encoder(stage.clip, stage.config)
+    if stage.config.fine_tune.blocks:
+        # Before anything is encoded: the backbone may have fewer.
+        first_layer_of_top(backbone_of(encoder), stage.config)
+    return encoder
 
 
 def _split(config: FitConfig, say: Say) -> tuple[FitConfig, list[Sample]]:
