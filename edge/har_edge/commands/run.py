@@ -130,7 +130,7 @@ def run(ctx: click.Context, /, **values: object) -> None:
       har-edge run video.mp4 --output-format jsonl > actions.jsonl
       har-edge run video.mp4 --model models/mine
       har-edge run archive/ --emit files --output-format csv -o files.csv
-      har-edge run --camera 0 --people detector.tflite --max-people 3
+      har-edge run --camera 0 --people people --max-people 3
       har-edge run --camera 0 --zones room.toml --fall-alarm --private --save-events clips/
       ffmpeg -i film.mkv -q:v 3 -r 25 -f mjpeg - | har-edge run -
 

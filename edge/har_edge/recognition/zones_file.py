@@ -174,7 +174,7 @@ def _table(values: object, known: Sequence[str], where: str) -> Mapping[str, obj
     if not isinstance(values, Mapping):
         raise ConfigError(
             f"{where}: expected a table with {', '.join(known)}. Received "
-            f"{type(values).__name__}. See the example in edge/README.md."
+            f"{type(values).__name__}. See the example in docs/how-to/zones.md."
         )
     for name in values:
         if name not in known:
