@@ -7,6 +7,8 @@ from pathlib import Path
 
 from har_edge.errors import SourceError
 
+SAMPLES = Path(__file__).resolve().parent / "samples"
+
 
 def cache_folder() -> Path:
     """Cached files: HAR_CACHE_DIR, else XDG_CACHE_HOME/har-edge, else ~/.cache/har-edge.
@@ -45,8 +47,7 @@ def sample_path(name: str) -> Path:
         >>> sample_path("falling.mp4").name
         'falling.mp4'
     """
-    folder = Path(__file__).parent / "samples"
-    names = sorted(path.name for path in folder.iterdir() if path.suffix in (".jpg", ".mp4"))
+    names = sorted(path.name for path in SAMPLES.iterdir() if path.suffix in (".jpg", ".mp4"))
     if name not in names:
         raise SourceError(f"There is no sample {name!r}. Choose from: {', '.join(names)}.")
-    return folder / name
+    return SAMPLES / name

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from har_convert.commands import _say_what_next, cli
+from har_convert.commands import _say_too_few, cli
 from har_convert.recipe import Recipe
-from har_convert.results import Conversion, Report, format_layers, format_table
+from har_convert.results import Conversion, format_layers, format_table
 from har_convert.tflite.sensitivity import LayerError
 from har_convert.verify import Verification
 from har_edge.commands.harness import run_command
@@ -194,10 +194,10 @@ def test_table() -> None:
 
 
 def test_a_sample_too_small_for_an_interval_is_called_so(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def said(*rows: Conversion) -> str:
-        _say_what_next(Report(tmp_path, rows))
+        _say_too_few(rows)
         return capsys.readouterr().err
 
     few = {"held_out": True, "clips": 12}

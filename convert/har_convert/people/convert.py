@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from har_edge.people.match import match_boxes
 from har_edge.say import Say
 from har_edge.statistics import mean_interval
 from har_edge.table import text_table
+from har_edge.temporary import temporary_folder
 
 LATENCY_ROUNDS, LATENCY_CALLS = 8, 4
 WORKER = "har_convert.people.worker"
@@ -107,8 +107,7 @@ def convert_people(
             f"{', '.join(unknown)}. Leave these out."
         )
     run = read_people_run(folder)
-    with tempfile.TemporaryDirectory(prefix="har-convert-") as place:
-        job = Path(place)
+    with temporary_folder("har-convert-") as job:
         content = json.dumps({"run": str(folder.absolute()), "variants": list(variants)})
         (job / "job.json").write_text(content, encoding="utf-8")
         try:

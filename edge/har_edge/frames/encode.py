@@ -10,6 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from har_edge.arrays import Pixels
 from har_edge.errors import OutputError
 from har_edge.frames.ffmpeg import has_av, import_av
@@ -96,6 +98,7 @@ class H264Encoder:
     def __init__(self, path: Path, frame_rate_hz: float, size: tuple[int, int]) -> None:
         self._av = av = import_av()
         self._path = path
+        self._size = size
         self._margins = (size[1] % 2, size[0] % 2)
         self._count = 0
         ending = path.suffix.lower()
@@ -140,8 +143,11 @@ class H264Encoder:
     def close(self) -> None:
         """Finish the file."""
         try:
-            if self._count:
-                self._mux(None)
+            if not self._count:
+                # FFmpeg 8's muxer of pieces crashes on a file without a picture.
+                width, height = self._size
+                self.write(np.zeros((height, width, 3), np.uint8))
+            self._mux(None)
         finally:
             try:
                 self._container.close()

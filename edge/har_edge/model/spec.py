@@ -48,7 +48,7 @@ MIN_FRAME_RATE_HZ, MAX_FRAME_RATE_HZ = 1e-6, 1000.0
 CROP_SCALES = 0.5, 4.0
 # Numbers of a person's pose and motion. Source: `har_edge.people.pose`.
 POSE_SIZE, MOTION_SIZE = 51, 6
-PEOPLE_FIELDS = ("view", "crop", "head_inputs")
+PEOPLE_FIELDS = ("view", "crop", "head_inputs", "falls")
 
 
 @contextlib.contextmanager
@@ -250,7 +250,7 @@ class ModelSpec:
         """
         values = asdict(self)
         for each in fields(self):
-            if each.name in PEOPLE_FIELDS and getattr(self, each.name) == each.default:
+            if each.name in PEOPLE_FIELDS and getattr(self, each.name) in (each.default, {}):
                 del values[each.name]
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 

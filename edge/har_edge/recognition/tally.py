@@ -74,9 +74,9 @@ class FileTally:
             return FileAnswer(self._source, None, None, error=error)
         rest_s = (end_s or self._now_s) - self._now_s
         # Lengths are what a file states: that of a sound that goes on, or of a first part.
-        if 0 < rest_s <= max(self._step_s, LONGEST_REST_S):
-            for action, since_s in self._holds.values():
-                self._seconds[action] += rest_s if since_s == self._now_s else 0.0
+        believed = 0 < rest_s <= max(self._step_s, LONGEST_REST_S)
+        for action, since_s in self._holds.values():
+            self._seconds[action] += rest_s if believed and since_s == self._now_s else 0.0
         seconds = dict(sorted(self._seconds.items(), key=lambda item: -item[1]))
         if self._last is None or self._sum is None:
             return FileAnswer(self._source, NOBODY, 1.0, seconds, 0, error)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 from har_edge.config import SourceConfig
 from har_edge.errors import ConfigError, SourceError
 from har_edge.media import Skipped
-from har_edge.paths import display_path
+from har_edge.paths import SAMPLES, display_path
 from har_edge.run.lanes import Follow, SourceOpener
 from har_edge.say import Say
 from har_edge.sources.base import FrameSource, Notify
@@ -18,8 +17,6 @@ from har_edge.sources.names import DEVICE, camera_name, find_sources
 from har_edge.sources.open import open_source
 from har_edge.sources.urls import is_url, redact_name
 from har_edge.sources.watch import iter_new_files, watched_folders
-
-SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 
 
 def build_openers(config: SourceConfig, skipped: Skipped | None = None) -> list[SourceOpener]:
@@ -105,8 +102,6 @@ def _opener(name: str, config: SourceConfig, shown: str) -> SourceOpener:
         )
         if is_apart(name):
             source.name = shown
-        elif Path(name).resolve().parent == SAMPLES:  # where a package lies is of no interest
-            source.name = Path(name).name
         return source
 
     return SourceOpener(shown, open_it, apart=is_apart(name))

@@ -100,7 +100,7 @@ def _operation(path: str, method: str, operation: Node, address: str) -> Operati
     ]
     answers = {status: _answer(answer) for status, answer in operation["responses"].items()}
     # Problems look alike; what they are about is said by their numbers, and their own text.
-    problems = [status for status in answers if status >= "400"]
+    problems = sorted(status for status in answers if status >= "400")
     return Operation(
         title=f"{method.upper()} {path}",
         anchor=f"{method}{path.replace('/', '-')}",

@@ -8,9 +8,11 @@ latency stays bounded.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from har_edge.config import LiveOptions, StdinFormat
 from har_edge.errors import SourceError, SourceRefusedError
+from har_edge.paths import SAMPLES
 from har_edge.sources.base import Notify, OpenSource
 from har_edge.sources.files import open_file
 from har_edge.sources.pipe import PipeSource
@@ -61,7 +63,10 @@ def open_source(
             if finite is not None:
                 return finite
         return open_live(text, options, notify=notify)
-    return open_file(text, notify)
+    source = open_file(text, notify)
+    if Path(text).resolve().parent == SAMPLES:  # where a package lies is of no interest
+        source.name = Path(text).name
+    return source
 
 
 def _open_finite_url(url: str, notify: Notify | None, *, wait: bool) -> OpenSource | None:

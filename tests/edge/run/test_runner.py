@@ -113,8 +113,8 @@ def test_lost_camera_ends_with_4(camera: LiveSource) -> None:
 def test_camera_frames_have_an_age_and_old_ones_are_dropped(camera: LiveSource) -> None:
     seen: list[tuple[Frame, Prediction | None]] = []
 
-    def watch(frame: Frame, prediction: Prediction | None) -> bool:
-        seen.append((frame, prediction))
+    def watch(shot: Shot) -> bool:
+        seen.append((shot.frame, shot.prediction))
         return True
 
     run, _ = make_run([], watch=watch)
@@ -153,7 +153,7 @@ def test_limit_counts_over_all_sources(make_video: MakeVideo) -> None:
 
 
 def test_viewer_can_end_the_run(make_video: MakeVideo) -> None:
-    run, _ = make_run([], watch=lambda frame, prediction: frame.index < 20)
+    run, _ = make_run([], watch=lambda shot: shot.frame.index < 20)
     path = make_video()
     result = run([video(path)])
     assert result.summary.frames == 5
@@ -206,7 +206,7 @@ def test_slow_model_gets_young_frames(make_video: MakeVideo) -> None:
     """30 frames a second from the camera, and a model that has time for ten of them."""
     path, period_s = make_video(count=90), 0.1
     camera = LiveSource("camera:0", lambda: Filming(path, 1 / 30), LiveOptions(max_retries=0))
-    run, sinks = make_run([], watch=lambda frame, prediction: not time.sleep(period_s))
+    run, sinks = make_run([], watch=lambda shot: not time.sleep(period_s))
     clip = replace(run.model.spec.clip, frame_rate_hz=30.0)
     run.model.spec = run.model.spec.with_(clip=clip)
     result = run([live(camera)])

@@ -20,6 +20,8 @@ def load_recipe() -> LoadRecipe:
     """Load a recipe by its name, without running it."""
 
     def load(name: str) -> ModuleType:
+        if str(RECIPES) not in sys.path:
+            sys.path.append(str(RECIPES))  # as when a recipe is run: some use others
         spec = importlib.util.spec_from_file_location(f"recipe_{name}", RECIPES / f"{name}.py")
         assert spec
         assert spec.loader

@@ -34,7 +34,7 @@ def zone_routes(services: Services) -> APIRouter:
     @router.put(
         "/zones",
         response_model=ZonesReply,
-        responses={**PROBLEMS, **problem_docs(403, 409, 422, 500)},
+        responses={**PROBLEMS, **problem_docs(400, 403, 409, 422, 500)},
     )
     async def draw(drawn: Annotated[DrawnZones, Body()]) -> JSONResponse:
         """Replace the zones, from the next frame on; they are kept in the file of `--zones`."""

@@ -23,7 +23,7 @@ from har_edge.config import (
 )
 from har_edge.settings import Settings
 
-GROUPS = {"live", "source", "decide", "people", "sink", "limits"}
+GROUPS = {"live", "source", "decide", "people", "scene", "sink", "limits"}
 NO_OPTION = {"max_streams"}
 
 
