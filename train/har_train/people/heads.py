@@ -37,7 +37,9 @@ def train_heads(
     network: KerasModel,
     cells: Cells,
     epochs: int,
+    *,
     seed: int = 0,
+    learning_rate: float = LEARNING_RATE,
     tick: Callable[[int, float], object] = lambda epoch, loss: None,
 ) -> list[float]:
     """Train the heads of a network in place.
@@ -47,6 +49,7 @@ def train_heads(
         cells: What to learn.
         epochs: Passes over the cells.
         seed: Of their order.
+        learning_rate: At the start; it falls to 0.
         tick: Called with the number of each epoch, from 1, and its mean loss.
 
     Returns:
@@ -58,7 +61,7 @@ def train_heads(
     heads = build_heads(cells.patches.shape[-1])
     copy_weights(network, heads)
     steps = max(1, len(cells) // BATCH)
-    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * steps)
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
     optimizer = keras.optimizers.Adam(rate)
 
     def step(patches: Tensor, *targets: Tensor) -> Tensor:

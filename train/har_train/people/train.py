@@ -186,7 +186,7 @@ def fit_network(
     def tick(epoch: int, loss: float) -> None:
         say(f"epoch {epoch} of {config.epochs}: loss {loss:.3f}")
 
-    losses = train_heads(above, cells, config.epochs, config.seed, tick)
+    losses = train_heads(above, cells, config.epochs, seed=config.seed, tick=tick)
     threshold = _choose_threshold(above, files["val"])
     say(f"the best threshold is {threshold:g}; scores are shifted so that it is a half")
     _shift_scores(above, threshold)
