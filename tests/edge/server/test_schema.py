@@ -47,8 +47,8 @@ def with_camera() -> Iterator[Any]:
     camera = MjpegServer()
     with serving(camera.url, *MODEL, token=TOKEN) as server:
         schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
-        # These never end.
-        yield schema.exclude(path=["/live.mjpg", "/events/stream"])
+        # The first two never end; signing in with a wrong token takes seconds, see test_guard.py.
+        yield schema.exclude(path=["/live.mjpg", "/events/stream", "/session"])
     camera.stop()
 
 
