@@ -47,7 +47,7 @@ def page_of(name: str, command: click.Command) -> str:
 def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
     if not isinstance(command, click.Group):
         return
-    context = click.Context(command, info_name=path)
+    context = click.Context(command, info_name=path, help_option_names=["-h", "--help"])
     for name in command.list_commands(context):
         found = command.get_command(context, name)
         if found is None or found.hidden:
@@ -57,7 +57,7 @@ def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Co
 
 
 def _describe(command: click.Command, path: str) -> Iterator[str]:
-    context = click.Context(command, info_name=path)
+    context = click.Context(command, info_name=path, help_option_names=["-h", "--help"])
     usage = " ".join(command.collect_usage_pieces(context))
     first, *others = _blocks(inspect.cleandoc(command.help or ""))
     yield first

@@ -110,13 +110,15 @@ def parse(words: list[str]) -> None:
     if words[:2] == ["har-convert", "audit"]:
         command, arguments = audit, words[2:]
     while isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
-        context = click.Context(command, info_name=words[0])
+        context = click.Context(command, info_name=words[0], help_option_names=["-h", "--help"])
         _, found, arguments = command.resolve_command(context, arguments)
         assert found is not None
         command = found
     if "--help" in arguments or "--version" in arguments:
         return
-    with command.make_context(words[0], arguments, resilient_parsing=False):
+    # As below their group: click keeps the help options that a command had first.
+    help_options = {"help_option_names": ["-h", "--help"]}
+    with command.make_context(words[0], arguments, resilient_parsing=False, **help_options):
         pass
 
 
