@@ -34,7 +34,7 @@ from har_train.skeletons.sets import Skeleton, load_skeletons
 from har_train.skeletons.views import VIEW_SIZE, ViewSettings, random_view
 
 OTHER = "other"
-BATCH = 256
+BATCH = 64
 
 
 @click.command()
@@ -44,7 +44,7 @@ BATCH = 256
 @click.option("--folds", type=click.IntRange(min=2), default=6, show_default=True)
 @click.option("--views", type=click.IntRange(min=1), default=4, show_default=True,
               help="Views of each sequence that are trained on.")  # fmt: skip
-@click.option("--epochs", type=click.IntRange(min=1), default=12, show_default=True)
+@click.option("--epochs", type=click.IntRange(min=1), default=30, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
 def main(
