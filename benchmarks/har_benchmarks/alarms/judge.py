@@ -9,7 +9,6 @@ in which an alarm could be false, and does not count among the hours.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -123,8 +122,8 @@ class Figures:
             recall=float(hits.mean()),
             recall_low=low,
             recall_high=high,
-            delay_p50_s=_quantile(delays, 0.5),
-            delay_p90_s=_quantile(delays, 0.9),
+            delay_p50_s=_not_exceeded_by(delays, 0.5),
+            delay_p90_s=_not_exceeded_by(delays, 0.9),
             repeats=sum(one.repeats for one in self.judged),
             false_alarms=false,
             hours=hours,
@@ -216,8 +215,6 @@ def _covered(spans: Sequence[tuple[float, float]], within_s: float, seconds: flo
     return covered
 
 
-def _quantile(values: Sequence[float], share: float) -> float | None:
-    """The smallest value that at least this share does not exceed."""
-    if not values:
-        return None
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+def _not_exceeded_by(values: Sequence[float], share: float) -> float | None:
+    """The smallest value that at least this share does not exceed; None of none."""
+    return float(np.quantile(values, share, method="inverted_cdf")) if values else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,9 +12,8 @@ from har_benchmarks.alarms.trace import Trace
 from har_benchmarks.render.cells import machine_line, machine_rows
 from har_benchmarks.render.markdown import markdown_table
 from har_benchmarks.render.plots import COLOURS, import_matplotlib, new_figure
+from har_benchmarks.render.write import render_figure, write_files
 from har_benchmarks.results.document import MachineRecord, to_json
-from har_edge.errors import OutputError
-from har_edge.files import open_whole
 from har_edge.page import data_uri, render_page
 from har_edge.paths import display_path
 
@@ -95,7 +93,8 @@ class AlarmReport:
             "recordings": [
                 {
                     "file": one.recording.path.name,
-                    "group": one.recording.group,
+                    # A file alone has its path for a group; where it lay is nobody's business.
+                    "group": Path(one.recording.group).name,
                     "spans_s": [
                         [start_s, None if end_s == float("inf") else end_s]
                         for start_s, end_s in one.recording.spans
@@ -168,30 +167,14 @@ def write_report(report: AlarmReport, folder: Path) -> None:
         OutputError: if they cannot be written.
         MissingExtraError: if matplotlib or Jinja2 is not installed.
     """
-    from matplotlib import pyplot
-
-    figure = draw_curve(report)
-    svg, png = io.BytesIO(), io.BytesIO()
-    figure.savefig(svg, format="svg", metadata={"Date": None})
-    figure.savefig(png, format="png", dpi=160)
-    pyplot.close(figure)
+    svg, png = render_figure(draw_curve(report))
     files = {
-        "alarms.png": png.getvalue(),
+        "alarms.png": png,
         "alarms.md": to_markdown(report).encode(),
-        "alarms.html": to_html(report, svg.getvalue()).encode(),
-        # Last: who sees it knows that the rest is there.
+        "alarms.html": to_html(report, svg).encode(),
         REPORT_NAME: to_json(report.to_record()).encode(),
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            with open_whole(folder / name) as file:
-                file.write(content)
-    except OSError as error:
-        raise OutputError(
-            f"{display_path(folder)} cannot be written: {error.strerror}. Free some space, or "
-            "give another --out."
-        ) from error
+    write_files(folder, files)
 
 
 def to_markdown(report: AlarmReport) -> str:

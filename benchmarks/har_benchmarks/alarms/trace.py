@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from har_benchmarks.results.document import file_facts
 from har_edge.errors import SourceError
 from har_edge.files import open_whole
 from har_edge.frames.sampling import FrameSampler
@@ -64,8 +65,8 @@ class TraceFolder:
     def __init__(self, folder: Path, model: LoadedModel) -> None:
         self.folder = folder
         self.model = model
-        content = model.path.read_bytes()
-        self._model_sha256 = hashlib.sha256(content).hexdigest()
+        # Of the whole file: temperature and labels in its spec make other answers, too.
+        self._model_sha256 = file_facts(model.path)["sha256"]
 
     def trace(self, path: Path) -> Trace:
         """Give a recording's trace: the one on disk, else a new one."""
