@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 
 import click
@@ -123,7 +124,17 @@ def with_suggestion(error: click.ClickException) -> click.ClickException:
     else:
         return error
     advice = suggestion(program, word)
+    if not advice and message == f"No such command '{word}'.":
+        advice = _guess(word, context)
     if not advice:
         return error
     kind = "option" if word.startswith("-") else "command"
     return click.UsageError(f"No such {kind} '{word}'. {advice}", context)
+
+
+def _guess(word: str, context: click.Context | None) -> str:
+    """Guess what was mistyped, as click does itself from release 8.4 on; "" for nothing near."""
+    if context is None or not isinstance(context.command, click.Group):
+        return ""
+    near = difflib.get_close_matches(word, context.command.list_commands(context), n=1)
+    return "".join(f"Did you mean '{name}'?" for name in near)

@@ -110,6 +110,10 @@ def run_command(
             # is still buffered must go somewhere when the interpreter ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(0) from None
+        except Ended as ended:
+            # Of an interrupt click makes an Abort, which in older releases forgets the signal.
+            note("Interrupted.")
+            raise click.exceptions.Exit(128 + ended.number) from None
 
     command.invoke = invoke_for_reader  # type: ignore[method-assign]
     try:
@@ -127,8 +131,7 @@ def run_command(
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort) as error:
         note("Interrupted.")
-        cause = error.__cause__ if isinstance(error, click.Abort) else error
-        code = 128 + (cause.number if isinstance(cause, Ended) else signal.SIGINT)
+        code = 128 + (error.number if isinstance(error, Ended) else signal.SIGINT)
     sys.exit(code if isinstance(code, int) else 0)
 
 

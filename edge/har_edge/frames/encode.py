@@ -14,7 +14,7 @@ import numpy as np
 
 from har_edge.arrays import Pixels
 from har_edge.errors import OutputError
-from har_edge.frames.ffmpeg import has_av, import_av
+from har_edge.frames.ffmpeg import HOW_TO_GET_AV, has_av, import_av
 from har_edge.frames.opencv import import_cv2
 from har_edge.paths import display_path
 
@@ -32,7 +32,7 @@ MUXER_OPTIONS = {".mp4": _PIECES, ".mov": _PIECES, ".mkv": {"cluster_time_limit"
 PLAIN_SUFFIX = ".mkv"
 PLAIN_CAVEAT = (
     "No encoder for H.264 is installed: videos are written as motion JPEG in MKV files, which "
-    "players show and browsers do not. For the other: pip install av"
+    f"players show and browsers do not. For the other: {HOW_TO_GET_AV}"
 )
 # As most pictures are coded; who is not told takes large ones for another. Source: ITU-T H.273.
 SMPTE_170M, LIMITED_RANGE = 6, 1

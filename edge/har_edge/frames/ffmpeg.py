@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import logging
+import sys
 from types import ModuleType
 
 # Older ones convert colours by other rules than OpenCV: the same file would give other pixels.
 OLDEST_FOR_VIDEOS = 18
+# For messages: there is no such release for Python 3.10.
+HOW_TO_GET_AV = "pip install av"
+if sys.version_info < (3, 11):
+    HOW_TO_GET_AV = "use Python 3.11 or newer, and pip install av"
 
 
 def import_av() -> ModuleType:

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from har_edge.frames.ffmpeg import HOW_TO_GET_AV
 from har_edge.machine.facts import machine_facts
 from har_edge.machine.finding import Finding, Findings
 from har_edge.machine.inference import check_models, check_runtimes, check_variants
@@ -35,7 +36,7 @@ CAMERA_PORTS = ("unicam", "rp1-cfe")
 # Optional packages: what each is for and the command that brings it into this environment.
 OPTIONAL = {
     "simplejpeg": ("motion JPEG checked for damage", "pip install simplejpeg"),
-    "av": ("every kind of video; RTSP and RTMP checked for damage", "pip install av"),
+    "av": ("every kind of video; RTSP and RTMP checked for damage", HOW_TO_GET_AV),
     "paho-mqtt": ("--mqtt", 'pip install "har-edge[mqtt]"'),
     "fastapi": ("har-edge serve", 'pip install "har-edge[serve]"'),
     "onnxruntime": ("ONNX models", 'pip install "har-edge[onnx]"'),

@@ -1,1 +1,1 @@
-"""People: their pose and motion as numbers."""
+"""People: where they are in a frame, and which is who from one frame to the next."""

@@ -9,11 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from har_benchmarks.experiments import decode
-from har_edge.frames.encode import writes_h264
-from har_edge.frames.ffmpeg import reads_videos
 from tests.conftest import MakeVideo
+from tests.support.videos import needs_av
 
-pytestmark = pytest.mark.skipif(not (reads_videos() and writes_h264()), reason="needs PyAV")
+pytestmark = needs_av
 
 
 def run(*arguments: str | Path) -> dict[str, object]:

@@ -12,13 +12,12 @@ import pytest
 from har_edge.arrays import Pixels
 from har_edge.errors import OutputError
 from har_edge.frames import encode
-from har_edge.frames.encode import open_encoder, video_path, writes_h264
-from har_edge.frames.ffmpeg import reads_videos
+from har_edge.frames.encode import open_encoder, video_path
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.files import VideoSource
+from tests.support.videos import needs_av
 
-needs_av = pytest.mark.skipif(not (reads_videos() and writes_h264()), reason="needs PyAV")
 KILLED = """
 import os, sys, numpy as np
 from pathlib import Path

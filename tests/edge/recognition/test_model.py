@@ -35,6 +35,7 @@ def told(command: RunCommand, *arguments: str | Path) -> list[dict[str, object]]
     """What `har-edge run` writes, without the times that it took."""
     result = command("run", "--output-format", "jsonl", "--top-k", "99", *arguments)
     lines = [json.loads(line) for line in result.stdout.splitlines()]
+    lines = [line for line in lines if "status" not in line]  # how a file is read
     return [{name: line[name] for name in line.keys() - SPENT} for line in lines]
 
 

@@ -12,6 +12,7 @@ import pytest
 from har_edge.arrays import Box, Pixels
 from har_edge.config import DecideConfig, Private, SceneConfig, SinkConfig
 from har_edge.errors import ConfigError
+from har_edge.frames.encode import video_path
 from har_edge.frames.opencv import import_cv2
 from har_edge.people.choose import PeopleRule
 from har_edge.people.locate import PeopleParts
@@ -136,7 +137,7 @@ def test_a_fall_is_told_with_its_reasons_and_kept_as_a_clip(tmp_path: Path) -> N
     assert began.start_s == pytest.approx(1.9, abs=0.3)
     assert ended.why is not None
     assert ended.why["ended_by"] == "left"
-    (kept,) = (tmp_path / "clips").glob(f"*_fall_{began.number}-*.mp4")
+    (kept,) = (tmp_path / "clips").glob(f"*_fall_{began.number}-*.m*")
     assert len(pictures(kept)) > 20
 
 
@@ -162,8 +163,8 @@ def test_no_pixel_of_a_person_leaves_a_private_run(tmp_path: Path, private: Priv
         shots = [r for r in records if isinstance(r, Shot)]
         assert [s.frame.resized for s in shots] == [None] * len(moments)
         assert all(a.frame is b.frame for a, b in zip(shots, watched, strict=True))
-        kept = pictures(tmp_path / f"out-{shade}.mp4")
-        (event,) = (tmp_path / f"clips-{shade}").glob("*.mp4")
+        kept = pictures(video_path(tmp_path / f"out-{shade}.mp4"))
+        (event,) = (tmp_path / f"clips-{shade}").glob("*.m*")
         left[shade] = [[s.frame.pixels for s in shots], kept, pictures(event)]
         bright = BrightLocator()
         raw = list(draw_frames(moments))

@@ -85,7 +85,7 @@ def test_what_happens_is_kept_and_told_elsewhere(camera: MjpegServer, tmp_path: 
     listener.shutdown()
     listener.server_close()
     assert Totals(tmp_path / "totals.db", pytest.fail).days()
-    found = {path.name: path.stat().st_size for path in (tmp_path / "clips").rglob("*.mp4")}
+    found = {path.name: path.stat().st_size for path in (tmp_path / "clips").rglob("*.m*")}
     assert found and all(found.values()), found
 
 

@@ -138,10 +138,10 @@ def test_room_is_made_by_deleting_the_oldest_own_clips_alone(tmp_path: Path) -> 
     first = record_one(tmp_path, 1, 10**9)
     size = first.stat().st_size
     others = [
-        tmp_path / "holiday.mp4",
-        tmp_path / "har-notes.mp4",
+        tmp_path / f"holiday{first.suffix}",
+        tmp_path / f"har-notes{first.suffix}",
         tmp_path / first.name.replace("har-", "kept-har-"),
-        tmp_path / first.name.replace(".mp4", " copy.mp4"),
+        tmp_path / f"{first.stem} copy{first.suffix}",
         tmp_path / "sub" / first.name,
     ]
     (tmp_path / "sub").mkdir()

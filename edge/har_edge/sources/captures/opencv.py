@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
+from har_edge.frames.ffmpeg import HOW_TO_GET_AV
 from har_edge.frames.opencv import VideoCapture, bgr_to_rgb, open_url
 from har_edge.sources.captures.network import TIMEOUT_S
 from har_edge.sources.captures.options import opencv_stream_options
@@ -37,7 +38,7 @@ class OpenCvStream(OpenCvCapture):
     """
 
     finite = False
-    caveat = "Damaged pictures are not told from whole ones; for that: pip install av"
+    caveat = f"Damaged pictures are not told from whole ones; for that: {HOW_TO_GET_AV}"
 
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
         """Connect.
@@ -53,5 +54,5 @@ class OpenCvStream(OpenCvCapture):
             raise SourceError(
                 f"{redact(url)} cannot be opened. Check that the address, the user and the "
                 "password are right and that the camera answers; with the package 'av' installed "
-                "(pip install av) this message would say more."
+                f"({HOW_TO_GET_AV}) this message would say more."
             )

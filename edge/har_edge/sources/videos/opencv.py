@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from har_edge.arrays import Pixels
+from har_edge.frames.ffmpeg import HOW_TO_GET_AV
 from har_edge.frames.opencv import (
     VideoCapture,
     bgr_to_rgb,
@@ -34,8 +35,8 @@ class OpenCvVideo:
     """
 
     caveat = (
-        "read with OpenCV, which cannot read AV1, interlaced and mirrored video and may take a "
-        "whole file for a cut one. For that: pip install av"
+        "read with OpenCV, which cannot read AV1, animated PNG, interlaced and mirrored video "
+        f"and may take a whole file for a cut one. For that: {HOW_TO_GET_AV}"
     )
 
     def __init__(self, address: str, name: str, *, remote: bool = False) -> None:

@@ -13,6 +13,7 @@ from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.files import VideoSource
 from har_edge.sources.open import open_source
 from har_edge.sources.videos.webp import WebpVideo
+from tests.support.videos import needs_av
 
 
 def animated(path: Path, count: int = 10) -> Path:
@@ -22,7 +23,7 @@ def animated(path: Path, count: int = 10) -> Path:
     return path
 
 
-@pytest.mark.parametrize("ending", ["webp", "gif", "png"])
+@pytest.mark.parametrize("ending", ["webp", "gif", pytest.param("png", marks=needs_av)])
 def test_an_animated_picture_is_a_video(ending: str, tmp_path: Path) -> None:
     source = open_source(animated(tmp_path / f"a.{ending}"))
     assert isinstance(source, VideoSource)
