@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from har_edge.frames.ffmpeg import HOW_TO_GET_AV
 from har_edge.machine import doctor
 from har_edge.machine.doctor import (  # fmt: skip
     check_cameras,
@@ -149,7 +150,7 @@ def test_optional_packages_with_versions_and_what_they_are_for(
     found = by_topic(check_optional())
     assert {f.level for f in found.values()} == {"ok"}
     assert (found["paho-mqtt"].text, found["paho-mqtt"].fix) == ("2.1.0, for --mqtt", "")
-    assert "RTSP" in found["av"].text and found["av"].fix == "pip install av"
+    assert "RTSP" in found["av"].text and found["av"].fix == HOW_TO_GET_AV
     assert "motion JPEG" in found["simplejpeg"].text
 
 

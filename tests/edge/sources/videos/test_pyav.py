@@ -13,7 +13,7 @@ import pytest
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.frames.ffmpeg import reads_videos
+from har_edge.frames.ffmpeg import HOW_TO_GET_AV, reads_videos
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources import files
 from har_edge.sources.base import SourceStatus
@@ -161,7 +161,7 @@ def test_the_second_choice_is_said(make_video: MakeVideo, monkeypatch: pytest.Mo
     source = VideoSource(path, said.append)
     frames = list(source.frames(FrameSampler(1000.0)))
     assert all(np.array_equal(f.pixels, e) for f, e in zip(frames, expected, strict=True))
-    assert len(said) == 1 and "pip install av" in said[0].detail
+    assert len(said) == 1 and HOW_TO_GET_AV in said[0].detail
 
 
 def test_frames_are_freed_at_once(tmp_path: Path) -> None:
