@@ -25,11 +25,11 @@ LOOPS = {"WHILE", "IF", "CALL_ONCE", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
     ("head", "head_input"),
     [
         ("lstm", "features"),
-        ("attention", "features"),
+        pytest.param("attention", "features", marks=pytest.mark.slow),
         ("gru", "features"),
-        ("bilstm", "features"),
+        pytest.param("bilstm", "features", marks=pytest.mark.slow),
         ("mean", "features"),
-        ("lstm", "differences"),
+        pytest.param("lstm", "differences", marks=pytest.mark.slow),
         ("mean", "differences"),
     ],
 )

@@ -65,6 +65,7 @@ def test_run_folder_and_checkpoint(
     check_run(run, epochs)
 
 
+@pytest.mark.slow
 def test_cache(har_train: RunCommand, clips: Path, tmp_path: Path, small_disk: Disk) -> None:
     disk = small_disk(100)
     # Which head it is does not matter here; this one is built in no time.

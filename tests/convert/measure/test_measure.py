@@ -39,7 +39,7 @@ def test_clustering_leaves_few_values() -> None:
     ("experiment", "rows"),
     [
         ("int8", {"plain", "plain, stem in float", "prepared, stem in int8", "prepared"}),
-        ("smaller", {"30 % pruned"}),
+        pytest.param("smaller", {"30 % pruned"}, marks=pytest.mark.slow),
     ],
 )
 def test_experiment(

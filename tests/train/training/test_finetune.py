@@ -40,7 +40,11 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module", params=WAYS)
+# Those that share their code with another way are slow ones.
+PARAMS = [pytest.param(w, marks=pytest.mark.slow) if w in ("short", "mixed") else w for w in WAYS]
+
+
+@pytest.fixture(scope="module", params=PARAMS)
 def tuned_config(config: FitConfig, request: pytest.FixtureRequest) -> FitConfig:
     """The small run with a second stage, in each way that there is."""
     return config.with_(
