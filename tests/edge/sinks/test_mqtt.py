@@ -451,6 +451,8 @@ def test_people_are_counted_and_visits_are_told(
     for at_s, actions in ((1.0, {"sitting": 1}), (2.0, {"sitting": 1}), (3.0, {"falling": 2})):
         heads = Headcount("camera:0", at_s, sum(actions.values()), actions, time.time())
         queue.put(heads, wait=False)
+        # Until the broker is reached, only the latest state is kept.
+        wait_for(lambda: live.payloads("har/camera-0/people"))
     queue.put(Visit("zone_entered", 7, "camera:0", "bed", 1, 1.5), wait=False)
     wait_for(lambda: queue.stats.delivered == 5)
     wait_for(lambda: live.payloads("har/camera-0/event"))
