@@ -26,11 +26,11 @@ LOOPS = {"WHILE", "IF", "CALL_ONCE", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
     [
         ("lstm", "features"),
         pytest.param("attention", "features", marks=pytest.mark.slow),
-        ("gru", "features"),
+        pytest.param("gru", "features", marks=pytest.mark.slow),
         pytest.param("bilstm", "features", marks=pytest.mark.slow),
         ("mean", "features"),
         pytest.param("lstm", "differences", marks=pytest.mark.slow),
-        ("mean", "differences"),
+        pytest.param("mean", "differences", marks=pytest.mark.slow),
     ],
 )
 def test_int8_file_of_a_head(

@@ -42,7 +42,11 @@ def check_run(folder: Path, epochs: int) -> None:
 @pytest.mark.parametrize(
     ("epochs", "message"),
     [
-        (1, "run cannot be written: No space left on device. Free some disk space"),
+        pytest.param(
+            1,
+            "run cannot be written: No space left on device. Free some disk space",
+            marks=pytest.mark.slow,
+        ),
         (2, "head.npz cannot be written: No space left on device. Free some disk space"),
     ],
 )

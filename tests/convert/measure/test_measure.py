@@ -34,12 +34,13 @@ def test_clustering_leaves_few_values() -> None:
     assert (shared.shape, shared.dtype) == (kernel.shape, np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.parametrize(
     ("experiment", "rows"),
     [
         ("int8", {"plain", "plain, stem in float", "prepared, stem in int8", "prepared"}),
-        pytest.param("smaller", {"30 % pruned"}, marks=pytest.mark.slow),
+        ("smaller", {"30 % pruned"}),
     ],
 )
 def test_experiment(
