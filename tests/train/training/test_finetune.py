@@ -103,6 +103,7 @@ def test_rejoined_model_is_the_trained_one(tuned: FitResult, tmp_path: Path) -> 
         assert np.abs(again - predictions.probabilities).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_tuning_that_makes_nothing_better_is_said(config: FitConfig, cache: Path) -> None:
     said: list[str] = []
     spoilt = config.with_(epochs=2, fine_tune_blocks=1, fine_tune_epochs=1, fine_tune_rate=100.0)

@@ -43,6 +43,7 @@ def test_answers_are_those_of_the_model(taught: FitConfig, trained: FitResult) -
     assert np.abs(teacher(inputs) - expected).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_several_answer_by_their_mean(
     taught: FitConfig, trained: FitResult, run_folder: Path, tmp_path: Path
 ) -> None:
