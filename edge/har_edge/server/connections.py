@@ -1,9 +1,10 @@
 """Connections of the server: who holds one must say what it wants, in time and in few words.
 
-Each header goes through a parser of our own before the one that serves it, whichever that is: what
-is too long, or no HTTP, never reaches the second one. Nothing of uvicorn is used here but what it
-asks of any protocol that it is given. Both parsers are h11: httptools, in C, takes less time, but
-is of another mind about what HTTP is, and answers in plain text.
+Each header is looked at before the parser that serves it, whichever that is: what is too long, or
+no HTTP, never reaches it. An expression knows those that are plain; all others go through a parser
+of our own first. Nothing of uvicorn is used here but what it asks of any protocol that it is given.
+Both parsers are h11: httptools, in C, takes less time (100 us of the 7,000 of a picture), but is of
+another mind about what HTTP is, and answers in plain text.
 """
 
 from __future__ import annotations
