@@ -62,6 +62,7 @@ MODULES = (
     "har_edge.server.app",
     "har_edge.server.connections",
     "har_edge.server.foreign",
+    "har_edge.server.messages",
     "har_edge.server.parts",
     "har_edge.settings",
     "har_edge.silence",

@@ -1,15 +1,17 @@
 """Connections of the server: who holds one must say what it wants, in time and in few words.
 
-Each header goes through a parser of our own before the one that serves it, whichever that is: what
-is too long, or no HTTP, never reaches the second one. Nothing of uvicorn is used here but what it
-asks of any protocol that it is given. Both parsers are h11: httptools, in C, takes less time, but
-is of another mind about what HTTP is, and answers in plain text.
+Each header is looked at before the parser that serves it, whichever that is: what is too long, or
+no HTTP, never reaches it. An expression knows those that are plain; all others go through a parser
+of our own first. Nothing of uvicorn is used here but what it asks of any protocol that it is given.
+Both parsers are h11: httptools, in C, takes less time (100 us of the 7,000 of a picture), but is of
+another mind about what HTTP is, and answers in plain text.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
@@ -26,6 +28,14 @@ MAX_CONNECTIONS = 500
 MAX_OF_ONE_ADDRESS = 150
 HEADER_BYTES = 32 * 1024
 HEADER_LINES = 100
+# A header as nearly all programs spell it. What fits is within what the parser takes, and leaves no
+# doubt about where the request ends: a line is a line, and there is one host.
+_LINE = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}:[\t\x20-\x7e]*\r\n"
+_PLAIN_HEAD = re.compile(
+    rb"[A-Z]{1,20} /[\x21-\x7e]* HTTP/1\.1\r\n(?:%b){1,%d}" % (_LINE, HEADER_LINES)
+)
+_HOST, _CODING = b"\r\nhost:", b"\r\ntransfer-encoding:"
+_LENGTH, _LENGTH_VALUE = b"\r\ncontent-length:", re.compile(rb" ?([0-9]{1,18})\r\n")
 # What is written and not read for so long is not wanted.
 UNREAD_S = 10.0
 # So much of a refused request is still read away, or the answer would be lost with it.
@@ -74,6 +84,11 @@ class Requests:
 
     def _parse(self, data: bytes) -> tuple[bytes, bytes]:
         """Take bytes up to the end of a request at most: what may be served, and the rest."""
+        if self.in_head and not self.held and (size := _plain_size(data)) is not None:
+            # The parser would find the same, in five times the time.
+            self._body_bytes = max(0, size - len(data))
+            self.in_head = self._body_bytes == 0
+            return data[:size], data[size:]
         self.held += data
         try:
             self._parser.receive_data(data)
@@ -100,6 +115,28 @@ class Requests:
         self._body_bytes = end - len(taken)
         self._parser, self.held, self.in_head = _new_parser(), b"", self._body_bytes == 0
         return taken, rest
+
+
+def _plain_size(data: bytes) -> int | None:
+    """The size of the request that begins here, if its header is whole and plain.
+
+    Example:
+        >>> _plain_size(b"GET / HTTP/1.1\\r\\nHost: a\\r\\nContent-Length: 2\\r\\n\\r\\nhi, there")
+        48
+        >>> _plain_size(b"GET / HTTP/1.1\\r\\nHost: a\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0")
+    """
+    end = data.find(b"\r\n\r\n", 0, HEADER_BYTES)
+    head = data[: end + 2]
+    if end < 0 or not _PLAIN_HEAD.fullmatch(head):
+        return None
+    lower = head.lower()
+    lengths = lower.count(_LENGTH)
+    if lower.count(_HOST) != 1 or lengths > 1 or _CODING in lower:
+        return None
+    if not lengths:
+        return end + 4
+    length = _LENGTH_VALUE.match(lower, lower.find(_LENGTH) + len(_LENGTH))
+    return end + 4 + int(length[1]) if length else None
 
 
 def _announced(request: h11.Request) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from har_edge import __version__
 from har_edge.recognition.headcount import Headcount
 from har_edge.recognition.prediction import UNKNOWN
+from har_edge.server.messages import Answered
 from har_edge.server.workers import Gate, ServedModel
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -137,11 +138,11 @@ class Metrics:
             "har_edge_live_viewers", "Clients watching the live pictures.", lambda: live.viewers
         )
 
-    def count_answer(self, answer: dict[str, Any], size_bytes: int) -> None:
+    def count_answer(self, answered: Answered, size_bytes: int) -> None:
         """Count an upload that was answered."""
-        self.uploads.labels(answer["source"]["kind"]).inc()
+        self.uploads.labels(answered.kind).inc()
         self.upload_bytes.inc(size_bytes)
-        for stage, stage_ms in answer["latency_ms"].items():
+        for stage, stage_ms in answered.latency_ms.items():
             self.stage_seconds.labels(stage).observe(stage_ms / 1e3)
 
     def expose(self) -> bytes:

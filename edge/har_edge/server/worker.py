@@ -22,12 +22,12 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar, cast
+from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn, TypeVar, cast
 
 from har_edge.children import end_with_parent, offer_memory
 from har_edge.config import DecideConfig, ModelConfig, PeopleConfig, RequestLimits
 from har_edge.errors import HarError, SourceError
-from har_edge.server.messages import Upload, nameless_file, receive, send
+from har_edge.server.messages import Kind, Upload, nameless_file, receive, send, spell_answer
 from har_edge.settings import Settings
 
 if TYPE_CHECKING:
@@ -157,19 +157,19 @@ class Nursery:
                 if number in self._pids:
                     self._end(number)
                 if files:
-                    self._fork(number, files[0])
+                    self._fork(number, *files)
         finally:
             for number in list(self._pids):
                 self._end(number)
 
-    def _fork(self, number: int, descriptor: int) -> None:
-        with socket.socket(fileno=descriptor) as link:
+    def _fork(self, number: int, descriptor: int, desk: int) -> None:
+        with socket.socket(fileno=descriptor) as link, os.fdopen(desk, "rb", 0) as shared:
             try:
                 pid = os.fork()
             except OSError:  # no room for one: the server learns it by the closed link
                 return
             if pid == 0:
-                self._work(link)
+                self._work(link, shared)
             self._pids[number] = pid
 
     def _end(self, number: int) -> None:
@@ -178,14 +178,14 @@ class Nursery:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 
-    def _work(self, link: socket.socket) -> NoReturn:
+    def _work(self, link: socket.socket, desk: IO[bytes]) -> NoReturn:
         """Answer uploads in the process that was just forked."""
         code = 1
         try:
             end_with_parent()
             offer_memory()
             self._control.close()
-            Worker(link, self._loaded, self._settings, self._turn).run()
+            Worker(link, desk, self._loaded, self._settings, self._turn).run()
             code = 0
         finally:
             # Not by the interpreter's own end, in which native libraries wait for their threads.
@@ -196,7 +196,12 @@ class Worker:
     """Answers uploads, one after another."""
 
     def __init__(
-        self, link: socket.socket, loaded: Loaded, settings: Mapping[str, object], turn: int
+        self,
+        link: socket.socket,
+        desk: IO[bytes],
+        loaded: Loaded,
+        settings: Mapping[str, object],
+        turn: int,
     ) -> None:
         from har_edge.run.parts import build_decider
         from har_edge.server.answers import Answering
@@ -204,6 +209,7 @@ class Worker:
         limits = _group(RequestLimits, settings["limits"])
         decide = _group(DecideConfig, settings["decide"])
         self._link = link
+        self._desk = desk
         self._model = loaded.model
         self._turn = turn
         self._answering = Answering(
@@ -220,28 +226,33 @@ class Worker:
     def run(self) -> None:
         """Answer until the server goes, or so much memory is kept that another one must begin."""
         last = False
-        while not last and (told := receive(self._link)) is not None:
-            task, files = told
-            reply = self._answer(task, files[0])
+        while not last and (asked := receive(self._link)) is not None:
+            task, files = asked
+            if files:
+                with os.fdopen(files[0], "rb", 0) as file:
+                    told, body = self._answer(task, file)
+            else:
+                told, body = self._answer(task, self._desk)
             last = self._keeps_too_much()
-            send(self._link, {**reply, "last": last})
+            send(self._link, {**told, "last": last}, body=body)
 
-    def _answer(self, task: Mapping[str, object], descriptor: int) -> dict[str, object]:
-        with os.fdopen(descriptor, "rb") as file:
-            file.seek(0)
-            kind, top_k = task["kind"], cast("int | None", task["top_k"])
-            size_bytes = int(str(task["size_bytes"]))
-            upload = Upload(
-                file, "clip" if kind == "clip" else "image", str(task["format"]), size_bytes
-            )
-            try:
-                return {"answer": self._answering.answer(upload, top_k, self._model)}
-            except SourceError as error:
-                return {"refused": str(error)}
-            except MemoryError:
-                return {"refused": TOO_LARGE}
-            except Exception:  # it is for the server to say
-                return {"failed": traceback.format_exc()}
+    def _answer(
+        self, task: Mapping[str, object], file: IO[bytes]
+    ) -> tuple[Mapping[str, object], bytes]:
+        """What the server is told, and what it hands on."""
+        file.seek(0)
+        kind: Kind = "clip" if task["kind"] == "clip" else "image"
+        upload = Upload(file, kind, str(task["format"]), int(str(task["size_bytes"])))
+        try:
+            answer = self._answering.answer(upload, cast("int | None", task["top_k"]), self._model)
+            body = spell_answer(answer).encode()
+        except SourceError as error:
+            return {"refused": str(error)}, b""
+        except MemoryError:
+            return {"refused": TOO_LARGE}, b""
+        except Exception:  # it is for the server to say
+            return {"failed": traceback.format_exc()}, b""
+        return {"kind": kind, "latency_ms": answer["latency_ms"]}, body
 
     @contextlib.contextmanager
     def _room(self, size_bytes: int) -> Iterator[None]:
@@ -267,7 +278,8 @@ class Worker:
 
 def _own_bytes() -> int:
     """Memory of this process that is no file's. Source: proc(5), statm."""
-    fields = Path("/proc/self/statm").read_text("ascii").split()
+    with open("/proc/self/statm", "rb", buffering=0) as file:  # noqa: PTH123 - after each upload
+        fields = file.read(200).split()
     return (int(fields[1]) - int(fields[2])) * resource.getpagesize()
 
 

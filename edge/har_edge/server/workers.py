@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import socket
 import subprocess
@@ -14,14 +15,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import cast
+from typing import IO, cast
 
 from har_edge import errors
 from har_edge.children import child_environment
 from har_edge.config import ModelConfig, ServeConfig
 from har_edge.errors import BackendError, HarError, SourceError
 from har_edge.model.spec import ModelSpec
-from har_edge.server.messages import SIZE_BYTES, Upload, receive, send, size_of, unpack
+from har_edge.server.messages import (
+    SIZE_BYTES,
+    Answered,
+    Upload,
+    nameless_file,
+    receive,
+    send,
+    size_of,
+    unpack,
+)
 from har_edge.server.problems import ProblemError
 from har_edge.settings import Settings
 
@@ -54,17 +64,25 @@ class ServedModel:
 class Link:
     """A worker, from the server's side."""
 
-    def __init__(self, number: int, link: socket.socket) -> None:
+    def __init__(self, number: int, link: socket.socket, desk: IO[bytes]) -> None:
+        """Keep what leads to a worker.
+
+        Args:
+            number: Its number.
+            link: The socket to it; not blocking.
+            desk: Memory that it sees, too: uploads that are not large lie there. One for each, as
+                making one takes longer than using it.
+        """
         self.number = number
         self._link = link
+        self._desk = desk
 
-    async def ask(self, upload: Upload, top_k: int | None) -> dict[str, object]:
-        """Let it look into an upload.
+    async def ask(self, upload: Upload, top_k: int | None) -> tuple[dict[str, object], bytes]:
+        """Let it look into an upload: what it says, and the answer.
 
         Raises:
             EOFError: if it ends before it has answered.
         """
-        upload.file.flush()
         task = {
             "kind": upload.kind,
             "format": upload.format,
@@ -72,23 +90,36 @@ class Link:
             "top_k": top_k,
         }
         try:
-            send(self._link, task, [upload.file.fileno()])  # fits into the empty socket
-            return unpack(await self._read(size_of(await self._read(SIZE_BYTES))))
+            send(self._link, task, self._hand_over(upload))  # fits into the empty socket
+            return unpack(await self._read())
         except OSError as error:
             raise EOFError from error
 
-    async def _read(self, size: int) -> bytes:
+    def _hand_over(self, upload: Upload) -> list[int]:
+        """Put an upload on the desk; of one that is a file already, give the descriptor."""
+        if not isinstance(upload.file, io.BytesIO):
+            upload.file.flush()
+            return [upload.file.fileno()]
+        self._desk.seek(0)
+        self._desk.truncate(upload.size_bytes)  # or a shorter clip would end with another's bytes
+        self._desk.write(upload.file.getbuffer())
+        self._desk.flush()
+        return []
+
+    async def _read(self) -> bytes:
+        """Read a message; nothing comes behind it before the next question."""
         loop, found = asyncio.get_running_loop(), bytearray()
-        while len(found) < size:
-            piece = await loop.sock_recv(self._link, min(size - len(found), 2**20))
+        while len(found) < SIZE_BYTES or len(found) < SIZE_BYTES + size_of(found):
+            piece = await loop.sock_recv(self._link, 2**16)
             if not piece:
                 raise EOFError
             found += piece
-        return bytes(found)
+        return bytes(found[SIZE_BYTES:])
 
     def close(self) -> None:
         """Let it go."""
         self._link.close()
+        self._desk.close()
 
 
 class Nursery:
@@ -127,14 +158,15 @@ class Nursery:
             OSError: if the process is gone.
         """
         ours, theirs = socket.socketpair()
+        link = Link(number, ours, desk := nameless_file(in_memory=True))
         with theirs:
             try:
-                send(self._control, {"number": number}, [theirs.fileno()])
+                send(self._control, {"number": number}, [theirs.fileno(), desk.fileno()])
             except BaseException:
-                ours.close()
+                link.close()
                 raise
         ours.setblocking(False)
-        return Link(number, ours)
+        return link
 
     def end(self, number: int) -> None:
         """End the worker of that number at once, whatever it does."""
@@ -203,7 +235,7 @@ class Workers:
         self._idle = deque(map(self._nursery.fork, range(self.count)))
         self._empty: deque[int] = deque()
 
-    async def run(self, upload: Upload, top_k: int | None) -> dict[str, object]:
+    async def run(self, upload: Upload, top_k: int | None) -> Answered:
         """Let the next free worker look into an upload.
 
         Raises:
@@ -212,18 +244,18 @@ class Workers:
         """
         async with self._places:
             link = await self._take()
-            reply: dict[str, object] = {"last": True}
+            told: dict[str, object] = {"last": True}
             try:
-                reply = await link.ask(upload, top_k)
+                told, body = await link.ask(upload, top_k)
             except EOFError:
                 raise SourceError(CRASHED) from None
             finally:
-                self._put_back(link, keep=not reply["last"])
-        if "refused" in reply:
-            raise SourceError(str(reply["refused"]))
-        if "failed" in reply:
-            raise RuntimeError(f"A worker failed.\n{reply['failed']}")
-        return cast("dict[str, object]", reply["answer"])
+                self._put_back(link, keep=not told["last"])
+        if "refused" in told:
+            raise SourceError(str(told["refused"]))
+        if "failed" in told:
+            raise RuntimeError(f"A worker failed.\n{told['failed']}")
+        return Answered(body, str(told["kind"]), cast("dict[str, float]", told["latency_ms"]))
 
     async def _take(self) -> Link:
         """Take a worker, made anew where the last one had to go."""

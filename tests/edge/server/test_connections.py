@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 
+import h11
 import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
@@ -22,8 +23,10 @@ from har_edge.server.connections import (  # noqa: E402
     Crowd,
     Refused,
     Requests,
+    _plain_size,
 )
 from tests.conftest import ASSETS  # noqa: E402
+from tests.support.server_mutants import odd_requests  # noqa: E402
 from tests.support.serving import Serving, serving  # noqa: E402
 
 FIRST = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -150,6 +153,47 @@ def test_requests_are_served_as_they_came(step: int) -> None:
         assert served + requests.held == stream[: start + step]
     assert served == stream
     assert requests.in_head and not requests.held
+
+
+def test_a_header_that_is_plain_is_one_to_the_parser_too() -> None:
+    """What passes unparsed ends where the parser says; whoever comes behind is told the same."""
+    plain = 0
+    for request in odd_requests(3, 3000):
+        size = _plain_size(request)
+        if size is None:
+            continue
+        plain += 1
+        parser = h11.Connection(h11.SERVER)
+        parser.receive_data(request)
+        event = parser.next_event()
+        assert isinstance(event, h11.Request)
+        length = int(dict(event.headers).get(b"content-length", b"0"))
+        assert request[: size - length].endswith(b"\r\n\r\n")
+        assert b"transfer-encoding" not in dict(event.headers)
+    assert plain > 500
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param(b"a:" + b" " * 31_000 + b"\0", id="spaces"),
+        pytest.param(b"a: b\r\n" * 99 + b"c", id="many-lines"),
+        pytest.param(b"a: b\r\n" * 5000 + b"c", id="too-many-lines"),
+        pytest.param(b"a" * 31_000, id="long-name"),
+        pytest.param(b"Host: a", id="two-hosts"),
+        pytest.param(b"Content-Length: 1\r\nContent-Length: 1", id="two-lengths"),
+        pytest.param(b"Content-Length: 1, 1", id="two-lengths-in-one"),
+        pytest.param(b"Content-Length: +1", id="sign"),
+        pytest.param(b"Transfer-Encoding: chunked", id="chunks"),
+        pytest.param(b"a: b\n c: d", id="bare-line-feed"),
+        pytest.param(b" folded", id="folded"),
+        pytest.param(b"a : b", id="space-before-colon"),
+        pytest.param(b"a: \0", id="null-byte"),
+    ],
+)
+def test_headers_that_need_the_parser_are_told_from_plain_ones(lines: bytes) -> None:
+    """At once, too: an expression that tries each way to read a line would not end."""
+    assert _plain_size(FIRST + lines + b"\r\n\r\n") is None
 
 
 def test_what_is_held_of_a_header_is_bounded() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import os
 import signal
 import time
@@ -15,7 +17,7 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 
 from har_edge.config import RequestLimits, ServeConfig
 from har_edge.errors import ModelFileError, SourceError
-from har_edge.server.messages import Kind, Upload, nameless_file
+from har_edge.server.messages import Answered, Kind, Upload, nameless_file
 from har_edge.server.workers import Workers
 from tests.conftest import ASSETS
 from tests.support.hostile import growing_clip, large_picture
@@ -48,7 +50,12 @@ def make_workers() -> Iterator[MakeWorkers]:
 
 
 def upload(content: bytes, kind: Kind = "image", form: str = "JPEG") -> Upload:
-    file = nameless_file(in_memory=True)
+    return Upload(io.BytesIO(content), kind, form, len(content))
+
+
+def in_a_file(content: bytes, kind: Kind, form: str) -> Upload:
+    """As large uploads come."""
+    file = nameless_file(in_memory=False)
     file.write(content)
     return Upload(file, kind, form, len(content))
 
@@ -90,11 +97,11 @@ def test_workers_are_forked_from_a_process_of_one_thread(
     assert len(worker_pids(3)) == 3
     assert threads_of(nursery()) == 1
 
-    async def run() -> list[dict[str, object]]:
+    async def run() -> list[Answered]:
         return await asyncio.gather(*(workers.run(picture(), 1) for _ in range(6)))
 
     answers = asyncio.run(run())
-    assert len({str(answer["all_predictions"]) for answer in answers}) == 1
+    assert len({str(json.loads(answer.body)["all_predictions"]) for answer in answers}) == 1
 
 
 def test_uploads_are_answered_in_the_order_in_which_they_come(make_workers: MakeWorkers) -> None:
@@ -114,7 +121,7 @@ def test_uploads_are_answered_in_the_order_in_which_they_come(make_workers: Make
 def test_errors_reach_who_waits_and_leave_the_process_alive(make_workers: MakeWorkers) -> None:
     workers = make_workers(1)
 
-    async def run() -> dict[str, object]:
+    async def run() -> Answered:
         with pytest.raises(SourceError, match="cut short"):
             await workers.run(upload(PICTURE.read_bytes()[:3000]), 1)
         with pytest.raises(SourceError, match="The clip") as error:
@@ -126,7 +133,27 @@ def test_errors_reach_who_waits_and_leave_the_process_alive(make_workers: MakeWo
     (pid,) = worker_pids(1)
     answer = asyncio.run(run())
     assert worker_pids(1) == [pid]
-    assert len(answer["all_predictions"]) == 2  # type: ignore[arg-type]
+    assert len(json.loads(answer.body)["all_predictions"]) == 2
+
+
+def test_an_upload_finds_nothing_of_the_one_before(make_workers: MakeWorkers) -> None:
+    """A worker's uploads lie in the same memory, one after another, long ones and short ones."""
+    workers = make_workers(1)
+    short = encode_picture("JPEG", (32, 24))
+    long, film = PICTURE.read_bytes(), CLIP.read_bytes()
+
+    async def run(content: Upload) -> object:
+        answer = json.loads((await workers.run(content, None)).body)
+        return [answer["source"], answer["all_predictions"], answer.get("num_frames")]
+
+    async def compare() -> None:
+        for content in (long, film, short, film, short, long):
+            kind: Kind = "clip" if content is film else "image"
+            form = "MP4" if content is film else "JPEG"
+            alone = await run(in_a_file(content, kind, form))
+            assert await run(upload(content, kind, form)) == alone
+
+    asyncio.run(compare())
 
 
 def test_what_nobody_waits_for_is_not_done(make_workers: MakeWorkers) -> None:
@@ -176,7 +203,7 @@ def test_a_process_that_crashes_is_replaced(make_workers: MakeWorkers) -> None:
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(SourceError, match="ended the process"):
             await asked
-        assert (await workers.run(picture(), 1))["action"]
+        assert json.loads((await workers.run(picture(), 1)).body)["action"]
 
     asyncio.run(run())
 
@@ -217,7 +244,7 @@ def test_what_takes_too_much_memory_is_refused(
         with pytest.raises(SourceError):
             await workers.run(upload(content, "image" if form == "PNG" else "clip", form), 1)
         assert peak_bytes(worker_pids(1)[0]) < 800 * 10**6
-        assert (await workers.run(picture(), 1))["action"]
+        assert json.loads((await workers.run(picture(), 1)).body)["action"]
 
     asyncio.run(run())
 

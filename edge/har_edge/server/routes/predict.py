@@ -7,11 +7,10 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
 from har_edge.replies import Answer
-from har_edge.server.messages import Upload
+from har_edge.server.messages import Answered, Upload
 from har_edge.server.problems import ProblemError, problem_docs
 from har_edge.server.services import Services
 from har_edge.server.uploads import receive_upload, refuse
@@ -71,23 +70,23 @@ def predict_routes(services: Services) -> APIRouter:
     async def predict(
         request: Request,
         top_k: Annotated[int | None, Query(ge=1, description=TOP_K_TEXT)] = None,
-    ) -> JSONResponse:
+    ) -> Response:
         """Recognise what the person in a picture or a clip is doing."""
         if services.uploads.full:
             problem = services.uploads.problem()
             await refuse(request, problem.status_code, problem.detail, dict(problem.headers or {}))
         with services.uploads.enter():
             async with receive_upload(request, limits) as upload:
-                answer = await _while_heard(request, services, upload, top_k)
-                services.metrics.count_answer(answer, upload.size_bytes)
-        return JSONResponse(answer)
+                answered = await _while_heard(request, services, upload, top_k)
+                services.metrics.count_answer(answered, upload.size_bytes)
+        return Response(answered.body, media_type="application/json")
 
     return router
 
 
 async def _while_heard(
     request: Request, services: Services, upload: Upload, top_k: int | None
-) -> dict[str, object]:
+) -> Answered:
     """Let a worker answer, as long as there is time and somebody who waits for it.
 
     Raises:
@@ -111,7 +110,8 @@ async def _while_heard(
     finally:
         gone.cancel()
         job.cancel()
-        await asyncio.wait({job})  # the upload's file is closed after this
+        if not job.done():
+            await asyncio.wait({job})  # the upload's file is closed after this
 
 
 async def _gone(request: Request) -> None:
