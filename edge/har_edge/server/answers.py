@@ -221,6 +221,14 @@ class LimitedSampler(FrameSampler):
             )
         return super().takes(timestamp_s)
 
+    def passes_over(self, timestamp_s: float) -> bool:
+        """Whether a frame need not be decoded; it counts all the same.
+
+        Raises:
+            SourceError: as `takes` does.
+        """
+        return super().passes_over(timestamp_s) and not self.takes(timestamp_s)
+
 
 def warm_up(model: LoadedModel) -> LoadedModel:
     """Do what is slow the first time, and give the model back: import decoders, plan buffers."""

@@ -95,7 +95,7 @@ class AvVideo:
 
     def pictures(self, sampler: FrameSampler) -> Iterator[Picture]:
         """Decode all of it but what is neither taken nor built on, and convert what is taken."""
-        self._use_threads()
+        self._use_threads(sampler.frame_rate_hz)
         _keep_memory(self._stream.codec_context)
         clock = Clock(self._rate_hz, by_packet=self._format == "avi")
         sparing = Sparing(self._stream.codec_context, clock, sampler)
@@ -215,9 +215,12 @@ class AvVideo:
         context.options = dict(self._limits)
         return streams[0]
 
-    def _use_threads(self) -> None:
+    def _use_threads(self, taken_hz: float) -> None:
         """Decode large pictures on all cores; call it before the first one is decoded."""
         context = self._stream.codec_context
+        # Threads would decode all of what `Sparing` leaves out where pictures stand for themselves.
+        if context.codec.intra_only and 2 * taken_hz <= self._rate_hz:
+            return
         # FFmpeg's threads would wait for Python to take what they say while Python waits for them.
         silent = self._av.logging.get_level() is None
         if silent and context.width * context.height > LARGE_PIXELS:
@@ -294,6 +297,8 @@ class AvVideo:
                     "without that protection."
                 )
             if sparing:
+                if sparing.passes_over(packet):
+                    continue
                 sparing.prepare(packet)
             try:
                 frames = context.decode(packet)
