@@ -51,8 +51,8 @@ def standing_clip(count: int = 1000) -> bytes:
 
 
 def slow_clip() -> bytes:
-    """A clip of large frames, so far apart that each of them is taken: many seconds of work."""
-    return avi([encode_picture("JPEG", (2000, 2000), quality=1)] * 460, (2000, 2000), rate_hz=4)
+    """A clip of large frames, so far apart that each of them is taken: seconds of work."""
+    return avi([encode_picture("JPEG", (2000, 2000), quality=1)] * 230, (2000, 2000), rate_hz=2)
 
 
 def many_scans(size: tuple[int, int], scans: int) -> bytes:

@@ -27,7 +27,7 @@ IN_HAND = "har_edge_uploads_in_progress 1.0"
 
 @pytest.fixture(scope="module")
 def long_clip() -> bytes:
-    """A clip that takes a worker many seconds."""
+    """A clip that takes a worker some seconds."""
     return slow_clip()
 
 
