@@ -50,6 +50,11 @@ def standing_clip(count: int = 1000) -> bytes:
     return avi([frame] * count, (1000, 1000), rate_hz=1_000_000)
 
 
+def slow_clip() -> bytes:
+    """A clip of large frames, so far apart that each of them is taken: seconds of work."""
+    return avi([encode_picture("JPEG", (2000, 2000), quality=1)] * 230, (2000, 2000), rate_hz=2)
+
+
 def many_scans(size: tuple[int, int], scans: int) -> bytes:
     """A progressive JPEG that repeats its last scan, each time at the cost of decoding it anew."""
     data = encode_picture("JPEG", size, progressive=True)

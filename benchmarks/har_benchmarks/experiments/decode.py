@@ -1,12 +1,13 @@
 """From a video to tensors: PyAV beside OpenCV, in turns; and whether both give the same.
 
     har-bench experiment decode [--rounds N] [--out JSON]
-    har-bench experiment decode --same DIR [--out JSON]
+    har-bench experiment decode --same DIR [--max-files N] [--out JSON [--resume]]
 
 The videos are the bundled sample, enlarged and repeated, in six forms. Each is opened, decoded,
 sampled and resized to the model's size in one process, by both decoders in turns: at 8 Hz, as a
 clip model takes frames, and every frame. Memory is the peak of a process of its own that reads the
-video once. `--same` reads all videos below a folder and compares each frame's time and tensor.
+video once. `--same` reads all videos below a folder and compares each frame's time and tensor; in
+parts, if that takes too long at once: `--resume` goes on where the file that it writes ends.
 """
 
 from __future__ import annotations
@@ -15,27 +16,27 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from statistics import geometric_mean, median
 
 import click
 
+from har_benchmarks.experiments.decode_same import Comparison, compare
 from har_benchmarks.experiments.result import SAMPLE, resident_mb, write_result
 from har_benchmarks.experiments.turns import in_turns
+from har_benchmarks.results.document import to_json
 from har_edge.arrays import Pixels
 from har_edge.commands.harness import note
-from har_edge.errors import SourceError
+from har_edge.files import write_whole
 from har_edge.frames.ffmpeg import import_av
 from har_edge.frames.opencv import import_cv2, rgb_to_bgr
 from har_edge.frames.preprocess import resize_frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.machine.facts import machine_facts
-from har_edge.media import find_media, is_video
 from har_edge.model.file import read_model_file, resolve_model
 from har_edge.model.spec import ClipSpec
 from har_edge.sources.files import VideoSource
@@ -97,7 +98,7 @@ def make_video(form: Form, folder: Path) -> Path:
     return path
 
 
-def pictures_of(decoder: str, path: Path, rate_hz: float) -> Iterator[Picture]:
+def pictures_of(decoder: str, path: Path, rate_hz: float) -> Generator[Picture, None, None]:
     """Read a video with a decoder."""
     reader = DECODERS[decoder](str(path), path.name)
     try:
@@ -153,35 +154,24 @@ def measure(name: str, form: Form, clip: ClipSpec, rounds: int) -> list[dict[str
     return rows
 
 
-def compare(folder: Path, clip: ClipSpec) -> dict[str, object]:
-    """Compare each frame of all videos below a folder."""
-    files = [path for path in find_media(folder) if is_video(path)]
-    frames, differ = 0, dict[str, str]()
-    for number, path in enumerate(files, 1):
-        try:
-            old, new = (_prints(decoder, path, clip) for decoder in DECODERS)
-        except SourceError as error:
-            differ[str(path.relative_to(folder))] = str(error)
-            continue
-        frames += len(new)
-        if old != new:
-            first = next(
-                (i for i, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]),
-                None,
-            )
-            what = "number of frames" if first is None else f"from frame {first} on"
-            differ[str(path.relative_to(folder))] = what
-        if number % 50 == 0 or number == len(files):
-            note(f"{number} of {len(files)} files, {frames} frames, {len(differ)} differ")
-    return {"folder": folder.name, "files": len(files), "frames": frames, "differ": differ}
+def compare_all(
+    folder: Path,
+    clip: ClipSpec,
+    facts: dict[str, object],
+    out: str | None,
+    max_files: int | None,
+    *,
+    resume: bool,
+) -> dict[str, object]:
+    """Compare the videos of a folder; what was found is written now and then, behind `facts`."""
 
+    def keep(found: dict[str, object]) -> None:
+        if out not in (None, "-"):
+            write_whole(Path(str(out)), to_json({**facts, **found}))
 
-def _prints(decoder: str, path: Path, clip: ClipSpec) -> list[tuple[float, str]]:
-    """Time and fingerprint of each frame's tensor."""
-    return [
-        (round(p.timestamp_s, 6), sha256(resize_frame(p.pixels, clip).tobytes()).hexdigest())
-        for p in pictures_of(decoder, path, EVERY_FRAME_HZ)
-    ]
+    before = Comparison.resume(str(out), folder) if resume else Comparison()
+    old, new = (partial(pictures_of, decoder, rate_hz=EVERY_FRAME_HZ) for decoder in DECODERS)
+    return compare(folder, clip, (old, new), before, max_files=max_files, keep=keep)
 
 
 @click.command()
@@ -193,20 +183,29 @@ def _prints(decoder: str, path: Path, clip: ClipSpec) -> list[tuple[float, str]]
     metavar="DIR",
     help="Compare the tensors of all videos in a folder instead.",
 )
+@click.option(
+    "--max-files", type=click.IntRange(min=1), help="With --same: compare so many files at most."
+)
+@click.option("--resume", is_flag=True, help="With --same: leave out the files that -o lists.")
 @click.option("-o", "--out", metavar="FILE", help="Write the result to this file, as JSON.")
-def command(model: str, rounds: int, same: Path | None, out: str | None) -> None:
+def command(
+    model: str, rounds: int, same: Path | None, max_files: int | None, resume: bool, out: str | None
+) -> None:
     """Compare PyAV with OpenCV, from a video to tensors: time, memory, or every frame.
 
     \b
     Example:
       har-bench experiment decode --rounds 9 --out decode.json
-      har-bench experiment decode --same data/ --out decode-same.json
+      har-bench experiment decode --same data/ --max-files 100 --resume --out decode-same.json
     """
     import_cv2().setNumThreads(1)  # as har-edge run does
     clip = read_model_file(resolve_model(model)).spec.clip
     facts: dict[str, object] = {"machine": machine_facts()}
+    if resume and (same is None or out in (None, "-")):
+        raise click.UsageError("--resume needs --same DIR and the FILE of -o.")
     if same is not None:
-        facts |= {"what": "each frame's time and tensor, PyAV beside OpenCV", **compare(same, clip)}
+        facts["what"] = "each frame's time and tensor, PyAV beside OpenCV"
+        facts |= compare_all(same, clip, facts, out, max_files, resume=resume)
     else:
         rows = [row for name, form in FORMS.items() for row in measure(name, form, clip, rounds)]
         overall = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 import os
 import re
 import warnings
@@ -17,7 +18,7 @@ import numpy as np
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.media import HEAD_BYTES, kind_of
+from har_edge.media import HEAD_BYTES, FileKind, kind_of
 from har_edge.paths import display_path
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ MAX_JPEG_SCANS = 100
 USUAL_JPEG_SCANS = 16
 # A scan's start; counted by a pattern in a third of the time that `bytes.count` takes.
 _JPEG_SCAN = re.compile(rb"\xff\xda")
+
+# Formats that not every installation reads: the module that does, and how to get it.
+_READERS = {
+    "HEIF": ("pillow_heif", 'pip install "har-edge[heif]"'),
+    "AVIF": ("PIL._avif", "pip install --upgrade pillow"),
+}
 
 Room = Callable[[int], AbstractContextManager[None]]
 
@@ -111,7 +118,7 @@ def decode_image(
     """
     from PIL import Image, UnidentifiedImageError
 
-    _prepare_heif(file, shown)
+    _prepare_reader(file, shown)
     _silence_pillow()
     try:
         with Image.open(file, formats=formats) as image:
@@ -127,18 +134,19 @@ def decode_image(
                 return image_pixels(image)
     except UnidentifiedImageError as error:
         raise SourceError(
-            f"{shown} is not a picture that can be decoded. Expected JPEG, PNG, WebP or BMP; "
-            "check that the file extension matches the content."
+            f"{shown} is not a picture that can be decoded. Expected JPEG, PNG, WebP, BMP, AVIF or "
+            "HEIC; check that the file extension matches the content."
         ) from error
     except Image.DecompressionBombError as error:
         raise SourceError(
             f"{shown} should have at most {_most_pixels() / 1e6:.0f} megapixels. Received more, "
             "which would fill the memory. Make it smaller."
         ) from error
-    # Broken files surface as SyntaxError (PNG), ValueError or struct-like errors too.
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    # Broken files surface as SyntaxError (PNG), ValueError or RuntimeError (AVIF, HEIC) too.
+    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
         raise SourceError(
-            f"{shown} cannot be decoded: {error}. It may be cut short; copy it again."
+            f"{shown} cannot be decoded: {reason}. It may be cut short; copy it again."
         ) from error
 
 
@@ -173,6 +181,8 @@ def _decoded_bytes(image: Image.Image) -> int:
     each = {"1": 1, "L": 1, "P": 1}.get(image.mode, 2 if image.mode.startswith("I;16") else 4)
     if image.format == "WEBP":  # a canvas, the frame on it, and the bytes in between
         each *= 4
+    elif image.format in _READERS:  # planes of luma and chroma, and the bytes in between
+        each *= 3
     return image.width * image.height * (each + 3)
 
 
@@ -227,24 +237,45 @@ def _decode_plain_jpeg(image: Image.Image, file: BinaryIO) -> Pixels | None:
     return pixels if pixels.shape == shape else None
 
 
-def _prepare_heif(file: BinaryIO, shown: str) -> None:
+def lacks_reader(form: str) -> str:
+    """Say what a picture is, and what to install, where nothing that is installed reads it.
+
+    Args:
+        form: Its format, as `har_edge.media` calls it.
+
+    Returns:
+        What follows its name in a sentence; "" where it can be read.
+
+    Example:
+        >>> lacks_reader("JPEG")
+        ''
+    """
+    if form not in _READERS:
+        return ""
+    module, remedy = _READERS[form]
+    if importlib.util.find_spec(module) is not None:
+        return ""
+    return (
+        f"is in {FileKind(form, 'picture')}, and nothing that is installed reads that. Install "
+        f"what does: {remedy}"
+    )
+
+
+def _prepare_reader(file: BinaryIO, shown: str) -> None:
     """Teach Pillow HEIC where a file is one.
 
     Raises:
-        SourceError: if the package for that is not installed.
+        SourceError: if nothing is installed that reads the file's format.
     """
     head = file.read(HEAD_BYTES)
     file.seek(0)
-    if kind_of(head).form != "HEIF":
-        return
-    try:
+    form = kind_of(head).form
+    if missing := lacks_reader(form):
+        raise SourceError(f"{shown} {missing}")
+    if form == "HEIF":
         import pillow_heif
-    except ImportError as error:
-        raise SourceError(
-            f"{shown} is a HEIC picture, and nothing that is installed reads it. Install what "
-            'does: pip install "har-edge[heif]"'
-        ) from error
-    pillow_heif.register_heif_opener()
+
+        pillow_heif.register_heif_opener()
 
 
 @functools.cache

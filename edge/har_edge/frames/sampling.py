@@ -60,6 +60,19 @@ class FrameSampler:
             return None
         return self._instant(timestamp_s, self._start_s)
 
+    def passes_over(self, timestamp_s: float) -> bool:
+        """Whether a frame would not be taken, for sure, so that it need not even be decoded.
+
+        A sampler that counts frames counts those that it passes over, too.
+
+        Example:
+            >>> sampler = FrameSampler(8.0)
+            >>> sampler.takes(0.0), sampler.passes_over(0.04), sampler.passes_over(0.125)
+            (True, True, False)
+        """
+        instant = self.instant_of(timestamp_s)
+        return instant is not None and instant < self._next_instant
+
     def _instant(self, timestamp_s: float, start_s: float) -> int:
         return math.floor((timestamp_s - start_s + TOLERANCE_S) * self.frame_rate_hz)
 

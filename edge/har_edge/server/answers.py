@@ -17,6 +17,7 @@ from har_edge.errors import SourceError
 from har_edge.frames.decode import decode_image
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
+from har_edge.media import HEAD_BYTES
 from har_edge.model.loaded import LoadedModel
 from har_edge.people.locate import PeopleParts
 from har_edge.recognition.decide import Decider, Deciders
@@ -25,6 +26,7 @@ from har_edge.recognition.look import Seen
 from har_edge.recognition.people import new_looker
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.whole import look_at, main_predictions, sum_up
+from har_edge.server.animations import stated_size
 from har_edge.server.messages import Upload
 from har_edge.server.told import make_timeline, tell_people
 from har_edge.sources.files import VideoSource
@@ -72,6 +74,7 @@ class Answering:
         # FFmpeg wants a name: this one leads to a file that has none, and so leaves nothing behind.
         path = Path(f"/proc/self/fd/{upload.file.fileno()}")
         try:
+            self._check_animation(upload)
             return self._answer_clip(path, top_k, model)
         except SourceError as error:
             raise SourceError(str(error).replace(str(path), "The clip")) from error
@@ -105,7 +108,7 @@ class Answering:
         }
 
     def _answer_clip(self, path: Path, top_k: int | None, model: LoadedModel) -> dict[str, object]:
-        source = VideoSource(path)
+        source = VideoSource(path, max_pixels=self.limits.max_pixels)
         self._check(source)
         seen = self._look_at_clip(source, model)
         raw = [prediction for each in seen for prediction in each.predictions]
@@ -155,6 +158,9 @@ class Answering:
 
         told = tell_people(decided, answer, top_k, windowed=windowed, keypoints=self.keypoints)
         return {"people": told}
+
+    def _check_animation(self, upload: Upload) -> None:
+        self._check_size("The clip", *stated_size(upload.file.read(HEAD_BYTES), upload.format))
 
     def _check(self, source: VideoSource) -> None:
         limits = self.limits
@@ -214,6 +220,14 @@ class LimitedSampler(FrameSampler):
                 "It takes more. Cut it, or run: har-edge run FILE"
             )
         return super().takes(timestamp_s)
+
+    def passes_over(self, timestamp_s: float) -> bool:
+        """Whether a frame need not be decoded; it counts all the same.
+
+        Raises:
+            SourceError: as `takes` does.
+        """
+        return super().passes_over(timestamp_s) and not self.takes(timestamp_s)
 
 
 def warm_up(model: LoadedModel) -> LoadedModel:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import IO
 
+from har_edge.server.items import picture_extents
+
 # Parts that are walked through at most: a made-up file could have millions. The rest is one part.
 MAX_PARTS = 20_000
 
@@ -24,6 +26,9 @@ _MP4_PIXELS = frozenset({b"mdat", b"moof", b"sidx"})
 # Source: RFC 9559, 5.1: Segment; its Cluster and Cues.
 _MKV_SEGMENT, _MKV_PIXELS = 0x18538067, frozenset({0x1F43B675, 0x1C53BB6B})
 _UNKNOWN_SIZE = -1
+# Of a photo with a hundred tiles it takes some kilobytes.
+_META_BYTES = 2**20
+_GIF_COLOURS, _GIF_CONTROL = 0x80, 0xF9
 
 
 def parts_beside_pixels(file: IO[bytes], size_bytes: int, form: str) -> Iterator[Part]:
@@ -172,6 +177,62 @@ def _walk_mp4(file: IO[bytes], size_bytes: int) -> Iterator[Step]:
         position += length
 
 
+def _walk_heif(file: IO[bytes], size_bytes: int) -> Iterator[Step]:
+    """HEIF and AVIF: boxes as in MP4, but notes lie beside the pixels in one of them."""
+    extents, is_sequence = list[Part](), False
+    for start, end, _ in _walk_mp4(file, size_bytes):
+        file.seek(start + 4)
+        name = file.read(4)
+        is_sequence = is_sequence or name == b"moov"
+        if name == b"meta" and end - start <= _META_BYTES:
+            extents = picture_extents(file.read(end - start - 8))
+    for start, end, is_pixels in _walk_mp4(file, size_bytes):
+        # Samples of a sequence are located elsewhere.
+        if not is_pixels or is_sequence:
+            yield start, end, is_pixels
+            continue
+        position = start + 8
+        yield start, position, True
+        for first, last in extents:
+            if start < last and first < end:
+                if position < first:
+                    yield position, first, False
+                yield max(position, first), min(last, end), True
+                position = min(last, end)
+        if position < end:
+            yield position, end, False
+
+
+def _walk_gif(file: IO[bytes], size_bytes: int) -> Iterator[Step]:
+    """Pictures, and notes of other kinds, both in pieces of up to 255 bytes."""
+    file.seek(0)
+    data = file.read(size_bytes)
+    position = 13 + _colours_bytes(data[10:11])
+    yield 0, min(position, size_bytes), True
+    while position < size_bytes:
+        kind, start = data[position], position
+        if kind == 0x3B:
+            yield start, start + 1, True
+            return
+        if kind == 0x2C:
+            position += 11 + _colours_bytes(data[position + 9 : position + 10])
+        elif kind == 0x21:
+            position += 2
+        else:
+            return
+        while position < size_bytes and data[position]:
+            position += 1 + data[position]
+        position += 1
+        if position > size_bytes:
+            return
+        yield start, position, kind == 0x2C or data[start + 1] == _GIF_CONTROL
+
+
+def _colours_bytes(flags: bytes) -> int:
+    """Size of the table of colours that a byte of flags announces."""
+    return 3 * (2 << (flags[0] & 7)) if flags and flags[0] & _GIF_COLOURS else 0
+
+
 def _walk_mkv(file: IO[bytes], size_bytes: int) -> Iterator[Step]:
     position, segment_end = 0, size_bytes
     while position + 2 <= size_bytes:
@@ -217,5 +278,8 @@ _WALKS: dict[str, Walk] = {
     "AVI": _walk_riff,
     "BMP": _walk_bmp,
     "MP4": _walk_mp4,
+    "AVIF": _walk_heif,
+    "HEIF": _walk_heif,
+    "GIF": _walk_gif,
     "MKV": _walk_mkv,
 }

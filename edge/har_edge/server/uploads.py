@@ -11,6 +11,7 @@ from fastapi import Request
 from starlette.types import Receive
 
 from har_edge.config import RequestLimits
+from har_edge.frames.decode import lacks_reader
 from har_edge.media import HEAD_BYTES, Role, kind_of
 from har_edge.server.foreign import is_two_faced
 from har_edge.server.forms import FIELD, FormFile
@@ -29,7 +30,8 @@ LENGTH_DIGITS = 20
 KINDS: dict[Role, Kind] = {"picture": "image", "video": "clip"}
 # Pictures by Pillow's names; clips whose frames and length can be checked before they are decoded.
 FORMATS = frozenset(
-    {"JPEG", "PNG", "WEBP", "BMP", "MP4", "MKV", "AVI", "MPEG-TS", "MPEG-PS", "FLV", "WMV"}
+    {"JPEG", "PNG", "WEBP", "BMP", "AVIF", "HEIF", "GIF"}
+    | {"MP4", "MKV", "AVI", "MPEG-TS", "MPEG-PS", "FLV", "WMV"}
 )
 # Larger files are looked through beside the event loop.
 LARGE_BYTES = 256 * 1024
@@ -141,10 +143,12 @@ def _examine(file: IO[bytes], size_bytes: int) -> Upload:
     if found.form not in FORMATS:
         raise ProblemError(
             415,
-            "Expected a picture (JPEG, PNG, WebP, BMP) or a clip (MP4, MOV, MKV, WebM, AVI, "
-            "MPEG-TS, FLV, WMV). Received another kind of file; its content counts, not its name. "
-            "Convert it.",
+            "Expected a picture (JPEG, PNG, WebP, BMP, AVIF, HEIC) or a clip (MP4, MOV, MKV, WebM, "
+            "AVI, MPEG-TS, FLV, WMV, GIF). Received another kind of file; its content counts, not "
+            "its name. Convert it.",
         )
+    if found.role == "picture" and (missing := lacks_reader(found.form)):
+        raise ProblemError(415, f"The picture {missing}, where the server runs")
     if is_two_faced(file, size_bytes, found.form):
         raise ProblemError(
             422,

@@ -69,19 +69,26 @@ class VideoSource(OpenSource):
 
     live = False
 
-    def __init__(self, path: str | os.PathLike[str], notify: Notify | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        notify: Notify | None = None,
+        *,
+        max_pixels: int | None = None,
+    ) -> None:
         """Open the file far enough to know its length.
 
         Args:
             path: The file.
             notify: Hears, once each, what is odd about the file or about how it is read.
+            max_pixels: PyAV decodes no larger picture: to the decoder it is a broken one.
 
         Raises:
             SourceError: if it is missing, empty or no video.
         """
         self.path = Path(path)
         self.name = display_path(path)
-        self._notify = notify
+        self._notify, self._max_pixels = notify, max_pixels
         with contextlib.ExitStack() as stack:
             video = stack.enter_context(self._open())
             facts = video.facts()
@@ -184,7 +191,7 @@ class VideoSource(OpenSource):
 
     def _open(self) -> AbstractContextManager[VideoReader]:
         """Open the file; closed at the end of the block. It must not hold this source alive."""
-        return _open_path(self.path, self.name)
+        return _open_path(self.path, self.name, self._max_pixels)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[VideoReader]:
@@ -228,13 +235,16 @@ def open_file(
     )
 
 
-def open_video(address: str, name: str, *, timeout_s: float | None = None) -> VideoReader:
+def open_video(
+    address: str, name: str, *, timeout_s: float | None = None, max_pixels: int | None = None
+) -> VideoReader:
     """Open a video with PyAV where it is installed, else with OpenCV.
 
     Args:
         address: Absolute path, or a URL.
         name: What to call it in messages.
         timeout_s: Longest wait for a server; None for a file on the disk.
+        max_pixels: Of PyAV, see `VideoSource`.
 
     Raises:
         SourceRefusedError: if user or password are wrong.
@@ -243,19 +253,19 @@ def open_video(address: str, name: str, *, timeout_s: float | None = None) -> Vi
     if timeout_s is None and _is_webp(address):
         return WebpVideo(address, name, image_pixels)
     if reads_videos():
-        return AvVideo(address, name, timeout_s=timeout_s)
+        return AvVideo(address, name, timeout_s=timeout_s, max_pixels=max_pixels)
     return OpenCvVideo(address, name, remote=timeout_s is not None)
 
 
 @contextlib.contextmanager
-def _open_path(path: Path, name: str) -> Iterator[VideoReader]:
+def _open_path(path: Path, name: str, max_pixels: int | None) -> Iterator[VideoReader]:
     if not path.is_file():
         raise SourceError(f"{redact_name(name)} does not exist. Check the path.")
     if path.stat().st_size == 0:
         raise SourceError(f"{name} is empty (0 bytes). Copy the video again.")
     _refuse_playlist(path, name)
     with _utf8_path(path.absolute()) as address:
-        video = open_video(address, name)
+        video = open_video(address, name, max_pixels=max_pixels)
         try:
             yield video
         finally:

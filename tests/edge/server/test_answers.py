@@ -17,7 +17,7 @@ from har_edge.config import RequestLimits  # noqa: E402
 from har_edge.errors import SourceError  # noqa: E402
 from har_edge.server.answers import LimitedSampler  # noqa: E402
 from tests.conftest import ASSETS, MakeVideo  # noqa: E402
-from tests.support.hostile import growing_clip, standing_clip  # noqa: E402
+from tests.support.hostile import growing_clip, slow_clip, standing_clip  # noqa: E402
 from tests.support.processes import end_of, family_of  # noqa: E402
 from tests.support.serving import PICTURE, Serving, encode_picture, serving, wait_for  # noqa: E402
 
@@ -27,8 +27,8 @@ IN_HAND = "har_edge_uploads_in_progress 1.0"
 
 @pytest.fixture(scope="module")
 def long_clip() -> bytes:
-    """A clip whose time stands still, and that takes a worker many seconds."""
-    return standing_clip()
+    """A clip that takes a worker some seconds."""
+    return slow_clip()
 
 
 @pytest.fixture(scope="module")

@@ -74,12 +74,73 @@ def test_millions_of_parts_cost_little() -> None:
     assert two_faced(data, "PNG")
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "BMP", "MP4", "MKV", "AVI"])
+def box(name: bytes, content: bytes) -> bytes:
+    return (8 + len(content)).to_bytes(4, "big") + name + content
+
+
+def photo_of(*items: tuple[bytes, bytes], idat: bytes = b"") -> bytes:
+    """A file of HEIF whose items, of a type and with a content each, lie in one `mdat`."""
+    entries, places, media, position = b"", b"", b"", 0
+
+    def head() -> bytes:
+        count = len(items).to_bytes(2, "big")
+        iinf = box(b"iinf", bytes(4) + count + entries)
+        iloc = box(b"iloc", bytes(4) + b"\x44\0" + count + places)
+        meta = box(b"meta", bytes(4) + iinf + iloc + box(b"idat", idat))
+        return box(b"ftyp", b"heic" + bytes(4) + b"mif1") + meta
+
+    for start in (0, None):  # the second time, it is known where `mdat` lies
+        position = position if start is None else 0
+        entries, places, media = b"", b"", b""
+        for number, (kind, content) in enumerate(items, 1):
+            entries += box(b"infe", b"\x02\0\0\0" + number.to_bytes(2, "big") + bytes(2) + kind)
+            place = (position + len(media)).to_bytes(4, "big") + len(content).to_bytes(4, "big")
+            places += number.to_bytes(2, "big") + bytes(2) + b"\0\x01" + place
+            media += content
+        position = len(head()) + 8
+    return head() + box(b"mdat", media)
+
+
+@pytest.mark.parametrize("form", ["AVIF", "HEIF"])
+def test_tiles_of_a_photo_may_spell_anything_but_its_notes_may_not(form: str) -> None:
+    tiles = [(b"hvc1", PAGE), (b"av01", b"<svg >"), (b"grid", bytes(8))]
+    assert not two_faced(photo_of(*tiles), form)
+    assert two_faced(photo_of(*tiles) + PAGE, form)
+    assert two_faced(photo_of(*tiles, (b"Exif", PAGE)), form)
+    assert two_faced(photo_of((b"mime", PAGE), *tiles), form)
+    assert two_faced(photo_of(*tiles, idat=PAGE), form)
+    assert two_faced(photo_of()[:-8] + box(b"mdat", PAGE), form)  # no item says that it holds it
+
+
+@pytest.mark.parametrize("form", ["AVIF", "HEIF"])
+def test_samples_of_a_sequence_may_spell_anything(form: str) -> None:
+    sequence = box(b"ftyp", b"avis" + bytes(4)) + box(b"moov", bytes(8)) + box(b"mdat", PAGE)
+    assert not two_faced(sequence, form)
+    assert two_faced(sequence + box(b"free", PAGE), form)
+
+
+def test_pictures_of_a_gif_may_spell_anything_but_its_notes_may_not() -> None:
+    def note(label: bytes) -> bytes:
+        return b"!" + label + bytes([len(PAGE)]) + PAGE + b"\0"
+
+    head = b"GIF89a" + bytes([8, 0, 8, 0, 0x80, 0, 0]) + bytes(6)
+    picture = b"," + bytes(8) + b"\0\x02" + bytes([len(PAGE)]) + PAGE + b"\0"
+    assert not two_faced(head + picture + picture + b";", "GIF")
+    assert two_faced(head + picture + b";" + PAGE, "GIF")
+    assert two_faced(head + note(b"\xfe") + picture + b";", "GIF")
+    assert two_faced(head + note(b"\xff") + picture + b";", "GIF")
+
+
+FORMS = ["JPEG", "PNG", "WEBP", "BMP", "MP4", "MKV", "AVI", "AVIF", "HEIF", "GIF"]
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_any_bytes_can_be_walked_through(form: str) -> None:
     chance = random.Random(2)
     for length in (0, 1, 11, 12, 60, 5000):
         data = chance.randbytes(length)
-        assert all(
-            0 <= start <= end <= length
-            for start, end in parts_beside_pixels(io.BytesIO(data), length, form)
-        )
+        for each in (data, photo_of((b"Exif", data), (b"hvc1", data)), data[:8] + b"meta" + data):
+            assert all(
+                0 <= start <= end <= len(each)
+                for start, end in parts_beside_pixels(io.BytesIO(each), len(each), form)
+            )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import importlib
 import io
 import socket
 import struct
+import sys
 import time
 import zipfile
 import zlib
@@ -15,13 +18,21 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
 httpx = pytest.importorskip("httpx", reason="needs httpx")
 
+from fastapi import Request  # noqa: E402
+
+from har_edge.config import RequestLimits  # noqa: E402
+from har_edge.frames.decode import lacks_reader  # noqa: E402
 from har_edge.server.connections import MAX_CONNECTIONS, MAX_OF_ONE_ADDRESS  # noqa: E402
+from har_edge.server.problems import ProblemError  # noqa: E402
+from har_edge.server.uploads import receive_upload  # noqa: E402
 from tests.conftest import MakeVideo  # noqa: E402
 from tests.support.serving import CLIP, PICTURE, Serving, encode_picture, serving, wait_for  # noqa: E402
+from tests.support.videos import needs_av  # noqa: E402
 
 MEBIBYTE = 2**20
 # Room for two pictures in hand at the pixel limit, and what the allocator keeps.
@@ -99,6 +110,14 @@ def comment(content: bytes) -> bytes:
     return b"\xff\xfe" + struct.pack(">H", len(content) + 2) + content
 
 
+def animated(form: str, count: int, size: tuple[int, int] = (64, 48), **options: object) -> bytes:
+    """Pictures of a tenth of a second that grow brighter."""
+    frames = [Image.new("RGB", size, (2 * i, 2 * i, 2 * i)) for i in range(count)]
+    stream = io.BytesIO()
+    frames[0].save(stream, form, save_all=True, append_images=frames[1:], duration=100, **options)
+    return stream.getvalue()
+
+
 @pytest.mark.parametrize(
     ("content", "status"),
     [
@@ -109,7 +128,15 @@ def comment(content: bytes) -> bytes:
         pytest.param(png(8, 8), 422, id="png-without-pixels"),
         pytest.param(SVG, 415, id="svg"),
         pytest.param(PAGE, 415, id="html-named-jpg"),
-        pytest.param(b"GIF89a" + bytes(100), 415, id="gif"),
+        pytest.param(b"GIF89a" + bytes(100), 422, id="gif-without-pictures"),
+        pytest.param(animated("GIF", 2) + PAGE, 422, id="gif-and-page"),
+        pytest.param(animated("GIF", 2, comment=PAGE), 422, id="gif-with-page-in-a-note"),
+        pytest.param(animated("GIF", 2, (6000, 6000)), 422, id="large-gif"),
+        pytest.param(animated("WEBP", 2, (6000, 6000)), 422, id="large-webp"),
+        pytest.param(animated("PNG", 2, (6000, 6000)), 422, id="large-animated-png"),
+        pytest.param(animated("WEBP", 120), 422, id="long-webp"),
+        pytest.param(animated("GIF", 120), 422, id="long-gif"),
+        pytest.param(animated("PNG", 120), 422, id="long-animated-png"),
         pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", 415, id="postscript"),
         pytest.param(b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", 415, id="playlist"),
         pytest.param(b"ffconcat version 1.0\nfile /etc/passwd\n", 415, id="concat"),
@@ -178,6 +205,67 @@ def png_of(text: bytes) -> bytes:
 def test_pixels_and_plain_metadata_are_no_foreign_content(server: Serving, content: bytes) -> None:
     answer = send(server, content)
     assert answer.status_code == 200, answer.text
+
+
+def needs(form: str) -> pytest.MarkDecorator:
+    """Skip where pictures of a format cannot be written and read."""
+    if form == "HEIF" and not lacks_reader(form):
+        importlib.import_module("pillow_heif").register_heif_opener()
+    return pytest.mark.skipif(bool(lacks_reader(form)), reason=f"nothing here reads {form}")
+
+
+@pytest.mark.parametrize("form", [pytest.param(f, marks=needs(f)) for f in ("AVIF", "HEIF")])
+def test_pictures_of_phones_are_answered_within_the_same_limits(form: str, server: Serving) -> None:
+    content, large = encode_picture(form), encode_picture(form, (6000, 6000))
+    answer = send(server, content, "x.jpg")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["source"] == {"kind": "image", "width": 320, "height": 240}
+    for bad in (content + PAGE, content + zipped(), encode_picture(form, xmp=PAGE), large,
+                content[: len(content) // 2], content[:60]):  # fmt: skip
+        answer = send(server, bad)
+        assert answer.status_code == 422, answer.text
+    assert "25 megapixels. Received 6000 x 6000" in send(server, large).json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["WEBP", "GIF", pytest.param("PNG", marks=needs_av),
+     pytest.param("AVIF", marks=[needs_av, needs("AVIF")])],
+)  # fmt: skip
+def test_pictures_that_move_are_clips(form: str, server: Serving) -> None:
+    answer = send(server, animated(form, 20), "x.jpg")
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert told["source"] == {"kind": "clip", "width": 64, "height": 48}
+    assert told["duration_s"] == pytest.approx(2.0, abs=0.25) and told["num_frames"] > 5
+
+
+@pytest.mark.parametrize(
+    ("brand", "module", "remedy"),
+    [(b"heic", "pillow_heif", 'pip install "har-edge[heif]"'),
+     (b"avif", "PIL._avif", "pip install --upgrade pillow")],
+)  # fmt: skip
+def test_what_nothing_reads_here_is_refused_with_what_helps(
+    brand: bytes, module: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    boundary = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    content = b"\0\0\0\x18ftyp" + brand + bytes(4) + b"mif1" + brand + bytes(64)
+    body = boundary + content + b"\r\n--x--\r\n"
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def upload() -> None:
+        headers = [(b"content-type", b"multipart/form-data; boundary=x")]
+        request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+        async with receive_upload(request, RequestLimits()):
+            pass
+
+    with pytest.raises(ProblemError) as raised:
+        asyncio.run(upload())
+    assert raised.value.status_code == 415
+    assert remedy in str(raised.value.detail)
 
 
 @pytest.mark.parametrize("make", [bomb, text_bomb, many_scans])

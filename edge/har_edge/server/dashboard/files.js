@@ -191,7 +191,8 @@ function showWho(card, picture, answer) {
     });
     card.root.append(el("section", { class: "clip", "aria-label": "Each person" }, rows));
   }
-  if (!picture) return;
+  // An animated picture does not tell which of its frames is shown.
+  if (!picture || (durationS && !(picture instanceof HTMLVideoElement))) return;
   card.overlay = new Overlay(picture);
   const show = () => card.overlay.show(picture instanceof HTMLVideoElement ? peopleAt(people, picture.currentTime) : people);
   for (const event of ["timeupdate", "seeked", "loadeddata"]) picture.addEventListener(event, show);

@@ -32,7 +32,8 @@ FORM = {
                     "file": {
                         "type": "string",
                         "format": "binary",
-                        "description": "JPEG, PNG, WebP or BMP; MP4, MOV, MKV, WebM or AVI.",
+                        "description": "JPEG, PNG, WebP, BMP, AVIF or HEIC; MP4, MOV, MKV, WebM, "
+                        "AVI, MPEG-TS, FLV or WMV; an animated GIF, PNG, WebP or AVIF.",
                     }
                 },
             }

@@ -46,6 +46,22 @@ class Clock:
         # As PyAV computes `frame.time`, to the bit: both must fall into the same instant.
         return pts * unit_s.numerator / unit_s.denominator - self._origin_s
 
+    def shown_alone_s(self, packet: Packet[Stream]) -> float | None:
+        """Give the time of a packet whose picture stands for itself, and comes at once.
+
+        Returns:
+            None before the first picture, and where the time is not known.
+        """
+        stamp = packet.dts if self._by_packet else packet.pts
+        if self._origin_s is None or stamp is None:
+            return None
+        unit_s = packet.time_base
+        return stamp * unit_s.numerator / unit_s.denominator - self._origin_s
+
+    def pass_over(self, time_s: float) -> None:
+        """Hear of a picture that is not decoded."""
+        self._last_s = max(self._last_s or 0.0, time_s)
+
     def note(self, packet: Packet[Stream]) -> None:
         """Hear of a packet that was decoded."""
         if self._by_packet and packet.size and packet.dts is not None:

@@ -50,13 +50,21 @@ class AvVideo:
 
     caveat = ""
 
-    def __init__(self, address: str, name: str, *, timeout_s: float | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        name: str,
+        *,
+        timeout_s: float | None = None,
+        max_pixels: int | None = None,
+    ) -> None:
         """Open a file or an address on an HTTP server.
 
         Args:
             address: Absolute path, or a URL.
             name: What to call it in messages.
             timeout_s: Longest wait for a server; None for a file on the disk.
+            max_pixels: Larger pictures are not decoded, as broken ones are not.
 
         Raises:
             SourceRefusedError: if user or password are wrong.
@@ -64,6 +72,7 @@ class AvVideo:
         """
         self._av = import_av()
         self._address, self._name, self._timeout_s = address, name, timeout_s
+        self._limits = {} if max_pixels is None else {"max_pixels": str(max_pixels)}
         self._turns: dict[int, Turn | None] = {}
         self.count = 0
         self._open()
@@ -76,15 +85,17 @@ class AvVideo:
 
     def size(self) -> tuple[int, int]:
         """Find width and height, turned as the first picture is."""
+        context = self._stream.codec_context
+        size = (context.width, context.height)  # gone from it once a picture was too large
         frame = next(self._frames(), None)
-        sized = frame or self._stream.codec_context
         turn = self._turn_of(frame) if frame else None
-        size = (sized.width, sized.height)
+        if frame:
+            size = (frame.width, frame.height)
         return size[::-1] if turn and turn.swaps_axes else size
 
     def pictures(self, sampler: FrameSampler) -> Iterator[Picture]:
         """Decode all of it but what is neither taken nor built on, and convert what is taken."""
-        self._use_threads()
+        self._use_threads(sampler.frame_rate_hz)
         _keep_memory(self._stream.codec_context)
         clock = Clock(self._rate_hz, by_packet=self._format == "avi")
         sparing = Sparing(self._stream.codec_context, clock, sampler)
@@ -188,8 +199,10 @@ class AvVideo:
         self._open()
 
     def _find_stream(self) -> VideoStream:
-        """Find the first video that is no cover, and that can be decoded."""
+        """Find the first video that is no cover or still, and that can be decoded."""
         streams = [s for s in self._container.streams.video if not _is_cover(s)]
+        # An animated AVIF holds its first picture twice: for programs that show no other, too.
+        streams = [s for s in streams if s.frames != 1 or s.duration is not None] or streams
         if not streams:
             raise no_video(self._name)
         context = streams[0].codec_context
@@ -199,11 +212,15 @@ class AvVideo:
                 "Convert it where that can be read: ffmpeg -i IN -c:v libx264 OUT.mp4"
             )
         context.thread_count = 1
+        context.options = dict(self._limits)
         return streams[0]
 
-    def _use_threads(self) -> None:
+    def _use_threads(self, taken_hz: float) -> None:
         """Decode large pictures on all cores; call it before the first one is decoded."""
         context = self._stream.codec_context
+        # Threads would decode all of what `Sparing` leaves out where pictures stand for themselves.
+        if context.codec.intra_only and 2 * taken_hz <= self._rate_hz:
+            return
         # FFmpeg's threads would wait for Python to take what they say while Python waits for them.
         silent = self._av.logging.get_level() is None
         if silent and context.width * context.height > LARGE_PIXELS:
@@ -280,6 +297,8 @@ class AvVideo:
                     "without that protection."
                 )
             if sparing:
+                if sparing.passes_over(packet):
+                    continue
                 sparing.prepare(packet)
             try:
                 frames = context.decode(packet)

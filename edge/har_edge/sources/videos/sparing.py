@@ -1,4 +1,7 @@
-"""Spares the decoder pictures that nobody takes and that no other picture builds on."""
+"""Spares the decoder pictures that nobody takes and that no other picture builds on.
+
+Where every picture stands for itself (motion JPEG, ProRes), the decoder does not even see those.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ class Sparing:
         """
         self._context = context
         self._clock = clock
-        self._sampler = sampler if context.codec.name in CODECS else None
+        # With threads, pictures come later than their packets: what was taken is known too late.
+        self._stand_alone = context.codec.intra_only and context.thread_count == 1
+        self._sampler = sampler if self._stand_alone or context.codec.name in CODECS else None
+        self._passed_over = 0
         self._is_sparing = False
         self._last_dts: int | None = None
         self._last_pts: int | None = None
@@ -49,9 +55,26 @@ class Sparing:
         # Times of packets whose pictures may be left out: those that do not come are.
         self._doubtful: set[int] = set()
 
+    def passes_over(self, packet: Packet[Stream]) -> bool:
+        """Whether the decoder need not be given a packet; if so, its picture is counted."""
+        if self._sampler is None or not self._stand_alone:
+            return False
+        if packet.dts is None or not packet.size or packet.is_discard:
+            return False
+        if self._last_dts is not None and packet.dts < self._last_dts:
+            self._stop()  # another recording begins
+            return False
+        self._last_dts = packet.dts
+        shown_s = self._clock.shown_alone_s(packet)
+        if shown_s is None or not self._sampler.passes_over(shown_s):
+            return False
+        self._clock.pass_over(shown_s)
+        self._passed_over += 1
+        return True
+
     def prepare(self, packet: Packet[Stream]) -> None:
         """Tell the decoder about a packet, just before it is given that."""
-        if self._sampler is None:
+        if self._sampler is None or self._stand_alone:
             return
         spare = self._is_spare(packet, self._sampler)
         if spare != self._is_sparing:
@@ -60,6 +83,8 @@ class Sparing:
 
     def left_out_before(self, frame: VideoFrame) -> int:
         """Count the pictures that were left out between the one before and this one, which came."""
+        if self._stand_alone:
+            return self._count_passed_over()
         # Where two fields make a picture, one may be needed when the other is not.
         if frame.interlaced_frame:
             self._stop()
@@ -80,6 +105,10 @@ class Sparing:
         """Count the pictures that were left out after the last one that came."""
         count = len(self._doubtful)
         self._doubtful.clear()
+        return count + self._count_passed_over()
+
+    def _count_passed_over(self) -> int:
+        count, self._passed_over = self._passed_over, 0
         return count
 
     def _is_spare(self, packet: Packet[Stream], sampler: FrameSampler) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from har_edge.errors import SourceError
 from har_edge.frames.ffmpeg import reads_videos
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.files import VideoSource
@@ -29,6 +31,11 @@ FORMS = {
     "interlaced": ("mp4", f"{H264} -bf 2 -flags +ildct+ilme -x264-params tff=1"),
     "uneven": ("mp4", f"{H264} -bf 3 -b_strategy 0 -vf select='lt(n,10)+gt(n,50)' -vsync vfr"),
     "without": ("mp4", f"{H264} -bf 0"),
+    "mjpeg": ("avi", "-c:v mjpeg"),
+    "mjpeg late": ("mkv", "-c:v mjpeg -output_ts_offset 5"),
+    "mjpeg uneven": ("mov", "-c:v mjpeg -vf select='lt(n,10)+gt(n,50)' -vsync vfr"),
+    "prores": ("mov", "-c:v prores"),
+    "huffyuv": ("avi", "-c:v huffyuv"),
 }
 
 
@@ -47,7 +54,58 @@ def test_what_is_taken_is_the_same(
     rates_hz = (2.0, 8.0, 12.5, 1000.0)
     spared = [taken(path, rate_hz) for rate_hz in rates_hz]
     monkeypatch.setattr(sparing, "CODECS", frozenset())
+    monkeypatch.setattr(sparing.Sparing, "passes_over", lambda self, packet: False)
     assert spared == [taken(path, rate_hz) for rate_hz in rates_hz]
+
+
+def damaged(path: Path) -> Path:
+    """Every other picture is none."""
+    data, mark = path.read_bytes(), b"\xff\xd8\xff"
+    first, *rest = data.split(mark)
+    parts = (part if number % 2 else bytes(3) + part for number, part in enumerate(rest))
+    whole = first + b"".join(part if part[:3] == bytes(3) else mark + part for part in parts)
+    path.write_bytes(whole)
+    return path
+
+
+@pytest.mark.parametrize("name", ["joined", "damaged"])
+def test_broken_recordings_give_what_they_gave(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = encode(tmp_path / "a.mkv", "-c:v mjpeg", LONG)
+    if name == "joined":
+        path.write_bytes(path.read_bytes() * 2)
+
+    def all_taken(rate_hz: float) -> list[tuple[int, float, bytes]]:
+        found = []
+        with contextlib.suppress(SourceError):
+            for frame in VideoSource(path).frames(FrameSampler(rate_hz)):
+                found.append((frame.index, frame.timestamp_s, frame.pixels.tobytes()))
+        return found
+
+    if name == "damaged":
+        damaged(path)
+    spared = [all_taken(rate_hz) for rate_hz in (2.0, 8.0)]
+    monkeypatch.setattr(sparing.Sparing, "passes_over", lambda self, packet: False)
+    plain = [all_taken(rate_hz) for rate_hz in (2.0, 8.0)]
+    assert [[each[1:] for each in found] for found in spared] == [
+        [each[1:] for each in found] for found in plain
+    ]
+    assert name == "damaged" or spared == plain
+    assert len(spared[1]) > 20
+
+
+def test_what_stands_for_itself_is_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = []
+    asked = sparing.Sparing.passes_over
+    monkeypatch.setattr(
+        sparing.Sparing, "passes_over", lambda *given: passed.append(asked(*given)) or passed[-1]
+    )
+    path = encode(tmp_path / "a.avi", "-c:v mjpeg", LONG)
+    assert len(taken(path, 5.0)) == 20
+    assert passed.count(True) == 80
 
 
 def test_pictures_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Animated pictures as videos: WebP through Pillow, GIF and PNG through FFmpeg."""
+"""Animated pictures as videos: WebP through Pillow, GIF, PNG and AVIF through FFmpeg."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def animated(path: Path, count: int = 10) -> Path:
     return path
 
 
-@pytest.mark.parametrize("ending", ["webp", "gif", pytest.param("png", marks=needs_av)])
+@pytest.mark.parametrize(
+    "ending", ["webp", "gif", *(pytest.param(each, marks=needs_av) for each in ("png", "avif"))]
+)
 def test_an_animated_picture_is_a_video(ending: str, tmp_path: Path) -> None:
     source = open_source(animated(tmp_path / f"a.{ending}"))
     assert isinstance(source, VideoSource)
