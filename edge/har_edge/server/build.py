@@ -20,6 +20,7 @@ from har_edge.say import Say
 from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
+from har_edge.server.recordings import Recordings
 from har_edge.server.services import Services
 from har_edge.server.workers import Gate, Workers
 from har_edge.server.zones import ZonesKeeper
@@ -67,6 +68,7 @@ def build_services(config: ServeConfig, note: Say) -> Services:
         metrics=metrics,
         live=live,
         zones=zones,
+        recordings=None if live is None else Recordings(config.sink.save_events, live.source),
     )
 
 

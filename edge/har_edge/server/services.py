@@ -10,6 +10,7 @@ from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
 from har_edge.server.problems import ProblemError
+from har_edge.server.recordings import Recordings
 from har_edge.server.workers import Gate, ServedModel, Workers
 
 
@@ -41,6 +42,7 @@ class Services:
         metrics: Count.
         live: The live source, if there is one.
         zones: Keeps its zones.
+        recordings: Knows the clips of its events.
     """
 
     model: ServedModel
@@ -53,6 +55,7 @@ class Services:
     metrics: Metrics
     live: LiveSession | None = None
     zones: KeptZones | None = None
+    recordings: Recordings | None = None
 
     def session(self) -> LiveSession:
         """The live source.
