@@ -20,11 +20,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import venv
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -44,7 +41,6 @@ OURS = str(CHECKOUT) if (CHECKOUT / "setup.cfg").is_file() else "har-edge"
 INSTALL_LIMIT_S = 3600
 # Long enough to load PyTorch from a cold disk, and for one try to fetch a file.
 ANSWER_LIMIT_S = 300
-TELL_EVERY_S = 10.0
 
 HAR_EDGE = """
 import json, subprocess, sys
@@ -140,7 +136,7 @@ def first_answer(contender: Contender, picture: Path, place: Path | None) -> Fir
         after = _weigh(folder / "venv")
         answer_s, said = 0.0, ""
         if not reason:
-            command = [python, "-c", contender.script, picture]
+            command: list[Path | str] = [python, "-c", contender.script, picture]
             answer_s, said, reason = _timed(command, folder, ANSWER_LIMIT_S)
         return FirstAnswer(
             install_s=round(install_s, 2),
@@ -183,26 +179,6 @@ def _weigh(environment: Path) -> tuple[int, int]:
     """Bytes of all files in an environment, and how many distributions it has."""
     files = [path for path in environment.rglob("*") if path.is_file() and not path.is_symlink()]
     return sum(p.stat().st_size for p in files), len([*environment.rglob("*.dist-info")])
-
-
-@contextmanager
-def telling(what: str) -> Iterator[None]:
-    """Say what goes on at once, and then every ten seconds how long it has."""
-    ended = threading.Event()
-    started = time.perf_counter()
-
-    def tell() -> None:
-        while not ended.wait(TELL_EVERY_S):
-            note(f"  {what}, {time.perf_counter() - started:.0f} s …")
-
-    note(f"  {what} …")
-    thread = threading.Thread(target=tell, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def row_of(name: str, contender: Contender, found: list[FirstAnswer]) -> dict[str, object]:
@@ -256,8 +232,8 @@ def command(
         chosen["har-edge before"] = Contender(str(before.resolve()), HAR_EDGE, "sitting")
 
     def ask(name: str) -> FirstAnswer:
-        with telling(f"installing and asking {name}"):
-            return first_answer(chosen[name], PICTURE, folder)
+        note(f"Installing and asking {name}")
+        return first_answer(chosen[name], PICTURE, folder)
 
     answers = in_turns(
         {name: partial(ask, name) for name in chosen}, rounds, warmup=int(rounds > 1)

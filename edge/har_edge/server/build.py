@@ -50,6 +50,8 @@ def build_services(config: ServeConfig, note: Say) -> Services:
     except BaseException:
         workers.close()
         raise
+    kept = config.sink.save_events
+    recordings = None if live is None else Recordings(kept, live.source, spec.labels)
     limits = config.limits
     metrics = Metrics(workers.model)
     uploads = Gate(limits.max_requests, "uploads")
@@ -68,7 +70,7 @@ def build_services(config: ServeConfig, note: Say) -> Services:
         metrics=metrics,
         live=live,
         zones=zones,
-        recordings=None if live is None else Recordings(config.sink.save_events, live.source),
+        recordings=recordings,
     )
 
 

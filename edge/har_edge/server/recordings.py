@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -19,11 +20,14 @@ class Recordings:
     Args:
         folder: The folder of `--save-events`; None if no clips are kept.
         source: Name of the live source, which is part of the names of its clips.
+        labels: Actions, by which clips of other sources and earlier runs are told apart.
     """
 
-    def __init__(self, folder: FilePath | None, source: str) -> None:
+    def __init__(self, folder: FilePath | None, source: str, labels: Sequence[str] = ()) -> None:
         self._folder = None if folder is None else Path(folder)
         self._source = safe_name(source)
+        # The longest first: one may end like another.
+        self._labels = sorted(labels, key=len, reverse=True)
 
     @property
     def kept(self) -> bool:
@@ -56,7 +60,8 @@ class Recordings:
     def _action(self, name: str) -> str:
         """What stands between the source and the number in a clip's name."""
         shown = name.partition("_")[2].rpartition("_")[0]
-        return shown.removeprefix(f"{self._source}_")
+        known = (label for label in self._labels if shown.endswith(f"_{safe_name(label)}"))
+        return next(known, shown.removeprefix(f"{self._source}_"))
 
 
 def _is_clip(path: Path) -> bool:

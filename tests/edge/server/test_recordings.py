@@ -41,6 +41,12 @@ def test_the_newest_clips_come_first(tmp_path: Path) -> None:
     }
 
 
+def test_actions_of_other_sources_are_known_by_the_model(tmp_path: Path) -> None:
+    save_clip(tmp_path, 1)
+    for labels, action in (((), "camera-0_push_ups"), (("ups", "push_ups"), "push_ups")):
+        assert Recordings(tmp_path, "door", labels).newest()[0]["action"] == action
+
+
 def test_a_folder_may_hold_many(tmp_path: Path) -> None:
     for number in range(MOST_LISTED + 5):
         (tmp_path / CLIP_NAME.format(number)).touch()

@@ -10,7 +10,7 @@ const AFTER_MS = 6000;
 let timer = 0;
 let shown = "";
 
-/** Show what there is, if clips are kept; false if the server keeps none. */
+/** Show what there is, if clips are kept. */
 export async function showRecordings() {
   const found = await getJson("/clips").catch(() => null);
   if (!found) return;
@@ -38,15 +38,14 @@ function row({ name, action, saved, size_bytes: size }) {
 }
 
 function watch(name, words) {
-  const video = $("clip-video");
-  video.hidden = false;
-  video.setAttribute("aria-label", words);
-  say($("clip-note"), words);
-  video.onerror = () => {
-    video.hidden = true;
+  const address = `/clips/${encodeURIComponent(name)}`;
+  const video = el("video", { controls: true, playsinline: true, src: address, "aria-label": words });
+  video.addEventListener("error", () => {
+    video.remove();
     say($("clip-note"), `This browser cannot play ${name}. Open it in another player.`);
-  };
-  video.src = `/clips/${encodeURIComponent(name)}`;
+  });
+  say($("clip-note"), words);
+  $("replay").replaceChildren(video);
   video.play().catch(() => {}); // a browser may want another click
   video.scrollIntoView({ block: "nearest" });
 }
