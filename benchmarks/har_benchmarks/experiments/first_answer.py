@@ -181,6 +181,23 @@ def _weigh(environment: Path) -> tuple[int, int]:
     return sum(p.stat().st_size for p in files), len([*environment.rglob("*.dist-info")])
 
 
+def how_calm(load: float, cores: int | None = None) -> str:
+    """Say whether others were at work: then sizes hold, and times are too long.
+
+    Args:
+        load: Average load of the minute before.
+        cores: How many there are to share; by default those of this process.
+
+    Example:
+        >>> how_calm(0.1, 2)
+        'The machine had little else to do: load 0.1 on 2 cores.'
+    """
+    cores = cores or len(os.sched_getaffinity(0))
+    if load < 0.25 * cores:
+        return f"The machine had little else to do: load {load:.1f} on {cores} cores."
+    return f"The machine was busy: load {load:.1f} on {cores} cores. Times are too long."
+
+
 def row_of(name: str, contender: Contender, found: list[FirstAnswer]) -> dict[str, object]:
     """A line of the result: medians, and all that was measured."""
     total = [one.install_s + one.answer_s for one in found]
@@ -231,6 +248,8 @@ def command(
     if before:
         chosen["har-edge before"] = Contender(str(before.resolve()), HAR_EDGE, "sitting")
 
+    load = os.getloadavg()[0]  # before there is any of ours
+
     def ask(name: str) -> FirstAnswer:
         note(f"Installing and asking {name}")
         return first_answer(chosen[name], PICTURE, folder)
@@ -248,6 +267,7 @@ def command(
             "revision": git_revision(),
             **({"before": git_revision(before)} if before else {}),
             "warmup": int(rounds > 1),
+            "calm": how_calm(load),
             "machine": machine_facts(),
             "rows": rows,
         },
