@@ -1,4 +1,4 @@
-"""One word a loop: `nox -s fast | full | lowest | light | lint | docs | fuzz | dist | audit`.
+"""One loop: `nox -s fast | full | slow | lowest | light | lint | docs | fuzz | dist | audit`.
 
 Each has an environment of its own under .nox/, kept between calls; `nox -R -s fast` also skips the
 installing, `nox --no-venv -s fast` takes the environment that is active. What stands behind `--`
@@ -38,6 +38,13 @@ def full(session: nox.Session) -> None:
     """Everything that README's test command runs, in parallel."""
     session.install("-e", ".[all,dev]")
     session.run("pytest", *session.posargs, env=QUIET)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """What takes minutes a test and is left out of `full`."""
+    session.install("-e", ".[all,dev]")
+    session.run("pytest", "-n", "2", "-m", "slow", *session.posargs, env=QUIET)
 
 
 @nox.session

@@ -63,8 +63,9 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """A worker for each core that this process may use."""
-    return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    """Three workers for two cores: some tests wait more than they work."""
+    cores = len(os.sched_getaffinity(0))
+    return min(cores + cores // 2, MOST_WORKERS)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -119,6 +119,7 @@ def test_taught_actions(disk: Disk, make_video: MakeVideo) -> None:
     kill_during_writes(disk, words, check)
 
 
+@pytest.mark.slow
 def test_a_report_of_a_benchmark(disk: Disk) -> None:
     folder = disk.folder / "bench"
     words = ["-m", "har_benchmarks", "run", TINY, "--rounds", "2", "--num-runs", "2",
@@ -151,6 +152,7 @@ def pictures(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.mark.slow
 def test_a_report_on_a_dataset(disk: Disk, pictures: Path) -> None:
     pytest.importorskip("imagehash")
     folder = disk.folder / "report"

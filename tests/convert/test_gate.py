@@ -239,6 +239,7 @@ def test_full_disk_leaves_no_part_of_a_file(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_disk_that_is_really_full(
     har_convert: RunCommand, run_folder: Path, small_disk: Callable[[int], Path]
 ) -> None:

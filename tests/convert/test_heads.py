@@ -25,12 +25,12 @@ LOOPS = {"WHILE", "IF", "CALL_ONCE", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
     ("head", "head_input"),
     [
         ("lstm", "features"),
-        ("attention", "features"),
-        ("gru", "features"),
-        ("bilstm", "features"),
+        pytest.param("attention", "features", marks=pytest.mark.slow),
+        pytest.param("gru", "features", marks=pytest.mark.slow),
+        pytest.param("bilstm", "features", marks=pytest.mark.slow),
         ("mean", "features"),
-        ("lstm", "differences"),
-        ("mean", "differences"),
+        pytest.param("lstm", "differences", marks=pytest.mark.slow),
+        pytest.param("mean", "differences", marks=pytest.mark.slow),
     ],
 )
 def test_int8_file_of_a_head(

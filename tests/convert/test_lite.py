@@ -59,6 +59,7 @@ def write_weights(path: Path, config: FitConfig, stills: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_every_variant(lite_run: Path, in_process: None, tmp_path: Path) -> None:
     run = load_run(lite_run)
     assert run.spec.backbone == "efficientnet-lite0"

@@ -42,7 +42,11 @@ def check_run(folder: Path, epochs: int) -> None:
 @pytest.mark.parametrize(
     ("epochs", "message"),
     [
-        (1, "run cannot be written: No space left on device. Free some disk space"),
+        pytest.param(
+            1,
+            "run cannot be written: No space left on device. Free some disk space",
+            marks=pytest.mark.slow,
+        ),
         (2, "head.npz cannot be written: No space left on device. Free some disk space"),
     ],
 )
@@ -65,6 +69,7 @@ def test_run_folder_and_checkpoint(
     check_run(run, epochs)
 
 
+@pytest.mark.slow
 def test_cache(har_train: RunCommand, clips: Path, tmp_path: Path, small_disk: Disk) -> None:
     disk = small_disk(100)
     # Which head it is does not matter here; this one is built in no time.

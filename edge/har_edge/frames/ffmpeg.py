@@ -36,4 +36,17 @@ def has_av() -> bool:
 
 def reads_videos() -> bool:
     """Whether PyAV is installed, and new enough to give the pixels that models were taught with."""
-    return has_av() and int(import_av().__version__.partition(".")[0]) >= OLDEST_FOR_VIDEOS
+    return has_av() and av_release() >= OLDEST_FOR_VIDEOS
+
+
+def av_release() -> int:
+    """Which major release of PyAV is installed."""
+    return int(import_av().__version__.partition(".")[0])
+
+
+def text_options() -> dict[str, str]:
+    """Options of `av.open` by which titles in odd encodings keep no file from being read.
+
+    From PyAV 19 on that is so by itself, and the option is gone.
+    """
+    return {"metadata_errors": "replace"} if av_release() < 19 else {}

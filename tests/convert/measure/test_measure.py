@@ -34,6 +34,7 @@ def test_clustering_leaves_few_values() -> None:
     assert (shared.shape, shared.dtype) == (kernel.shape, np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.parametrize(
     ("experiment", "rows"),

@@ -116,6 +116,7 @@ def test_the_gate_is_about_recall() -> None:
     assert miss(exact, 1.0).startswith("float32 should be the same")
 
 
+@pytest.mark.slow
 def test_nothing_is_written_that_misses_the_gate(run: Path, tmp_path: Path) -> None:
     with pytest.raises(GateError, match="Make --float16 instead"):
         convert_people(run, ("float32",), tmp_path, -1.0, lambda line: None)

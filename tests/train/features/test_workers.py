@@ -55,6 +55,7 @@ def check_equal(found: list[EncodedSample], expected: list[EncodedSample]) -> No
         assert np.allclose(one.features, two.features, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_workers_fill_the_cache_as_one_process_does(
     clips: Path, stills: Path, encoder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -176,14 +176,18 @@ def test_missing_weights_are_named() -> None:
         build_encoder(CLIP, CONFIG.with_(weights="gone.h5"))
 
 
-def test_backbones_take_pixels() -> None:
-    for name, known in BACKBONES.items():
-        config = CONFIG.with_(backbone=name, alpha=(known.alphas or (1.0,))[0], weights="none")
-        encoder = build_encoder(CLIP, config)
-        features = encoder.predict_on_batch(random_pixels(0, 2))
-        assert features.shape == (2, encoder.output_shape[-1])
-        rescaled = [x for x in encoder.layers if type(x).__name__ == "Rescaling"]
-        assert bool(rescaled) == (known.scaling is not None)
+@pytest.mark.parametrize(
+    "name",
+    [n if n == "mobilenet_v2" else pytest.param(n, marks=pytest.mark.slow) for n in BACKBONES],
+)
+def test_backbones_take_pixels(name: str) -> None:
+    known = BACKBONES[name]
+    config = CONFIG.with_(backbone=name, alpha=(known.alphas or (1.0,))[0], weights="none")
+    encoder = build_encoder(CLIP, config)
+    features = encoder.predict_on_batch(random_pixels(0, 2))
+    assert features.shape == (2, encoder.output_shape[-1])
+    rescaled = [x for x in encoder.layers if type(x).__name__ == "Rescaling"]
+    assert bool(rescaled) == (known.scaling is not None)
 
 
 def test_every_name_of_the_settings_is_known() -> None:

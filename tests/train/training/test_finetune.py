@@ -40,7 +40,11 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module", params=WAYS)
+# All of them take a minute; this one is what the bundled models were made with.
+PARAMS = [pytest.param(w, marks=pytest.mark.slow) if w != "pixels" else w for w in WAYS]
+
+
+@pytest.fixture(scope="module", params=PARAMS)
 def tuned_config(config: FitConfig, request: pytest.FixtureRequest) -> FitConfig:
     """The small run with a second stage, in each way that there is."""
     return config.with_(

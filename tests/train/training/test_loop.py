@@ -255,6 +255,7 @@ def check_kills(config: FitConfig, cache: Path, tmp_path: Path, kills: int, seed
     assert not list(tmp_path.glob("*.partial"))
 
 
+@pytest.mark.slow
 def test_two_kills_change_nothing(config: FitConfig, cache: Path, tmp_path: Path) -> None:
     check_kills(config, cache, tmp_path, kills=2, seed=0)
 

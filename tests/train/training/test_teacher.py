@@ -88,7 +88,7 @@ def test_without_one(config: FitConfig) -> None:
     assert load_teacher(config, LABELS) is None
 
 
-@pytest.mark.parametrize("drawn_frames", [0, 2])
+@pytest.mark.parametrize("drawn_frames", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_it_is_asked_while_the_backbone_learns(
     taught: FitConfig, cache: Path, monkeypatch: pytest.MonkeyPatch, drawn_frames: int
 ) -> None:
@@ -135,6 +135,7 @@ def test_one_that_sees_differences_is_not_asked_about_one_frame(
         load_teacher(asked, LABELS)
 
 
+@pytest.mark.slow
 def test_command(
     har_train: Callable[..., CompletedProcess[str]], run_folder: Path, tmp_path: Path, cache: Path
 ) -> None:

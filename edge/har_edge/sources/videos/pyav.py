@@ -10,7 +10,7 @@ import numpy as np
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
-from har_edge.frames.ffmpeg import import_av
+from har_edge.frames.ffmpeg import import_av, text_options
 from har_edge.frames.opencv import view_as_rgb
 from har_edge.frames.sampling import FrameSampler
 from har_edge.sources.captures.network import refused
@@ -164,7 +164,7 @@ class AvVideo:
                 self._address,
                 options=LOCAL if timeout_s is None else {},
                 timeout=timeout_s,
-                metadata_errors="replace",
+                **text_options(),
             )
         except av.FFmpegError as error:
             if type(error).__name__ in ("HTTPUnauthorizedError", "HTTPForbiddenError"):

@@ -412,7 +412,7 @@ def test_newest_frame_replaces_those_that_were_not_taken() -> None:
         for frame in source.frames(FrameSampler(1e3)):
             seen.append(frame.index)
             time.sleep(0.1)
-    assert seen[0] == 0 and seen == sorted(set(seen))
+    assert seen == sorted(set(seen))
     assert source.stats.read == 100
     assert source.stats.dropped == 100 - len(seen) > 50
 
