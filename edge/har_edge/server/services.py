@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from har_edge.config import RequestLimits
@@ -10,7 +11,6 @@ from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
 from har_edge.server.problems import ProblemError
-from har_edge.server.recordings import Recordings
 from har_edge.server.workers import Gate, ServedModel, Workers
 
 
@@ -26,6 +26,20 @@ class KeptZones(Protocol):
 
     def replace(self, zones: list[dict[str, object]]) -> dict[str, object]:
         """Take other zones, and keep them."""
+
+
+class KeptClips(Protocol):
+    """Knows the clips of a live source's events: `har_edge.server.recordings.Recordings`."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether clips are kept at all."""
+
+    def newest(self) -> list[dict[str, object]]:
+        """The newest clips, the last one first."""
+
+    def find(self, name: str) -> Path | None:
+        """The clip of a name; None if there is none."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,7 @@ class Services:
     metrics: Metrics
     live: LiveSession | None = None
     zones: KeptZones | None = None
-    recordings: Recordings | None = None
+    recordings: KeptClips | None = None
 
     def session(self) -> LiveSession:
         """The live source.

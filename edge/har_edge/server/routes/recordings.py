@@ -8,8 +8,8 @@ from fastapi.responses import FileResponse, JSONResponse
 
 from har_edge.replies_live import SavedClips
 from har_edge.server.problems import ProblemError, problem_docs
-from har_edge.server.recordings import KINDS, Recordings
-from har_edge.server.services import Services
+from har_edge.server.recordings import KINDS
+from har_edge.server.services import KeptClips, Services
 
 PROBLEMS = problem_docs(401, 404, 408, 413, 421, 422)
 VIDEO = {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}
@@ -19,7 +19,7 @@ def recording_routes(services: Services) -> APIRouter:
     """Build the routes."""
     router = APIRouter(tags=["live"])
 
-    def recordings() -> Recordings:
+    def recordings() -> KeptClips:
         services.session()
         assert services.recordings is not None
         return services.recordings
