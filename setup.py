@@ -2,13 +2,14 @@
 
 The extras in setup.cfg name `har-edge-models` as an index has it. Where its folder lies beside this
 file, they take it from there instead, so that `pip install ".[convert]"` in a checkout gives the
-models of that checkout and asks no index for them. An sdist has no such folder, and wheels for an
-index are built of sdists; no index takes a wheel that names a folder.
+models of that checkout and asks no index for them. An sdist has no such folder and names none, and
+wheels for an index are built of sdists; no index takes a wheel that names a folder.
 """
 
 from __future__ import annotations
 
 import configparser
+import sys
 from pathlib import Path
 
 from setuptools import setup
@@ -22,7 +23,9 @@ def extras() -> dict[str, list[str]]:
     config = configparser.ConfigParser(interpolation=None)
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     found = {}
-    here = f"har-edge-models @ {MODELS.as_uri()}" if (MODELS / "setup.cfg").is_file() else None
+    # What an sdist says of itself holds wherever it is unpacked.
+    stays = (MODELS / "setup.cfg").is_file() and "sdist" not in sys.argv
+    here = f"har-edge-models @ {MODELS.as_uri()}" if stays else None
     for name, lines in config["options.extras_require"].items():
         found[name] = [
             here if here and line.startswith("har-edge-models") else line

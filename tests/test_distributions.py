@@ -46,6 +46,11 @@ def test_without_the_folder_an_index_is_asked(tmp_path: Path) -> None:
     assert wanted(extras_of(tmp_path)) == {name: [asked] for name in HOLDERS}
 
 
+def test_an_sdist_names_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["setup.py", "sdist"])
+    assert all("@" not in line for lines in wanted(extras_of(ROOT)).values() for line in lines)
+
+
 def test_all_other_extras_stay_as_they_are_written() -> None:
     config = configparser.ConfigParser(interpolation=None)
     config.read(ROOT / "setup.cfg", encoding="utf-8")
