@@ -69,13 +69,14 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def dist(session: nox.Session) -> None:
-    """What a release has: sdist and wheel, built twice to the same bytes, and their SBOM."""
+    """What a release has: sdist and wheels, built twice to the same bytes, and their SBOM."""
     session.install("build", "twine", "cyclonedx-bom")
     out = Path("dist")
     epoch = session.run("git", "log", "-1", "--format=%ct", external=True, silent=True)
     session.run("python", ".ci/build.py", str(out), env={"SOURCE_DATE_EPOCH": str(epoch).strip()})
-    (wheel,), (sdist,) = out.glob("*.whl"), out.glob("*.tar.gz")
-    session.run("twine", "check", "--strict", str(wheel), str(sdist))
+    (wheel,) = out.glob("har_edge-*.whl")
+    archives = [*out.glob("*.whl"), *out.glob("*.tar.gz")]
+    session.run("twine", "check", "--strict", *map(str, archives))
     python = _installed(session, f"{wheel}[mqtt,onnx,serve,streams]")
     session.run(
         "cyclonedx-py", "environment", python,

@@ -1,8 +1,10 @@
-"""Build sdist and wheel, twice, and see to it that both are the same bytes and complete.
+"""Build sdist and wheels, twice, and see to it that all are the same bytes and complete.
 
     SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) python .ci/build.py dist
 
-Each build starts from a fresh copy of the files that git knows. Needs `build`.
+Each build starts from a fresh copy of the files that git knows. The wheel of har-edge is built of
+its sdist, which has no folder of Keras models, so that its extras name them as an index has them
+(setup.py). Needs `build`.
 """
 
 from __future__ import annotations
@@ -33,7 +35,11 @@ IN_WHEEL = (
     "share/doc/har-edge/CHANGELOG.md", "share/doc/har-edge/SECURITY.md",
     "share/har-edge/systemd/har-edge.service", "share/har-edge/recipes/har15.toml",
     "har_edge/model/bundled/har15-int8.tflite", "har_edge/samples/falling.mp4",
-    "har_convert/bundled/har15/model.keras", "har_edge/py.typed",
+    "har_edge/py.typed",
+)  # fmt: skip
+IN_MODELS = (
+    "har_edge_models/har15/model.keras", "har_edge_models/clips/representative.npz",
+    "licenses/LICENSE", "licenses/LICENSES/CC-BY-4.0.txt",
 )  # fmt: skip
 
 
@@ -58,7 +64,7 @@ def main() -> None:
 
 
 def build(folder: Path, epoch: int) -> list[Path]:
-    """Build from a copy of the tree: the paths of sdist and wheel."""
+    """Build from a copy of the tree: the paths of the sdist, its wheel and the models' wheel."""
     tree, made = folder / "tree", folder / "made"
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, stdout=subprocess.PIPE, check=True
@@ -75,7 +81,9 @@ def build(folder: Path, epoch: int) -> list[Path]:
         archive.extractall(folder / "unpacked", filter="data")
     (unpacked,) = (folder / "unpacked").iterdir()
     subprocess.run([*command, "--wheel", unpacked], stdout=subprocess.DEVNULL, check=True)
-    return [sdist, *made.glob("*.whl")]
+    models = tree / "convert" / "models"
+    subprocess.run([*command, "--wheel", models], stdout=subprocess.DEVNULL, check=True)
+    return [sdist, *sorted(made.glob("*.whl"))]
 
 
 def normalise(sdist: Path, epoch: int) -> None:
@@ -92,7 +100,7 @@ def normalise(sdist: Path, epoch: int) -> None:
 
 def check(archives: list[Path]) -> None:
     """Refuse archives that lack something, or whose metadata name no licences."""
-    sdist, wheel = archives
+    sdist, wheel, models = archives
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     missing = [name for name in IN_SDIST if name not in names]
@@ -100,6 +108,13 @@ def check(archives: list[Path]) -> None:
         inside = packed.namelist()
         missing += [end for end in IN_WHEEL if not any(name.endswith(end) for name in inside)]
         (about,) = (packed.read(n).decode() for n in inside if n.endswith("dist-info/METADATA"))
+        if any(name.endswith(".keras") for name in inside):
+            sys.exit("The light wheel should hold no Keras models. It does.")
+    with zipfile.ZipFile(models) as packed:
+        brought = packed.namelist()
+        missing += [end for end in IN_MODELS if not any(name.endswith(end) for name in brought)]
+    if "\nRequires-Dist: har-edge-models==" not in about:
+        sys.exit("The extra convert should name har-edge-models as an index has it. It does not.")
     if missing:
         sys.exit(f"The archives should hold {', '.join(missing)}. They do not.")
     if "\nLicense-Expression: MIT AND Apache-2.0 AND CC-BY-4.0\n" not in about:

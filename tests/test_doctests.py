@@ -14,6 +14,7 @@ from tests.test_layout import PACKAGES
 MODULES = (
     "har_benchmarks.alarms.report",
     "har_benchmarks.experiments.falls",
+    "har_benchmarks.experiments.first_answer",
     "har_benchmarks.experiments.turns",
     "har_convert.auditing.audit",
     "har_edge",

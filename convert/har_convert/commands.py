@@ -26,7 +26,7 @@ from har_edge.commands.harness import ends_like_an_interrupt, note, run_command,
 from har_edge.commands.options.formats import format_options
 from har_edge.commands.options.models import MODEL
 from har_edge.model.native_log import keep_own_stderr
-from har_edge.model.spec import Variant
+from har_edge.model.spec import ModelSpec, Variant
 from har_edge.paths import display_path
 
 # With fewer files to verify on, a loss of a point, the gate, may go unseen.
@@ -160,7 +160,10 @@ def _convert_people(
     with Steps() as steps:
         results, paths = convert_people(run, variants, folder, max_drop, steps.begin)
     click.echo(format_verifications(results, paths))
-    note(f"Wrote {display_path(folder)}.")
+    note(
+        f"Wrote {display_path(folder)}. "
+        f"Try: har-edge run --camera 0 --people {display_path(paths[-1])}"
+    )
 
 
 def _convert(run: Run, variants: Sequence[Variant], folder: Path, how: Options) -> None:
@@ -184,9 +187,15 @@ def _say_what_next(report: Report, run: Run) -> None:
         )
     _say_too_few(report.conversions)
     report.refuse_misses()
-    model = display_path(report.passed[-1].paths[0])
-    source = "photo.jpg" if run.spec.clip.num_frames == 1 else "--camera 0"
-    note(f"Wrote {display_path(report.folder)}. Try: har-edge run {source} --model {model}")
+    command = what_to_run(run.spec, display_path(report.passed[-1].paths[0]))
+    note(f"Wrote {display_path(report.folder)}. Try: {command}")
+
+
+def what_to_run(spec: ModelSpec, model: str) -> str:
+    """The command that shows a converted file what it was made for."""
+    source = "photo.jpg" if spec.clip.num_frames == 1 else "--camera 0"
+    people = " --people people" if spec.view == "person" else ""
+    return f"har-edge run {source} --model {model}{people}"
 
 
 def _say_too_few(conversions: Sequence[Conversion]) -> None:

@@ -14,7 +14,16 @@ from har_convert.clip import LabelledClip, thin
 from har_edge.errors import DataError
 from har_edge.model.file import BUNDLED, DEFAULT_MODEL
 from har_edge.paths import display_path
-from har_edge.run_folder import FRAMES_NAME, MODEL_NAME, SPEC_NAME, HeldOut, TrainedRun, read_run
+from har_edge.run_folder import (
+    FRAMES_NAME,
+    MODEL_NAME,
+    SPEC_NAME,
+    HeldOut,
+    TrainedRun,
+    bundled_folder,
+    bundled_run,
+    read_run,
+)
 from har_edge.sources.clips import load_frames
 
 RUNS_FOLDER = Path("runs")
@@ -85,9 +94,10 @@ def find_run(name: str | os.PathLike[str] | None) -> Path:
 
     Raises:
         DataError: if the one named is no run folder.
+        MissingExtraError: if the bundled one is asked for and not installed.
     """
-    if isinstance(name, str) and name in BUNDLED and not Path(name).exists():
-        return bundled_run(name)
+    if isinstance(name, str) and not Path(name).exists() and (bundled := bundled_run(name)):
+        return bundled
     if name is not None:
         folder = Path(name)
         if folder.name == "model.keras" and folder.is_file():
@@ -102,12 +112,8 @@ def find_run(name: str | os.PathLike[str] | None) -> Path:
     candidates = [p.parent for p in RUNS_FOLDER.glob("*/model.keras")]
     whole = [p for p in candidates if all((p / n).is_file() for n in NEEDED)]
     runs = [p for p in whole if p.suffix != ".partial"]  # of a training that still goes on
-    return max(runs, key=lambda p: (p / "model.keras").stat().st_mtime, default=bundled_run())
-
-
-def bundled_run(name: str = DEFAULT_MODEL) -> Path:
-    """Folder of a bundled Keras model."""
-    return Path(__file__).parent / "bundled" / name
+    newest = max(runs, key=lambda p: (p / "model.keras").stat().st_mtime, default=None)
+    return newest or bundled_folder(DEFAULT_MODEL)
 
 
 def load_run(

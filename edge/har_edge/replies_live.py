@@ -89,6 +89,24 @@ class EventPage(Told):
 
 
 @dataclass(frozen=True)
+class SavedClip(Told):
+    """A clip of an event of the live source; `GET /clips/NAME` is the video."""
+
+    name: str
+    action: str
+    saved: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class SavedClips(Told):
+    """The newest clips, the last one first; `kept` is false without `--save-events`."""
+
+    kept: bool
+    clips: list[SavedClip]
+
+
+@dataclass(frozen=True)
 class PersonNow(Told):
     """Somebody in view; `action` is null until the window of that person is full."""
 

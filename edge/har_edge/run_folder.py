@@ -14,7 +14,7 @@ import os
 import sys
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from har_edge.arrays import Pixels
 from har_edge.datasets import Listing, list_dataset, list_predictions
-from har_edge.errors import DataError, SpecError
+from har_edge.errors import DataError, MissingExtraError, SpecError
 from har_edge.model.file import BUNDLED, read_model_file, resolve_model
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
@@ -213,20 +213,34 @@ def bundled_run(name: str | os.PathLike[str]) -> Path | None:
     """Folder of the Keras model behind a bundled name; None for any other name.
 
     Raises:
-        DataError: if the package that brings these folders along is not installed.
+        MissingExtraError: if the package that brings these folders along is not installed.
     """
-    if os.fspath(name) not in BUNDLED:
-        return None
-    # Looked up by name: what converts lies above this package, and may not be there.
-    found = importlib.util.find_spec("har_convert")
-    for place in found.submodule_search_locations or () if found else ():
-        folder = Path(place) / "bundled" / os.fspath(name)
+    return bundled_folder(os.fspath(name)) if os.fspath(name) in BUNDLED else None
+
+
+def bundled_folder(name: str) -> Path:
+    """Folder of a bundled Keras model, in this checkout or in the package `har-edge-models`.
+
+    Raises:
+        MissingExtraError: if that package is not installed.
+    """
+    for place in _places_of_bundled_runs():
+        folder = place / name
         if (folder / MODEL_NAME).is_file():
             return folder
-    raise DataError(
-        f"The Keras model of {os.fspath(name)} should come with har_convert. It is not in this "
-        "installation. Install har-edge again, or give a run folder."
-    )
+    raise MissingExtraError("convert", "har-edge-models")
+
+
+def _places_of_bundled_runs() -> Iterator[Path]:
+    """Where the folders of `har-edge-models` may lie: in the checkout that runs, else installed.
+
+    Both are looked up by name: what converts lies above this package, and neither may be there.
+    """
+    converts = importlib.util.find_spec("har_convert")
+    for place in converts.submodule_search_locations or () if converts else ():
+        yield Path(place).parent / "models" / "har_edge_models"
+    installed = importlib.util.find_spec("har_edge_models")
+    yield from map(Path, installed.submodule_search_locations or () if installed else ())
 
 
 def run_of(model: str | os.PathLike[str], folder: str | os.PathLike[str] = "runs") -> Path | None:
@@ -241,7 +255,7 @@ def run_of(model: str | os.PathLike[str], folder: str | os.PathLike[str] = "runs
         The folder, of several that fit the newest; None if there is none.
 
     Raises:
-        DataError: if the run behind a bundled name is not installed.
+        MissingExtraError: if the run behind a bundled name is not installed.
         ModelFileError: if `model` is a file that is no model.
     """
     path = Path(model)

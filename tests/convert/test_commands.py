@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from har_convert.commands import _say_too_few, cli
+from har_convert.commands import _say_too_few, cli, what_to_run
 from har_convert.recipe import Recipe
 from har_convert.results import Conversion, format_layers, format_table
 from har_convert.tflite.sensitivity import LayerError
 from har_convert.verify import Verification
 from har_edge.commands.harness import run_command
-from har_edge.model.spec import Variant
+from har_edge.model.spec import ClipSpec, ModelSpec, Variant, View
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
@@ -35,6 +35,19 @@ FILES = {
     for variant in VARIANTS
 }
 ALL_FILES = [name for names in FILES.values() for name in names]
+
+
+@pytest.mark.parametrize(
+    ("num_frames", "view", "command"),
+    [
+        (1, "picture", "har-edge run photo.jpg --model mine.tflite"),
+        (16, "picture", "har-edge run --camera 0 --model mine.tflite"),
+        (16, "person", "har-edge run --camera 0 --model mine.tflite --people people"),
+    ],
+)
+def test_the_command_to_try_suits_the_model(num_frames: int, view: View, command: str) -> None:
+    spec = ModelSpec("mine", ("a", "b"), ClipSpec(num_frames, 8.0, 32, 32), 8, view=view)
+    assert what_to_run(spec, "mine.tflite") == command
 
 
 def test_all_variants(converted: Converted) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from har_convert.clip import LabelledClip, thin
-from har_convert.run_folder import Run, bundled_run, find_run, iter_clips, load_run
+from har_convert.run_folder import Run, find_run, iter_clips, load_run
 from har_edge.errors import DataError, SpecError
-from har_edge.run_folder import read_config
+from har_edge.run_folder import bundled_run, read_config
 from har_edge.sources.clips import load_frames
 
 pytest.importorskip("tensorflow")

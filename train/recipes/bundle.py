@@ -2,7 +2,7 @@
 
     python train/recipes/bundle.py RUN MANIFEST DATA [--about RECIPE.toml]
 
-Copies RUN to `convert/har_convert/bundled/NAME`, or to `--out`. The training pictures may not be
+Copies RUN to `convert/models/har_edge_models/NAME`, or to `--out`. The training pictures may not be
 redistributed, so the calibration frames are replaced by frames of the clips in MANIFEST whose
 licences allow it: Surveillance Fight (MIT) and T2V-Bed-Fall (CC BY 4.0).
 """
@@ -21,7 +21,7 @@ from har_train.config import FitConfig, load_config, save_config
 from har_train.dataset.samples import load_dataset
 from har_train.run_folder import representative_set
 
-BUNDLED = Path(__file__).parents[2] / "convert" / "har_convert" / "bundled"
+BUNDLED = Path(__file__).parents[2] / "convert" / "models" / "har_edge_models"
 COPIED = (
     "model.keras", "spec.json", "labels.txt", "metrics.json", "history.csv", "predictions.csv",
     "classification_report.txt", "confusion_matrix.csv",
@@ -38,7 +38,7 @@ FREE = ("surveillance_fight", "bed_fall")
     type=click.Path(path_type=Path),
     default=BUNDLED,
     metavar="DIR",
-    help="Folder to write NAME in. [default: that of har-convert]",
+    help="Folder to write NAME in. [default: that of har-edge-models]",
 )
 @click.option(
     "--about",

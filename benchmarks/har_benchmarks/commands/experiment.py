@@ -16,6 +16,7 @@ EXPERIMENTS = {
     "decode": "Is PyAV as fast as OpenCV, and does it give the same tensors?",
     "end-to-end": "How close does har-edge run come to the bare interpreter?",
     "falls": "Does the alarm for falls find falls, and only falls?",
+    "first-answer": "How long from pip install to the first right answer?",
     "float-path": "What does a frame cost besides the network?",
     "mediapipe-model": "Build the single graph that MediaPipe's ImageClassifier runs.",
     "memory": "How much memory does har-edge run need, and does it grow?",

@@ -17,7 +17,6 @@ raised once, to 7: 0.4 to 0.8 points on average, still 1.1 in the worst trial of
 from __future__ import annotations
 
 import csv
-import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +33,11 @@ from har_edge.commands.harness import note
 from har_edge.errors import DataError
 from har_edge.machine.facts import machine_facts
 from har_edge.media import find_media
+from har_edge.model.file import BUNDLED
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.recognition.taught import EVIDENCE, Background, Taught, TaughtModel, describe
 from har_edge.recognition.taught_file import packaged_background, write_background
+from har_edge.run_folder import PREDICTIONS_NAME, bundled_run
 from har_edge.sources.clips import load_frames, window_indices
 
 ACTIONS = ("BabyCrawling", "Punch", "PushUps")
@@ -139,19 +140,14 @@ class Photos:
 
 def held_out_rows(model_name: str) -> list[dict[str, str]]:
     """Rows of the list of held-out predictions that comes with a bundled model."""
-    with (_bundled() / model_name / "predictions.csv").open(encoding="utf-8", newline="") as table:
-        return list(csv.DictReader(table))
-
-
-def _bundled() -> Path:
-    """The folder of bundled runs of har_convert, which is found and not imported."""
-    found = importlib.util.find_spec("har_convert")
-    if found is None or found.origin is None:
+    run = bundled_run(model_name)
+    if run is None:
         raise DataError(
-            "This needs the package har_convert for the held-out predictions. It is not "
-            'installed. Run: pip install "har-edge[train,convert]"'
+            f"The model should be one of {', '.join(BUNDLED)}, whose held-out predictions are "
+            f"known. Received '{model_name}'. Give one of them."
         )
-    return Path(found.origin).parent / "bundled"
+    with (run / PREDICTIONS_NAME).open(encoding="utf-8", newline="") as table:
+        return list(csv.DictReader(table))
 
 
 def described(model: LoadedModel, path: Path, *, apart: int) -> list[FloatArray]:

@@ -30,6 +30,7 @@ from har_edge.server.routes.live import live_routes
 from har_edge.server.routes.meta import health_routes, model_routes
 from har_edge.server.routes.page import page_routes
 from har_edge.server.routes.predict import PREDICT_PATH, predict_routes
+from har_edge.server.routes.recordings import recording_routes
 from har_edge.server.routes.session import session_routes
 from har_edge.server.routes.streams import stream_routes
 from har_edge.server.routes.zones import zone_routes
@@ -120,7 +121,10 @@ def build_app(services: Services, *, origins: tuple[str, ...] = ()) -> FastAPI:
     guarded = [*bearer, Depends(services.guard.check)]
     known = [Depends(check_query)]
     # Routes are tried in this order.
-    for routes in (predict_routes, model_routes, live_routes, zone_routes, stream_routes):
+    guarded_routes = (
+        predict_routes, model_routes, live_routes, zone_routes, recording_routes, stream_routes,
+    )  # fmt: skip
+    for routes in guarded_routes:
         app.include_router(routes(services), dependencies=[*guarded, *known])
     for router in (page_routes(), health_routes(services), session_routes(services)):
         app.include_router(router, dependencies=known)

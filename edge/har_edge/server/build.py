@@ -20,6 +20,7 @@ from har_edge.say import Say
 from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
+from har_edge.server.recordings import Recordings
 from har_edge.server.services import Services
 from har_edge.server.workers import Gate, Workers
 from har_edge.server.zones import ZonesKeeper
@@ -49,6 +50,8 @@ def build_services(config: ServeConfig, note: Say) -> Services:
     except BaseException:
         workers.close()
         raise
+    kept = config.sink.save_events
+    recordings = None if live is None else Recordings(kept, live.source, spec.labels)
     limits = config.limits
     metrics = Metrics(workers.model)
     uploads = Gate(limits.max_requests, "uploads")
@@ -67,6 +70,7 @@ def build_services(config: ServeConfig, note: Say) -> Services:
         metrics=metrics,
         live=live,
         zones=zones,
+        recordings=recordings,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from har_edge.config import RequestLimits
@@ -27,6 +28,20 @@ class KeptZones(Protocol):
         """Take other zones, and keep them."""
 
 
+class KeptClips(Protocol):
+    """Knows the clips of a live source's events: `har_edge.server.recordings.Recordings`."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether clips are kept at all."""
+
+    def newest(self) -> list[dict[str, object]]:
+        """The newest clips, the last one first."""
+
+    def find(self, name: str) -> Path | None:
+        """The clip of a name; None if there is none."""
+
+
 @dataclass(frozen=True)
 class Services:
     """What the routes of one server share.
@@ -41,6 +56,7 @@ class Services:
         metrics: Count.
         live: The live source, if there is one.
         zones: Keeps its zones.
+        recordings: Knows the clips of its events.
     """
 
     model: ServedModel
@@ -53,6 +69,7 @@ class Services:
     metrics: Metrics
     live: LiveSession | None = None
     zones: KeptZones | None = None
+    recordings: KeptClips | None = None
 
     def session(self) -> LiveSession:
         """The live source.

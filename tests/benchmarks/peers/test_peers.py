@@ -18,6 +18,7 @@ from har_benchmarks.results.table import Table
 from har_edge.errors import DataError
 from har_edge.frames.preprocess import resize_frame
 from har_edge.model.file import read_model_file
+from har_edge.run_folder import bundled_folder
 from har_edge.sources.clips import load_frames
 from tests.conftest import MakeVideo
 from tests.support.made_up import made_case, made_report
@@ -174,7 +175,7 @@ def test_keras_predict_says_what_the_converted_file_says(
 ) -> None:
     if importlib.util.find_spec("keras") is None:
         pytest.skip("needs the train extra (Keras)")
-    clips = Path(__file__).parents[3] / "convert/har_convert/bundled/clips/model.keras"
+    clips = bundled_folder("clips") / "model.keras"
     settings = PeerSettings(files={"keras": [str(clips)]}, rounds=1, max_frames=18)
     sample = Path(__file__).parents[3] / "edge/har_edge/samples/falling.mp4"
     row = peer(run_peers(str(sample), settings, note=silent), "keras")

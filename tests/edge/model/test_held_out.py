@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 
 from har_edge.model.loaded import load_model
+from har_edge.run_folder import bundled_folder
 from har_edge.sources.clips import load_frames
-from tests.conftest import ROOT
-
-BUNDLED = ROOT / "convert" / "har_convert" / "bundled"
 
 
 @pytest.mark.data
@@ -22,7 +20,7 @@ BUNDLED = ROOT / "convert" / "har_convert" / "bundled"
 def test_int8_agrees_with_keras(name: str, step: int, data_dir: Path) -> None:
     """Same top-1 as the Keras model recorded, on at least 97 % of windows; of each STEPth file."""
     model = load_model(name, num_threads=2)
-    with (BUNDLED / name / "predictions.csv").open(encoding="utf-8", newline="") as file:
+    with (bundled_folder(name) / "predictions.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     same = []
     files = [(path, list(group)) for path, group in groupby(rows, key=lambda row: row["path"])]

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from har_edge.errors import DataError
+from har_edge.model.file import BUNDLED
+from har_edge.run_folder import bundled_folder
 from har_train.config import AugmentConfig, FitConfig, HeadConfig, load_config, save_config
 
 pytest.importorskip("tomli_w")
@@ -41,7 +43,7 @@ def test_settings_survive_the_file(config: FitConfig, tmp_path: Path) -> None:
 
 ROOT = Path(__file__).parents[3]
 FILES = [
-    *ROOT.glob("convert/har_convert/bundled/*/config.toml"),
+    *(bundled_folder(name) / "config.toml" for name in BUNDLED),
     *ROOT.glob("train/recipes/*.toml"),
 ]
 

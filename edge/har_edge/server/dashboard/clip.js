@@ -3,7 +3,7 @@
 import { slotOf } from "./colours.js";
 import { el, icon, say } from "./dom.js";
 import { personSlot } from "./people.js";
-import { drawRibbon, spansOf } from "./ribbon.js";
+import { asSpan, drawRibbon, partOf, spansOf } from "./ribbon.js";
 import { actionName, percent, position } from "./words.js";
 
 const STEP_S = 0.1;
@@ -49,7 +49,7 @@ export function showClip(video, answer, show, showAll) {
   listenToKeys(slider, (change) => goTo(nowS + change), durationS);
   const play = video && playButton(video, (timeS) => goTo(timeS, { seek: false }));
   const foot = el("div", { class: "timeline-foot" }, play, readout, legend(spans));
-  return el("section", { class: "clip", "aria-label": "Timeline" }, slider, foot, eventList(answer.events, goTo));
+  return el("section", { class: "clip", "aria-label": "Timeline" }, slider, foot, eventList(answer, spans, goTo));
 }
 
 function listenToPointer(slider, goTo, leave) {
@@ -104,10 +104,13 @@ function legend(spans) {
   return el("ul", { class: "legend", "aria-label": "Colours" }, items);
 }
 
-function eventList(events, goTo) {
+function eventList({ events, people }, spans, goTo) {
   const ended = (events ?? []).filter(({ end_s: end }) => end != null);
   if (!ended.length) return null;
-  const rows = ended.map(({ action, start_s: start, end_s: end, confidence, person }) => {
+  const rows = ended.map((event) => {
+    const { action, confidence, person } = event;
+    const whose = people?.find((one) => one.person === person);
+    const { start, end } = partOf(event, whose ? whose.timeline.map(asSpan) : spans);
     const jump = el("button", { type: "button", class: "link" }, `${position(start)} – ${position(end)}`);
     jump.addEventListener("click", () => goTo(start));
     const name = el("span", { class: "tag", "data-hue": slotOf(action) }, actionName(action));

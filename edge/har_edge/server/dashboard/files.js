@@ -5,7 +5,7 @@ import { showBars } from "./bars.js";
 import { showClip } from "./clip.js";
 import { $, el, icon, say } from "./dom.js";
 import { countWords, Overlay, personRow, showPeople } from "./people.js";
-import { drawRibbon } from "./ribbon.js";
+import { asSpan, drawRibbon } from "./ribbon.js";
 import { actionName, bytes, duration, milliseconds, percent, totalMs } from "./words.js";
 
 const AT_ONCE = 2;
@@ -186,7 +186,7 @@ function showWho(card, picture, answer) {
   showPeople(list, people);
   if (durationS) {
     const rows = people.filter(({ timeline }) => timeline.length).map((person) => {
-      const spans = person.timeline.map((span) => ({ ...span, start: span.start_s, end: span.end_s }));
+      const spans = person.timeline.map(asSpan);
       return personRow(person.person, drawRibbon(spans, 0, durationS, `Person ${person.person}`));
     });
     card.root.append(el("section", { class: "clip", "aria-label": "Each person" }, rows));

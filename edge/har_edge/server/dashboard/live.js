@@ -5,6 +5,7 @@ import { showBars } from "./bars.js";
 import { slotOf } from "./colours.js";
 import { $, el, say } from "./dom.js";
 import { countWords, Overlay, personRibbons, personSlot, showPeople } from "./people.js";
+import { expectRecording, showRecordings } from "./recordings.js";
 import { drawRibbon } from "./ribbon.js";
 import { actionName, clock, duration, milliseconds, percent, totalMs } from "./words.js";
 import { showZoneTotals, startZones } from "./zones.js";
@@ -44,6 +45,7 @@ export async function startLive() {
   drawHistory();
   drawTotals();
   drawLog();
+  showRecordings();
   watchPicture();
   view.overlay ??= new Overlay($("picture"));
   view.peopleHistory = live.people_history ?? [];
@@ -80,6 +82,7 @@ export const liveListeners = {
   action_ended: (event) => {
     remember(event);
     drawLog();
+    expectRecording();
   },
   status: showState,
 };

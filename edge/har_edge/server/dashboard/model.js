@@ -4,6 +4,9 @@ import { slotOf } from "./colours.js";
 import { $, el, say } from "./dom.js";
 import { actionName, bytes, percent } from "./words.js";
 
+// Among fewer actions, the best five are nearly all there are.
+const FEW_LABELS = 10;
+
 /** Fill the sheet. */
 export function showModel(model) {
   say($("model-name"), model.name);
@@ -18,7 +21,7 @@ function headline(model) {
   const frames = clip.num_frames === 1 ? "one picture" : `${clip.num_frames} frames at ${clip.frame_rate_hz} Hz`;
   return table({
     Accuracy: accuracy(metrics),
-    "Top 5": metrics.test_top_5_accuracy && percent(metrics.test_top_5_accuracy, 1),
+    "Top 5": model.labels.length >= FEW_LABELS && metrics.test_top_5_accuracy && percent(metrics.test_top_5_accuracy, 1),
     Input: `${frames}, ${clip.width} × ${clip.height} px`,
     Variant: model.variant,
     Size: model.size_bytes && bytes(model.size_bytes),

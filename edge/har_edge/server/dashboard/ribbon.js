@@ -42,18 +42,27 @@ function outline(run, x) {
   return `M${x(run[0].start).toFixed(1)},${HEIGHT} L${steps.join(" ")} L${x(run.at(-1).end).toFixed(1)},${HEIGHT} Z`;
 }
 
-/**
- * Turn windows that may overlap or be instants into spans without overlap.
- *
- * Each moment belongs to the window whose middle is nearest; the ends belong to the first and last.
- */
-export function spansOf(windows, durationS) {
-  const sorted = [...windows].sort((a, b) => middle(a) - middle(b));
-  return sorted.map((window, index) => ({
-    ...window,
-    start: index ? (middle(sorted[index - 1]) + middle(window)) / 2 : 0,
-    end: index < sorted.length - 1 ? (middle(window) + middle(sorted[index + 1])) / 2 : durationS,
+/** A part of an answer's timeline as a span to draw. */
+export const asSpan = (part) => ({ ...part, start: part.start_s, end: part.end_s });
+
+/** The timeline of an answer as spans that cover a clip from its first to its last moment. */
+export function spansOf(timeline, durationS) {
+  const last = timeline.length - 1;
+  return timeline.map(asSpan).map((span, index) => ({
+    ...span,
+    start: index ? span.start : 0,
+    end: index < last ? span.end : Math.max(durationS, span.end),
   }));
 }
 
-const middle = (window) => (window.start_s + window.end_s) / 2;
+/**
+ * The part of a timeline that an event covers.
+ *
+ * An event is dated by its first and its last answer, and an answer is about the seconds before it:
+ * drawn by its own dates, each event would begin in the middle of its part of the ribbon.
+ */
+export function partOf({ action, start_s: start, end_s: end }, spans) {
+  const own = spans.filter((span) => span.action === action);
+  const around = (at) => own.find((span) => span.start - 1e-3 <= at && at <= span.end + 1e-3);
+  return { start: around(start)?.start ?? start, end: around(end)?.end ?? end };
+}
