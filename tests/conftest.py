@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, zip_longest
 from pathlib import Path
 
 # Before numpy and TensorFlow are first imported, which then read them: a worker of pytest-xdist has
@@ -40,6 +41,8 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 MakeVideo = Callable[..., Path]
 RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
+# Kinds of tests that leave their core to others most of the time.
+WAITING = {"browser", "server", "waits"}
 # A worker that has TensorFlow loaded holds more than a gigabyte.
 MOST_WORKERS = 8
 
@@ -76,12 +79,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its kinds, before pytest selects by markers; put the long files first.
-
-    A file that trains for minutes and comes last would leave the other workers idle.
-    """
-    long = tuple(TESTS / name for name in NEED_TENSORFLOW)
-    items.sort(key=lambda item: not any(item.path.is_relative_to(path) for path in long))
+    """Mark each test with its kinds, before pytest selects by markers; put the files in order."""
     for item in items:
         if item.path.is_relative_to(TESTS):
             own = {mark.name for mark in item.iter_markers()}
@@ -90,6 +88,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             test = f"{item.path.relative_to(TESTS).as_posix()}::{name}"
             for kind in sorted(kinds_of(test, fixtures, own)):
                 item.add_marker(kind)
+    items[:] = in_turns(items)
+
+
+def in_turns(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Put the files that train first, and between them those that wait for servers and clocks.
+
+    A file that trains for minutes and comes last would leave the other workers idle, as do files
+    that wait and run side by side.
+    """
+    long = tuple(TESTS / name for name in NEED_TENSORFLOW)
+    training, waiting, rest = list[Path](), list[Path](), list[Path]()
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    for path, tests in files.items():
+        if any(path.is_relative_to(folder) for folder in long):
+            training.append(path)
+        elif any(mark.name in WAITING for test in tests for mark in test.iter_markers()):
+            waiting.append(path)
+        else:
+            rest.append(path)
+    pairs = chain.from_iterable(zip_longest(training, waiting))
+    order = [path for path in (*pairs, *rest) if path is not None]
+    return [item for path in order for item in files[path]]
 
 
 def moving_square(count: int, height: int = 48, width: int = 64) -> list[NDArray[np.uint8]]:

@@ -171,6 +171,7 @@ def test_a_run_judges_on_its_own_test_part(project: Path) -> None:
     assert report["data"] == {"name": "squares", "files": 2 * SIDES["test"]}
 
 
+@pytest.mark.slow
 def test_the_same_from_python(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Train, convert and recognise in one process, by what the packages offer."""
     import har_convert

@@ -44,21 +44,28 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("models")
-    convert_people(run, ("float32", "float16", "int8"), out, 100.0, lambda line: None)
+    convert_people(run, ("float32", "int8"), out, 100.0, lambda line: None)
     return out
 
 
 def test_files_carry_their_spec_and_locate(made: Path, run: Path) -> None:
     frame = read_people_run(run).held_out[0]
-    found = {}
-    for variant in ("float32", "float16", "int8"):
+    for variant in ("float32", "int8"):
         spec, network = read_people_file(made / f"tiny-{variant}.tflite")
         assert (spec.variant, spec.name, spec.license) == (variant, "tiny", "none")
         assert spec.metrics["verified_pictures"] == 3
         assert SIGNATURE.encode() in network
-        found[variant] = Locate(network)(frame)
-        assert found[variant].shape == (8, 56)
-    np.testing.assert_allclose(found["float16"], found["float32"], atol=0.1)
+        assert Locate(network)(frame).shape == (8, 56)
+
+
+@pytest.mark.slow
+def test_float16_finds_the_same(made: Path, run: Path, tmp_path: Path) -> None:
+    frame = read_people_run(run).held_out[0]
+    convert_people(run, ("float16",), tmp_path, 100.0, lambda line: None)
+    half, whole = tmp_path / "tiny-float16.tflite", made / "tiny-float32.tflite"
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    found, expected = (Locate(read_people_file(path)[1])(frame) for path in (half, whole))
+    np.testing.assert_allclose(found, expected, atol=0.1)
 
 
 def test_int8_takes_pixels_and_is_the_smallest(made: Path) -> None:
@@ -67,7 +74,7 @@ def test_int8_takes_pixels_and_is_the_smallest(made: Path) -> None:
     from har_convert.tflite.flatbuffer import parse_model
 
     sizes = {p.stem: p.stat().st_size for p in made.glob("*.tflite")}
-    assert sizes["tiny-int8"] < sizes["tiny-float16"] < sizes["tiny-float32"]
+    assert sizes["tiny-int8"] < sizes["tiny-float32"]
     (graph,) = parse_model(read_people_file(made / "tiny-int8.tflite")[1]).subgraphs
     given = graph.tensors[graph.inputs[0]]
     assert given.type == schema.TensorType.UINT8

@@ -126,6 +126,7 @@ def test_windows_are_drawn_of_the_person(frames: list[CachedSample]) -> None:
     np.testing.assert_array_equal(people.gather(views, rows), people.gather(views, rows))
 
 
+@pytest.mark.slow
 def test_it_is_trained_with(
     config: FitConfig, cache: Path, bright: type[Bright], tmp_path: Path
 ) -> None:

@@ -80,6 +80,7 @@ def test_bundle_takes_free_frames_alone(
         assert int(found["windows"].max()) < len(found["frames"])
 
 
+@pytest.mark.slow
 def test_cross_validation_trains_each_manifest_with_each_seed(
     load_recipe: LoadRecipe, run_folder: Path, clips: Path, tmp_path: Path
 ) -> None:
