@@ -47,7 +47,8 @@ def pour(server: Serving, first: bytes, piece: bytes, most_bytes: int) -> tuple[
         connection.setblocking(False)
         until_s = time.monotonic() + 20
         while not answer and sent < most_bytes and time.monotonic() < until_s:
-            with contextlib.suppress(BlockingIOError):
+            # Who goes on sending is cut off in the end; the answer lies there all the same.
+            with contextlib.suppress(BlockingIOError, ConnectionError):
                 sent += connection.send(piece)
             with contextlib.suppress(BlockingIOError):
                 answer = connection.recv(65536)
