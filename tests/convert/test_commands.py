@@ -145,6 +145,7 @@ def test_bad_input_exits_1(
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_manifest_calibrates_from_its_root(
     run_folder: Path, stills: Path, tmp_path: Path, har_convert: RunCommand
 ) -> None:

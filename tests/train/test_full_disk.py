@@ -39,14 +39,11 @@ def check_run(folder: Path, epochs: int) -> None:
     assert not list(folder.parent.glob("*.partial"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("epochs", "message"),
     [
-        pytest.param(
-            1,
-            "run cannot be written: No space left on device. Free some disk space",
-            marks=pytest.mark.slow,
-        ),
+        (1, "run cannot be written: No space left on device. Free some disk space"),
         (2, "head.npz cannot be written: No space left on device. Free some disk space"),
     ],
 )

@@ -66,6 +66,7 @@ def test_an_installation_and_its_answer(
     ("script", "answer", "reason"),
     [("print('it stands')", "it stands", ""), ("import sys; sys.exit('no file')", "", "no file")],
 )
+@pytest.mark.slow
 def test_a_wrong_answer_and_none(
     script: str,
     answer: str,

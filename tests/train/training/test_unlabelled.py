@@ -112,6 +112,7 @@ def test_what_the_teacher_is_sure_of_is_taken(
     assert "never" in lines[-1]
 
 
+@pytest.mark.slow
 def test_they_are_learnt(
     asked: FitConfig, cache: Path, more: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
