@@ -41,8 +41,8 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 MakeVideo = Callable[..., Path]
 RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
-# Kinds of tests that leave their core to others most of the time.
-WAITING = {"browser", "server", "waits"}
+# Kinds of tests that leave their core to others most of the time; a browser needs one at once.
+WAITING = {"server", "waits"}
 # A worker that has TensorFlow loaded holds more than a gigabyte.
 MOST_WORKERS = 8
 
@@ -103,9 +103,10 @@ def in_turns(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     for item in items:
         files.setdefault(item.path, []).append(item)
     for path, tests in files.items():
+        marks = {mark.name for test in tests for mark in test.iter_markers()}
         if any(path.is_relative_to(folder) for folder in long):
             training.append(path)
-        elif any(mark.name in WAITING for test in tests for mark in test.iter_markers()):
+        elif marks & WAITING and "browser" not in marks:
             waiting.append(path)
         else:
             rest.append(path)

@@ -111,10 +111,11 @@ def test_a_zone_is_drawn_named_kept_and_removed(
     watch.expected.append("status of 422")
     expect(page.locator("#people li").first).to_be_visible()
     page.get_by_role("button", name="Draw a zone").click()
-    page.locator("#screen canvas").scroll_into_view_if_needed()
-    box = page.locator("#screen canvas").bounding_box()
+    canvas = page.locator("#screen canvas")
+    canvas.scroll_into_view_if_needed()
 
     def click(x: float, y: float) -> None:
+        box = canvas.bounding_box()  # what stands above it may have grown meanwhile
         page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
 
     # A zone that crosses itself is refused, and may be drawn again.
