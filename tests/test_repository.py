@@ -138,6 +138,7 @@ def test_sets_leave_out_what_they_say() -> None:
     assert kinds_of("edge/sinks/test_stream.py::test_lines", ()) == {"fast", "anywhere"}
     assert kinds_of("edge/sinks/test_stream.py::test_a_kill", ()) == {"process", "anywhere"}
     assert kinds_of("edge/test_table.py", (), {"slow"}) == set()
+    assert kinds_of("fuzz/test_files.py", (), {"fuzz"}) == set()
     assert kinds_of("edge/test_table.py", {"har_edge"}) == {"process", "anywhere"}
     assert kinds_of("edge/server/test_app.py", ()) == {"server", "anywhere"}
     assert kinds_of("edge/server/test_dashboard.py", ()) == {"browser", "server"}

@@ -65,7 +65,8 @@ FIXTURES = {
     "small_disk": "process",
     "tiny_report": "process",
 }
-# Derived marker → kinds that it leaves out, beside `slow` ones and these folders and files.
+# Derived marker → kinds that it leaves out; slow tests and fuzz are in neither, nor are these
+# folders and files.
 SETS: dict[str, frozenset[str]] = {
     "fast": frozenset({"browser", "server", "process", "waits", "clock", "data"}),
     "anywhere": frozenset({"browser", "clock"}),
@@ -84,7 +85,7 @@ def kinds_of(test: str, fixtures: Collection[str], own: Collection[str] = ()) ->
     file = test.partition("::")[0]
     kinds = {kind for kind, patterns in KINDS.items() for p in patterns if _fits(test, file, p)}
     kinds |= {kind for fixture, kind in FIXTURES.items() if fixture in fixtures}
-    if file.partition("/")[0] in NEED_TENSORFLOW or {"slow", "train"} & {*own}:
+    if file.partition("/")[0] in NEED_TENSORFLOW or {"slow", "fuzz", "train"} & {*own}:
         return kinds
     return kinds | {name for name, without in SETS.items() if not without & {*kinds, *own}}
 
