@@ -109,7 +109,7 @@ def in_turns(items: Sequence[pytest.Item]) -> list[pytest.Item]:
         elif marks & WAITING and "browser" not in marks:
             waiting.append(path)
         else:
-            rest.append(path)
+            rest.insert(0 if "browser" in marks else len(rest), path)
     pairs = chain.from_iterable(zip_longest(training, waiting))
     order = [path for path in (*pairs, *rest) if path is not None]
     return [item for path in order for item in files[path]]

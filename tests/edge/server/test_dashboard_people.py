@@ -110,13 +110,15 @@ def test_a_zone_is_drawn_named_kept_and_removed(
     page, watch = open_page(server.url)
     watch.expected.append("status of 422")
     expect(page.locator("#people li").first).to_be_visible()
+    # Corners are of the picture: before it is there, a click is none.
+    wait_until(page, "document.querySelector('#picture').naturalWidth > 0")
     page.get_by_role("button", name="Draw a zone").click()
     canvas = page.locator("#screen canvas")
-    canvas.scroll_into_view_if_needed()
 
     def click(x: float, y: float) -> None:
-        box = canvas.bounding_box()  # what stands above it may have grown meanwhile
-        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        # Waits until the canvas stands still, is in view and under the mouse.
+        box = canvas.bounding_box()
+        canvas.click(position={"x": x * box["width"], "y": y * box["height"]})
 
     # A zone that crosses itself is refused, and may be drawn again.
     for corner in ((0.02, 0.02), (0.98, 0.98), (0.98, 0.02), (0.02, 0.98), (0.02, 0.02)):
