@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 
 # Marker → patterns of files below tests/, or of single tests in them (`file::test_name`).
 KINDS: dict[str, tuple[str, ...]] = {
+    "data": ("edge/model/test_held_out.py",),
     "browser": ("edge/server/test_dashboard.py", "edge/server/test_dashboard_people.py"),
     "server": (
         "edge/server/*",
@@ -25,9 +26,11 @@ KINDS: dict[str, tuple[str, ...]] = {
         "benchmarks/execute/*",
         "benchmarks/experiments/*",
         "benchmarks/peers/*",
+        "benchmarks/render/test_report.py",
         "benchmarks/tasks/*",
         "docs/*",
         "benchmarks/results/test_compare.py::*real_runs",
+        "benchmarks/results/test_table.py",
         "edge/commands/test_demo.py",
         "edge/commands/test_habits.py",
         "edge/commands/test_main.py",
