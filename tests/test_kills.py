@@ -177,14 +177,19 @@ def _whole_run(folder: Path) -> None:
     assert import_cv2().imread(str(folder / "training_history.png")) is not None
 
 
+def _fit(pictures: Path, folder: Path, cache: Path) -> list[str | Path]:
+    """The words of a training of seconds."""
+    return ["-m", "har_train", "fit", pictures, "--out", folder, "--cache", cache, "--epochs", "2",
+            "--weights", "none", "--size", "32", "--batch-size", "4",
+            "--alpha", "0.35"]  # fmt: skip
+
+
 @pytest.mark.slow
 @pytest.mark.train
 def test_a_training(disk: Disk, pictures: Path) -> None:
     pytest.importorskip("tensorflow")
     folder, cache = disk.folder / "run", disk.folder / "features"
-    fit = ["-m", "har_train", "fit", pictures, "--out", folder, "--cache", cache, "--epochs", "2",
-           "--weights", "none", "--size", "32", "--batch-size", "4",
-           "--alpha", "0.35"]  # fmt: skip
+    fit = _fit(pictures, folder, cache)
 
     def check(done: bool) -> None:
         if done or folder.exists():
@@ -205,14 +210,15 @@ def test_a_training(disk: Disk, pictures: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.train
-def test_a_conversion(disk: Disk) -> None:
+def test_a_conversion(disk: Disk, pictures: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
-    folder = disk.folder / "models"
+    folder, run = disk.folder / "models", tmp_path / "small"
+    assert disk.run(_fit(pictures, run, tmp_path / "features")) == 0
 
     def check(done: bool) -> None:
         for path in folder.glob("[!.]*.tflite"):
             read_model_file(path)  # compares checksums
         assert (folder / "SHA256SUMS").is_file() or not done
 
-    words = ["-m", "har_convert", "har15", "--int8", "--verify-clips", "4", "--out", folder]
+    words = ["-m", "har_convert", run, "--int8", "--out", folder]
     kill_during_writes(disk, words, check)
