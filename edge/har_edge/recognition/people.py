@@ -13,12 +13,11 @@ from dataclasses import replace
 from har_edge.arrays import FloatArray
 from har_edge.errors import ModelFileError
 from har_edge.frames.frame import Frame, Person
-from har_edge.frames.preprocess import crop_box, cut_box, resize_frame
 from har_edge.model.loaded import LoadedModel
 from har_edge.model.spec import ModelSpec
-from har_edge.people.choose import Chooser, PeopleRule
-from har_edge.people.locate import Locator, PeopleParts, locate_ahead
-from har_edge.people.track import Tracker
+from har_edge.people.choose import PeopleRule
+from har_edge.people.follow import Follower, person_crop
+from har_edge.people.locate import Locator, PeopleParts
 from har_edge.recognition.head_row import head_row
 from har_edge.recognition.look import Looker, Seen, nobody_in, prediction_for
 from har_edge.recognition.motion import MotionGate
@@ -102,13 +101,9 @@ class PeopleRecognizer:
     ) -> None:
         self.model = model
         self._whole = whole
-        self._locator = locator
-        self._rule = rule
         self._new_gate = new_gate
-        self._tracker = Tracker(locator.sure_score)
-        self._chooser = Chooser(rule.max_people)
+        self._follower = Follower(locator, rule)
         self._followed: dict[int, _Followed] = {}
-        self._frames = 0
         self._skipped = 0
 
     @property
@@ -124,26 +119,18 @@ class PeopleRecognizer:
                 time. After a gap all is begun anew, but numbers go on.
             predict: Whether predictions are wanted; without it the windows only move on.
         """
-        ended: tuple[int, ...] = ()
-        if frame.after_gap:
-            self._tracker.reset()
-            ended = self._tracker.ended
-            self._frames = 0
-        people, frame = self._track(frame)
-        chosen = self._chooser.choose(people)
-        dropped = self._followed.keys() - self._chooser.chosen
-        for number in dropped:
-            del self._followed[number]
-        in_view = {person.id for person in people}
-        gone = {*ended, *self._tracker.ended, *(dropped & in_view)}
-        predictions = [self._look_at(person, frame, predict=predict) for person in chosen]
+        view = self._follower.follow(frame)
+        frame, people = view.frame, view.frame.people
+        for number in view.dropped:
+            self._followed.pop(number, None)
+        predictions = [self._look_at(person, frame, predict=predict) for person in view.chosen]
         if people and self._whole is not None:
             predictions.insert(0, self._whole.push(frame, predict=predict))
         if not people and predict:
             predictions.append(nobody_in(frame))
         made = tuple(p for p in predictions if p is not None)
         return Seen(
-            frame, made, tuple(sorted(dropped)), tuple(sorted(gone)), self._chooser.left_out
+            frame, made, tuple(sorted(view.dropped)), tuple(sorted(view.gone)), view.left_out
         )
 
     def finish(self) -> tuple[Prediction, ...]:
@@ -157,18 +144,6 @@ class PeopleRecognizer:
                 found.append(replace(self._classify(followed, followed.last), window_frames=count))
                 followed.answered = True
         return tuple(found)
-
-    def _track(self, frame: Frame) -> tuple[tuple[Person, ...], Frame]:
-        """Find out who is where, and say so in the frame."""
-        if frame.people is None and self._frames % self._rule.locate_every == 0:
-            frame = locate_ahead(frame, self._locator)
-        self._frames += 1
-        now_s = frame.timestamp_s
-        if frame.people is None:
-            people = self._tracker.carry(now_s)
-        else:
-            people = self._tracker.update(frame.people, now_s)
-        return people, replace(frame, people=people)
 
     def _look_at(self, person: Person, frame: Frame, *, predict: bool) -> Prediction | None:
         """Take one person's crop into the window; classify it if it is full."""
@@ -223,9 +198,8 @@ class PeopleRecognizer:
     ) -> tuple[float, float]:
         """Encode a person's crop, unless nothing moved in it; milliseconds for both steps."""
         started = time.perf_counter()
-        size = (frame.pixels.shape[0], frame.pixels.shape[1])
-        cut = crop_box(person.box, size, self.model.spec.crop)
-        crop = resize_frame(cut_box(frame.pixels, cut), self.model.spec.clip)
+        spec = self.model.spec
+        crop = person_crop(frame.pixels, person, spec.crop, spec.clip)
         preprocess_ms = (time.perf_counter() - started) * 1e3
         moved = followed.gate is None or followed.gate.needs_encoding(crop, frame.timestamp_s)
         if not moved and followed.features is not None:

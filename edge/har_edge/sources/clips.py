@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from har_edge.arrays import Pixels
 from har_edge.errors import SourceError
+from har_edge.frames.frame import Frame
 from har_edge.frames.preprocess import resize_frame
 from har_edge.frames.sampling import TOLERANCE_S, FrameSampler
 from har_edge.model.spec import ClipSpec
@@ -60,16 +62,36 @@ def load_frames(
     Raises:
         SourceError: if the file cannot be decoded in full or has no frame in the span.
     """
-    sampler = _SpanSampler(clip.frame_rate_hz, start_s, end_s)
-    sampled = []
+    with contextlib.closing(span_frames(path, clip.frame_rate_hz, start_s, end_s)) as frames:
+        return np.stack([resize_frame(frame.pixels, clip) for frame in frames])
+
+
+def span_frames(
+    path: str | os.PathLike[str],
+    frame_rate_hz: float,
+    start_s: float = 0.0,
+    end_s: float = math.inf,
+) -> Generator[Frame, None, None]:
+    """Decode and sample a still, a video or a span of one, frame by frame in the file's own size.
+
+    Args:
+        path: The file.
+        frame_rate_hz: Frames a second.
+        start_s, end_s: See `load_frames`.
+
+    Raises:
+        SourceError: as `load_frames`.
+    """
+    sampler = _SpanSampler(frame_rate_hz, start_s, end_s)
+    empty = True
     with contextlib.closing(open_file(path).frames(sampler)) as frames:
         for frame in frames:
             if sampler.ended:
                 break
-            sampled.append(resize_frame(frame.pixels, clip))
-    if not sampled:
+            empty = False
+            yield frame
+    if empty:
         raise empty_span(path, start_s, end_s)
-    return np.stack(sampled)
 
 
 def empty_span(path: str | os.PathLike[str], start_s: float, end_s: float) -> SourceError:

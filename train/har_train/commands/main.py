@@ -9,6 +9,7 @@ import click
 from har_edge import __version__
 from har_edge.commands.harness import ends_like_an_interrupt, run_command
 from har_edge.model.native_log import keep_own_stderr
+from har_train.commands.crops import crops
 from har_train.commands.evaluate import evaluate
 from har_train.commands.explain import explain
 from har_train.commands.explore import explore
@@ -31,7 +32,7 @@ def cli() -> None:
     """
 
 
-for command in (explore, fit, evaluate, explain, people):
+for command in (explore, fit, evaluate, explain, people, crops):
     cli.add_command(command)
 
 

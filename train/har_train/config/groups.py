@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from har_edge.errors import DataError
-from har_edge.model.spec import Resize
+from har_edge.model.spec import Resize, View
 from har_train.config.setting import Facts, Range, check_settings, setting
 
 BackboneName = Literal[
@@ -96,6 +96,8 @@ class WindowConfig(Group):
         frame_rate_hz: Frames sampled per second of a clip.
         size: Height and width of a frame in pixels.
         resize: `stretch` or `crop`, see `har_edge.model.spec.ClipSpec`.
+        view: What the data shows: whole pictures, or single people as `har-train crops` cuts them
+            out.
         window_stride: Frames between the starts of two windows of a clip; 0 for T / 4.
     """
 
@@ -115,6 +117,11 @@ class WindowConfig(Group):
     )
     size: int = setting(224, metavar="PX", allowed=PIXELS, help="Height and width of a frame.")
     resize: Resize = setting("stretch", allowed=get_args(Resize), help="How a frame is resized.")
+    view: View = setting(
+        "picture",
+        allowed=get_args(View),
+        help="What the data shows: whole pictures, or single people, from har-train crops.",
+    )
     window_stride: int = setting(0, allowed=NOT_NEGATIVE)
 
     @property

@@ -81,6 +81,7 @@ def describe(
         name=config.data.name,
         labels=judged.labels,
         clip=stage.clip,
+        view=config.window.view,
         feature_size=int(network.encoder.output_shape[-1]),
         backbone=backbone_name(config),
         temperature=temperature,
