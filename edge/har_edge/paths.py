@@ -8,6 +8,8 @@ from pathlib import Path
 from har_edge.errors import SourceError
 
 SAMPLES = Path(__file__).resolve().parent / "samples"
+# The one of them in which people are told apart.
+SEVERAL_PEOPLE = "two_people.mp4"
 
 
 def cache_folder() -> Path:
@@ -38,7 +40,7 @@ def sample_path(name: str) -> Path:
     """Path of a bundled picture or clip, to try things out; `har-edge run --demo` shows them.
 
     Args:
-        name: `falling.mp4`, `lying.jpg` or `seated.jpg`.
+        name: `falling.mp4`, `lying.jpg`, `seated.jpg` or `two_people.mp4`.
 
     Raises:
         SourceError: if it is none of these.

@@ -105,6 +105,7 @@ class PeopleRecognizer:
         self._follower = Follower(locator, rule)
         self._followed: dict[int, _Followed] = {}
         self._skipped = 0
+        self._answered = False
 
     @property
     def skipped(self) -> int:
@@ -134,15 +135,21 @@ class PeopleRecognizer:
         )
 
     def finish(self) -> tuple[Prediction, ...]:
-        """One prediction of each person in view whose window never was full, and of the picture."""
+        """One prediction of each person in view whose window never was full, and of the picture.
+
+        Who came in at the very end, after others were answered for, was not seen for long enough:
+        without half a window of them nothing is said.
+        """
         whole = None if self._whole is None else self._whole.flush()
         found = [] if whole is None else [whole]
+        least = self.model.spec.clip.num_frames // 2 if self._answered else 1
         for number in sorted(self._followed):
             followed = self._followed[number]
-            if not followed.answered and followed.last is not None:
-                count = followed.window.fill()
-                found.append(replace(self._classify(followed, followed.last), window_frames=count))
-                followed.answered = True
+            if followed.answered or followed.last is None or followed.window.count < least:
+                continue
+            count = followed.window.fill()
+            found.append(replace(self._classify(followed, followed.last), window_frames=count))
+            followed.answered = True
         return tuple(found)
 
     def _look_at(self, person: Person, frame: Frame, *, predict: bool) -> Prediction | None:
@@ -158,7 +165,7 @@ class PeopleRecognizer:
         followed.last = made
         if not followed.window.full or not predict:
             return None
-        followed.answered = True
+        followed.answered = self._answered = True
         return self._classify(followed, made)
 
     def _encode(self, person: Person, frame: Frame, followed: _Followed) -> Prediction:

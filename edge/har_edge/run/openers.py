@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from har_edge.config import SourceConfig
 from har_edge.errors import ConfigError, SourceError
 from har_edge.media import Skipped
-from har_edge.paths import SAMPLES, display_path
+from har_edge.paths import SAMPLES, SEVERAL_PEOPLE, display_path
 from har_edge.run.lanes import Follow, SourceOpener
 from har_edge.say import Say
 from har_edge.sources.base import FrameSource, Notify
@@ -117,6 +117,6 @@ def _unusable(shown: str, error: SourceError) -> SourceOpener:
 
 
 def demo_files() -> list[str]:
-    """The bundled pictures and the clip."""
+    """The bundled pictures and the clip of one person."""
     found = (p for p in sorted(SAMPLES.iterdir()) if p.suffix in (".jpg", ".mp4"))
-    return [os.path.relpath(path) for path in found]
+    return [os.path.relpath(path) for path in found if path.name != SEVERAL_PEOPLE]

@@ -6,12 +6,15 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TextIO
 
 from har_edge.arrays import Pixels
+from har_edge.frames.frame import Person
 from har_edge.frames.opencv import import_cv2
+from har_edge.people.draw import colour_of, draw_box
+from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.base import Shot
 from har_edge.visible import visible
 
@@ -31,18 +34,23 @@ def can_show(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
     return encoding == "utf8" and size.columns >= FEWEST_COLUMNS and size.lines >= FEWEST_ROWS
 
 
-def half_blocks(pixels: Pixels, columns: int, *, true_colour: bool = True) -> list[str]:
+def half_blocks(
+    pixels: Pixels, columns: int, people: Sequence[Person] = (), *, true_colour: bool = True
+) -> list[str]:
     """Draw a picture as lines of half blocks, the upper pixel as ink, the lower one as paper.
 
     Args:
         pixels: RGB, (H, W, 3), uint8.
         columns: Width in characters; the height follows from the picture's proportions.
+        people: Those to draw a box around.
         true_colour: Whether the terminal has 24-bit colours; else one of 256 is taken.
     """
     height, width = pixels.shape[:2]
     rows = max(1, round(columns * height / width / 2))
     area = import_cv2().INTER_AREA
     small = import_cv2().resize(pixels, (columns, 2 * rows), interpolation=area)
+    for person in people:
+        draw_box(small, person.box, colour_of(person.id))
     lines = []
     for upper, lower in zip(small[::2].tolist(), small[1::2].tolist(), strict=True):
         cells = (
@@ -90,10 +98,17 @@ class TerminalView:
         self._next_s, self._shown_s = max(due_s, time.monotonic()), frame.timestamp_s
         if prediction is not None:
             self._bars = [_bar(name, share) for name, share in prediction.top(self._top_k)]
+        elif shot.people:
+            self._bars = [
+                _person_bar(said, true_colour=self._true_colour)
+                for said in shot.people[: self._top_k]
+            ]
         title = f"{visible(PurePath(frame.source).name)}  {frame.timestamp_s:.1f} s"
         bars = self._bars or ["…"]
         lines = [
-            *half_blocks(frame.pixels, self._columns, true_colour=self._true_colour),
+            *half_blocks(
+                frame.pixels, self._columns, frame.people or (), true_colour=self._true_colour
+            ),
             title,
             *(bars + [""] * self._top_k)[: self._top_k],
         ]
@@ -112,9 +127,15 @@ class TerminalView:
             self._drawn = 0
 
 
-def _bar(action: str, share: float) -> str:
+def _bar(action: str, share: float, ink: str = "36") -> str:
     full = "█" * round(BAR * share)
-    return f"{visible(action):<20} \x1b[36m{full:<{BAR}}\x1b[0m {share:>4.0%}"
+    return f"{visible(action):<20} \x1b[{ink}m{full:<{BAR}}\x1b[0m {share:>4.0%}"
+
+
+def _person_bar(said: Prediction, *, true_colour: bool = True) -> str:
+    """What one person does, in the colour of their box."""
+    ink = f"38;{_colour(list(colour_of(said.person)), true_colour)}"
+    return _bar(f"person {said.person}  {said.action}", said.confidence, ink)
 
 
 def stdout_can_show() -> bool:

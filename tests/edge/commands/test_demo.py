@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ from tests.support.pages import parse
 
 # What is to be seen on them.
 TRUE = {"lying.jpg": "sleeping", "seated.jpg": "sitting", "falling.mp4": "falling"}
+SEVERAL = "two_people.mp4"
 
 
 @pytest.mark.parametrize("command", [("demo",), ("run", "--demo")])
@@ -27,10 +29,13 @@ def test_each_sample_goes_to_its_model_and_is_recognised(
     seen, source = dict[str, set[str]](), ""
     for line in result.stdout.splitlines():
         if line.startswith(" "):
-            seen.setdefault(source, set()).add(line.split()[1])
+            told = re.fullmatch(r"\s+[\d:.]+ +(?:person \d+ +)?(\w+) .*", line)
+            assert told, line
+            seen.setdefault(source, set()).add(told[1])
         else:
             source = line
-    assert seen == {source: {action} for source, action in TRUE.items()}
+    one_each = {source: {action} for source, action in TRUE.items()}
+    assert seen == one_each | {SEVERAL: {"falling", "other"}}
     assert "Model har15, for pictures" in result.stderr
     assert "Model clips, for videos" in result.stderr
     assert result.stderr.endswith(NEXT.lstrip("\n") + "\n")
@@ -39,7 +44,19 @@ def test_each_sample_goes_to_its_model_and_is_recognised(
 def test_lines_for_machines(har_edge: RunCommand) -> None:
     result = har_edge("run", "--demo", "--json")
     records = [json.loads(line) for line in result.stdout.splitlines()]
-    assert {r["source"]: r["action"] for r in records} == TRUE
+    assert {r["source"]: r["action"] for r in records if r["source"] != SEVERAL} == TRUE
+
+
+def test_two_people_are_told_apart(har_edge: RunCommand) -> None:
+    result = har_edge("run", "--demo", "--json")
+    said: dict[int, set[str]] = {}
+    for line in result.stdout.splitlines():
+        record = json.loads(line)
+        if record["source"] == SEVERAL:
+            said.setdefault(record["person"], set()).add(record["action"])
+            left = record["box"][0]
+            assert (record["action"] == "falling") == (left < 0.5)  # the one on the left falls
+    assert sorted(said.values(), key=sorted) == [{"falling"}, {"other"}]
 
 
 def test_three_commands_come_next() -> None:
@@ -90,4 +107,5 @@ def test_a_terminal_sees_the_pictures() -> None:
     text = said.decode()
     assert text.count("▀") > 10_000
     assert "falling              \x1b[36m█" in text
+    assert re.search(r"person \d+  falling +\x1b\[38;2;\d+;\d+;\d+m█", text)
     assert "Now yours:" in text

@@ -14,6 +14,7 @@ import pytest
 
 from har_edge.errors import ModelFileError, ShapeError, SourceError, SpecError
 from har_edge.frames.decode import load_image
+from har_edge.paths import SEVERAL_PEOPLE
 from har_edge.recognition.events import Event
 from har_edge.recognition.model import Model, load
 from har_edge.recognition.prediction import Prediction
@@ -47,12 +48,13 @@ def said(results: Iterable[Prediction | Event]) -> list[dict[str, object]]:
 
 @pytest.fixture
 def samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the bundled samples; sources are named as seen from beside it.
+    """A folder with the pictures and the clip of one person, named as seen from beside it.
 
     Where the samples themselves lie is not told, and the command may be of another installation.
     """
     monkeypatch.chdir(tmp_path)
-    return Path(shutil.copytree(SAMPLES, tmp_path / "samples"))
+    several = shutil.ignore_patterns(SEVERAL_PEOPLE)
+    return Path(shutil.copytree(SAMPLES, tmp_path / "samples", ignore=several))
 
 
 @pytest.mark.parametrize("model", ["har15", "clips"])

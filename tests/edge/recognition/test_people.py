@@ -284,3 +284,14 @@ def test_a_crowd_of_fifty_is_followed_and_five_are_looked_at() -> None:
         assert len(each.frame.people or ()) == 50
         assert (len(each.predictions), each.left_out) == (5, 45)
     assert {p.person for p in seen[0].predictions} == {p.person for p in seen[2].predictions}
+
+
+@pytest.mark.parametrize(("frames_of_late_comer", "expected"), [(3, []), (4, [(2, 4)])])
+def test_who_comes_at_the_very_end_is_not_guessed_at(
+    frames_of_late_comer: int, expected: list[tuple[int, int]]
+) -> None:
+    model = scripted_model([{"a": 0.9, "b": 0.1}], num_frames=8)
+    looker = PeopleRecognizer(model, BrightLocator(), EVERY)
+    alone = 10 - frames_of_late_comer
+    look(looker, draw_frames([[LEFT]] * alone + [[LEFT, RIGHT]] * frames_of_late_comer))
+    assert [(p.person, p.window_frames) for p in looker.finish()] == expected

@@ -155,15 +155,16 @@ def test_manifests_name_every_split_and_keep_their_groups_apart(
         assert len(sides) == len({group for group, _ in sides})
 
 
-def test_samples_are_rendered_from_two_clips(load_recipe: LoadRecipe, tmp_path: Path) -> None:
+def test_samples_are_rendered_from_clips(load_recipe: LoadRecipe, tmp_path: Path) -> None:
     recipe = load_recipe("make_samples")
-    for i, clip in enumerate([recipe.CLIP, *(clip for clip, _ in recipe.STILLS.values())]):
+    stills = (clip for clip, _ in recipe.STILLS.values())
+    for i, clip in enumerate([recipe.CLIP, *recipe.SIDE_BY_SIDE, *stills]):
         path = tmp_path / "bed_fall" / clip
         path.parent.mkdir(parents=True, exist_ok=True)
         write_video(path, noise(i, count=48), 24)
     run(recipe, tmp_path, "--out", tmp_path / "samples")
     names = {path.name for path in (tmp_path / "samples").iterdir()}
-    assert names == {"falling.mp4", *recipe.STILLS}
+    assert names == {"falling.mp4", "two_people.mp4", *recipe.STILLS}
     with Image.open(tmp_path / "samples" / "seated.jpg") as picture:
         assert picture.size == recipe.SIZE
 
