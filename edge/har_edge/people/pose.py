@@ -1,15 +1,19 @@
 """Pose and motion of one person as numbers that no distance, size or place in the picture changes.
 
-Per frame `POSE_SIZE` numbers of the keypoints and `MOTION_SIZE` of the box. Lengths are in units of
-the box's longer side: a person who lies is as long as one who stands, while the height of the box
-is a fraction of it. Training makes the same numbers of skeletons that were projected.
+Per frame `POSE_SIZE` numbers of the keypoints and `MOTION_SIZE` of the box. Joints are counted from
+the hips in lengths of the trunk: counted from the box, all of them move when an arm goes up. The
+box is measured in units of its longer side: a person who lies is as long as one who stands.
+Training makes the same numbers of skeletons that were projected; what counting from the hips is
+worth stands in `train/recipes/README.md`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from har_edge.arrays import Box, FloatArray
 from har_edge.frames.frame import KEYPOINTS
@@ -19,6 +23,13 @@ POSE_SIZE = 3 * len(KEYPOINTS)
 MOTION_SIZE = 6
 # A keypoint below this score is not seen.
 SEEN_SCORE = 0.2
+# The trunk is taken for at least so much of the box's longer side: seen from above, or bent towards
+# the camera, it has hardly any length, and nothing is to be divided by that.
+LEAST_TRUNK = 0.25
+# No joint is so many trunks away from the hips.
+FARTHEST = 6.0
+_HIPS = tuple(KEYPOINTS.index(name) for name in ("left_hip", "right_hip"))
+_SHOULDERS = tuple(KEYPOINTS.index(name) for name in ("left_shoulder", "right_shoulder"))
 # Faster than any person: so many box lengths a second are a jump of the box.
 MAX_SPEED = 8.0
 # Boxes are at least so long, in widths or heights of the picture, so that nothing is divided by 0.
@@ -26,7 +37,7 @@ MIN_LENGTH = 1e-3
 
 
 def pose_features(keypoints: FloatArray | None, box: Box, aspect: float) -> FloatArray:
-    """Say where a person's joints are in the box.
+    """Say where a person's joints are.
 
     Args:
         keypoints: (17, 3), x and y in fractions of the picture, score; None if unknown.
@@ -34,25 +45,41 @@ def pose_features(keypoints: FloatArray | None, box: Box, aspect: float) -> Floa
         aspect: Width of the picture over its height.
 
     Returns:
-        (POSE_SIZE,): for each keypoint x and y from the box's centre in units of its longer side,
-        and 1; or three zeros where it is not seen.
+        (POSE_SIZE,): for each keypoint x and y from the middle of the hips, or of the box where no
+        hip is seen, in lengths of the trunk, and 1; or three zeros where it is not seen.
 
     Example:
         >>> keypoints = np.zeros((17, 3), np.float32)
-        >>> keypoints[0] = 0.5, 0.25, 0.9
-        >>> nose = pose_features(keypoints, (0.4, 0.2, 0.6, 0.8), aspect=1.0)[:3]
+        >>> keypoints[0] = 0.5, 0.1, 0.9
+        >>> keypoints[[5, 6]], keypoints[[11, 12]] = (0.5, 0.2, 0.9), (0.5, 0.5, 0.9)
+        >>> nose = pose_features(keypoints, (0.3, 0.1, 0.7, 0.9), aspect=1.0)[:3]
         >>> [round(float(number), 2) for number in nose]
-        [0.0, -0.42, 1.0]
+        [0.0, -1.33, 1.0]
     """
     if keypoints is None:
         return np.zeros(POSE_SIZE, np.float32)
+    seen = keypoints[:, 2] >= SEEN_SCORE
+    places = keypoints[:, :2] * np.array([aspect, 1.0], np.float32)
+    hips = _middle(places, seen, _HIPS)
+    shoulders = _middle(places, seen, _SHOULDERS)
     left, top, right, bottom = box
-    centre = np.array([(left + right) / 2, (top + bottom) / 2], np.float32)
-    scale = np.array([aspect, 1.0], np.float32) / np.float32(_length(box, aspect))
-    seen = (keypoints[:, 2] >= SEEN_SCORE).astype(np.float32)[:, np.newaxis]
-    places = np.where(seen > 0, (keypoints[:, :2] - centre) * scale, 0)
-    # A joint that is far out of its box is none of this person.
-    return np.hstack([np.clip(places, -2, 2), seen]).astype(np.float32).ravel()
+    centre = np.array([(left + right) / 2 * aspect, (top + bottom) / 2]) if hips is None else hips
+    trunk = 0.0
+    if hips is not None and shoulders is not None:
+        trunk = float(np.hypot(*(shoulders - hips)))
+    away = (places - centre) / max(trunk, LEAST_TRUNK * _length(box, aspect))
+    known = seen[:, np.newaxis]
+    return (
+        np.hstack([np.where(known, np.clip(away, -FARTHEST, FARTHEST), 0), known])
+        .astype(np.float32)
+        .ravel()
+    )
+
+
+def _middle(places: FloatArray, seen: NDArray[np.bool_], which: Sequence[int]) -> FloatArray | None:
+    """Middle of those of some joints that are seen; None without any."""
+    found = [number for number in which if seen[number]]
+    return np.asarray(places[found].mean(axis=0)) if found else None
 
 
 def box_motion(box: Box, before: Box | None, seconds: float, aspect: float) -> FloatArray:

@@ -107,7 +107,7 @@ class TerminalView:
         bars = self._bars or ["…"]
         lines = [
             *half_blocks(
-                frame.pixels, self._columns, frame.people or (), true_colour=self._true_colour
+                frame.pixels, self._columns, _shown_people(shot), true_colour=self._true_colour
             ),
             title,
             *(bars + [""] * self._top_k)[: self._top_k],
@@ -125,6 +125,13 @@ class TerminalView:
             self._stream.write("\n")
             self._stream.flush()
             self._drawn = 0
+
+
+def _shown_people(shot: Shot) -> Sequence[Person]:
+    """Those whose action is known; before anybody's is, all."""
+    people = shot.frame.people or ()
+    known = {said.person for said in shot.people}
+    return [person for person in people if person.id in known] or people
 
 
 def _bar(action: str, share: float, ink: str = "36") -> str:

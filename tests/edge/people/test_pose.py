@@ -81,3 +81,32 @@ def test_a_box_that_jumps_is_no_faster_than_a_person_could_be() -> None:
     found = box_motion((0.9, 0.9, 1.0, 1.0), (0.0, 0.0, 0.01, 0.01), 0.01, 1.0)
     assert np.abs(found[1:]).max() <= MAX_SPEED
     assert np.isfinite(box_motion((0.5, 0.5, 0.5, 0.5), BOX, 0.1, 1.0)).all()
+
+
+def test_an_arm_that_goes_up_moves_no_other_joint() -> None:
+    """The box grows with the arm; what is counted from the hips stays."""
+    points = keypoints()
+    points[[5, 6], :2], points[[11, 12], :2] = (0.4, 0.25), (0.4, 0.55)
+    raised = points.copy()
+    raised[9, 1] = 0.05
+    before = pose_features(points, BOX, 1.0).reshape(17, 3)
+    after = pose_features(raised, (0.3, 0.05, 0.5, 0.8), 1.0).reshape(17, 3)
+    others = np.arange(17) != 9
+    assert (after[others] == before[others]).all()
+    assert after[9, 1] < before[9, 1]
+
+
+def test_a_trunk_without_length_divides_nothing_by_0() -> None:
+    points = np.ones((17, 3), np.float32) * 0.5
+    points[:, 2] = 1
+    points[0, 1] = 0.05
+    found = pose_features(points, (0.4, 0.0, 0.6, 1.0), 1.0).reshape(17, 3)
+    assert found[0] == pytest.approx([0, -0.45 / 0.25, 1])
+    assert (found[1:, :2] == 0).all()
+
+
+def test_without_hips_joints_are_counted_from_the_box() -> None:
+    points = np.zeros((17, 3), np.float32)
+    points[0] = 0.5, 0.3, 0.9
+    found = pose_features(points, (0.4, 0.2, 0.6, 0.8), 1.0)[:3]
+    assert found == pytest.approx([0, -0.2 / (0.25 * 0.6), 1], abs=1e-5)
