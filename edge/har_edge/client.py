@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from har_edge.errors import ServerError
-from har_edge.replies import Answer, Classes, Health, ModelFacts, Told
+from har_edge.replies import Answer, Classes, Health, ModelEntry, ModelFacts, Models, Told
 from har_edge.replies_live import (
     EventPage,
     EventRecord,
@@ -60,12 +60,19 @@ class Client:
         self._token = os.environ.get("HAR_TOKEN") if token is None else token
         self._timeout_s = timeout_s
 
-    def predict(self, file: str | os.PathLike[str] | bytes, *, top_k: int | None = None) -> Answer:
+    def predict(
+        self,
+        file: str | os.PathLike[str] | bytes,
+        *,
+        top_k: int | None = None,
+        model: str | None = None,
+    ) -> Answer:
         """Recognise a picture or a clip.
 
         Args:
             file: Its path, or its content.
             top_k: Number of actions to list; all if None.
+            model: Name of one of the server's models; the one that suits the file if None.
 
         Returns:
             The prediction; for a clip with `timeline` and `events`.
@@ -81,7 +88,7 @@ class Client:
             "Content-Type: application/octet-stream\r\n\r\n"
         )
         body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
-        query = {} if top_k is None else {"top_k": top_k}
+        query = {k: v for k, v in (("top_k", top_k), ("model", model)) if v is not None}
         kind = f"multipart/form-data; boundary={boundary}"
         return self._ask(Answer, "/predict", query, body, {"Content-Type": kind})
 
@@ -92,6 +99,10 @@ class Client:
     def classes(self) -> list[str]:
         """The actions that its model knows."""
         return self._ask(Classes, "/classes").classes
+
+    def models(self) -> list[ModelEntry]:
+        """The models that it can show an upload to, its own first."""
+        return self._ask(Models, "/models").models
 
     def model(self) -> ModelFacts:
         """Everything that its model file says about itself."""
@@ -132,7 +143,7 @@ class Client:
         self,
         reply: type[Reply],
         path: str,
-        query: Mapping[str, int] | None = None,
+        query: Mapping[str, int | str] | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
@@ -158,7 +169,7 @@ class Client:
     def _open(
         self,
         path: str,
-        query: Mapping[str, int] | None = None,
+        query: Mapping[str, int | str] | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> HTTPResponse:

@@ -318,6 +318,8 @@ class ServeConfig(ModelConfig):
     Attributes:
         host: Address to listen on; anything but this machine's loopback needs a token.
         port: Port to listen on; 0 takes a free one.
+        also: Other models that uploads may be shown to, beside `model`; without that, the bundled
+            ones.
         token: Token that clients must send; None for no check. Kept out of `repr`.
         allow_origins: Origins of other sites whose pages may use the server; `*` for all.
         tls_cert: File with a certificate, and those that vouch for it; None for no TLS.
@@ -339,6 +341,7 @@ class ServeConfig(ModelConfig):
 
     host: str = "127.0.0.1"
     port: int = field(default=8000, metadata={"range": Range(0, 65535, whole=True)})
+    also: tuple[FilePath, ...] = ()
     token: str | None = field(default=None, repr=False)
     allow_origins: tuple[str, ...] = ()
     tls_cert: FilePath | None = None

@@ -136,6 +136,7 @@ AN_ANSWER: dict[str, object] = {
     "window_frames": 1,
     "latency_ms": {"decode": 1.9, "preprocess": 1.1, "encode": 2.8, "classify": 0.02},
     "source": {"kind": "image", "width": 1280, "height": 720},
+    "model": "har15",
     "age_ms": None,
 }
 
@@ -145,6 +146,7 @@ class Answer(Said, example=AN_ANSWER):
     """The prediction for an upload; the last four members are there only for clips."""
 
     source: Source
+    model: str = field(default="", metadata={"description": "Name of the model that looked at it."})
     age_ms: float | None = field(
         default=None, metadata={"description": "Always null: an upload is not live."}
     )
@@ -205,6 +207,25 @@ class Crop(Told):
 
     scale: float
     square: bool
+
+
+@dataclass(frozen=True)
+class ModelEntry(Told):
+    """A model that uploads can be shown to."""
+
+    name: str
+    labels: list[str]
+    looks_at: Literal["pictures", "clips"] = field(
+        metadata={"description": "What it is made for: it gets these if no model is named."}
+    )
+    description: str
+
+
+@dataclass(frozen=True)
+class Models(Told):
+    """The models that uploads can be shown to, the server's own first."""
+
+    models: list[ModelEntry]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from har_edge.commands.options.sinks import live_sink_options
 from har_edge.commands.options.sources import patience_options
 from har_edge.config import ServeConfig, SourceConfig
 from har_edge.model.catalogue import suit
+from har_edge.model.file import BUNDLED
 
 
 @click.command(cls=SceneCommand)
@@ -32,6 +33,16 @@ from har_edge.model.catalogue import suit
     type=MODEL,
     show_default="clips with a source, else har15",
     help="har15, clips, a .tflite or .onnx file, or a folder with one; see har-edge models.",
+)
+@setting(
+    ServeConfig,
+    "also",
+    "--also",
+    metavar="MODEL",
+    type=MODEL,
+    multiple=True,
+    show_default="without -m, the other bundled model",
+    help="Another model that uploads may be shown to; may be given again.",
 )
 @setting(
     ServeConfig,
@@ -54,6 +65,7 @@ def serve(**values: object) -> None:
     Examples:
       har-edge serve
       har-edge serve --camera 0
+      har-edge serve -m models/mine --also har15
       har-edge serve rtsp://cam.local/stream --totals totals.db
       har-edge serve --camera 0 --zones room.json --fall-alarm --private
       HAR_TOKEN=... har-edge serve --host 0.0.0.0
@@ -64,10 +76,9 @@ def serve(**values: object) -> None:
     """
     config = serve_config(values)
     if config.model is None and not config.source.is_empty:
-        # Uploads of videos are what it is made for, too; a picture gets the best it can say.
         choice = suit([*config.source.names, *config.source.cameras])
         note(choice.reason)
-        config = replace(config, model=choice.model)
+        config = replace(config, model=choice.model, also=config.also or BUNDLED)
     from har_edge.server.extra import check_extra
 
     check_extra()

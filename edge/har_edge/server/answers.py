@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.media import HEAD_BYTES
 from har_edge.model.loaded import LoadedModel
+from har_edge.model.spec import ModelSpec
 from har_edge.people.locate import PeopleParts
 from har_edge.recognition.decide import Decider, Deciders
 from har_edge.recognition.events import Event, EventTracker
@@ -48,7 +50,7 @@ class Answering:
     """How uploads are answered.
 
     Attributes:
-        new_decider: Makes what decides on the predictions of one clip.
+        new_decider: Makes what decides on the predictions of one clip, for a model's spec.
         min_duration_s: How long an action of a clip must last to be one.
         limits: What an upload may cost.
         people: What finds people, to tell what each does; None for whole pictures.
@@ -56,7 +58,7 @@ class Answering:
         room: Waits until a picture of so many bytes may be decoded, and ends with the block.
     """
 
-    new_decider: Callable[[], Decider]
+    new_decider: Callable[[ModelSpec], Decider]
     min_duration_s: float = 0.5
     limits: RequestLimits = field(default_factory=RequestLimits)
     people: PeopleParts | None = None
@@ -95,16 +97,18 @@ class Answering:
         looker = new_looker(model, self.people, still=True)
         seen = list(look_at(looker, [frame]))
         raw = [prediction for each in seen for prediction in each.predictions]
-        deciders = Deciders(self.new_decider)
+        new_decider = partial(self.new_decider, model.spec)
+        deciders = Deciders(new_decider)
         decided = [
             replace(each, predictions=tuple(map(deciders.decide, each.predictions)))
             for each in seen
         ]
         height, width = pixels.shape[:2]
         return {
-            **self._main(raw, top_k),
+            **self._main(raw, top_k, new_decider()),
+            "model": model.spec.name,
             "source": {"kind": "image", "width": width, "height": height},
-            **self._people(raw, decided, top_k),
+            **self._people(raw, decided, top_k, new_decider),
         }
 
     def _answer_clip(self, path: Path, top_k: int | None, model: LoadedModel) -> dict[str, object]:
@@ -112,7 +116,8 @@ class Answering:
         self._check(source)
         seen = self._look_at_clip(source, model)
         raw = [prediction for each in seen for prediction in each.predictions]
-        deciders, tracker = Deciders(self.new_decider), EventTracker(self.min_duration_s)
+        new_decider = partial(self.new_decider, model.spec)
+        deciders, tracker = Deciders(new_decider), EventTracker(self.min_duration_s)
         events, decided = list[Event](), list[Seen]()
         for each in seen:
             for person in each.hidden:
@@ -128,18 +133,21 @@ class Answering:
         main = main_predictions([p for each in decided for p in each.predictions])
         windowed = model.spec.clip.num_frames > 1
         return {
-            **self._main(raw, top_k),
+            **self._main(raw, top_k, new_decider()),
+            "model": model.spec.name,
             "source": {"kind": "clip", "width": source.width, "height": source.height},
             "duration_s": round(end_s, 3),
             "num_frames": len({each.frame.index for each in seen}),
             "timeline": make_timeline(main, windowed, end_s),
             "events": [event.as_dict() for event in events if event.kind == "action_ended"],
-            **self._people(raw, decided, top_k, windowed),
+            **self._people(raw, decided, top_k, new_decider, windowed=windowed),
         }
 
-    def _main(self, raw: Sequence[Prediction], top_k: int | None) -> dict[str, object]:
+    def _main(
+        self, raw: Sequence[Prediction], top_k: int | None, decider: Decider
+    ) -> dict[str, object]:
         """The single answer to all of an upload."""
-        answer = sum_up(main_predictions(raw), self.new_decider())
+        answer = sum_up(main_predictions(raw), decider)
         return answer.as_dict(top_k, by_stage=True, keypoints=self.keypoints)
 
     def _people(
@@ -147,6 +155,8 @@ class Answering:
         raw: Sequence[Prediction],
         decided: Sequence[Seen],
         top_k: int | None,
+        new_decider: Callable[[], Decider],
+        *,
         windowed: bool = False,
     ) -> dict[str, object]:
         """What each person does, where people were looked for."""
@@ -154,7 +164,7 @@ class Answering:
             return {}
 
         def answer(person: int) -> Prediction:
-            return sum_up([p for p in raw if p.person == person], self.new_decider())
+            return sum_up([p for p in raw if p.person == person], new_decider())
 
         told = tell_people(decided, answer, top_k, windowed=windowed, keypoints=self.keypoints)
         return {"people": told}

@@ -17,6 +17,7 @@ from har_edge.run.parts import build_decider, build_model, build_people
 from har_edge.run.runner import Run
 from har_edge.run.watching import build_cover, build_watching, disclose
 from har_edge.say import Say
+from har_edge.server.choice import model_configs
 from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
@@ -39,13 +40,16 @@ def build_services(config: ServeConfig, note: Say) -> Services:
     Raises:
         HarError: if the model, the source or an output cannot be used.
     """
-    try_model(config.model, backend=config.backend)
-    workers = Workers(config)
+    configs = model_configs(config, note).values()
+    for each in configs:
+        try_model(each.model, backend=config.backend)
+    workers = Workers(config, configs)
     try:
         spec = workers.model.spec
         build_decider(spec, config.decide)  # refuses lists that do not fit
         people = build_people(config, note)
-        check_view(spec, people)
+        for model in workers.models.values():
+            check_view(model.spec, people)
         live, zones = _build_live(config, spec, people, note) or (None, None)
     except BaseException:
         workers.close()
@@ -60,7 +64,6 @@ def build_services(config: ServeConfig, note: Say) -> Services:
         metrics.watch_live(live)
         metrics.watch_people(live, spec.labels)
     return Services(
-        model=workers.model,
         workers=workers,
         limits=limits,
         uploads=uploads,

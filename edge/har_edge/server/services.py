@@ -12,6 +12,7 @@ from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
 from har_edge.server.problems import ProblemError
 from har_edge.server.workers import Gate, ServedModel, Workers
+from har_edge.visible import visible
 
 
 class KeptZones(Protocol):
@@ -47,8 +48,7 @@ class Services:
     """What the routes of one server share.
 
     Attributes:
-        model: What is known of the model.
-        workers: Run it on uploads.
+        workers: Run the models on uploads.
         limits: What a request may cost.
         uploads: Lets uploads in.
         viewers, listeners: Let readers of the live pictures and of the live events in.
@@ -59,7 +59,6 @@ class Services:
         recordings: Knows the clips of its events.
     """
 
-    model: ServedModel
     workers: Workers
     limits: RequestLimits
     uploads: Gate
@@ -70,6 +69,25 @@ class Services:
     live: LiveSession | None = None
     zones: KeptZones | None = None
     recordings: KeptClips | None = None
+
+    @property
+    def model(self) -> ServedModel:
+        """What is known of the server's own model."""
+        return self.workers.model
+
+    def check_model(self, name: str | None) -> None:
+        """Check that a request names a model that there is, or none.
+
+        Raises:
+            ProblemError: 422.
+        """
+        known = self.workers.models
+        if name is not None and name not in known:
+            raise ProblemError(
+                422,
+                f"model should be one of {', '.join(known)}. Received {visible(name)[:80]}. Leave "
+                "it out for the one that suits the file.",
+            )
 
     def session(self) -> LiveSession:
         """The live source.

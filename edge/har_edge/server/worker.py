@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn, TypeVar, cast
@@ -27,6 +27,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn, TypeVar, cast
 from har_edge.children import end_with_parent, offer_memory
 from har_edge.config import DecideConfig, ModelConfig, PeopleConfig, RequestLimits
 from har_edge.errors import HarError, SourceError
+from har_edge.server.choice import suited
 from har_edge.server.messages import Kind, Upload, nameless_file, receive, send, spell_answer
 from har_edge.settings import Settings
 
@@ -61,37 +62,42 @@ def main() -> None:
         return
     settings = found[0]
     try:
-        model, people = _load(_model_config(settings["model"]))
+        loaded = _load(
+            [_model_config(values) for values in cast("list[object]", settings["models"])]
+        )
     except HarError as error:
         send(control, {"error": type(error).__name__, "message": str(error)})
         return
-    facts = {
-        "spec": model.spec.to_json(),
-        "path": os.fspath(model.path),
-        "size_bytes": model.size_bytes,
-        "backend": model.backend.name,
-        "version": model.backend.version,
-    }
-    send(control, facts)
+    send(control, {"models": [_facts(model) for model in loaded.models]})
     gc.collect()
     gc.freeze()  # or looking for garbage would copy what the workers share
     with nameless_file(in_memory=True) as turn:
-        Nursery(control, Loaded(model, people), settings, turn.fileno()).run()
+        Nursery(control, loaded, settings, turn.fileno()).run()
 
 
 class Loaded(NamedTuple):
     """What the workers share.
 
     Attributes:
-        model: What encodes and classifies.
+        models: What encodes and classifies, the server's own first.
         people: What finds people; None for whole pictures.
     """
 
-    model: LoadedModel
+    models: tuple[LoadedModel, ...]
     people: PeopleParts | None
 
 
-def _load(config: ModelConfig) -> Loaded:
+def _facts(model: LoadedModel) -> dict[str, object]:
+    return {
+        "spec": model.spec.to_json(),
+        "path": os.fspath(model.path),
+        "size_bytes": model.size_bytes,
+        "backend": model.backend.name,
+        "version": model.backend.version,
+    }
+
+
+def _load(configs: Sequence[ModelConfig]) -> Loaded:
     from har_edge.frames.opencv import import_cv2
     from har_edge.run.parts import build_model, build_people
     from har_edge.server.answers import warm_up
@@ -99,10 +105,10 @@ def _load(config: ModelConfig) -> Loaded:
     # Uploads share the cores; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
     keep_memory()
-    people = build_people(config, note=lambda line: None)  # the server has said it
+    people = build_people(configs[0], note=lambda line: None)  # the server has said it
     if people is not None:
         people.open()
-    return Loaded(warm_up(build_model(config)), people)
+    return Loaded(tuple(warm_up(build_model(config)) for config in configs), people)
 
 
 def _model_config(values: object) -> ModelConfig:
@@ -210,10 +216,10 @@ class Worker:
         decide = _group(DecideConfig, settings["decide"])
         self._link = link
         self._desk = desk
-        self._model = loaded.model
         self._turn = turn
+        self._models = {model.spec.name: (model.spec, model) for model in loaded.models}
         self._answering = Answering(
-            lambda: build_decider(loaded.model.spec, decide),
+            lambda spec: build_decider(spec, decide),
             decide.min_duration_s,
             limits,
             loaded.people,
@@ -244,7 +250,8 @@ class Worker:
         kind: Kind = "clip" if task["kind"] == "clip" else "image"
         upload = Upload(file, kind, str(task["format"]), int(str(task["size_bytes"])))
         try:
-            answer = self._answering.answer(upload, cast("int | None", task["top_k"]), self._model)
+            model = suited(self._models, kind, cast("str | None", task["model"]))
+            answer = self._answering.answer(upload, cast("int | None", task["top_k"]), model)
             body = spell_answer(answer).encode()
         except SourceError as error:
             return {"refused": str(error)}, b""

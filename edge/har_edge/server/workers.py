@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -45,7 +45,7 @@ CRASHED = (
 
 @dataclass(frozen=True)
 class ServedModel:
-    """What is known of the model that workers have loaded.
+    """What is known of a model that workers have loaded.
 
     Attributes:
         spec: What the file says about itself, with the actions that were taught.
@@ -77,7 +77,9 @@ class Link:
         self._link = link
         self._desk = desk
 
-    async def ask(self, upload: Upload, top_k: int | None) -> tuple[dict[str, object], bytes]:
+    async def ask(
+        self, upload: Upload, top_k: int | None, model: str | None
+    ) -> tuple[dict[str, object], bytes]:
         """Let it look into an upload: what it says, and the answer.
 
         Raises:
@@ -88,6 +90,7 @@ class Link:
             "format": upload.format,
             "size_bytes": upload.size_bytes,
             "top_k": top_k,
+            "model": model,
         }
         try:
             send(self._link, task, self._hand_over(upload))  # fits into the empty socket
@@ -126,7 +129,7 @@ class Nursery:
     """The process that has the model loaded and forks workers; see `har_edge.server.worker`.
 
     Attributes:
-        model: What it has loaded.
+        models: What it has loaded.
     """
 
     def __init__(self, settings: Mapping[str, object]) -> None:
@@ -146,7 +149,7 @@ class Nursery:
             )
         try:
             send(self._control, settings)
-            self.model = _read_model(receive(self._control))
+            self.models = _read_models(receive(self._control))
         except BaseException:
             self.close()
             raise
@@ -183,7 +186,9 @@ class Nursery:
             self._process.wait()
 
 
-def _read_model(told: tuple[dict[str, object], list[int]] | None) -> ServedModel:
+def _read_models(
+    told: tuple[dict[str, object], list[int]] | None,
+) -> dict[str, ServedModel]:
     if told is None:
         raise BackendError(
             "The model should load in a process of its own. That ended without a word. Try: "
@@ -193,6 +198,11 @@ def _read_model(told: tuple[dict[str, object], list[int]] | None) -> ServedModel
     if "error" in facts:
         kind = getattr(errors, str(facts["error"]), HarError)
         raise kind(str(facts["message"]))
+    served = map(_read_model, cast("list[dict[str, object]]", facts["models"]))
+    return {model.spec.name: model for model in served}
+
+
+def _read_model(facts: Mapping[str, object]) -> ServedModel:
     return ServedModel(
         spec=ModelSpec.from_json(str(facts["spec"])),
         path=Path(str(facts["path"])),
@@ -210,19 +220,22 @@ class Workers:
 
     Attributes:
         count: Number of processes.
-        model: What they have loaded.
+        models: What they have loaded, by name, the server's own first.
     """
 
-    def __init__(self, config: ServeConfig) -> None:
-        """Load the model and start the processes.
+    def __init__(self, config: ServeConfig, models: Iterable[ModelConfig]) -> None:
+        """Load the models and start the processes.
+
+        Args:
+            config: The server's settings.
+            models: What to load, the server's own first.
 
         Raises:
-            HarError: if the model cannot be used.
+            HarError: if a model cannot be used.
         """
         self.count = config.workers or min(MAX_WORKERS, len(os.sched_getaffinity(0)))
-        names = [field.name for field in fields(ModelConfig)]
         self._settings: dict[str, object] = {
-            "model": {name: _plain(getattr(config, name)) for name in names},
+            "models": [_plain(model) for model in models],
             "decide": asdict(config.decide),
             "limits": asdict(config.limits),
             "keypoints": config.sink.keypoints,
@@ -230,13 +243,23 @@ class Workers:
         }
         self._nursery = Nursery(self._settings)
         self._starting = threading.Lock()
-        self.model = self._nursery.model
+        self.models = self._nursery.models
         self._places = asyncio.Semaphore(self.count)
         self._idle = deque(map(self._nursery.fork, range(self.count)))
         self._empty: deque[int] = deque()
 
-    async def run(self, upload: Upload, top_k: int | None) -> Answered:
+    @property
+    def model(self) -> ServedModel:
+        """The server's own model."""
+        return next(iter(self.models.values()))
+
+    async def run(self, upload: Upload, top_k: int | None, model: str | None = None) -> Answered:
         """Let the next free worker look into an upload.
+
+        Args:
+            upload: What came.
+            top_k: Number of actions to list; None for all.
+            model: Name of one of the models; None for the one that suits the upload.
 
         Raises:
             SourceError: if it cannot be decoded, is larger than the limits say, or ends the worker.
@@ -246,7 +269,7 @@ class Workers:
             link = await self._take()
             told: dict[str, object] = {"last": True}
             try:
-                told, body = await link.ask(upload, top_k)
+                told, body = await link.ask(upload, top_k, model)
             except EOFError:
                 raise SourceError(CRASHED) from None
             finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ MODEL = scripted_model([{"sitting": 0.75, "falling": 0.25}])
 
 def answering(**settings: object) -> Answering:
     return Answering(
-        partial(Decider.for_spec, MODEL.spec),
+        Decider.for_spec,
         min_duration_s=0.2,
         people=PeopleParts(BrightLocator, PeopleRule()),
         **settings,  # type: ignore[arg-type]

@@ -51,10 +51,10 @@ async function request(path, options) {
  *
  * `fetch` tells nothing of how far an upload is; XMLHttpRequest does.
  */
-export function predict(file, { onProgress, signal }) {
+export function predict(file, { model, onProgress, signal }) {
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest();
-    xhr.open("POST", "/predict");
+    xhr.open("POST", model ? `/predict?${new URLSearchParams({ model })}` : "/predict");
     xhr.setRequestHeader("Accept", "application/json");
     xhr.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     xhr.upload.onload = () => onProgress(1);

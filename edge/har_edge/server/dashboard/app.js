@@ -3,7 +3,7 @@
 import { getJson, logIn, logOut, onUnauthorised } from "./api.js";
 import { assignColours } from "./colours.js";
 import { $, say } from "./dom.js";
-import { limitFiles, startFiles } from "./files.js";
+import { limitFiles, offerModels, startFiles } from "./files.js";
 import { liveAway, liveListeners, startLive } from "./live.js";
 import { showModel } from "./model.js";
 import { Connection } from "./stream.js";
@@ -40,7 +40,9 @@ async function onBack(health) {
 async function load(health) {
   const model = await getJson("/model");
   const { classes } = await getJson("/classes");
-  assignColours([...classes, ...model.labels]);
+  const { models } = await getJson("/models");
+  assignColours([...classes, ...models.flatMap(({ labels }) => labels)]);
+  offerModels(models);
   showModel(model);
   if (health.live !== false && (await startLive())) {
     connection.listen();

@@ -24,6 +24,16 @@ export function limitFiles(bytesAtMost) {
   maxBytes = bytesAtMost ?? Infinity;
 }
 
+/** Let the user choose among several models; what each is made for stands beside its name. */
+export function offerModels(models) {
+  const options = models.map(({ name, looks_at: what }) => el("option", { value: name }, `${name}, for ${what}`));
+  const select = $("upload-model");
+  const chosen = select.value;
+  select.replaceChildren(select.firstElementChild, ...options);
+  select.value = models.some(({ name }) => name === chosen) ? chosen : "";
+  $("model-choice").hidden = models.length < 2;
+}
+
 /** Listen to the button, to drops anywhere on the page and to the clipboard. */
 export function startFiles() {
   const input = $("input");
@@ -82,7 +92,8 @@ function newCard(file) {
   const close = el("button", { type: "button", class: "icon", "aria-label": `Remove ${file.name}` }, icon("close"));
   const head = el("header", {}, el("h3", { title: file.name }, file.name), el("span", {}, bytes(file.size)), close);
   const root = el("li", { class: "card" }, head, el("div", { class: "body" }, preview, result));
-  const card = { file, url, stop, root, preview, cannot, result, status, progress };
+  const model = $("upload-model").value; // as it was when the file came
+  const card = { file, model, url, stop, root, preview, cannot, result, status, progress };
   close.addEventListener("click", () => removeCard(card));
   $("cards").prepend(root);
   return card;
@@ -143,7 +154,7 @@ function send(card, signal) {
     card.progress.removeAttribute("value"); // indeterminate from here
     say(card.status, "Recognising");
   };
-  return predict(card.file, { onProgress, signal });
+  return predict(card.file, { model: card.model, onProgress, signal });
 }
 
 function showProblem(card, problem) {
@@ -248,10 +259,10 @@ function sureness(answer) {
   return `Not sure enough. Closest: ${actionName(all[0].action)}, ${percent(all[0].confidence)}.`;
 }
 
-function facts({ source, latency_ms: latency, duration_s: durationS, num_frames: frames }) {
+function facts({ source, model, latency_ms: latency, duration_s: durationS, num_frames: frames }) {
   const total = totalMs(latency);
   const size = source?.width && `${source.width} × ${source.height} px`;
   const clip = durationS && [duration(durationS), frames && `${frames} frames analysed`].filter(Boolean).join(", ");
-  const parts = [size, clip, total > 0 && `recognised in ${milliseconds(total)}`];
+  const parts = [size, clip, total > 0 && `recognised ${model ? `by ${model} ` : ""}in ${milliseconds(total)}`];
   return el("p", { class: "fine facts" }, parts.filter(Boolean).map((part) => el("span", {}, part)));
 }

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from har_edge import __version__
 from har_edge.paths import display_path
-from har_edge.replies import Classes, Health, ModelFacts
+from har_edge.replies import Classes, Health, ModelFacts, Models
 from har_edge.server.metrics import CONTENT_TYPE
 from har_edge.server.problems import ProblemError, problem_docs
 from har_edge.server.schema import Ready
@@ -46,6 +46,21 @@ def model_routes(services: Services) -> APIRouter:
     async def classes() -> object:
         """The actions that the model knows."""
         return {"classes": list(spec.labels), "count": len(spec.labels)}
+
+    @router.get("/models", response_model=Models, responses=COMMON)
+    async def models() -> object:
+        """The models that uploads can be shown to, the server's own first."""
+        return {
+            "models": [
+                {
+                    "name": name,
+                    "labels": list(served.spec.labels),
+                    "looks_at": "clips" if served.spec.clip.num_frames > 1 else "pictures",
+                    "description": served.spec.description,
+                }
+                for name, served in services.workers.models.items()
+            ]
+        }
 
     @router.get("/model", response_model=ModelFacts, responses=COMMON)
     async def model() -> object:

@@ -20,6 +20,10 @@ TOP_K_TEXT = (
     "Number of actions in `all_predictions`; all if left out. `timeline[].all_predictions` always "
     "has 5."
 )
+MODEL_TEXT = (
+    "Name of the model to ask, see `GET /models`; if left out, pictures go to the first made for "
+    "pictures, clips to the first made for clips."
+)
 # The form is read by hand, within limits, so FastAPI cannot know what it holds.
 FORM = {
     "required": True,
@@ -71,14 +75,16 @@ def predict_routes(services: Services) -> APIRouter:
     async def predict(
         request: Request,
         top_k: Annotated[int | None, Query(ge=1, description=TOP_K_TEXT)] = None,
+        model: Annotated[str | None, Query(description=MODEL_TEXT)] = None,
     ) -> Response:
         """Recognise what the person in a picture or a clip is doing."""
+        services.check_model(model)
         if services.uploads.full:
             problem = services.uploads.problem()
             await refuse(request, problem.status_code, problem.detail, dict(problem.headers or {}))
         with services.uploads.enter():
             async with receive_upload(request, limits) as upload:
-                answered = await _while_heard(request, services, upload, top_k)
+                answered = await _while_heard(request, services, upload, top_k, model)
                 services.metrics.count_answer(answered, upload.size_bytes)
         return Response(answered.body, media_type="application/json")
 
@@ -86,14 +92,14 @@ def predict_routes(services: Services) -> APIRouter:
 
 
 async def _while_heard(
-    request: Request, services: Services, upload: Upload, top_k: int | None
+    request: Request, services: Services, upload: Upload, top_k: int | None, model: str | None
 ) -> Answered:
     """Let a worker answer, as long as there is time and somebody who waits for it.
 
     Raises:
         ProblemError: 503 if it takes too long, 400 if nobody hears the answer.
     """
-    job = asyncio.ensure_future(services.workers.run(upload, top_k))
+    job = asyncio.ensure_future(services.workers.run(upload, top_k, model))
     gone = asyncio.ensure_future(_gone(request))
     limit_s = services.limits.request_timeout_s
     try:

@@ -1,0 +1,73 @@
+"""Which models look at uploads: the server's own, and others that a request may name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from har_edge.config import ModelConfig, ServeConfig
+from har_edge.errors import ConfigError, SpecError
+from har_edge.model.file import BUNDLED, read_model_file, resolve_model
+from har_edge.model.spec import ModelSpec
+from har_edge.run.parts import build_decider
+from har_edge.say import Say
+from har_edge.server.messages import Kind
+
+Model = TypeVar("Model")
+
+
+def model_configs(config: ServeConfig, note: Say) -> dict[str, ModelConfig]:
+    """What workers load, by the models' names, the server's own first.
+
+    Where the user chose no model, both bundled ones are there: pictures go to the one for pictures,
+    clips to the one for clips.
+
+    Args:
+        config: The server's settings.
+        note: Takes a line about each model that is left out, since `--allow` and the like do not
+            fit it.
+
+    Raises:
+        ConfigError: if two of them have one name.
+        ModelFileError: if a file is missing or damaged.
+    """
+    own = ModelConfig(config.model, config.taught, config.backend, config.people, config.scene)
+    found = {_spec_of(own).name: own}
+    for file in config.also or (BUNDLED if config.model is None else ()):
+        if file in (config.model, BUNDLED[0] if config.model is None else None):
+            continue
+        other = replace(own, model=file, taught=None)
+        spec = _spec_of(other)
+        if spec.name in found:
+            raise ConfigError(
+                f"--also should give models of other names. Received a second one that is called "
+                f"{spec.name}. Leave it out."
+            )
+        try:
+            build_decider(spec, config.decide)
+        except SpecError as error:
+            note(f"{spec.name} looks at no uploads: {error}")
+            continue
+        found[spec.name] = other
+    return found
+
+
+def _spec_of(config: ModelConfig) -> ModelSpec:
+    return read_model_file(resolve_model(config.model)).spec
+
+
+def suited(models: Mapping[str, tuple[ModelSpec, Model]], kind: Kind, name: str | None) -> Model:
+    """The model for an upload: the one that is named, else the first made for what it is.
+
+    Args:
+        models: By their names, the server's own first.
+        kind: Whether it is a picture or a clip.
+        name: One of them, or None.
+    """
+    if name is not None:
+        return models[name][1]
+    for spec, model in models.values():
+        if (spec.clip.num_frames > 1) == (kind == "clip"):
+            return model
+    return next(iter(models.values()))[1]
