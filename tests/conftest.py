@@ -95,10 +95,11 @@ def in_turns(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Put the files that train first, and between them those that wait for servers and clocks.
 
     A file that trains for minutes and comes last would leave the other workers idle, as do files
-    that wait and run side by side.
+    that wait and run side by side. Files with a browser, which needs a core at once, stand apart,
+    each with what is light beside it.
     """
     long = tuple(TESTS / name for name in NEED_TENSORFLOW)
-    training, waiting, rest = list[Path](), list[Path](), list[Path]()
+    training, waiting, browsing, rest = list[Path](), list[Path](), list[Path](), list[Path]()
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
@@ -106,10 +107,15 @@ def in_turns(items: Sequence[pytest.Item]) -> list[pytest.Item]:
         marks = {mark.name for test in tests for mark in test.iter_markers()}
         if any(path.is_relative_to(folder) for folder in long):
             training.append(path)
-        elif marks & WAITING and "browser" not in marks:
+        elif "browser" in marks:
+            browsing.append(path)
+        elif marks & WAITING:
             waiting.append(path)
         else:
-            rest.insert(0 if "browser" in marks else len(rest), path)
+            rest.append(path)
+    apart = len(rest) // (len(browsing) + 1)
+    for number, path in enumerate(browsing):
+        rest.insert(number * (apart + 1), path)
     pairs = chain.from_iterable(zip_longest(training, waiting))
     order = [path for path in (*pairs, *rest) if path is not None]
     return [item for path in order for item in files[path]]

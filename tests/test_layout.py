@@ -29,6 +29,7 @@ PACKAGES = {
     "har_convert": ROOT / "convert" / "har_convert",
     "har_benchmarks": ROOT / "benchmarks" / "har_benchmarks",
 }
+AREAS = ("edge", "train", "convert", "benchmarks")
 # What `har-edge --help` may load beside the standard library.
 LIGHT = {"har_edge", "click", "colorama"}
 HEAVY = {
@@ -106,7 +107,7 @@ MOST_LINES_OF_A_FUNCTION = 60
 MOST_PARAMETERS = 7
 
 
-@pytest.fixture(params=["edge", "train", "convert", "benchmarks"])
+@pytest.fixture(params=AREAS)
 def sources(request: pytest.FixtureRequest) -> list[Path]:
     """All source files of an area: the package, and scripts beside it."""
     return sorted((ROOT / request.param).rglob("*.py"))
@@ -134,9 +135,11 @@ def test_types_are_said(package: str) -> None:
     assert count <= MOST_ANY[package]
 
 
-def test_files_are_short(sources: list[Path]) -> None:
-    assert len(sources) > 10  # the test sees the files
-    assert long_files(sources, MOST_LINES_OF_A_FILE) == []
+@pytest.mark.parametrize("area", [*AREAS, "tests"])
+def test_files_are_short(area: str) -> None:
+    files = sorted((ROOT / area).rglob("*.py"))
+    assert len(files) > 10  # the test sees the files
+    assert long_files(files, MOST_LINES_OF_A_FILE) == []
 
 
 def test_functions_fit_a_screen(sources: list[Path]) -> None:

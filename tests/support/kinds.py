@@ -12,10 +12,14 @@ from fnmatch import fnmatchcase
 # Marker → patterns of files below tests/, or of single tests in them (`file::test_name`).
 KINDS: dict[str, tuple[str, ...]] = {
     "data": ("edge/model/test_held_out.py",),
-    "browser": ("edge/server/test_dashboard.py", "edge/server/test_dashboard_people.py"),
+    "browser": (
+        "edge/server/test_dashboard.py",
+        "edge/server/test_dashboard_people.py",
+        "edge/server/test_dashboard_servers.py",
+    ),
     "server": (
         "edge/server/*",
-        "edge/sinks/test_mqtt.py",
+        "edge/sinks/test_mqtt*",
         "edge/test_client.py",
         "fuzz/test_server.py",
         "benchmarks/experiments/test_serve_load.py",
@@ -33,6 +37,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "benchmarks/results/test_table.py",
         "edge/commands/test_demo.py",
         "edge/commands/test_habits.py",
+        "edge/commands/test_info.py",
         "edge/commands/test_main.py",
         "edge/commands/test_run.py",
         "edge/commands/test_teach.py",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 from har_edge.recognition.events import Event, EventKind
 from har_edge.recognition.prediction import Prediction
+from har_edge.sinks.base import Record
+from har_edge.sinks.stream import build_writer
 from har_edge.sources.base import SourceState, SourceStatus
 from har_edge.testing import make_answer, make_event, make_prediction
 
 ACTIONS = ("falling", "sitting")
+UNUSUAL_LABELS = ("falling", 'écrire, "vite"', "still")
 
 
 def prediction(
@@ -48,6 +53,14 @@ def weighed(
     )
 
 
+def measured(*probabilities: float, frame: int = 0, source: str = "a.mp4") -> Prediction:
+    """What a model of clips says of `UNUSUAL_LABELS`, with the time that each step took."""
+    at_s = frame / 8
+    said = weighed(*probabilities, at_s=at_s, frame=frame, source=source, labels=UNUSUAL_LABELS)
+    spent = {"decode_ms": 1.0, "preprocess_ms": 0.25, "encode_ms": float(frame), "classify_ms": 0.5}
+    return replace(said, window_frames=16, **spent)
+
+
 def event(
     number: int,
     kind: EventKind = "action_started",
@@ -71,3 +84,12 @@ def status(
 ) -> SourceStatus:
     """A state that a source came to at a Unix time."""
     return SourceStatus(source, state, at_s, detail)
+
+
+def written(output_format: str, emit: str, *records: Record) -> str:
+    """What a writer that lists the two best actions makes of records."""
+    stream = io.StringIO()
+    writer = build_writer(output_format, emit, stream, 2)  # type: ignore[arg-type]
+    for record in records:
+        writer.write(record)
+    return stream.getvalue()

@@ -185,24 +185,6 @@ def test_reader_that_has_enough(tmp_path: Path, make_video: MakeVideo) -> None:
     assert "BrokenPipe" not in result.stderr
 
 
-@pytest.mark.parametrize("model", ["har15", "clips", TINY])
-def test_info(har_edge: RunCommand, model: str) -> None:
-    result = har_edge("info", model, "--output-format", "json")
-    assert result.returncode == 0, result.stderr
-    facts = json.loads(result.stdout)
-    assert facts["variant"] == "int8"
-    assert facts["size_bytes"] > facts["model_bytes"] > 0
-    assert len(facts["labels"]) == {"har15": 15, "clips": 6, TINY: 3}[model]
-    table = har_edge("info", model).stdout
-    assert facts["model_sha256"] in table
-    assert all(label in table for label in facts["labels"])
-
-
-def test_version_and_help(har_edge: RunCommand) -> None:
-    assert "0.1.0" in har_edge("--version").stdout
-    assert "har-edge run --camera 0" in har_edge("run", "--help").stdout
-
-
 def test_a_reader_that_has_enough_is_no_error(make_video: MakeVideo) -> None:
     command = [sys.executable, "-m", "har_edge", "run", str(make_video(count=2000))]
     command += ["--model", str(TINY), "--output-format", "jsonl", "--smoothing", "0"]
@@ -346,21 +328,6 @@ def test_what_is_taught_can_be_written_or_is_refused_before_the_recording(
     result = har_edge("teach", "waving", str(tmp_path / "gone.mp4"), "--taught", str(place))
     assert result.returncode == 1
     assert f"Error: {place} cannot be written: Is a directory" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("command", "arguments"),
-    [("info", ["clips"]), ("models", []), ("doctor", [])],
-)
-def test_json_means_the_same_everywhere(
-    har_edge: RunCommand, command: str, arguments: list[str]
-) -> None:
-    short = har_edge(command, *arguments, "--json")
-    assert isinstance(json.loads(short.stdout), dict), short.stderr
-    assert (
-        command == "doctor"
-        or short.stdout == har_edge(command, *arguments, "--output-format", "json").stdout
-    )
 
 
 @pytest.mark.parametrize("words", [["--json"], ["--output-format", "json"]])

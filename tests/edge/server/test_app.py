@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +19,7 @@ httpx = pytest.importorskip("httpx", reason="needs httpx")
 from har_edge.model.loaded import load_model  # noqa: E402
 from har_edge.server.forms import MEMORY_BYTES  # noqa: E402
 from tests.conftest import ASSETS, ROOT, RunCommand  # noqa: E402
-from tests.support.serving import CLIP, PICTURE, Serving, encode_picture, serving, wait_for  # noqa: E402
+from tests.support.serving import CLIP, PICTURE, Serving, encode_picture, serving  # noqa: E402
 
 TOKEN = "a-token-for-tests"
 
@@ -272,42 +269,11 @@ def test_a_site_that_is_allowed_may_ask(client: httpx.Client) -> None:
     assert answer.headers["access-control-allow-origin"] == origin
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--host", "0.0.0.0"],
-        ["--host", "::"],
-        ["--host", "camera.local"],
-        ["--token", "short"],
-        ["--port", "70000"],
-    ],
-)
-def test_serving_the_network_needs_a_token(har_edge: RunCommand, arguments: list[str]) -> None:
-    result = har_edge("serve", *arguments)
-    assert result.returncode == 2
-    assert "--" in result.stderr
-
-
 def test_what_cannot_be_served_is_said(har_edge: RunCommand, server: Serving) -> None:
     taken = har_edge("serve", "--port", str(server.port))
     assert (taken.returncode, "--port" in taken.stderr) == (1, True)
     file = har_edge("serve", PICTURE)
     assert (file.returncode, "/predict" in file.stderr) == (1, True)
-
-
-def test_a_missing_extra_is_named(tmp_path: Path) -> None:
-    code = (
-        "import sys; sys.modules['fastapi'] = None\n"
-        "import importlib.util as u; find = u.find_spec\n"
-        "u.find_spec = lambda name, *rest: None if name == 'fastapi' else find(name, *rest)\n"
-        "from har_edge.commands.main import main\n"
-        "sys.argv = ['har-edge', 'serve', '--port', '0']; main()"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    assert result.returncode == 1
-    assert 'pip install "har-edge[serve]"' in result.stderr
 
 
 def test_an_answer_that_takes_too_long_is_given_up() -> None:
@@ -385,23 +351,3 @@ def _value(text: str, name: str) -> float:
     found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
     assert found
     return float(found[1])
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_is_in_hand_is_answered_before_the_end(number: signal.Signals) -> None:
-    answers: list[httpx.Response] = []
-    with serving() as server:
-
-        def ask() -> None:
-            with httpx.Client(base_url=server.url, timeout=30) as client:
-                answers.append(send(client, CLIP.read_bytes()))
-
-        asking = threading.Thread(target=ask)
-        asking.start()
-        in_hand = "har_edge_uploads_in_progress 1.0"
-        wait_for(lambda: in_hand in httpx.get(f"{server.url}/metrics").text or answers)
-        server.process.send_signal(number)
-        asking.join(20)
-        code = server.process.wait(20)
-    assert [answer.status_code for answer in answers] == [200]
-    assert code in (-number, 128 + number)

@@ -19,6 +19,8 @@ from har_edge.server import connections  # noqa: E402
 from har_edge.server.connections import (  # noqa: E402
     HEADER_BYTES,
     HEADER_LINES,
+    MAX_CONNECTIONS,
+    MAX_OF_ONE_ADDRESS,
     BoundedProtocol,
     Crowd,
     Refused,
@@ -27,7 +29,7 @@ from har_edge.server.connections import (  # noqa: E402
 )
 from tests.conftest import ASSETS  # noqa: E402
 from tests.support.server_mutants import odd_requests  # noqa: E402
-from tests.support.serving import Serving, serving  # noqa: E402
+from tests.support.serving import Serving, serving, wait_for  # noqa: E402
 
 FIRST = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -231,3 +233,41 @@ def test_who_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
             writer.close()
 
     asyncio.run(talk())
+
+
+def test_a_crowd_of_connections_is_bounded() -> None:
+    """Those above the limits are closed at once, all others stay open."""
+    above, addresses = 50, [f"127.0.0.{number}" for number in range(2, 6)]
+    with serving("--upload-timeout", "120") as crowded, contextlib.ExitStack() as stack:
+
+        def connect(address: str, count: int) -> list[socket.socket]:
+            target, source = ("127.0.0.1", crowded.port), (address, 0)
+            return [
+                stack.enter_context(socket.create_connection(target, 20, source))
+                for _ in range(count)
+            ]
+
+        # One address takes its share and no more, and there is room for others.
+        share = MAX_OF_ONE_ADDRESS
+        crowd = connect(addresses[0], share + above)
+        wait_for(lambda: sum(map(_is_closed, crowd)) >= above)
+        assert httpx.get(f"{crowded.url}/health").status_code == 200
+        for address in addresses[1:3]:
+            crowd += connect(address, share)
+        crowd += connect(addresses[3], MAX_CONNECTIONS - 3 * share + above)
+        wait_for(lambda: sum(map(_is_closed, crowd)) >= 2 * above)
+        time.sleep(0.5)
+        assert sum(map(_is_closed, crowd)) in range(2 * above, 2 * above + 2)  # and of /health
+        stack.close()
+        wait_for(lambda: httpx.get(f"{crowded.url}/health").status_code == 200)
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    """Whether the other side has closed a connection that was never used."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

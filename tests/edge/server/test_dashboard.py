@@ -3,125 +3,28 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
-import os
 import re
-import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from importlib.util import find_spec
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tests.conftest import ROOT, MakeVideo
-from tests.support.chaos.mjpeg_server import MjpegServer
-
-DASHBOARD = ROOT / "edge" / "har_edge" / "server" / "dashboard"
-SAMPLES = ROOT / "edge" / "har_edge" / "samples"
-CHROMIUM = Path("/usr/bin/chromium")
-PATIENCE_S = 15
-FNV = "http://www.isthe.com/chongo/tech/comp/fnv/"  # in a comment
-TOKEN = "correct-horse-battery-staple"
-MISSING = [name for name in ("playwright", "fastapi", "uvicorn") if not find_spec(name)]
-if not CHROMIUM.exists():
-    MISSING.append("chromium")
-needs_browser = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
-
-
-class SampleCamera(MjpegServer):
-    """Shows the two sample pictures in turn, with the noise of a sensor: else it were frozen."""
-
-    def __init__(self) -> None:
-        import cv2
-
-        self.pictures = [
-            cv2.cvtColor(cv2.imread(str(SAMPLES / name)), cv2.COLOR_BGR2RGB)
-            for name in ("seated.jpg", "lying.jpg")
-        ]
-        super().__init__(rate_hz=10.0)
-
-    def picture(self) -> bytes:
-        import simplejpeg
-
-        if self.mode != "normal":
-            return super().picture()
-        shown = self.pictures[int(time.monotonic() / 3) % 2]
-        noisy = np.clip(shown + np.random.default_rng().integers(0, 5, shown.shape), 0, 255)
-        data: bytes = simplejpeg.encode_jpeg(noisy.astype(np.uint8), quality=85)
-        return data
-
-
-class Server:
-    """`har-edge serve` in a process of its own; `start` after `stop` uses the same port."""
-
-    def __init__(self, folder: Path, *options: str, token: str | None = None) -> None:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.port: int = listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.folder = folder
-        self.options = [*options, "--port", str(self.port)]
-        self.environment = {**os.environ, **({"HAR_TOKEN": token} if token else {})}
-        self.process: subprocess.Popen[bytes] | None = None
-        self.start()
-
-    def start(self) -> None:
-        """Serve, and wait until it answers."""
-        log = (self.folder / f"serve-{self.port}.log").open("ab")
-        command = [sys.executable, "-m", "har_edge", "serve", *self.options]
-        self.process = subprocess.Popen(
-            command, cwd=self.folder, stdout=log, stderr=log, env=self.environment
-        )
-        deadline = time.monotonic() + 90  # networks are tried first, each in a process of its own
-        while time.monotonic() < deadline and self.process.poll() is None:
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{self.url}/health", timeout=2)
-                return
-            time.sleep(0.1)
-        raise AssertionError(Path(log.name).read_text(encoding="utf-8"))
-
-    def stop(self) -> None:
-        """End it as a service manager does."""
-        if self.process is not None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(15)
-            finally:
-                self.process.kill()
-            self.process = None
-
-    def predict(self, path: Path, content_type: str) -> dict[str, Any]:
-        """Ask the API itself, without the page."""
-        head = f'--b\r\nContent-Disposition: form-data; name="file"; filename="{path.name}"\r\n'
-        body = f"{head}Content-Type: {content_type}\r\n\r\n".encode() + path.read_bytes()
-        request = urllib.request.Request(
-            f"{self.url}/predict",
-            data=body + b"\r\n--b--\r\n",
-            headers={"Content-Type": "multipart/form-data; boundary=b"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)  # type: ignore[no-any-return]
-
-
-@pytest.fixture(scope="module")
-def camera() -> Iterator[SampleCamera]:
-    camera = SampleCamera()
-    yield camera
-    camera.stop()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("serve")
+from tests.conftest import MakeVideo
+from tests.support.browser import (
+    SAMPLES,
+    Open,
+    SampleCamera,
+    Server,
+    expect,
+    needs_browser,
+    spoken,
+    wait_until,
+)
 
 
 @pytest.fixture(scope="module")
@@ -139,94 +42,6 @@ def clip(folder: Path) -> Path:
     command += ["--save-video", folder / "falling.mp4"]
     subprocess.run(command, check=True, capture_output=True)
     return folder / "falling.mp4"
-
-
-@pytest.fixture(scope="module")
-def browser(folder: Path) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    flags = [
-        "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", "--no-first-run",
-    ]  # fmt: skip
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
-        yield browser
-        browser.close()
-
-
-@dataclass
-class Watch:
-    """What went wrong on a page. `expected` are patterns of errors that a test provokes."""
-
-    origin: str
-    expected: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-
-    def attach(self, page: Any) -> None:
-        """Listen to everything that the page logs and asks for."""
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", self._on_console)
-        page.on("request", self._on_request)
-
-    def _on_console(self, message: Any) -> None:
-        if message.type in {"error", "warning"}:
-            self.errors.append(message.text)
-
-    def _on_request(self, request: Any) -> None:
-        if not request.url.startswith((self.origin + "/", f"blob:{self.origin}/", "data:")):
-            self.foreign.append(request.url)
-
-    def check(self) -> None:
-        """Nothing but what was provoked was logged, and no request left the origin."""
-        unexpected = [e for e in self.errors if not any(re.search(p, e) for p in self.expected)]
-        assert not unexpected
-        assert not self.foreign
-
-
-Open = Callable[..., tuple[Any, Watch]]
-
-
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Open]:
-    """Open the page of a server in a fresh profile: url, width, other settings of the context."""
-    opened: list[tuple[Any, Watch]] = []
-
-    def open_page(url: str, width: int = 1280, **settings: Any) -> tuple[Any, Watch]:
-        context = browser.new_context(viewport={"width": width, "height": 800}, **settings)
-        context.set_default_timeout(PATIENCE_S * 1000)
-        page, watch = context.new_page(), Watch(url)
-        watch.attach(page)
-        opened.append((context, watch))
-        page.goto(url)
-        return page, watch
-
-    yield open_page
-    for context, watch in opened:
-        context.close()
-        watch.check()
-
-
-def expect(locator: Any) -> Any:
-    """Playwright's assertion that waits."""
-    from playwright.sync_api import expect
-
-    expect.set_options(timeout=PATIENCE_S * 1000)
-    return expect(locator)
-
-
-def wait_until(page: Any, expression: str) -> None:
-    """Wait for a JavaScript expression; Playwright's own way is barred by the content policy."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline, expression
-        page.wait_for_timeout(50)
-
-
-def spoken(action: str) -> str:
-    """Spell an action as the page does."""
-    return action.replace("_", " ")
 
 
 @needs_browser
@@ -417,25 +232,6 @@ def test_the_live_view_follows_the_camera(
 
 
 @needs_browser
-def test_an_answer_is_dropped_when_the_window_starts_anew(open_page: Open, folder: Path) -> None:
-    camera = MjpegServer()
-    server = Server(folder, camera.url, "--model", "clips")
-    try:
-        page, _ = open_page(server.url)
-        now, age = page.locator("#now"), page.locator("#age")
-        expect(age).to_have_text(re.compile(r"^[\d.]+ m?s$"))
-        camera.size = (640, 480)
-        expect(now).to_have_text("…")
-        expect(age).to_have_text("…")
-        expect(page.locator("#now-bars li")).to_have_count(0)
-        expect(now).to_have_text(re.compile(r"\w{4,}"))
-        expect(age).to_have_text(re.compile(r"^[\d.]+ m?s$"))
-    finally:
-        server.stop()
-        camera.stop()
-
-
-@needs_browser
 def test_dark_follows_the_system_and_the_switch_is_remembered(
     open_page: Open, server: Server
 ) -> None:
@@ -465,59 +261,6 @@ def test_a_phone_scrolls_in_one_direction_only(open_page: Open, server: Server, 
     for control in page.locator("button:visible").all():
         box = control.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 360
-
-
-@needs_browser
-def test_the_page_asks_for_the_token(open_page: Open, folder: Path) -> None:
-    guarded = Server(folder, "--model", "har15", token=TOKEN)
-    try:
-        page, watch = open_page(guarded.url)
-        dialog = page.get_by_role("dialog")
-        expect(dialog).to_be_visible()
-        page.keyboard.press("Escape")
-        expect(dialog).to_be_visible()
-        watch.expected.append("status of 401")
-        page.get_by_label("Token", exact=True).fill("wrong")
-        page.keyboard.press("Enter")
-        expect(dialog.get_by_role("alert")).not_to_be_empty()
-        page.get_by_label("Token", exact=True).fill(TOKEN)
-        page.keyboard.press("Enter")
-        expect(dialog).to_be_hidden()
-        expect(page.locator("#model-name")).to_have_text("har15")
-        assert TOKEN not in page.evaluate("document.cookie + JSON.stringify(localStorage)")
-        page.set_input_files("#input", SAMPLES / "seated.jpg")
-        expect(page.locator(".card .action")).to_be_visible()
-        page.reload()
-        expect(page.locator("#model-name")).to_have_text("har15")
-        page.get_by_role("button", name="Log out").click()
-        expect(dialog).to_be_visible()
-        expect(page.locator("#live")).to_be_hidden()
-    finally:
-        guarded.stop()
-
-
-@needs_browser
-def test_a_server_that_goes_away_and_comes_back(
-    open_page: Open, folder: Path, camera: SampleCamera
-) -> None:
-    server = Server(folder, camera.url, "--model", "har15")
-    try:
-        page, watch = open_page(server.url)
-        expect(page.locator("#fps")).to_have_text(re.compile(r"\d"))
-        watch.expected += ["net::ERR_", "status of 503"]
-        server.stop()
-        notice = page.get_by_role("status").filter(has_text="does not reply")
-        expect(notice).to_be_visible()
-        expect(page.locator("#lamp")).to_have_text("offline")
-        server.start()
-        expect(notice).to_be_hidden()  # by itself
-        expect(page.locator("#lamp")).to_have_text("connected")
-        wait_until(page, "!document.getElementById('live').classList.contains('stale')")
-        expect(page.locator("#fps")).to_have_text(re.compile(r"\d"))
-        page.set_input_files("#input", SAMPLES / "seated.jpg")
-        expect(page.locator(".card .action")).to_be_visible()
-    finally:
-        server.stop()
 
 
 @needs_browser
@@ -610,45 +353,3 @@ def test_an_action_keeps_its_colour(open_page: Open, server: Server) -> None:
     assert first == again
     assert sorted(map(int, first)) == list(range(16))
     assert unknown == "none"
-
-
-def test_the_palette_is_for_all_eyes() -> None:
-    """All pairs of colours stay apart, also without one kind of cone.
-
-    Sources: OKLab, https://bottosson.github.io/posts/oklab/; Machado, Oliveira and Fernandes,
-    "A physiologically-based model for simulation of color vision deficiency" (2009), severity 1.
-    """
-    css = (DASHBOARD / "style.css").read_text(encoding="utf-8")
-    colours = dict(re.findall(r"--hue-(\d+): #([0-9a-f]{6});", css))
-    assert len(colours) == 16
-    srgb = np.array([[int(c[i : i + 2], 16) for i in (0, 2, 4)] for c in colours.values()]) / 255
-    rgb = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    sights = {
-        "normal": np.eye(3),
-        "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
-                       [-0.003882, -0.048116, 1.051998]],
-        "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
-                         [-0.011820, 0.042940, 0.968881]],
-        "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
-                       [0.004733, 0.691367, 0.303900]],
-    }  # fmt: skip
-    to_lms = np.array([[0.4122214708, 0.5363325363, 0.0514459929],
-                       [0.2119034982, 0.6806995451, 0.1073969566],
-                       [0.0883024619, 0.2817188376, 0.6299787005]])  # fmt: skip
-    to_lab = np.array([[0.2104542553, 0.7936177850, -0.0040720468],
-                       [1.9779984951, -2.4285922050, 0.4505937099],
-                       [0.0259040371, 0.7827717662, -0.8086757660]])  # fmt: skip
-    for sight, matrix in sights.items():
-        seen = np.clip(rgb @ np.asarray(matrix).T, 0, None)
-        lab = np.cbrt(seen @ to_lms.T) @ to_lab.T
-        distances = np.linalg.norm(lab[:, None] - lab[None], axis=-1)
-        assert distances[~np.eye(16, dtype=bool)].min() > 0.06, sight
-
-
-def test_the_page_holds_no_inline_code_and_no_foreign_address() -> None:
-    html = (DASHBOARD / "index.html").read_text(encoding="utf-8")
-    assert not re.search(r"\sstyle=|\son\w+=|<style|<script(?![^>]*\ssrc=)", html)
-    for path in DASHBOARD.iterdir():
-        text = path.read_text(encoding="utf-8")
-        addresses = set(re.findall(r"https?://[^\s\"'`)]+", text))
-        assert addresses <= {"http://www.w3.org/2000/svg", FNV}, path

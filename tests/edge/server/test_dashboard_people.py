@@ -12,20 +12,17 @@ import pytest
 pytest.importorskip("fastapi", reason="needs the extra serve")
 
 from har_edge.recognition.zones_file import read_zones_file
-from tests.edge.server.test_dashboard import (
+from tests.support.browser import (
     SAMPLES,
     Open,
     SampleCamera,
     Server,
-    browser,
     expect,
     needs_browser,
-    open_page,
     wait_until,
 )
 from tests.support.people import SSD, teacher
 
-__all__ = ["browser", "open_page"]  # fixtures
 # The box around all that is drawn on the canvas, in fractions of it.
 # Where elements are, at one and the same moment: what is above them may grow.
 PLACES = """names => names.map(name => {

@@ -7,11 +7,8 @@ import contextlib
 import importlib
 import io
 import socket
-import struct
 import sys
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
@@ -27,11 +24,23 @@ from fastapi import Request  # noqa: E402
 
 from har_edge.config import RequestLimits  # noqa: E402
 from har_edge.frames.decode import lacks_reader  # noqa: E402
-from har_edge.server.connections import MAX_CONNECTIONS, MAX_OF_ONE_ADDRESS  # noqa: E402
 from har_edge.server.problems import ProblemError  # noqa: E402
 from har_edge.server.uploads import receive_upload  # noqa: E402
 from tests.conftest import MakeVideo  # noqa: E402
-from tests.support.serving import CLIP, PICTURE, Serving, encode_picture, serving, wait_for  # noqa: E402
+from tests.support.hostile import (  # noqa: E402
+    PAGE,
+    a_thousand_scans,
+    animated,
+    bitmap_of,
+    bomb,
+    comment,
+    png,
+    png_of,
+    printer_settings,
+    text_bomb,
+    zipped,
+)
+from tests.support.serving import CLIP, PICTURE, Serving, encode_picture, serving  # noqa: E402
 from tests.support.videos import needs_av  # noqa: E402
 
 MEBIBYTE = 2**20
@@ -59,63 +68,9 @@ def send(server: Serving, content: bytes, name: str = "x.jpg") -> httpx.Response
     return httpx.post(f"{server.url}/predict", files={"file": (name, content)}, timeout=30)
 
 
-def png(width: int, height: int, *rest: bytes) -> bytes:
-    """A PNG of stated size; `rest` are its other chunks, kind and content in one."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = (header, *rest, b"IEND")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks
-    )
-
-
-def bomb() -> bytes:
-    """A picture of 12,000 x 12,000 pixels in two megabytes."""
-    packer = zlib.compressobj(1)
-    row = bytes(1 + 3 * 12_000)
-    packed = b"".join(packer.compress(row) for _ in range(12_000)) + packer.flush()
-    return png(12_000, 12_000, b"IDAT" + packed)
-
-
-def text_bomb() -> bytes:
-    """A small picture with a note of 512 MB in 2 MB."""
-    packer = zlib.compressobj(1)
-    note = b"".join(packer.compress(bytes(MEBIBYTE)) for _ in range(512)) + packer.flush()
-    pixels = zlib.compress(bytes(8 * 25))
-    return png(8, 8, b"zTXtComment\0\0" + note, b"IDAT" + pixels)
-
-
-def many_scans() -> bytes:
-    """A JPEG that repeats its scans a thousand times."""
-    data = encode_picture("JPEG", progressive=True)
-    start = data.rindex(b"\xff\xda")
-    return data[:start] + data[start:-2] * 1000 + data[-2:]
-
-
 JPEG = PICTURE.read_bytes()
-PAGE = b"<!doctype html><html><script>alert(1)</script></html>"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 ARCHIVE_END = b"PK\x05\x06" + bytes(18)
-
-
-def zipped() -> bytes:
-    """An archive of one file."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("Main.class", b"\xca\xfe\xba\xbe")
-    return packed.getvalue()
-
-
-def comment(content: bytes) -> bytes:
-    """A segment of a JPEG for notes."""
-    return b"\xff\xfe" + struct.pack(">H", len(content) + 2) + content
-
-
-def animated(form: str, count: int, size: tuple[int, int] = (64, 48), **options: object) -> bytes:
-    """Pictures of a tenth of a second that grow brighter."""
-    frames = [Image.new("RGB", size, (2 * i, 2 * i, 2 * i)) for i in range(count)]
-    stream = io.BytesIO()
-    frames[0].save(stream, form, save_all=True, append_images=frames[1:], duration=100, **options)
-    return stream.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -169,26 +124,6 @@ def test_hostile_content_is_refused(server: Serving, content: bytes, status: int
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert "/tmp" not in answer.text
-
-
-def printer_settings() -> bytes:
-    """Metadata as Photoshop on a Mac writes it: a property list, which no browser runs."""
-    note = b"Photoshop 3.0\x008BIM\x04\x25" + b'<?xml version="1.0"?>\n<!DOCTYPE plist PUBLIC "x">'
-    return b"\xff\xed" + struct.pack(">H", len(note) + 2) + note
-
-
-def bitmap_of(text: bytes) -> bytes:
-    """A bitmap whose pixels spell a text."""
-    data = bytearray(encode_picture("BMP"))
-    start = int.from_bytes(data[10:14], "little")
-    data[start : start + len(text)] = text
-    return bytes(data)
-
-
-def png_of(text: bytes) -> bytes:
-    """A picture whose pixels, which are not compressed, spell a text."""
-    rows = b"".join(b"\0" + text.ljust(3 * 64)[: 3 * 64] for _ in range(64))
-    return png(64, 64, b"IDAT" + zlib.compress(rows, 0))
 
 
 @pytest.mark.parametrize(
@@ -276,7 +211,7 @@ def test_what_nothing_reads_here_is_refused_with_what_helps(
     assert remedy in str(raised.value.detail)
 
 
-@pytest.mark.parametrize("make", [bomb, text_bomb, many_scans])
+@pytest.mark.parametrize("make", [bomb, text_bomb, a_thousand_scans])
 def test_bombs_are_refused(server: Serving, make: object) -> None:
     answer = send(server, make())  # type: ignore[operator]
     assert answer.status_code == 422, answer.text
@@ -390,44 +325,6 @@ def test_a_connection_is_kept_for_the_next_request(server: Serving) -> None:
             answer = connection.getresponse()
             assert (answer.status, b"ok" in answer.read()) == (200, True)
             time.sleep(2.5)  # longer than a header may take
-
-
-def test_a_crowd_of_connections_is_bounded() -> None:
-    """Those above the limits are closed at once, all others stay open."""
-    above, addresses = 50, [f"127.0.0.{number}" for number in range(2, 6)]
-    with serving("--upload-timeout", "120") as crowded, contextlib.ExitStack() as stack:
-
-        def connect(address: str, count: int) -> list[socket.socket]:
-            target, source = ("127.0.0.1", crowded.port), (address, 0)
-            return [
-                stack.enter_context(socket.create_connection(target, 20, source))
-                for _ in range(count)
-            ]
-
-        # One address takes its share and no more, and there is room for others.
-        share = MAX_OF_ONE_ADDRESS
-        crowd = connect(addresses[0], share + above)
-        wait_for(lambda: sum(map(_is_closed, crowd)) >= above)
-        assert httpx.get(f"{crowded.url}/health").status_code == 200
-        for address in addresses[1:3]:
-            crowd += connect(address, share)
-        crowd += connect(addresses[3], MAX_CONNECTIONS - 3 * share + above)
-        wait_for(lambda: sum(map(_is_closed, crowd)) >= 2 * above)
-        time.sleep(0.5)
-        assert sum(map(_is_closed, crowd)) in range(2 * above, 2 * above + 2)  # and of /health
-        stack.close()
-        wait_for(lambda: httpx.get(f"{crowded.url}/health").status_code == 200)
-
-
-def _is_closed(connection: socket.socket) -> bool:
-    """Whether the other side has closed a connection that was never used."""
-    connection.setblocking(False)
-    try:
-        return connection.recv(1) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
 
 
 def test_a_full_disk_is_said(

@@ -194,13 +194,13 @@ def test_the_main_output_has_its_time_after_a_signal(signal_s: float) -> None:
 ENDLESS = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from tests.edge.sinks.test_stream import prediction
+from tests.support.records import measured
 from har_edge.config import SinkConfig
 from har_edge.sinks.fan_out import RunFacts, open_sinks
 sinks = open_sinks(SinkConfig(output_format="jsonl"), RunFacts(8.0), print)
 try:
     for number in range(1_000_000):
-        sinks.put(prediction(0.8, 0.1, 0.1, frame=number), wait=True)
+        sinks.put(measured(0.8, 0.1, 0.1, frame=number), wait=True)
 except BrokenPipeError:
     sys.stderr.write("the reader has gone")
 """

@@ -19,6 +19,7 @@ from har_edge.sinks.base import Record, Shot, TryLaterError
 from har_edge.sinks.queue import SinkQueue
 from har_edge.sources.base import SourceStatus
 from tests.support.records import event, status, weighed
+from tests.support.serving import wait_for
 
 ALL = (Prediction, Event, SourceStatus, Shot)
 # Far more than any of this takes, far less than a stall.
@@ -393,10 +394,3 @@ def test_every_record_is_accounted_for_once(
             ]
             mine = [number for number in numbers if number // 1000 == thread]
             assert mine == sorted(set(mine))
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    until_s = time.monotonic() + SOON_S
-    while not condition():
-        assert time.monotonic() < until_s
-        time.sleep(0.01)
