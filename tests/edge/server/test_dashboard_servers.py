@@ -89,3 +89,35 @@ def test_a_server_that_goes_away_and_comes_back(
         expect(page.locator(".card .action")).to_be_visible()
     finally:
         server.stop()
+
+
+@needs_browser
+def test_files_are_shown_to_the_model_of_choice(open_page: Open, folder: Path) -> None:
+    server = Server(folder)
+    try:
+        page, _ = open_page(server.url)
+        choice = page.get_by_label("Model", exact=True)
+        expect(choice.locator("option")).to_have_text(
+            ["what suits the file", "har15, for pictures", "clips, for clips"]
+        )
+        page.set_input_files("#input", [SAMPLES / name for name in ("seated.jpg", "falling.mp4")])
+        facts = page.locator(".card .facts")
+        expect(facts.nth(0)).to_contain_text("recognised by har15")
+        expect(facts.nth(1)).to_contain_text("recognised by clips")
+        choice.select_option("clips")
+        page.set_input_files("#input", SAMPLES / "seated.jpg")
+        expect(facts).to_have_count(3)
+        expect(facts.first).to_contain_text("recognised by clips")
+    finally:
+        server.stop()
+
+
+@needs_browser
+def test_a_server_with_one_model_offers_no_choice(open_page: Open, folder: Path) -> None:
+    server = Server(folder, "--model", "har15")
+    try:
+        page, _ = open_page(server.url)
+        expect(page.locator("#model-name")).to_have_text("har15")
+        expect(page.locator("#model-choice")).to_be_hidden()
+    finally:
+        server.stop()
