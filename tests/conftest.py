@@ -26,7 +26,7 @@ import pytest
 from numpy.typing import NDArray
 
 from har_edge.frames.opencv import import_cv2
-from tests.support.kinds import NEED_TENSORFLOW, SETS, kinds_of
+from tests.support.kinds import NEED_TENSORFLOW, SETS, kinds_of, takes_none_of
 
 TESTS = Path(__file__).parent
 ROOT = Path(__file__).parents[1]
@@ -72,9 +72,12 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out what imports TensorFlow where a set without it is asked for."""
-    asked = config.option.markexpr in SETS
-    return True if asked and collection_path in {TESTS / name for name in NEED_TENSORFLOW} else None
+    """Leave out what a set takes nothing of: importing TensorFlow or a server takes seconds."""
+    asked = config.option.markexpr
+    if asked not in SETS or not collection_path.is_relative_to(TESTS):
+        return None
+    file = collection_path.relative_to(TESTS).as_posix()
+    return takes_none_of(asked, file) or None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -98,15 +101,16 @@ def in_turns(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     that wait and run side by side. Files with a browser, which needs a core at once, stand apart,
     each with what is light beside it.
     """
-    long = tuple(TESTS / name for name in NEED_TENSORFLOW)
-    training, waiting, browsing, rest = list[Path](), list[Path](), list[Path](), list[Path]()
+    long: dict[Path, list[Path]] = {TESTS / name: [] for name in NEED_TENSORFLOW}
+    waiting, browsing, rest = list[Path](), list[Path](), list[Path]()
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
     for path, tests in files.items():
         marks = {mark.name for test in tests for mark in test.iter_markers()}
-        if any(path.is_relative_to(folder) for folder in long):
-            training.append(path)
+        folder = next((folder for folder in long if path.is_relative_to(folder)), None)
+        if folder is not None:
+            long[folder].append(path)
         elif "browser" in marks:
             browsing.append(path)
         elif marks & WAITING:
@@ -116,6 +120,8 @@ def in_turns(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     apart = len(rest) // (len(browsing) + 1)
     for number, path in enumerate(browsing):
         rest.insert(number * (apart + 1), path)
+    # Files of one folder ask for the same model, for which all but the first one would wait.
+    training = [path for path in chain.from_iterable(zip_longest(*long.values())) if path]
     pairs = chain.from_iterable(zip_longest(training, waiting))
     order = [path for path in (*pairs, *rest) if path is not None]
     return [item for path in order for item in files[path]]

@@ -12,7 +12,7 @@ import pytest
 
 import har_edge
 from tests.conftest import ROOT
-from tests.support.kinds import FIXTURES, KINDS, NEED_TENSORFLOW, SETS, kinds_of
+from tests.support.kinds import FIXTURES, KINDS, NEED_TENSORFLOW, SETS, kinds_of, takes_none_of
 
 TESTS = ROOT / "tests"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -143,6 +143,16 @@ def test_sets_leave_out_what_they_say() -> None:
     assert kinds_of("edge/server/test_app.py", ()) == {"server", "anywhere"}
     assert kinds_of("edge/server/test_dashboard.py", ()) == {"browser", "server"}
     assert kinds_of("train/test_config.py", ()) == set()
+
+
+def test_what_a_set_takes_nothing_of_is_not_imported() -> None:
+    assert takes_none_of("fast", "train")
+    assert takes_none_of("fast", "edge/server/test_app.py")
+    assert not takes_none_of("anywhere", "edge/server/test_app.py")
+    assert takes_none_of("anywhere", "edge/server/test_dashboard.py")
+    assert not takes_none_of("fast", "edge/server")
+    # Single tests are left out here, and the others are run.
+    assert not takes_none_of("fast", "edge/sinks/test_stream.py")
 
 
 def test_the_manifest_names_what_is_there() -> None:

@@ -98,5 +98,16 @@ def kinds_of(test: str, fixtures: Collection[str], own: Collection[str] = ()) ->
     return kinds | {name for name, without in SETS.items() if not without & {*kinds, *own}}
 
 
+def takes_none_of(name: str, file: str) -> bool:
+    """Whether a set leaves out all tests of a file or folder, which then need not be imported.
+
+    Args:
+        name: Of the set.
+        file: The file or folder, relative to tests/.
+    """
+    patterns = (p for kind in SETS[name] for p in KINDS[kind] if "::" not in p)
+    return file in NEED_TENSORFLOW or any(fnmatchcase(file, pattern) for pattern in patterns)
+
+
 def _fits(test: str, file: str, pattern: str) -> bool:
     return fnmatchcase(test if "::" in pattern else file, pattern)
