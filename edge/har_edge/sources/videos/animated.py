@@ -20,10 +20,12 @@ _CRC_BYTES = 4
 
 
 def breaks_off(path: Path) -> bool:
-    """Whether a GIF or PNG ends before its own end mark; False of any other file.
+    """Whether a GIF or PNG ends before its own end mark; False of all but such files.
 
     What stands behind the mark does not count.
     """
+    if not path.is_file():  # an address
+        return False
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(8)
