@@ -47,13 +47,22 @@ class Looker(Protocol):
         """End the source: predictions for what was shorter than a window."""
 
 
-def prediction_for(frame: Frame, probabilities: FloatArray, labels: tuple[str, ...]) -> Prediction:
+def prediction_for(
+    frame: Frame,
+    probabilities: FloatArray,
+    labels: tuple[str, ...],
+    *,
+    window_frames: int = 1,
+    classify_ms: float = 0.0,
+    reused_frame: int | None = None,
+) -> Prediction:
     """Make the prediction for a frame, with what the frame itself says and costs.
 
     Args:
         frame: The last one of the window.
         probabilities: (C,).
         labels: (C,).
+        window_frames, classify_ms, reused_frame: See `Prediction`.
     """
     captured_s = frame.captured_s
     age_s = None if captured_s is None else time.monotonic() - captured_s
@@ -63,11 +72,12 @@ def prediction_for(frame: Frame, probabilities: FloatArray, labels: tuple[str, .
         timestamp_s=frame.timestamp_s,
         probabilities=probabilities,
         labels=labels,
-        window_frames=1,
+        window_frames=window_frames,
         decode_ms=frame.decode_ms,
         preprocess_ms=frame.preprocess_ms,
         encode_ms=frame.encode_ms,
-        classify_ms=0.0,
+        classify_ms=classify_ms,
+        reused_frame=reused_frame,
         age_ms=None if age_s is None else age_s * 1e3,
         captured_at_s=None if age_s is None else time.time() - age_s,
         locate_ms=None if frame.people is None else frame.locate_ms,

@@ -114,9 +114,10 @@ class Recognizer:
         started = time.perf_counter()
         probabilities = self.model.classify(self._window.view())
         classify_ms = (time.perf_counter() - started) * 1e3
-        prediction = prediction_for(frame, probabilities, self.model.spec.labels)
-        return replace(
-            prediction,
+        return prediction_for(
+            frame,
+            probabilities,
+            self.model.spec.labels,
             window_frames=window_frames or self._window.num_frames,
             classify_ms=classify_ms,
             reused_frame=None if encoded is frame else encoded.index,

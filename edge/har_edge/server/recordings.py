@@ -8,7 +8,7 @@ from pathlib import Path
 
 from har_edge.config import FilePath
 from har_edge.sinks.base import safe_name
-from har_edge.sinks.event_clips import OWN_CLIP
+from har_edge.sinks.event_clips import is_own_clip
 
 MOST_LISTED = 200
 KINDS = {".mp4": "video/mp4", ".mkv": "video/x-matroska"}
@@ -38,7 +38,8 @@ class Recordings:
         """The newest clips, the last one first: name, action, when it was saved, size."""
         if self._folder is None or not self._folder.is_dir():
             return []
-        found = [(path.stat(), path) for path in self._folder.iterdir() if _is_clip(path)]
+        clips = [path for path in self._folder.iterdir() if is_own_clip(path, whole=True)]
+        found = [(path.stat(), path) for path in clips]
         found.sort(key=lambda one: (one[0].st_mtime_ns, one[1].name), reverse=True)
         return [
             {
@@ -52,19 +53,14 @@ class Recordings:
 
     def find(self, name: str) -> Path | None:
         """The clip of a name, as `newest` gives it; None if there is none."""
-        if self._folder is None or not OWN_CLIP.fullmatch(name):
+        # It comes from a stranger, and might lead elsewhere.
+        if self._folder is None or Path(name).name != name:
             return None
         path = self._folder / name
-        return path if _is_clip(path) else None
+        return path if is_own_clip(path, whole=True) else None
 
     def _action(self, name: str) -> str:
         """What stands between the source and the number in a clip's name."""
         shown = name.partition("_")[2].rpartition("_")[0]
         known = (label for label in self._labels if shown.endswith(f"_{safe_name(label)}"))
         return next(known, shown.removeprefix(f"{self._source}_"))
-
-
-def _is_clip(path: Path) -> bool:
-    """Whether a file is a whole clip of ours: one that is still written has a dot in front."""
-    named = OWN_CLIP.fullmatch(path.name) and not path.name.startswith(".")
-    return bool(named) and path.is_file() and not path.is_symlink()

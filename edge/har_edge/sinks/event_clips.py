@@ -211,11 +211,18 @@ class EventClips:
                 total -= size
 
     def _own_files(self) -> list[Path]:
-        return [
-            path
-            for path in self.folder.iterdir()
-            if OWN_CLIP.fullmatch(path.name) and path.is_file() and not path.is_symlink()
-        ]
+        return [path for path in self.folder.iterdir() if is_own_clip(path)]
+
+
+def is_own_clip(path: Path, *, whole: bool = False) -> bool:
+    """Whether a file is a clip that a run made.
+
+    Args:
+        path: The file.
+        whole: Whether it must be finished: one that is still written has a dot in front.
+    """
+    named = OWN_CLIP.fullmatch(path.name) and not (whole and path.name.startswith("."))
+    return bool(named) and path.is_file() and not path.is_symlink()
 
 
 def _remove_left(path: Path) -> None:

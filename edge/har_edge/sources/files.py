@@ -24,6 +24,7 @@ from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, FileKind, read_kind
 from har_edge.paths import display_path
 from har_edge.sources.base import Notify, OpenSource, SourceStatus
 from har_edge.sources.urls import redact_name
+from har_edge.sources.videos.animated import breaks_off
 from har_edge.sources.videos.base import COMPLETE_SHARE, FEW_FRAMES, VideoReader
 from har_edge.sources.videos.opencv import OpenCvVideo
 from har_edge.sources.videos.pyav import AvVideo
@@ -140,6 +141,8 @@ class VideoSource(OpenSource):
                 started = time.perf_counter()
             if video.lacks_frames(self.num_frames):
                 raise self._cut(f"only {video.count} could be decoded")
+            if breaks_off(self.path):
+                raise self._broken_off(video.count)
 
     def stop(self) -> None:
         """Do nothing: a file never waits."""
@@ -163,6 +166,8 @@ class VideoSource(OpenSource):
             if last is None and shown is not None:
                 if shown and video.ends_early(self.num_frames):
                     raise self._cut(f"number {self.num_frames - 1} cannot be decoded")
+                if shown and breaks_off(self.path):
+                    raise self._broken_off(shown)
                 self.num_frames = shown
             count = self.num_frames
             end = count if last is None else last + 1
@@ -187,6 +192,12 @@ class VideoSource(OpenSource):
         return SourceError(
             f"{self.name} should have {self.num_frames} frames, but {received}. It was cut short "
             "or is damaged; copy it again."
+        )
+
+    def _broken_off(self, count: int) -> SourceError:
+        return SourceError(
+            f"{self.name} should go on behind its {count} frames: it says nowhere that it ends. It "
+            "was cut short or is damaged; copy it again."
         )
 
     def _open(self) -> AbstractContextManager[VideoReader]:

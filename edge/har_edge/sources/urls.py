@@ -113,12 +113,30 @@ def check_address(url: str) -> None:
     rest = url.partition("://")[2]
     authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
     host = authority.rpartition("@")[2]
-    cut = authority.endswith(":") and "@" in rest
+    cut = (authority.endswith(":") and "@" in rest) or _is_in_a_password(rest, authority)
     if cut or not _HOST_AND_PORT.fullmatch(host) or re.search(r"\s", authority):
         raise SourceError(
             f"{redact(url)} is no address that can be read: expected HOST or HOST:PORT behind the "
             f"scheme and the login. {_ENCODE}"
         )
+
+
+def _is_in_a_password(rest: str, authority: str) -> bool:
+    """Whether what ends the host for a parser can only be a character of a password.
+
+    A fragment behind the host is for no server, and one with an `@` for nobody; so is a query
+    without any name. A path may hold an `@`, but before an IP address hardly any does.
+    """
+    mark, behind = rest[len(authority) :][:1], rest[len(authority) + 1 :]
+    before, at, host = behind.rpartition("@")
+    if not at:
+        return False
+    if mark == "/":
+        plain = _HOST_AND_PORT.match(host)
+        known = plain is not None and _IP.fullmatch(plain["host"] or "") is not None
+        own = authority.rpartition("@")[2]
+        return known and "@" in authority and "." not in own and ":" not in own
+    return mark == "#" or (mark == "?" and "=" not in before)
 
 
 def _end_of_word(rest: str) -> int:

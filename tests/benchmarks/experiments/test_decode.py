@@ -38,6 +38,7 @@ def test_time_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     for row in rows:
         assert row["form"] == "tiny" and row["frames"] == 20
         assert min(row["pyav_wall_ms"], row["ratio_cpu"], row["opencv_peak_mb"]) > 0
+        assert row["ratio_least"] > 0
 
 
 def test_each_frame_is_compared(make_video: MakeVideo) -> None:
@@ -93,3 +94,8 @@ def test_how_much_files_differ_is_said(tmp_path: Path) -> None:
         "2 frames in place of 3; from frame 1 on, of 2 pairs: pixels of 1, by 2 of 255 at most, "
         "0.50 on average in the worst frame; times of 1, by 100.0 ms at most"
     )
+
+
+def test_the_least_of_each_picture_counts() -> None:
+    rounds = [decode.Spent(9.0, 6.0, [1.0, 5.0]), decode.Spent(9.0, 7.0, [4.0, 3.0])]
+    assert decode.least_ms(rounds) == 4.0

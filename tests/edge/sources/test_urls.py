@@ -154,7 +154,16 @@ def test_what_is_no_secret_names_the_source(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["rtsp://a:p/geheim@10.0.0.9/h", "rtsp://a:#geheim@cam/h", "http://a:ge heim@cam/h"]
+    "url",
+    [
+        "rtsp://a:p/geheim@10.0.0.9/h",
+        "rtsp://a:#geheim@cam/h",
+        "http://a:ge heim@cam/h",
+        "rtsp://a:p@geheim#1@cam",
+        "rtsp://a:1#geheim@cam.lan/h264",
+        "rtsp://a:p@geheim?1@cam/h264",
+        "rtsp://a:p@geheim/1@192.168.1.5:554/h264",
+    ],
 )
 def test_a_password_that_should_be_encoded_is_explained(url: str) -> None:
     with pytest.raises(SourceError, match="%40 %2F %3F %23") as caught:
@@ -162,6 +171,20 @@ def test_a_password_that_should_be_encoded_is_explained(url: str) -> None:
     assert "heim" not in str(caught.value)
     with pytest.raises(SourceError, match="%40 %2F %3F %23"):
         open_source(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtsp://a:p%40geheim%231@cam/h264",
+        "http://a:p@cam/pictures/front@2x.jpg",
+        "http://a:p@cam.lan/proxy@10.0.0.9/",
+        "http://cam/send?to=me@example.org",
+        "https://youtube.com/@name/live#top",
+    ],
+)
+def test_an_at_sign_elsewhere_is_no_password(url: str) -> None:
+    check_address(url)
 
 
 def test_a_piece_of_a_password_is_not_looked_up_and_named_as_a_host(

@@ -20,31 +20,36 @@ class Clock:
 
     Where a container has no times of showing (AVI), pictures are shown in the order, and so at the
     times, of the packets. Where it has none at all, they are counted.
+
+    Attributes:
+        by_packet: Whether it must hear of packets.
     """
 
-    def __init__(self, frame_rate_hz: float, *, by_packet: bool) -> None:
+    def __init__(self, frame_rate_hz: float, unit_s: Fraction, *, by_packet: bool) -> None:
         """Begin.
 
         Args:
             frame_rate_hz: Pictures a second, where they must be counted; 25 if 0.
+            unit_s: In what the stream, and each packet of it, counts time.
             by_packet: Whether the container has no times of showing.
         """
         self._step_s = 1.0 / (frame_rate_hz or 25.0)
-        self._by_packet = by_packet
+        # PyAV makes a fraction anew, and slowly, for each packet that is asked for its own.
+        self._units, self._units_a_second = unit_s.numerator, unit_s.denominator
+        self.by_packet = by_packet
         self._packet_times: deque[float] = deque()
         self._origin_s: float | None = None
         self._last_s: float | None = None
 
-    def shown_s(self, pts: int, unit_s: Fraction) -> float | None:
+    def shown_s(self, pts: int) -> float | None:
         """Give the time at which a picture will be shown that is still in its packet.
 
         Returns:
             None before the first picture, and where packets have no such times.
         """
-        if self._origin_s is None or self._by_packet:
+        if self._origin_s is None or self.by_packet:
             return None
-        # As PyAV computes `frame.time`, to the bit: both must fall into the same instant.
-        return pts * unit_s.numerator / unit_s.denominator - self._origin_s
+        return self._in_seconds(pts) - self._origin_s
 
     def shown_alone_s(self, packet: Packet[Stream]) -> float | None:
         """Give the time of a packet whose picture stands for itself, and comes at once.
@@ -52,11 +57,10 @@ class Clock:
         Returns:
             None before the first picture, and where the time is not known.
         """
-        stamp = packet.dts if self._by_packet else packet.pts
+        stamp = packet.dts if self.by_packet else packet.pts
         if self._origin_s is None or stamp is None:
             return None
-        unit_s = packet.time_base
-        return stamp * unit_s.numerator / unit_s.denominator - self._origin_s
+        return self._in_seconds(stamp) - self._origin_s
 
     def pass_over(self, time_s: float) -> None:
         """Hear of a picture that is not decoded."""
@@ -64,13 +68,12 @@ class Clock:
 
     def note(self, packet: Packet[Stream]) -> None:
         """Hear of a packet that was decoded."""
-        if self._by_packet and packet.size and packet.dts is not None:
-            unit_s = packet.time_base
-            self._packet_times.append(packet.dts * unit_s.numerator / unit_s.denominator)
+        if self.by_packet and packet.size and packet.dts is not None:
+            self._packet_times.append(self._in_seconds(packet.dts))
 
     def time_of(self, frame: VideoFrame) -> tuple[float, bool]:
         """Give the time of the next picture, and whether the file's times jumped back before it."""
-        if self._by_packet:
+        if self.by_packet:
             own_s = self._packet_times.popleft() if self._packet_times else None
         else:
             own_s = frame.time
@@ -86,3 +89,7 @@ class Clock:
             self._origin_s = own_s - time_s
         self._last_s = time_s if last_s is None else max(last_s, time_s)
         return self._last_s, jumped
+
+    def _in_seconds(self, units: int) -> float:
+        # As PyAV computes `frame.time`, to the bit: both must fall into the same instant.
+        return units * self._units / self._units_a_second

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 # Their headers say how many pictures they hold; others only how long they are, if that.
 COUNTED = ("mov", "avi")
 DEFAULT_HZ = 25.0
+UNKNOWN_UNIT_S = Fraction(1)
 TIMED = ("matroska", "flv", "asf", "mov")
 # The C library learns from no larger blocks.
 MOST_KEPT_BYTES = 2**25 - 2**16
@@ -76,7 +78,10 @@ class AvVideo:
         self._turns: dict[int, Turn | None] = {}
         self.count = 0
         self._open()
-        self._reformatter = self._av.video.reformatter.VideoReformatter()
+        reformatter = self._av.video.reformatter
+        self._reformatter = reformatter.VideoReformatter()
+        # By its number: PyAV looks names up anew for every frame.
+        self._interpolation = int(reformatter.Interpolation.BICUBIC)
 
     def facts(self) -> VideoFacts:
         """Give what the file says of itself."""
@@ -97,12 +102,16 @@ class AvVideo:
         """Decode all of it but what is neither taken nor built on, and convert what is taken."""
         self._use_threads(sampler.frame_rate_hz)
         _keep_memory(self._stream.codec_context)
-        clock = Clock(self._rate_hz, by_packet=self._format == "avi")
-        sparing = Sparing(self._stream.codec_context, clock, sampler)
+        unit_s = self._stream.time_base or UNKNOWN_UNIT_S
+        clock = Clock(self._rate_hz, unit_s, by_packet=self._format == "avi")
+        sparing = None
+        # To ask of each picture whether it may be left out pays only where some may.
+        if not 0 < self._rate_hz <= sampler.frame_rate_hz:
+            sparing = Sparing(self._stream.codec_context, clock, sampler)
         gap = False
         for frame in self._frames(clock, sparing):
             timestamp_s, jumped = clock.time_of(frame)
-            index = self.count + sparing.left_out_before(frame)
+            index = self.count + (sparing.left_out_before(frame) if sparing else 0)
             self.count = index + 1
             gap = gap or jumped
             if not sampler.takes(timestamp_s):
@@ -112,7 +121,7 @@ class AvVideo:
                 yield Picture(index, timestamp_s, pixels, gap)
                 gap = False
                 del pixels  # its memory is the next one's
-        self.count += sparing.left_out_at_last()
+        self.count += sparing.left_out_at_last() if sparing else 0
         if not self.count:
             raise no_picture(self._name, self._codec if self._lost else "")
 
@@ -305,7 +314,7 @@ class AvVideo:
             except self._av.FFmpegError:
                 self._lost += 1
                 continue
-            if clock:
+            if clock and clock.by_packet:
                 clock.note(packet)
             yield from frames
 
@@ -313,13 +322,13 @@ class AvVideo:
         """Convert a frame as OpenCV does, to the same bytes; None if FFmpeg cannot."""
         try:
             converted = self._reformatter.reformat(
-                frame, format="bgr24", interpolation="BICUBIC", threads=1
+                frame, format="bgr24", interpolation=self._interpolation, threads=1
             )
         except self._av.FFmpegError:
             return None
         plane = converted.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(converted.height, plane.line_size)
-        pixels = rows[:, : 3 * converted.width].reshape(converted.height, converted.width, 3)
+        shape, strides = (frame.height, frame.width, 3), (plane.line_size, 3, 1)
+        pixels = np.ndarray(shape, np.uint8, plane, strides=strides)
         turn = self._turn_of(frame)
         return view_as_rgb(turn(pixels) if turn else pixels)
 

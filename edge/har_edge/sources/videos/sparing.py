@@ -31,15 +31,13 @@ class Sparing:
     others build on its picture, the decoder knows: it leaves out only those that none does.
     """
 
-    def __init__(
-        self, context: VideoCodecContext, clock: Clock, sampler: FrameSampler | None
-    ) -> None:
+    def __init__(self, context: VideoCodecContext, clock: Clock, sampler: FrameSampler) -> None:
         """Begin.
 
         Args:
             context: The decoder.
             clock: Gives the pictures their times.
-            sampler: Says which pictures are taken; None for all.
+            sampler: Says which pictures are taken.
         """
         self._context = context
         self._clock = clock
@@ -119,7 +117,7 @@ class Sparing:
             self._stop()  # another recording begins
             return False
         self._last_dts = dts
-        shown_s = self._clock.shown_s(pts, packet.time_base)
+        shown_s = self._clock.shown_s(pts)
         instant = None if shown_s is None else sampler.instant_of(shown_s)
         if instant is None:
             return False
