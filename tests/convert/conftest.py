@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from har_train.config import FitConfig, Head, HeadInput
 from har_train.run_folder import save_run
 from har_train.training.fit import fit
 from tests.conftest import write_video
+from tests.support.once import made_once
 
 RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 COLOURS = {"blue": (30, 60, 210), "green": (40, 200, 60), "red": (220, 40, 30)}
@@ -94,31 +96,36 @@ def _small_encoder(clip: ClipSpec, config: FitConfig) -> Any:
 @pytest.fixture(scope="session")
 def stills(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of three classes with ten noisy pictures each."""
-    folder = tmp_path_factory.mktemp("data") / "colours"
+    return made_once(tmp_path_factory.getbasetemp(), "stills", _draw_stills) / "colours"
+
+
+def _draw_stills(folder: Path) -> None:
     random = np.random.default_rng(0)
     for label, colour in COLOURS.items():
-        (folder / label).mkdir(parents=True)
+        (folder / "colours" / label).mkdir(parents=True)
         for i in range(10):
             noise = random.normal(0, 30, (40, 50, 3))
             pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(folder / label / f"{i}.png")
-    return folder
+            Image.fromarray(pixels).save(folder / "colours" / label / f"{i}.png")
 
 
 @pytest.fixture(scope="session")
 def flickering(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of three classes with ten clips each, which differ in how much they flicker."""
-    folder = tmp_path_factory.mktemp("data") / "lights"
+    return made_once(tmp_path_factory.getbasetemp(), "flickering", _draw_flickering) / "lights"
+
+
+def _draw_flickering(folder: Path) -> None:
     random = np.random.default_rng(0)
     for label, strength in (("steady", 0), ("restless", 25), ("wild", 75)):
-        (folder / label).mkdir(parents=True)
+        (folder / "lights" / label).mkdir(parents=True)
         for i in range(10):
             colour, noise = random.uniform(100, 150, 3), random.normal(0, 10, (9, 40, 48, 3))
             flicker = strength * np.array([(-1) ** t for t in range(9)])[:, None, None, None]
             frames = np.clip(colour + flicker + noise, 0, 255).astype(np.uint8)
             # MJPG codes every frame for itself, so that none borrows its neighbour's light.
-            write_video(folder / label / f"{i}.avi", list(frames), fps=8.0, codec="MJPG")
-    return folder
+            clip = folder / "lights" / label / f"{i}.avi"
+            write_video(clip, list(frames), fps=8.0, codec="MJPG")
 
 
 @pytest.fixture(scope="session")
@@ -127,6 +134,7 @@ def train(
 ) -> Callable[..., Path]:
     """Train on `stills`, or on differences in `flickering`: a folder as `har-train fit` writes."""
     pytest.importorskip("tensorflow")
+    base = tmp_path_factory.getbasetemp()
     cache = tmp_path_factory.mktemp("cache")  # its features serve all heads
 
     @functools.cache
@@ -145,11 +153,13 @@ def train(
             learning_rate=0.02,
             about={"description": "Names colours.", "license": "MIT", "limits": "Three colours."},
         )
-        folder = tmp_path_factory.mktemp(head) / "colours"
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("har_train.training.fit.build_encoder", _small_encoder)
-            save_run(fit(config, cache=cache), folder)
-        return folder
+
+        def train_small(folder: Path) -> None:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("har_train.training.fit.build_encoder", _small_encoder)
+                save_run(fit(config, cache=cache), folder / "colours")
+
+        return made_once(base, f"{head}-{head_input}", train_small) / "colours"
 
     return train_head
 
@@ -205,11 +215,18 @@ def har_convert(tmp_path: Path) -> RunCommand:
 @pytest.fixture(scope="session")
 def converted(
     run_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
-    """All variants of the run: the folder with them and what the command printed."""
-    folder = tmp_path_factory.mktemp("converted")
-    options = ("--all", "--max-accuracy-drop", "10", "--debug-layers")
-    yield folder / "models" / "colours", run_har_convert(folder, run_folder, *options)
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """All variants of the run: the folder with them, which is to stay, and what was printed."""
+
+    def convert(folder: Path) -> None:
+        options = ("--all", "--max-accuracy-drop", "10", "--debug-layers")
+        result = run_har_convert(folder, run_folder, *options)
+        said = (result.args, result.returncode, result.stdout, result.stderr)
+        (folder / "said.json").write_text(json.dumps(said, default=str), encoding="utf-8")
+
+    folder = made_once(tmp_path_factory.getbasetemp(), "converted", convert)
+    said = json.loads((folder / "said.json").read_text(encoding="utf-8"))
+    return folder / "models" / "colours", subprocess.CompletedProcess(*said)
 
 
 @pytest.fixture
