@@ -134,7 +134,7 @@ def read(decoder: str, path: Path, rate_hz: float, clip: ClipSpec) -> Spent:
 def least_ms(rounds: Sequence[Spent]) -> float:
     """Sum of the least processor time of each picture in any round."""
     each = zip(*(spent.pictures for spent in rounds), strict=True)
-    return sum(min(times_ms) for times_ms in each)
+    return float(sum(min(times_ms) for times_ms in each))
 
 
 def peak_mb(decoder: str, path: Path, clip: ClipSpec) -> float:
