@@ -133,7 +133,8 @@ def read(decoder: str, path: Path, rate_hz: float, clip: ClipSpec) -> Spent:
 
 def least_ms(rounds: Sequence[Spent]) -> float:
     """Sum of the least processor time of each picture in any round."""
-    return sum(map(min, zip(*(spent.pictures for spent in rounds), strict=True)))
+    each = zip(*(spent.pictures for spent in rounds), strict=True)
+    return float(sum(min(times_ms) for times_ms in each))
 
 
 def peak_mb(decoder: str, path: Path, clip: ClipSpec) -> float:

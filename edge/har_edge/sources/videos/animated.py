@@ -67,7 +67,9 @@ def _png_ends(file: BinaryIO, size: int) -> bool:
     while len(head := file.read(_PNG_CHUNK.size)) == _PNG_CHUNK.size:
         length, name = _PNG_CHUNK.unpack(head)
         end = file.tell() + length + _CRC_BYTES
-        if name == b"IEND" or end > size:
-            return name == b"IEND"
+        if name == b"IEND":
+            return True
+        if end > size:
+            return False
         file.seek(end)
     return False
