@@ -40,7 +40,7 @@ def build_services(config: ServeConfig, note: Say) -> Services:
     Raises:
         HarError: if the model, the source or an output cannot be used.
     """
-    configs = model_configs(config, note).values()
+    configs = model_configs(config, note, build_decider).values()
     for each in configs:
         try_model(each.model, backend=config.backend)
     workers = Workers(config, configs)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from har_edge.config import ModelConfig, ServeConfig
+from har_edge.config import DecideConfig, ModelConfig, ServeConfig
 from har_edge.errors import ConfigError, SpecError
 from har_edge.model.file import BUNDLED, read_model_file, resolve_model
 from har_edge.model.spec import ModelSpec
-from har_edge.run.parts import build_decider
 from har_edge.say import Say
 from har_edge.server.messages import Kind
 
 Model = TypeVar("Model")
 
 
-def model_configs(config: ServeConfig, note: Say) -> dict[str, ModelConfig]:
+def model_configs(
+    config: ServeConfig, note: Say, fits: Callable[[ModelSpec, DecideConfig], object]
+) -> dict[str, ModelConfig]:
     """What workers load, by the models' names, the server's own first.
 
     Where the user chose no model, both bundled ones are there: pictures go to the one for pictures,
@@ -27,6 +28,7 @@ def model_configs(config: ServeConfig, note: Say) -> dict[str, ModelConfig]:
         config: The server's settings.
         note: Takes a line about each model that is left out, since `--allow` and the like do not
             fit it.
+        fits: Raises `SpecError` if they do not fit a model: `har_edge.run.parts.build_decider`.
 
     Raises:
         ConfigError: if two of them have one name.
@@ -45,7 +47,7 @@ def model_configs(config: ServeConfig, note: Say) -> dict[str, ModelConfig]:
                 f"{spec.name}. Leave it out."
             )
         try:
-            build_decider(spec, config.decide)
+            fits(spec, config.decide)
         except SpecError as error:
             note(f"{spec.name} looks at no uploads: {error}")
             continue

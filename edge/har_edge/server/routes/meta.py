@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from har_edge import __version__
+from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
 from har_edge.replies import Classes, Health, ModelFacts, Models
 from har_edge.server.metrics import CONTENT_TYPE
@@ -37,6 +38,15 @@ def health_routes(services: Services) -> APIRouter:
     return router
 
 
+def _entry(spec: ModelSpec) -> dict[str, object]:
+    return {
+        "name": spec.name,
+        "labels": list(spec.labels),
+        "looks_at": "clips" if spec.clip.num_frames > 1 else "pictures",
+        "description": spec.description,
+    }
+
+
 def model_routes(services: Services) -> APIRouter:
     """Build the routes about the model and the server's state."""
     router = APIRouter(tags=["server"])
@@ -50,17 +60,7 @@ def model_routes(services: Services) -> APIRouter:
     @router.get("/models", response_model=Models, responses=COMMON)
     async def models() -> object:
         """The models that uploads can be shown to, the server's own first."""
-        return {
-            "models": [
-                {
-                    "name": name,
-                    "labels": list(served.spec.labels),
-                    "looks_at": "clips" if served.spec.clip.num_frames > 1 else "pictures",
-                    "description": served.spec.description,
-                }
-                for name, served in services.workers.models.items()
-            ]
-        }
+        return {"models": [_entry(served.spec) for served in services.workers.models.values()]}
 
     @router.get("/model", response_model=ModelFacts, responses=COMMON)
     async def model() -> object:
