@@ -15,6 +15,7 @@ from har_convert.recipe import Recipe
 from har_convert.tflite.compat import calibrate, round_network
 from har_convert.tflite.flatbuffer import parse_model
 from har_convert.tflite.ptq import backbone_and_inputs, equalize, prepare_float16, stem_of
+from har_convert.tflite.pyramid import equalize_pyramid
 from har_convert.tflite.quantize import halve
 from har_edge.model.spec import Variant
 from har_edge.say import Say
@@ -45,6 +46,7 @@ class PeopleMaker:
         self.say(f"equalising channels for 8 bits on {len(self._rounding)} frames")
         maps, inputs = backbone_and_inputs(copy, self._rounding)
         equalize(maps, inputs)
+        equalize_pyramid(maps, inputs)
         return copy, stem_of(maps)
 
     @cached_property
