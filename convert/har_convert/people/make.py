@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from har_convert.recipe import Recipe
 from har_convert.tflite.compat import calibrate, round_network
 from har_convert.tflite.flatbuffer import parse_model
 from har_convert.tflite.ptq import backbone_and_inputs, equalize, prepare_float16, stem_of
+from har_convert.tflite.pyramid import equalize_pyramid
 from har_convert.tflite.quantize import halve
 from har_edge.model.spec import Variant
 from har_edge.say import Say
@@ -26,6 +27,9 @@ SIGNATURE = "locate"
 PEOPLE_VARIANTS: tuple[Variant, ...] = ("float32", "float16", "int8")
 # The network inside, whose layers are rounded; the decoder behind it stays in float.
 MAPS = "maps"
+# Layers of the maps that stay in float: logits of middles reach from -60 to 3, and only those near
+# 0 matter, where 256 steps leave a quarter to each.
+FLOAT_LAYERS = ("center_out",)
 # Inputs that the equalising of channels runs on.
 ROUNDING_FRAMES = 12
 
@@ -45,6 +49,7 @@ class PeopleMaker:
         self.say(f"equalising channels for 8 bits on {len(self._rounding)} frames")
         maps, inputs = backbone_and_inputs(copy, self._rounding)
         equalize(maps, inputs)
+        equalize_pyramid(maps, inputs)
         return copy, stem_of(maps)
 
     @cached_property
@@ -119,13 +124,20 @@ def _inputs(run: PeopleRun) -> Calibration:
 
 
 def float_ops(content: bytes, stem: list[str]) -> list[str]:
-    """Names of the ops that stay in float: up to the stem's last layer, and the decoder."""
+    """Names of the ops that stay in float: the stem, `FLOAT_LAYERS` and the decoder."""
     (graph,) = parse_model(content).subgraphs
     names = [graph.tensors[op.outputs[0]].name.decode() for op in graph.operators]
     inside = [any(f"/{MAPS}" in part and "/" in part for part in name.split(";")) for name in names]
-    of_stem = [any(f"/{layer}_" in f"{name}_" for layer in stem) for name in names]
+    of_stem = [_belongs(name, stem) for name in names]
     last = max((i for i, found in enumerate(of_stem) if found), default=-1)
-    return [n for i, n in enumerate(names) if i <= last or not inside[i]]
+    return [
+        n for i, n in enumerate(names) if i <= last or not inside[i] or _belongs(n, FLOAT_LAYERS)
+    ]
+
+
+def _belongs(name: str, layers: Sequence[str]) -> bool:
+    """Whether an op of this name was made of one of some layers."""
+    return any(f"/{layer}_" in f"{name}_" for layer in layers)
 
 
 def _copy(model: keras.Model) -> keras.Model:
