@@ -12,7 +12,7 @@ from har_edge.model.native_log import keep_own_stderr
 
 # What the list of commands says of each, so that `har-edge --help` loads none of them.
 COMMANDS = {
-    "demo": "Show what the bundled models see in bundled pictures and a clip.",
+    "demo": "Show what the bundled models see in bundled pictures and clips.",
     "doctor": "Check this machine and say how to fix what is wrong.",
     "info": "Show everything that a model file says about itself.",
     "models": "List the bundled models, what each knows and what it is for.",

@@ -79,6 +79,11 @@ def resolve_model(model: str | os.PathLike[str] | None) -> Path:
     path = Path(name)
     if path.is_dir():
         return model_in_folder(path)
+    if name == "people" and not path.is_file():
+        raise ModelFileError(
+            "A model should know actions. Received people, which finds people for one: give it "
+            "as --people people."
+        )
     if not path.is_file():
         raise ModelFileError(
             f"There is no model {display_path(path)}. Give a file made by har-convert, or the "

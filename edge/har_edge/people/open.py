@@ -168,8 +168,14 @@ def _sure_score(path: str | os.PathLike[str]) -> float:
 
 def resolve_people(file: str | os.PathLike[str]) -> Path:
     """Turn the name of the bundled network, `people`, or a path into a path."""
-    bundled = os.fspath(file) == BUNDLED_PEOPLE and not Path(file).is_file()
-    return BUNDLED_FOLDER / f"{BUNDLED_PEOPLE}-int8.tflite" if bundled else Path(file)
+    if is_bundled_people(file):
+        return BUNDLED_FOLDER / f"{BUNDLED_PEOPLE}-int8.tflite"
+    return Path(file)
+
+
+def is_bundled_people(file: str | os.PathLike[str] | None) -> bool:
+    """Whether `people` names the bundled network; a file of that name goes first."""
+    return file is not None and os.fspath(file) == BUNDLED_PEOPLE and not Path(file).is_file()
 
 
 def _is_picture(shape: tuple[int, ...]) -> bool:
@@ -198,7 +204,8 @@ def read_network(path: str | os.PathLike[str]) -> bytes:
             content = file.read(size) if size <= MAX_FILE_BYTES else b""
     except FileNotFoundError as error:
         raise ModelFileError(
-            f"There is no file {shown} to find people with. Check the path."
+            f"There is no file {shown} to find people or their pose with. Check the path; the "
+            f"network that comes along is --people {BUNDLED_PEOPLE}."
         ) from error
     except OSError as error:
         raise ModelFileError(f"{shown} cannot be read: {error.strerror}.") from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from har_edge.config import DecideConfig, ModelConfig
+from har_edge.config import DecideConfig, ModelConfig, PeopleConfig
 from har_edge.model.file import resolve_model
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
 from har_edge.people.locate import PeopleParts
-from har_edge.people.open import find_people, has_locate
+from har_edge.people.open import BUNDLED_PEOPLE, find_people, has_locate, is_bundled_people
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.taught_file import load_taught
 from har_edge.say import Say
@@ -57,10 +57,19 @@ def build_people(config: ModelConfig, note: Say, num_threads: int = 1) -> People
         BackendError: if no runtime is there, or it refuses a network, crashes or hangs.
     """
     people = config.people
-    if people.whole_picture or (people.detector is None and not has_locate(config.model)):
+    if people.whole_picture:
+        return None
+    if people.detector is None and not has_locate(config.model):
+        if people != PeopleConfig():
+            note(
+                "Nobody looks for people, and settings for people have no effect. Use a model that "
+                f"finds people, or add --people {BUNDLED_PEOPLE}."
+            )
         return None
     file = resolve_model(config.model) if people.detector is None else people.detector
     parts = find_people(file, people, backend=config.backend, num_threads=num_threads)
-    if people.detector is not None:
+    if is_bundled_people(people.detector):
+        note(f"Network {BUNDLED_PEOPLE} finds people, and each is recognised on their own.")
+    elif people.detector is not None:
         note(f"{display_path(file)} finds people: it was taken for {parts.locator.name}.")
     return parts

@@ -64,7 +64,7 @@ def serve(config: ServeConfig, note: Say = lambda line: None) -> None:
     app = build_app(services, origins=config.allow_origins)
     shown = f"[{config.host}]" if ":" in config.host else config.host
     note(
-        f"har-edge serves {services.model.spec.name} on http{'s' if tls else ''}://{shown}:"
+        f"har-edge serves {' and '.join(services.workers.models)} on http{'s' if tls else ''}://{shown}:"
         f"{listener.getsockname()[1]}  (press Ctrl-C to stop)"
     )
     if is_in_the_clear(config):

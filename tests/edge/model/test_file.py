@@ -142,6 +142,8 @@ def test_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert resolve_model(TINY) == TINY
     with pytest.raises(ModelFileError, match="no model"):
         resolve_model(tmp_path / "gone.tflite")
+    with pytest.raises(ModelFileError, match="give it as --people people"):
+        resolve_model("people")
     with pytest.raises(ModelFileError, match="is a folder"):
         resolve_model(tmp_path)
     shutil.copy(TINY, tmp_path)

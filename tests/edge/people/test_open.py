@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 import har_edge
-from har_edge.config import PeopleConfig
+from har_edge.config import ModelConfig, PeopleConfig
 from har_edge.errors import BackendError, ModelFileError
 from har_edge.frames.decode import load_image
 from har_edge.people.boxes import overlap
 from har_edge.people.open import find_people, has_locate, open_locator, try_locator
+from har_edge.run.parts import build_people
 from tests.conftest import ASSETS
 from tests.support.people import MOVENET, SSD, teacher
 
@@ -91,6 +92,22 @@ def test_stages_that_do_not_fit_are_refused() -> None:
         open_locator(teacher(MOVENET), teacher(SSD))
     with pytest.raises(ModelFileError, match="leave --pose out"):
         open_locator(teacher(MOVENET), teacher(MOVENET))
+
+
+def test_what_finds_people_is_said_and_the_bundled_network_by_its_name() -> None:
+    def said(people: PeopleConfig) -> list[str]:
+        notes: list[str] = []
+        build_people(ModelConfig(model="clips", people=people), notes.append)
+        return notes
+
+    (bundled,) = said(PeopleConfig(detector="people"))
+    assert bundled == "Network people finds people, and each is recognised on their own."
+    assert said(PeopleConfig()) == said(PeopleConfig(whole_picture=True, max_people=3)) == []
+    (idle,) = said(PeopleConfig(max_people=3))
+    assert "no effect" in idle
+    assert "--people people" in idle
+    with pytest.raises(ModelFileError, match="--people people"):
+        said(PeopleConfig(detector="peple"))
 
 
 def test_bundled_models_find_nobody_themselves() -> None:

@@ -58,7 +58,7 @@ source_options = together(
         callback=_one_or_all,
         help="Camera, by number or device file; may be repeated.",
     ),
-    setting(SourceConfig, "demo", "--demo", help="Run on the bundled pictures and clip."),
+    setting(SourceConfig, "demo", "--demo", help="Run on the bundled pictures and clips."),
     setting(
         SourceConfig,
         "watch",
