@@ -29,7 +29,7 @@ STILLS = {
 }
 SIZE = (384, 220)
 # Two people: one clip beside another, each cut to its middle. Both are from the test part, too.
-SIDE_BY_SIDE = ("fall/mage_fall_040.mp4", "non_fall/mage_geton_030.mp4")
+SIDE_BY_SIDE = ("fall/mage_fall_021.mp4", "non_fall/mage_geton_030.mp4")
 SIDE_SIZE, PROPORTION = (528, 240), 1.1
 
 
