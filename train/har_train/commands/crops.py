@@ -118,7 +118,7 @@ def crops(
             "--people."
         )
     manifest = Path(out) / MANIFEST
-    note(f"Wrote {len(made)} crops. Next: har-train fit {manifest} --view person")
+    note(f"Wrote {len(made)} crops. Next: har-train fit {manifest} --view person --weights clips")
 
 
 def _list(data: str, root: str) -> list[Sample]:

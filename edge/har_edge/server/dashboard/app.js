@@ -41,7 +41,7 @@ async function load(health) {
   const model = await getJson("/model");
   const { classes } = await getJson("/classes");
   const { models } = await getJson("/models");
-  assignColours([...classes, ...models.flatMap(({ labels }) => labels)]);
+  assignColours(classes, ...models.map(({ labels }) => labels));
   offerModels(models);
   showModel(model);
   if (health.live !== false && (await startLive())) {

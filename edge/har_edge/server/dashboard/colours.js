@@ -6,26 +6,37 @@
 export const SLOTS = 16;
 const slots = new Map();
 
-/** Give the actions of a model their slots, in the model's order. */
-export function assignColours(actions) {
+/**
+ * Give the actions of models their slots, in the order of each.
+ *
+ * Where there are more actions than slots, those of two models share one, those of one model do not.
+ */
+export function assignColours(...models) {
   slots.clear();
-  for (const action of actions) slotOf(action);
+  for (const actions of models) {
+    for (const action of actions) {
+      if (slots.has(action)) continue;
+      const wanted = hash(action) % SLOTS;
+      const beside = actions.map((name) => slots.get(name));
+      slots.set(action, firstFree(wanted, [...slots.values()]) ?? firstFree(wanted, beside) ?? wanted);
+    }
+  }
 }
 
 /** Slot of an action, as text for `data-hue`; `unknown` has none and is grey. */
 export function slotOf(action) {
   if (!action || action === "unknown") return "none";
-  if (!slots.has(action)) slots.set(action, freeSlot(hash(action) % SLOTS));
+  const wanted = hash(action) % SLOTS;
+  if (!slots.has(action)) slots.set(action, firstFree(wanted, [...slots.values()]) ?? wanted);
   return String(slots.get(action));
 }
 
-function freeSlot(wanted) {
-  const taken = new Set(slots.values());
+function firstFree(wanted, taken) {
   for (let step = 0; step < SLOTS; step += 1) {
     const slot = (wanted + step) % SLOTS;
-    if (!taken.has(slot)) return slot;
+    if (!taken.includes(slot)) return slot;
   }
-  return wanted;
+  return null;
 }
 
 // FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv/
