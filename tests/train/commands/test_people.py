@@ -39,6 +39,13 @@ def test_training_needs_a_start(manifest: Path) -> None:
     assert "--start is missing" in shown.output
 
 
+def test_weights_are_for_fine_tuning(manifest: Path) -> None:
+    arguments = ["people", str(manifest), "--detector", "d.tflite", "--pose", "p.tflite"]
+    shown = CliRunner().invoke(cli, [*arguments, "--weights", "run"])
+    assert shown.exit_code == 2
+    assert "give --fine-tune" in shown.output
+
+
 def test_a_file_is_judged_on_what_was_kept_out(
     manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

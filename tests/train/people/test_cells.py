@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from har_train.people.cells import HARD, NEAR, RANDOM, Cells, choose_cells
+from har_train.people.cells import HARD, RANDOM, Cells, choose_cells
+from har_train.people.targets import NEAR
 from har_train.people.teachers import ROW
 
 

@@ -66,6 +66,29 @@ if TYPE_CHECKING:
     help="Passes over the chosen cells of all pictures.",
 )
 @click.option(
+    "--fine-tune",
+    "passes",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    metavar="N",
+    help="Then train the whole network: passes over all files, one view drawn at random each.",
+)
+@click.option(
+    "--weights",
+    metavar="RUN",
+    help="Fine-tune the network of this run folder of har-train people; takes the place of "
+    "--start.",
+)
+@click.option(
+    "--freeze-blocks",
+    "frozen",
+    type=click.Choice(["0", "2", "5", "9"]),
+    default="5",
+    show_default=True,
+    help="Blocks of the backbone that fine-tuning leaves as they are, from the finest on.",
+)
+@click.option(
     "--license", "terms", default="", help="Terms of weights and data, for the model card."
 )
 @click.option(
@@ -85,6 +108,9 @@ def people(
     name: str,
     side: int,
     epochs: int,
+    passes: float,
+    weights: str | None,
+    frozen: str,
     terms: str,
     evaluate: tuple[str, ...],
 ) -> None:
@@ -106,8 +132,12 @@ def people(
     if evaluate:
         _evaluate(samples, (detector, pose), work, evaluate, Path(out) if out else None)
         return
-    if start is None:
-        raise click.UsageError("--start is missing: give movenet-multipose.json to train from.")
+    if start is None and weights is None:
+        raise click.UsageError(
+            "--start is missing: give movenet-multipose.json to train from, or --weights RUN."
+        )
+    if weights is not None and not passes:
+        raise click.UsageError("--weights is for fine-tuning: give --fine-tune 5, for example.")
     check_installed("keras")
     prepare_tensorflow(repeatable=False)  # the backbone is three times faster so
     from har_train.people.train import PeopleConfig, train_people
@@ -116,8 +146,9 @@ def people(
     folder = Path(out or "runs/people")
     check_free(folder)
     config = PeopleConfig(
-        start, detector, pose, work, name=name, side=side, epochs=epochs, license=terms
-    )
+        start or "", detector, pose, work, name=name, side=side, epochs=epochs,
+        weights=weights or "", fine_tune=passes, frozen=int(frozen), license=terms,
+    )  # fmt: skip
     train_people(samples, config, folder, say, _bar)
     note(f"\nWrote {folder}. Next: har-convert {folder} --int8")
 

@@ -11,9 +11,9 @@ from har_edge.arrays import FloatArray, Pixels
 from har_edge.people.match import match_boxes
 from har_edge.statistics import wilson_interval
 from har_edge.table import text_table
-from har_train.people.cells import SEEN
 from har_train.people.labels import Labelled, load_pictures
 from har_train.people.network import NUM_KEYPOINTS
+from har_train.people.targets import SEEN
 
 SURE = 0.5  # score of a teacher's box that is to be found
 MAYBE = 0.3  # score from which it excuses what is found there

@@ -17,6 +17,7 @@ from types import ModuleType
 from har_train.model.network import import_keras
 from har_train.model.types import KerasModel, Tensor
 
+MAPS = "maps"  # name of the network inside of one that decodes
 STRIDE = 4  # pixels of the input to a cell of the maps
 NUM_KEYPOINTS = 17
 # Heads in order of output, with their channels; positions are (y, x), in cells.
@@ -72,9 +73,7 @@ def build_network(height: int, width: int, alpha: float, top: Top = PUBLISHED_TO
     )
     taps = [backbone.get_layer(name).output for name in TAPS]
     own = None if top.hidden else backbone.get_layer(LAST_BLOCK).output
-    model: KerasModel = keras.Model(
-        backbone.input, _build_above(keras, taps, top, own), name="maps"
-    )
+    model: KerasModel = keras.Model(backbone.input, _build_above(keras, taps, top, own), name=MAPS)
     return model
 
 

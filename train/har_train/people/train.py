@@ -14,6 +14,7 @@ from har_edge.datasets import Sample
 from har_edge.errors import DataError
 from har_edge.frames.frame import KEYPOINTS
 from har_edge.model.people_spec import PeopleSpec
+from har_edge.paths import display_path
 from har_edge.run_folder import MODEL_NAME
 from har_edge.say import Say
 from har_train.model.network import import_keras
@@ -22,10 +23,12 @@ from har_train.people.cells import Cells, choose_cells
 from har_train.people.decode import MAX_PEOPLE, decode_people, join_decoder
 from har_train.people.evaluate import best_threshold
 from har_train.people.features import Backbone, Features, cache_features, load_features
+from har_train.people.fine_tune import FineTuning, fine_tune
 from har_train.people.heads import train_heads
 from har_train.people.labels import Labelled, label_samples, load_pictures
 from har_train.people.network import (
     HEADS,
+    MAPS,
     SLIM_TOP,
     Top,
     build_above,
@@ -41,6 +44,7 @@ from har_train.run_folder import whole_folder
 TOP_VIEWS = 500
 CALIBRATION_FRAMES, HELD_OUT_FRAMES = 64, 150
 THRESHOLD_FILES = 40  # of `val`, that the threshold is chosen on
+TUNED_THRESHOLD_FILES = 100  # of `val`, after fine-tuning
 THRESHOLDS = tuple(float(t) for t in np.round(np.arange(0.1, 0.7, 0.04), 2))
 FINAL_THRESHOLD = 0.5
 
@@ -52,7 +56,7 @@ class PeopleConfig:
     """What a training is made from.
 
     Attributes:
-        start: Published graph, a TensorFlow.js JSON file.
+        start: Published graph, a TensorFlow.js JSON file; not read if there are `weights`.
         detector, pose: The teachers' TFLite files.
         work: Folder of labels and features, from which an interrupted training goes on.
         name: Name of the network.
@@ -60,7 +64,10 @@ class PeopleConfig:
         hidden, filters: Of the narrow top, see `Top`.
         top_epochs: Passes over the views that the narrow top is refined on.
         epochs: Passes over the chosen cells.
-        seed: Of their choice and order.
+        weights: Run folder of an earlier training whose network is fine-tuned, or "".
+        fine_tune: Passes of the whole network over all files, one view each; 0 for none.
+        frozen: Blocks of the backbone that stay as they are in these.
+        seed: Of choices, order and views.
         description, license: Stand in the spec.
     """
 
@@ -74,6 +81,9 @@ class PeopleConfig:
     filters: int = SLIM_TOP.filters
     top_epochs: int = 12
     epochs: int = 20
+    weights: str = ""
+    fine_tune: float = 0.0
+    frozen: int = 5
     seed: int = 0
     description: str = "Finds people in a picture, with boxes and 17 keypoints."
     license: str = ""
@@ -128,6 +138,29 @@ def train_people(
                 f"The part '{split}' should show people. The teachers found none in "
                 f"{len(parts[split])} files. Add pictures, or give a manifest with splits."
             )
+    if config.weights:
+        network, metrics = load_maps(config.weights, config.side), dict[str, float]()
+    else:
+        network, metrics = start_network(parts, config, say, bar)
+    if config.fine_tune:
+        metrics |= _fine_tune(network, parts, config, say, bar)
+    with whole_folder(out) as folder:
+        _write(network, metrics, parts, config, folder)
+    return metrics
+
+
+def start_network(
+    parts: Mapping[str, Sequence[Labelled]], config: PeopleConfig, say: Say, bar: Bar
+) -> tuple[KerasModel, dict[str, float]]:
+    """Make the published network narrower and train its heads, the backbone as it is.
+
+    Args:
+        parts: Labelled files, `train` and `val`.
+        config, say, bar: See `train_people`.
+
+    Raises:
+        DataError: if the start is no such graph.
+    """
     graph = read_graph(config.start)
     published = build_network(config.side, config.side, published_alpha(graph))
     missing = load_published(published, graph)
@@ -145,10 +178,62 @@ def train_people(
         )
         for split, entries in chosen.items()
     }
-    network, metrics = fit_network(published, graph, files, config, say)
-    with whole_folder(out) as folder:
-        _write(network, metrics, parts, config, folder)
-    return metrics
+    return fit_network(published, graph, files, config, say)
+
+
+def load_maps(run: str, side: int) -> KerasModel:
+    """The network of a run folder, without the decoder.
+
+    Args:
+        run: Folder that `train_people` wrote.
+        side: Of the input that it should take.
+
+    Raises:
+        DataError: if there is none in it, or of another size.
+    """
+    keras, path = import_keras(), Path(run) / MODEL_NAME
+    try:
+        whole = keras.models.load_model(path, compile=False)
+        maps: KerasModel = whole.get_layer(MAPS)
+        found = maps.input_shape[1:3]
+    # Keras raises whatever zipfile, h5py and its own registry raise.
+    except Exception as error:
+        raise DataError(
+            f"{display_path(path)} should be a network of har-train people. Received something "
+            f"else ({error}). Give a run folder of har-train people."
+        ) from error
+    if found != (side, side):
+        raise DataError(
+            f"{display_path(path)} should take {side} x {side} pixels. Received {found[0]} x "
+            f"{found[1]}. Give --side {found[0]}."
+        )
+    return maps
+
+
+def _fine_tune(
+    network: KerasModel,
+    parts: Mapping[str, Sequence[Labelled]],
+    config: PeopleConfig,
+    say: Say,
+    bar: Bar,
+) -> dict[str, float]:
+    """Train the whole network, and shift its scores so that the best threshold is a half."""
+    tuning = FineTuning(config.fine_tune, frozen=config.frozen, seed=config.seed)
+    steps = tuning.steps(len(parts["train"]))
+    say(f"fine-tuning: {steps} steps of {tuning.batch} views")
+
+    def report(step: int, loss: float) -> None:
+        say(f"step {step} of {steps}: loss {loss:.3f}")
+
+    state, tick = Path(config.work) / "fine-tune.npz", bar(steps, "Fine-tuning", "step")
+    losses = fine_tune(network, parts["train"], tuning, state, tick, report)
+    chosen = parts["val"][:: max(1, len(parts["val"]) // TUNED_THRESHOLD_FILES)]
+    pairs = _pairs(network, chosen, bar(len(chosen), "Choosing a threshold", "file"))
+    threshold = best_threshold(pairs, THRESHOLDS)
+    say(f"the best threshold is {threshold:g}; scores are shifted so that it is a half")
+    _shift_scores(network, threshold)
+    metrics = {"fine_tune_passes": config.fine_tune, "fine_tune_threshold_before": threshold}
+    return metrics | ({"fine_tune_loss": float(np.mean(losses[-50:]))} if losses else {})
 
 
 def fit_network(
@@ -236,6 +321,24 @@ def _choose_threshold(above: KerasModel, files: Sequence[Path]) -> float:
             found = np.asarray(finder.predict_on_batch(taps))[0]
             pairs.append((features.people[view], found))
     return best_threshold(pairs, THRESHOLDS)
+
+
+def _pairs(
+    network: KerasModel, labelled: Sequence[Labelled], tick: Callable[[int], object]
+) -> list[tuple[FloatArray, FloatArray]]:
+    """People of the teacher and of the network in plain views."""
+    keras = import_keras()
+    inputs = [keras.Input(t.shape[1:], batch_size=1) for t in keras.tree.flatten(network.output)]
+    decoder, side = keras.Model(inputs, decode_people(keras, inputs)), network.input_shape[1]
+    pairs = []
+    for entry in labelled:
+        for picture, people in zip(load_pictures(entry.sample), entry.people, strict=True):
+            frame = show(picture, View(), side)[np.newaxis].astype(np.float32)
+            found = decoder.predict_on_batch(network.predict_on_batch(frame / 127.5 - 1))
+            wanted = move_people(people, View(), *picture.shape[:2])
+            pairs.append((wanted, np.asarray(found)[0]))
+        tick(1)
+    return pairs
 
 
 def _plain_views(features: Features) -> range:

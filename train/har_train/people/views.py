@@ -44,9 +44,9 @@ class View:
         return (width - side) * self.x, (height - side) * self.y, side
 
 
-def random_view(random: np.random.Generator) -> View:
-    """Draw a view."""
-    zoom, x, y = random.uniform(*ZOOMS), *random.uniform(0, 1, 2)
+def random_view(random: np.random.Generator, zooms: tuple[float, float] = ZOOMS) -> View:
+    """Draw a view, its zoom between two."""
+    zoom, x, y = random.uniform(*zooms), *random.uniform(0, 1, 2)
     return View(float(zoom), float(x), float(y), bool(random.random() < 0.5))
 
 
