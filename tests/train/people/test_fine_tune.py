@@ -59,6 +59,7 @@ def tuned(
     return network, state
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_weights(
     figures: list[Labelled], tuned: tuple[KerasModel, Path], tmp_path: Path
 ) -> None:
