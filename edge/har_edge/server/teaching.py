@@ -62,6 +62,8 @@ class Teacher:
         self._label: str | None = None
         self._state = "idle"
         self._detail = ""
+        self._saving = False
+        self._thread: threading.Thread | None = None
 
     def facts(self) -> dict[str, object]:
         """How far it is."""
@@ -84,33 +86,49 @@ class Teacher:
             DataError: if the name cannot be taught, or the file of taught actions is damaged.
             OutputError: if that file cannot be written.
         """
+        self._refuse_second()
+        if self._thread is not None:  # it lets go of the file in a moment
+            self._thread.join()
         base = self._model.base
+        self._read()
+        check_name(label, base)
+        if label != NOTHING and self._decide.allow and label not in self._decide.allow:
+            raise RefusedError(
+                f"An action should be taught that may be reported. '{label}' is not in --allow "
+                "of this server. Restart it without --allow, or choose an allowed name."
+            )
+        check_writable(self._path, parents=True, advice=UNWRITABLE)
+        lesson, over, cancelled = (
+            Lesson(base.spec.clip.num_frames, duration_s),
+            threading.Event(),
+            threading.Event(),
+        )
+        work = (label, lesson, over, cancelled)
         with self._lock:
-            if self._state == "recording":
-                raise RefusedError(
-                    f"One action can be taught at a time. '{self._label}' is being recorded. Wait "
-                    "for its end, or cancel it with DELETE /live/teach."
-                )
-            self._read()
-            check_name(label, base)
-            if label != NOTHING and (self._decide.allow and label not in self._decide.allow):
-                raise RefusedError(
-                    f"An action should be taught that may be reported. '{label}' is not in --allow "
-                    "of this server. Restart it without --allow, or choose an allowed name."
-                )
-            check_writable(self._path, parents=True, advice=UNWRITABLE)
-            self._cancelled, self._over = threading.Event(), threading.Event()
-            self._label, self._state, self._detail = label, "recording", ""
-            self._lesson = Lesson(base.spec.clip.num_frames, duration_s)
-            work = (label, self._lesson, self._over, self._cancelled)
-            threading.Thread(target=self._teach, args=work, name="teach", daemon=True).start()
+            self._refuse_second()
+            self._lesson, self._over, self._cancelled = lesson, over, cancelled
+            self._label, self._state, self._detail, self._saving = label, "recording", "", False
+            self._thread = threading.Thread(target=self._teach, args=work, name="teach")
+            self._thread.daemon = True
+            self._thread.start()
         return self.facts()
 
+    def _refuse_second(self) -> None:
+        if self._state == "recording":
+            raise RefusedError(
+                f"One action can be taught at a time. '{self._label}' is being recorded. Wait for "
+                "its end, or cancel it with DELETE /live/teach."
+            )
+
     def cancel(self) -> dict[str, object]:
-        """Stop recording and forget what was recorded; forget how the last lesson ended."""
+        """Stop recording and forget what was recorded; forget how the last lesson ended.
+
+        What is being written already is learned.
+        """
         with self._lock:
-            self._cancelled.set()
-            self._state, self._label, self._detail, self._lesson = "idle", None, "", None
+            if not self._saving:
+                self._cancelled.set()
+                self._state, self._label, self._detail, self._lesson = "idle", None, "", None
         return self.facts()
 
     def see(self, shot: Shot) -> None:
@@ -141,14 +159,17 @@ class Teacher:
                         f"{self._model.base.spec.clip.num_frames} frames. Received "
                         f"{len(lesson.windows)}. Record for longer, with somebody in view."
                     )
-                taught = taught.with_action(label, lesson.stacked())
                 with self._lock:
                     if cancelled.is_set():
                         return
-                    write_taught(self._model.base, taught, self._path)
-                    self._learned = taught
-                    self._state, self._detail = "done", report(taught, label)
-            self._note(report(taught, label))
+                    self._saving = True
+                taught = taught.with_action(label, lesson.stacked())
+                write_taught(self._model.base, taught, self._path)
+                said = report(taught, label)
+            with self._lock:
+                self._learned, self._saving = taught, False
+                self._state, self._detail = "done", said
+            self._note(said)
         except (HarError, RefusedError) as error:
             self._fail(str(error), cancelled)
         except Exception:
@@ -157,6 +178,7 @@ class Teacher:
 
     def _fail(self, detail: str, cancelled: threading.Event) -> None:
         with self._lock:
+            self._saving = False
             if not cancelled.is_set():
                 self._state, self._detail = "failed", detail
 
