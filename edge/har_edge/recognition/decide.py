@@ -148,9 +148,11 @@ class Deciders:
         if prediction.is_nobody:
             return prediction
         person = prediction.person
-        if person not in self._of:
-            self._of[person] = self._new_decider()
-        return self._of[person].decide(prediction)
+        decider = self._of.get(person)
+        # A model that is taught while it runs has other labels from one frame to the next.
+        if decider is None or decider.labels != prediction.labels:
+            decider = self._of[person] = self._new_decider()
+        return decider.decide(prediction)
 
     def forget(self, person: int) -> None:
         """Forget the past of a person who is out of view."""

@@ -33,6 +33,7 @@ from har_edge.server.routes.predict import PREDICT_PATH, predict_routes
 from har_edge.server.routes.recordings import recording_routes
 from har_edge.server.routes.session import session_routes
 from har_edge.server.routes.streams import stream_routes
+from har_edge.server.routes.teaching import teaching_routes
 from har_edge.server.routes.zones import zone_routes
 from har_edge.server.schema import Problem
 from har_edge.server.services import Services
@@ -103,6 +104,8 @@ def build_app(services: Services, *, origins: tuple[str, ...] = ()) -> FastAPI:
         try:
             yield
         finally:
+            if services.teacher is not None:
+                services.teacher.cancel()
             if services.live is not None:
                 services.live.feed.close()
                 await asyncio.to_thread(services.live.stop)
@@ -122,7 +125,8 @@ def build_app(services: Services, *, origins: tuple[str, ...] = ()) -> FastAPI:
     known = [Depends(check_query)]
     # Routes are tried in this order.
     guarded_routes = (
-        predict_routes, model_routes, live_routes, zone_routes, recording_routes, stream_routes,
+        predict_routes, model_routes, live_routes, teaching_routes, zone_routes, recording_routes,
+        stream_routes,
     )  # fmt: skip
     for routes in guarded_routes:
         app.include_router(routes(services), dependencies=[*guarded, *known])

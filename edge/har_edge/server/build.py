@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from har_edge.config import ServeConfig, SinkConfig
 from har_edge.errors import SourceError
 from har_edge.frames.opencv import import_cv2
+from har_edge.model.loaded import load_model
 from har_edge.model.spec import ModelSpec
 from har_edge.model.trial import try_model
 from har_edge.people.locate import PeopleParts
 from har_edge.recognition.people import check_view
+from har_edge.recognition.taught_file import load_taught
+from har_edge.recognition.teachable import TeachableModel
 from har_edge.run.openers import build_openers, is_apart
-from har_edge.run.parts import build_decider, build_model, build_people
+from har_edge.run.parts import build_decider, build_people
 from har_edge.run.runner import Run
 from har_edge.run.watching import build_cover, build_watching, disclose
 from har_edge.say import Say
@@ -23,8 +25,10 @@ from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
 from har_edge.server.recordings import Recordings
 from har_edge.server.services import Services
+from har_edge.server.teaching import Teacher
 from har_edge.server.workers import Gate, Workers
 from har_edge.server.zones import ZonesKeeper
+from har_edge.sinks.base import Shot
 from har_edge.sinks.fan_out import RunFacts, open_live_sinks
 from har_edge.sources.names import camera_name, expand_sources
 from har_edge.sources.urls import redact_name
@@ -50,7 +54,7 @@ def build_services(config: ServeConfig, note: Say) -> Services:
         people = build_people(config, note)
         for model in workers.models.values():
             check_view(model.spec, people)
-        live, zones = _build_live(config, spec, people, note) or (None, None)
+        live, zones, teacher = _build_live(config, spec, people, note) or (None, None, None)
     except BaseException:
         workers.close()
         raise
@@ -74,12 +78,13 @@ def build_services(config: ServeConfig, note: Say) -> Services:
         live=live,
         zones=zones,
         recordings=recordings,
+        teacher=teacher,
     )
 
 
 def _build_live(
     config: ServeConfig, spec: ModelSpec, people: PeopleParts | None, note: Say
-) -> tuple[LiveSession, ZonesKeeper] | None:
+) -> tuple[LiveSession, ZonesKeeper, Teacher] | None:
     source, decide = config.source, config.decide
     names = [*source.names, *map(camera_name, source.cameras)]
     if not names:
@@ -102,7 +107,9 @@ def _build_live(
         disclose(config.sink, private, people, note, shown="the live view, to who may ask")
     # Uploads and the run share the cores; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
-    model = build_model(config)
+    base = load_model(config.model, backend=config.backend)
+    model = TeachableModel(base, load_taught(base, config.taught))
+    teacher = Teacher(model, config.taught, decide, note)
     facts = RunFacts(
         spec.clip.frame_rate_hz,
         min_duration_s=max(decide.min_duration_s, scene.told_after_s if scene else 0.0),
@@ -111,22 +118,26 @@ def _build_live(
     sinks = open_live_sinks(config.sink, facts, note)
 
     def run(session: LiveSession) -> bool:
+        def watch(shot: Shot) -> bool:
+            teacher.see(shot)
+            return session.see_frame(shot)
+
         run = Run(
             model=model,
             sinks=session,
             note=note,
-            new_decider=partial(build_decider, spec, decide),
+            new_decider=lambda: build_decider(model.spec, decide),
             tracker=tracker,
             people=people,
             scene=scene,
             cover=build_cover(private),
-            watch=session.see_frame,
+            watch=watch,
             should_stop=lambda: session.stopping,
         )
         return bool(run([opener]).failed)
 
     keeper = ZonesKeeper(scene, config.scene.zones, opener.name, model.spec.labels)
-    return LiveSession(opener.name, run, sinks, note, private), keeper
+    return LiveSession(opener.name, run, sinks, note, private), keeper, teacher
 
 
 def _warn_of_idle_sinks(sink: SinkConfig, note: Say) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Hello(BaseModel):
@@ -39,4 +39,26 @@ class Problem(BaseModel):
     type: str
     title: str
     status: int
+    detail: str
+
+
+class Lesson(BaseModel):
+    """An action to be taught from the next seconds of the live source."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: str = Field(
+        min_length=1, max_length=60, description="Its name; `nothing` for what is no action."
+    )
+    duration_s: float = Field(default=10.0, ge=1, le=300, description="Seconds to record.")
+
+
+class TeachingState(BaseModel):
+    """How far teaching is; `detail` says what was learned, or why nothing was."""
+
+    state: Literal["idle", "recording", "done", "failed"]
+    label: str | None
+    recorded_s: float
+    duration_s: float | None
+    windows: int = Field(description="Examples so far.")
     detail: str

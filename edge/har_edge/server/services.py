@@ -43,6 +43,19 @@ class KeptClips(Protocol):
         """The clip of a name; None if there is none."""
 
 
+class Teaches(Protocol):
+    """Teaches the model of a live source: `har_edge.server.teaching.Teacher`."""
+
+    def facts(self) -> dict[str, object]:
+        """How far it is."""
+
+    def start(self, label: str, duration_s: float) -> dict[str, object]:
+        """Begin to record."""
+
+    def cancel(self) -> dict[str, object]:
+        """Stop recording."""
+
+
 @dataclass(frozen=True)
 class Services:
     """What the routes of one server share.
@@ -57,6 +70,7 @@ class Services:
         live: The live source, if there is one.
         zones: Keeps its zones.
         recordings: Knows the clips of its events.
+        teacher: Teaches its model.
     """
 
     workers: Workers
@@ -69,6 +83,7 @@ class Services:
     live: LiveSession | None = None
     zones: KeptZones | None = None
     recordings: KeptClips | None = None
+    teacher: Teaches | None = None
 
     @property
     def model(self) -> ServedModel:

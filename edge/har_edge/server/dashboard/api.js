@@ -24,6 +24,15 @@ export async function putJson(path, value) {
   return request(path, { method: "PUT", headers, body: JSON.stringify(value) });
 }
 
+export async function postJson(path, value) {
+  const headers = { Accept: "application/json", "Content-Type": "application/json" };
+  return request(path, { method: "POST", headers, body: JSON.stringify(value) });
+}
+
+export async function deleteJson(path) {
+  return request(path, { method: "DELETE", headers: { Accept: "application/json" } });
+}
+
 export async function logIn(token) {
   const body = JSON.stringify({ token });
   return request("/session", { method: "POST", headers: { "Content-Type": "application/json" }, body });

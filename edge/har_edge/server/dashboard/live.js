@@ -7,6 +7,7 @@ import { $, el, say } from "./dom.js";
 import { countWords, Overlay, personRibbons, personSlot, showPeople } from "./people.js";
 import { expectRecording, showRecordings } from "./recordings.js";
 import { drawRibbon } from "./ribbon.js";
+import { startTeaching } from "./teach.js";
 import { actionName, clock, duration, milliseconds, percent, totalMs } from "./words.js";
 import { showZoneTotals, startZones } from "./zones.js";
 
@@ -54,6 +55,7 @@ export async function startLive() {
   if (live.people) listPeople(live);
   $("zones").hidden = !live.people;
   if (live.people) await startZones(view.overlay);
+  await startTeaching();
   clearInterval(view.totalsTimer);
   view.totalsTimer = setInterval(refreshTotals, TOTALS_EVERY_MS);
   return true;
