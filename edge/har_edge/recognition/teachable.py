@@ -117,9 +117,5 @@ class Lesson:
 
 def _largest(frame: Frame) -> int | None:
     """Number of the largest person; None without people."""
-    sizes = {
-        person.id: (person.box[2] - person.box[0]) * (person.box[3] - person.box[1])
-        for person in frame.people or ()
-        if person.id is not None
-    }
-    return max(sizes, key=lambda number: sizes[number]) if sizes else None
+    followed = [person for person in frame.people or () if person.id is not None]
+    return max(followed, key=lambda person: person.size).id if followed else None

@@ -9,6 +9,7 @@ from pathlib import Path
 from har_edge.config import DecideConfig
 from har_edge.errors import DataError, HarError
 from har_edge.files import check_writable
+from har_edge.recognition.decide import pick_labels
 from har_edge.recognition.taught import NOTHING, Taught
 from har_edge.recognition.taught_file import (
     changing,
@@ -92,10 +93,11 @@ class Teacher:
         base = self._model.base
         self._read()
         check_name(label, base)
-        if label != NOTHING and self._decide.allow and label not in self._decide.allow:
+        allowed = pick_labels(self._decide.allow, self._model.spec.labels)
+        if label != NOTHING and allowed and label not in allowed:
             raise RefusedError(
                 f"An action should be taught that may be reported. '{label}' is not in --allow "
-                "of this server. Restart it without --allow, or choose an allowed name."
+                "of this server. Restart it without --allow."
             )
         check_writable(self._path, parents=True, advice=UNWRITABLE)
         lesson, over, cancelled = (

@@ -78,7 +78,7 @@ def test_a_lesson_takes_windows_of_its_own_time_a_quarter_apart() -> None:
 
 
 def test_a_lesson_is_of_the_largest_person() -> None:
-    small, large = Person((0, 0, 0.2, 0.2), 0.9, id=1), Person((0.3, 0, 0.9, 1), 0.9, id=2)
+    small, large = Person(0.9, (0, 0, 0.2, 0.2), id=1), Person(0.9, (0.3, 0, 0.9, 1), id=2)
     lesson = Lesson(1, 9.0)
 
     def said(number: int) -> Prediction:
