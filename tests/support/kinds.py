@@ -16,6 +16,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "edge/server/test_dashboard.py",
         "edge/server/test_dashboard_people.py",
         "edge/server/test_dashboard_servers.py",
+        "edge/server/test_dashboard_teaching.py",
     ),
     "server": (
         "edge/server/*",

@@ -32,6 +32,8 @@ from har_edge.model.loaded import LoadedModel
 # Windows taught under this name are what is *not* an action, in the place where it was recorded:
 # a taught action must fit better than they do. It never is an answer itself.
 NOTHING = "nothing"
+# An action needs so many windows.
+MIN_WINDOWS = 3
 # Log odds that a single taught action must overcome, and log K more where there are K of them, so
 # that three actions cost the original ones 0.4 to 0.8 points; see har-bench experiment teach.
 EVIDENCE = 7.0
@@ -231,3 +233,21 @@ class TaughtModel(LoadedModel):
         return self.taught.extend(
             super().classify(window), describe(window), catch_all=self._catch_all
         )
+
+
+def report(taught: Taught, name: str) -> str:
+    """Say what a model knows now, and how similar the windows of an action are."""
+    count = len(taught.windows[name])
+    if name == NOTHING:
+        return f"Learned from {count} windows what is not an action here."
+    found = taught.recognised_from_others(name)
+    line = (
+        f"Learned '{name}' from {count} windows; {found} of them would be recognised from the "
+        "others."
+    )
+    if found < count / 2:
+        line += (
+            " The examples vary a lot, or look like other actions: record more of them, with "
+            "the person as large as in later use."
+        )
+    return line

@@ -17,10 +17,8 @@ from har_edge.recognition.taught_file import (
     read_taught,
     write_taught,
 )
-from tests.edge.server.test_dashboard import Open, Server, browser, expect, needs_browser, open_page
 from tests.edge.server.test_dashboard_people import StillCamera
-
-__all__ = ["browser", "open_page"]  # fixtures
+from tests.support.browser import Open, Server, expect, needs_browser
 
 
 @pytest.fixture(scope="module")
