@@ -170,6 +170,7 @@ def _record(name: str, loaded: LoadedModel, path: Path, recording: _Recording) -
     from har_edge.files import check_writable
     from har_edge.media import Skipped
     from har_edge.recognition import teach as teaching
+    from har_edge.recognition.taught import report
 
     skipped = Skipped()
     # Found out now, and not after somebody has moved for ten seconds.
@@ -188,7 +189,7 @@ def _record(name: str, loaded: LoadedModel, path: Path, recording: _Recording) -
         )
     if str(skipped):
         note(str(skipped))
-    note(teaching.report(known, name))
+    note(report(known, name))
 
 
 class _Seconds:

@@ -43,6 +43,8 @@ MIN_DOUBT = 1e-3
 # Principal directions of the background; more find noise, fewer miss what pictures share.
 RANK = 64
 MIN_BACKGROUND = 32
+# An action of fewer says nothing of what its windows have in common.
+MIN_WINDOWS = 3
 # exp of more overflows float32, and says nothing more.
 MAX_LOG_ODDS = 50.0
 
@@ -231,3 +233,21 @@ class TaughtModel(LoadedModel):
         return self.taught.extend(
             super().classify(window), describe(window), catch_all=self._catch_all
         )
+
+
+def report(taught: Taught, name: str) -> str:
+    """Say what a model knows now, and how similar the windows of an action are."""
+    count = len(taught.windows[name])
+    if name == NOTHING:
+        return f"Learned from {count} windows what is not an action here."
+    found = taught.recognised_from_others(name)
+    line = (
+        f"Learned '{name}' from {count} windows; {found} of them would be recognised from the "
+        "others."
+    )
+    if found < count / 2:
+        line += (
+            " The examples vary a lot, or look like other actions: record more of them, with "
+            "the person as large as in later use."
+        )
+    return line

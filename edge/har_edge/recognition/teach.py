@@ -13,7 +13,7 @@ from har_edge.errors import DataError
 from har_edge.frames.preprocess import resize_frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.loaded import LoadedModel
-from har_edge.recognition.taught import NOTHING, Background, Taught, describe
+from har_edge.recognition.taught import MIN_WINDOWS, Background, Taught, describe
 from har_edge.recognition.taught_file import (
     changing,
     check_name,
@@ -24,9 +24,6 @@ from har_edge.recognition.taught_file import (
 )
 from har_edge.sources.base import FrameSource
 from har_edge.sources.clips import window_indices
-
-MIN_WINDOWS = 3
-
 
 # Told of each frame that is recorded: its source, and its time in it, in seconds.
 Heard = Callable[[FrameSource, float], object]
@@ -134,24 +131,6 @@ def forget(model: LoadedModel, name: str, path: Path) -> None:
     read_taught(model, path).without(name)  # what is wrong is said before anything is made
     with changing(path):
         write_taught(model, read_taught(model, path).without(name), path)
-
-
-def report(taught: Taught, name: str) -> str:
-    """Say what a model knows now, and how similar the windows of an action are."""
-    count = len(taught.windows[name])
-    if name == NOTHING:
-        return f"Learned from {count} windows what is not an action here."
-    found = taught.recognised_from_others(name)
-    line = (
-        f"Learned '{name}' from {count} windows; {found} of them would be recognised from the "
-        "others."
-    )
-    if found < count / 2:
-        line += (
-            " The examples vary a lot, or look like other actions: record more of them, with "
-            "the person as large as in later use."
-        )
-    return line
 
 
 def _find_background(

@@ -6,11 +6,11 @@ import threading
 import time
 from pathlib import Path
 
-from har_edge.config import DecideConfig
+from har_edge.config import DecideConfig, FilePath
 from har_edge.errors import DataError, HarError
 from har_edge.files import check_writable
 from har_edge.recognition.decide import pick_labels
-from har_edge.recognition.taught import NOTHING, Taught
+from har_edge.recognition.taught import MIN_WINDOWS, NOTHING, Taught, report
 from har_edge.recognition.taught_file import (
     changing,
     check_name,
@@ -20,7 +20,6 @@ from har_edge.recognition.taught_file import (
     read_taught,
     write_taught,
 )
-from har_edge.recognition.teach import MIN_WINDOWS, report
 from har_edge.recognition.teachable import Lesson, TeachableModel
 from har_edge.say import Say
 from har_edge.sinks.base import Shot
@@ -49,7 +48,7 @@ class Teacher:
     """
 
     def __init__(
-        self, model: TeachableModel, path: str | Path | None, decide: DecideConfig, note: Say
+        self, model: TeachableModel, path: FilePath | None, decide: DecideConfig, note: Say
     ) -> None:
         self._model = model
         self._path = default_taught_path(model.base) if path is None else Path(path)

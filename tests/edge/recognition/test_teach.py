@@ -23,7 +23,7 @@ from har_edge.frames.sampling import FrameSampler
 from har_edge.model.file import BUNDLED
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.recognition.recognizer import Recognizer
-from har_edge.recognition.taught import NOTHING, Background, Taught, describe
+from har_edge.recognition.taught import NOTHING, Background, Taught, describe, report
 from har_edge.recognition.taught_file import (
     changing,
     default_taught_path,
@@ -33,7 +33,7 @@ from har_edge.recognition.taught_file import (
     read_taught,
     write_taught,
 )
-from har_edge.recognition.teach import forget, record_windows, report, teach
+from har_edge.recognition.teach import forget, record_windows, teach
 from har_edge.sources.files import ImageSource
 from har_edge.sources.open import open_source
 from tests.conftest import ASSETS, MakeVideo, RunCommand
