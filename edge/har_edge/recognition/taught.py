@@ -45,6 +45,8 @@ MIN_DOUBT = 1e-3
 # Principal directions of the background; more find noise, fewer miss what pictures share.
 RANK = 64
 MIN_BACKGROUND = 32
+# An action of fewer says nothing of what its windows have in common.
+MIN_WINDOWS = 3
 # exp of more overflows float32, and says nothing more.
 MAX_LOG_ODDS = 50.0
 
