@@ -75,12 +75,16 @@ def _splice(choose: random.Random, content: bytes, good: list[bytes]) -> bytes:
 
 
 PATHS = (
-    "/", "/health", "/ready", "/classes", "/model", "/metrics", "/predict", "/session", "/live",
-    "/events", "/events/stream", "/live.mjpg", "/docs", "/openapi.json", "/dashboard/app.js",
-    "/dashboard/../app.py", "//health", "/health/", "/%2e%2e/etc/passwd", "/\x80", "*", "http://a/",
+    "/", "/health", "/ready", "/classes", "/model", "/models", "/metrics", "/predict", "/session",
+    "/live", "/live/teach", "/events", "/events/stream", "/live.mjpg", "/docs", "/openapi.json",
+    "/dashboard/app.js", "/dashboard/../app.py", "//health", "/health/", "/%2e%2e/etc/passwd",
+    "/\x80", "*", "http://a/",
 )  # fmt: skip
 METHODS = ("GET", "POST", "HEAD", "DELETE", "OPTIONS", "PUT", "TRACE", "CONNECT", "get", "X" * 99)
-QUERIES = ("", "", "", "?top_k=1", "?top_k=-1", "?top_k=" + "9" * 400, "?x", "?%00=%ff", "?a=1&a=2")
+QUERIES = (
+    "", "", "", "?top_k=1", "?top_k=-1", "?top_k=" + "9" * 400, "?model=clips", "?model=%00", "?x",
+    "?%00=%ff", "?a=1&a=2",
+)  # fmt: skip
 VERSIONS = ("1.1",) * 10 + ("1.0", "2.0", "9")
 HEADERS = (
     "Origin: http://[", "Origin: null", "Origin: http://127.0.0.1", "Content-Length: 0",

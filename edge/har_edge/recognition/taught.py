@@ -32,8 +32,6 @@ from har_edge.model.loaded import LoadedModel
 # Windows taught under this name are what is *not* an action, in the place where it was recorded:
 # a taught action must fit better than they do. It never is an answer itself.
 NOTHING = "nothing"
-# An action needs so many windows.
-MIN_WINDOWS = 3
 # Log odds that a single taught action must overcome, and log K more where there are K of them, so
 # that three actions cost the original ones 0.4 to 0.8 points; see har-bench experiment teach.
 EVIDENCE = 7.0
