@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
 
-from har_edge.config import RequestLimits, ServeConfig
+from har_edge.config import ModelConfig, RequestLimits, ServeConfig
 from har_edge.errors import ModelFileError, SourceError
 from har_edge.server.messages import Answered, Kind, Upload, nameless_file
 from har_edge.server.workers import Workers
@@ -41,7 +41,8 @@ def make_workers() -> Iterator[MakeWorkers]:
 
     def make(count: int, model: Path = TINY, **limits: object) -> Workers:
         bounds = RequestLimits(**limits)  # type: ignore[arg-type]
-        made.append(Workers(ServeConfig(model=model, workers=count, limits=bounds)))
+        config = ServeConfig(model=model, workers=count, limits=bounds)
+        made.append(Workers(config, [ModelConfig(model)]))
         return made[-1]
 
     yield make
@@ -274,5 +275,6 @@ def test_closing_ends_all_processes(make_workers: MakeWorkers) -> None:
 
 def test_a_model_that_does_not_load_is_an_error_at_once() -> None:
     with pytest.raises(ModelFileError):
-        Workers(ServeConfig(model=ASSETS / "missing.tflite", workers=2))
+        missing = ASSETS / "missing.tflite"
+        Workers(ServeConfig(model=missing, workers=2), [ModelConfig(missing)])
     assert children_of(os.getpid(), "har_edge.server.worker") == []
