@@ -31,7 +31,7 @@ TOKEN = "correct-horse-battery-staple"
 
 
 @needs_browser
-@pytest.mark.slow  # not by itself, but what it looks for lasts two seconds: a full machine misses it
+@pytest.mark.slow  # not by itself, but a full machine misses the two seconds that it looks for
 def test_an_answer_is_dropped_when_the_window_starts_anew(open_page: Open, folder: Path) -> None:
     camera = MjpegServer()
     server = Server(folder, camera.url, "--model", "clips")
