@@ -166,9 +166,9 @@ class VideoSource(OpenSource):
             if last is None and shown is not None:
                 if shown and video.ends_early(self.num_frames):
                     raise self._cut(f"number {self.num_frames - 1} cannot be decoded")
-                if shown and breaks_off(self.path):
-                    raise self._broken_off(shown)
                 self.num_frames = shown
+            if last is None and self.num_frames and breaks_off(self.path):
+                raise self._broken_off(self.num_frames)
             count = self.num_frames
             end = count if last is None else last + 1
             numbers = (first, (first + end) // 2, end - 1)
