@@ -37,7 +37,7 @@ def model_configs(
     own = ModelConfig(config.model, config.taught, config.backend, config.people, config.scene)
     found = {_spec_of(own).name: own}
     for file in config.also or (BUNDLED if config.model is None else ()):
-        if file in (config.model, BUNDLED[0] if config.model is None else None):
+        if file == (config.model or BUNDLED[0]):
             continue
         other = replace(own, model=file, taught=None)
         spec = _spec_of(other)
