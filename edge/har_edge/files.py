@@ -141,6 +141,21 @@ def whole_path(path: Path, *, private: bool = False) -> Iterator[Path]:
     _sync_folder(path.parent)
 
 
+def whole_lines(path: Path) -> list[str]:
+    """Read the lines of a file that grows by lines; none if it is missing.
+
+    A last line without its end, as a kill leaves one, is cut off the file, too: what is appended
+    next begins a line of its own.
+    """
+    if not path.exists():
+        return []
+    content = path.read_text(encoding="utf-8")
+    whole = content[: content.rfind("\n") + 1]
+    if whole != content:
+        path.write_text(whole, encoding="utf-8")
+    return whole.splitlines()
+
+
 def sweep(folder: Path) -> None:
     """Remove what killed processes left of files that they were writing into a folder.
 

@@ -13,7 +13,9 @@ import contextlib
 import csv
 import hashlib
 import io
+import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,7 +25,7 @@ from PIL import Image
 from har_edge.arrays import Pixels
 from har_edge.datasets import Sample
 from har_edge.errors import DataError, SourceError
-from har_edge.files import make_folder, write_whole
+from har_edge.files import make_folder, whole_lines, write_whole
 from har_edge.model.spec import ClipSpec, CropSpec
 from har_edge.paths import display_path
 from har_edge.people.choose import PeopleRule
@@ -62,7 +64,6 @@ class CropConfig:
 class _Stretch:
     """One person, from when they are first looked at until they are lost."""
 
-    number: int
     video: LosslessVideo
     areas: list[float] = field(default_factory=list)
 
@@ -120,11 +121,7 @@ def cut_people(
 def without_crops(samples: Sequence[Sample], crops: Sequence[Sample]) -> dict[str, int]:
     """Count by label the files of which nothing was cut, since nobody was found in them."""
     names = {crop.path.name.rpartition("-p")[0] for crop in crops}
-    missing: dict[str, int] = {}
-    for sample in samples:
-        if _stem(sample) not in names:
-            missing[sample.label] = missing.get(sample.label, 0) + 1
-    return missing
+    return Counter(sample.label for sample in samples if _stem(sample) not in names)
 
 
 def _cut(sample: Sample, locator: Locator, config: CropConfig, folder: Path) -> list[str]:
@@ -133,7 +130,7 @@ def _cut(sample: Sample, locator: Locator, config: CropConfig, folder: Path) -> 
         return _cut_still(sample, locator, config, folder)
     follower, open_now = Follower(locator, config.rule), dict[int, _Stretch]()
     ended: list[_Stretch] = []
-    count = iter(range(1, 1_000_000))
+    numbers = itertools.count(1)
     rate, size = config.clip.frame_rate_hz, config.clip.frame_shape[:2]
     with contextlib.ExitStack() as cleaning:
         frames = span_frames(sample.path, rate, *sample.span)
@@ -143,9 +140,9 @@ def _cut(sample: Sample, locator: Locator, config: CropConfig, folder: Path) -> 
             for person in view.chosen:
                 assert person.id is not None
                 if person.id not in open_now:
-                    path = folder / f"{_stem(sample)}-p{next(count)}{SUFFIX}{PARTIAL}"
+                    path = folder / f"{_stem(sample)}-p{next(numbers)}{SUFFIX}{PARTIAL}"
                     cleaning.callback(path.unlink, missing_ok=True)
-                    open_now[person.id] = _Stretch(person.id, LosslessVideo(path, rate, size))
+                    open_now[person.id] = _Stretch(LosslessVideo(path, rate, size))
                 stretch = open_now[person.id]
                 stretch.video.write(person_crop(frame.pixels, person, config.crop, config.clip))
                 stretch.areas.append(person.size)
@@ -222,13 +219,7 @@ def _claim(out: Path, config: CropConfig) -> None:
 
 def _read_journal(path: Path) -> Iterator[tuple[str, list[str]]]:
     """What was cut before; a line that a kill cut short is dropped."""
-    if not path.exists():
-        return
-    content = path.read_text(encoding="utf-8")
-    whole = content[: content.rfind("\n") + 1]
-    if whole != content:
-        path.write_text(whole, encoding="utf-8")
-    for line in whole.splitlines():
+    for line in whole_lines(path):
         try:
             entry = json.loads(line)
             yield str(entry["sample"]), [str(name) for name in entry["crops"]]

@@ -15,6 +15,7 @@ import numpy as np
 from har_edge.arrays import FloatArray, Pixels
 from har_edge.datasets import Sample
 from har_edge.errors import DataError, SourceError
+from har_edge.files import whole_lines
 from har_edge.frames.decode import load_image
 from har_edge.paths import display_path
 from har_edge.sources.files import VideoSource
@@ -91,14 +92,8 @@ def read_labels(path: Path) -> dict[str, tuple[FloatArray, ...]]:
     Raises:
         DataError: if it holds something else.
     """
-    if not path.exists():
-        return {}
-    content = path.read_text(encoding="utf-8")
-    whole = content[: content.rfind("\n") + 1]
-    if whole != content:  # the process ended while it wrote
-        path.write_text(whole, encoding="utf-8")
     try:
-        return dict(_parse(whole.splitlines()))
+        return dict(_parse(whole_lines(path)))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{display_path(path)} should hold labels of har-train people. Received something "
