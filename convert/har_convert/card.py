@@ -68,9 +68,7 @@ def format_model_card(run: Run, files: Sequence[ModelFile]) -> str:
 
 def _contract(spec: ModelSpec) -> str:
     clip = spec.clip
-    window = (
-        f"{clip.num_frames} frames, {clip.window_s:.2f} s" if clip.num_frames > 1 else "1 frame"
-    )
+    window = f"{clip.num_frames} frames, {clip.window_s:.2f} s" if clip.windowed else "1 frame"
     return (
         f"- Window: {window}; frames are sampled at {clip.frame_rate_hz:g} Hz by timestamp.\n"
         f"- Frame: {clip.height} × {clip.width} RGB, 0..255, resize rule `{clip.resize}`.\n"

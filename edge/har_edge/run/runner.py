@@ -173,7 +173,7 @@ class Run:
     def _sampling_hz(self) -> float:
         """Rate at which frames are taken: that of the model, which a window cannot do without."""
         clip = self.model.spec.clip
-        if clip.num_frames == 1 and self.inference_hz is not None:
+        if not clip.windowed and self.inference_hz is not None:
             return self.inference_hz
         return clip.frame_rate_hz
 
@@ -207,7 +207,7 @@ class Run:
         dues = FrameSampler(self.inference_hz) if self.inference_hz else None
         rate_hz = result.summary.frames_per_second
         progress = Progress(opened.source, rate_hz, result.place) if self.progress else None
-        windowed = self.model.spec.clip.num_frames > 1
+        windowed = self.model.spec.clip.windowed
         return Stream(
             opened.source,
             opened.sampler,
@@ -362,7 +362,7 @@ class Run:
         if stream.warned or not seen or not sampler.source_is_slow:
             return
         stream.warned = True
-        if self.model.spec.clip.num_frames > 1:
+        if self.model.spec.clip.windowed:
             self.note(
                 f"Warning: {stream.source.name} delivers about {sampler.achieved_hz:.1f} "
                 f"frames/s, but the model was trained at {sampler.frame_rate_hz:g}. Motion "

@@ -131,7 +131,7 @@ class Answering:
         # Joined recordings last longer than the first of them says.
         end_s = max(source.duration_s or 0.0, raw[-1].timestamp_s)
         main = main_predictions([p for each in decided for p in each.predictions])
-        windowed = model.spec.clip.num_frames > 1
+        windowed = model.spec.clip.windowed
         return {
             **self._main(raw, top_k, new_decider()),
             "model": model.spec.name,

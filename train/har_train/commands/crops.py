@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from har_edge.commands.harness import note
 from har_edge.errors import DataError
+from har_train.commands.data import usable_samples
 from har_train.commands.progress import WATCH, say
-
-if TYPE_CHECKING:
-    from har_edge.datasets import Sample
 
 
 @click.command()
@@ -96,7 +93,7 @@ def crops(
     from har_edge.people.open import open_locator, resolve_people
     from har_train.people.crops import MANIFEST, CropConfig, cut_people, without_crops
 
-    samples = _list(data, root)
+    samples = usable_samples([data], root)
     locator = open_locator(people)
     config = CropConfig(
         ClipSpec(1, frame_rate, size, size),
@@ -119,14 +116,3 @@ def crops(
         )
     manifest = Path(out) / MANIFEST
     note(f"Wrote {len(made)} crops. Next: har-train fit {manifest} --view person --weights clips")
-
-
-def _list(data: str, root: str) -> list[Sample]:
-    from har_edge.run_folder import list_data
-
-    listing = list_data(data, root)
-    if skipped := str(listing.skipped):
-        note(skipped)
-    if not (samples := listing.usable()):
-        raise DataError(f"{data} should hold stills or clips. Received none. Check the path.")
-    return samples

@@ -42,7 +42,7 @@ def _entry(spec: ModelSpec) -> dict[str, object]:
     return {
         "name": spec.name,
         "labels": list(spec.labels),
-        "looks_at": "clips" if spec.clip.num_frames > 1 else "pictures",
+        "looks_at": "clips" if spec.clip.windowed else "pictures",
         "description": spec.description,
     }
 
