@@ -9,6 +9,7 @@ from pathlib import Path
 
 from har_convert.recipe import VARIANTS
 from har_convert.run_folder import Run
+from har_edge.counted import counted
 from har_edge.files import write_whole
 from har_edge.machine.facts import machine_facts
 from har_edge.model.file import ONNX_SUFFIXES, ModelFile, read_model_file
@@ -90,8 +91,8 @@ def _accuracy(run: Run) -> str:
     # Of few classes the right one is always among the first: har-train gives no such figure.
     columns = {title: key for title, key in columns.items() if key in metrics}
     lines = [
-        f"Keras model on {metrics['test_clips']:.0f} held-out files "
-        f"({metrics['test_windows']:.0f} windows):",
+        f"Keras model on {counted(round(metrics['test_clips']), 'held-out file')} "
+        f"({counted(round(metrics['test_windows']), 'window')}):",
         "",
         f"| {' | '.join(columns)} |",
         "|" + "---|" * len(columns),

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from har_edge.counted import counted
 from har_edge.frames.ffmpeg import HOW_TO_GET_AV
 from har_edge.machine.facts import machine_facts
 from har_edge.machine.finding import Finding, Findings
@@ -93,7 +94,9 @@ def check_python(
 def check_machine(root: Path) -> Findings:
     """The processor, its vector instructions, its governor, and free memory."""
     facts = machine_facts(root)
-    name = f"{facts['board'] or facts['cpu'] or 'unknown'}, {facts['cores_usable']} cores"
+    name = (
+        f"{facts['board'] or facts['cpu'] or 'unknown'}, {counted(facts['cores_usable'], 'core')}"
+    )
     flags = _cpu_flags(root)
     vectors = [f for f in ("avx", "avx2", "avx512f", "asimd", "neon", "asimddp") if f in flags]
     if flags and not {"avx", "asimd", "neon"} & flags:

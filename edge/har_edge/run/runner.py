@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from har_edge.config import RunLimits
+from har_edge.counted import counted
 from har_edge.errors import SourceError, SourceLostError
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
@@ -268,8 +269,9 @@ class Run:
         if seen.left_out and not stream.crowded and self.people is not None:
             stream.crowded = True
             self.note(
-                f"{stream.source.name}: more than {self.people.rule.max_people} people; the "
-                "largest are looked at. Raise --max-people for more."
+                f"{stream.source.name}: more than "
+                f"{counted(self.people.rule.max_people, 'person', 'people')}; the largest are "
+                "looked at. Raise --max-people for more."
             )
 
     def _decide(self, prediction: Prediction, stream: Stream, result: RunResult) -> Prediction:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from har_edge.counted import counted
 from har_edge.recognition.prediction import Prediction
 
 # A run may last for weeks, so latencies are counted in bins 1 % wide, from 1 us to 100 s.
@@ -109,7 +110,7 @@ class People:
         """One line a person, those seen longest first."""
         if not self._seen:
             return []
-        lines = ["1 person" if self.count == 1 else f"{self.count} people"]
+        lines = [counted(self.count, "person", "people")]
         longest = sorted(self._seen.items(), key=lambda item: (-item[1].total(), item[0]))
         several = len({source for source, _ in self._seen}) > 1
         for (source, person), counts in longest[:LISTED_PEOPLE]:
@@ -198,7 +199,7 @@ class Summary:
         lines = [f"{'action':<20} {'time':>6} {'confidence':>11}"]
         lines += [f"{a:<20} {share:>6.1%} {c:>11.1%}" for a, share, c in self.actions()]
         lines.append(
-            f"{self.predictions} predictions from {self.frames} frames, "
+            f"{counted(self.predictions, 'prediction')} from {counted(self.frames, 'frame')}, "
             f"{self.frames_per_second():.1f} frames/s, latency "
             f"p50 {self.latency_ms(50):.1f} ms, p95 {self.latency_ms(95):.1f} ms"
         )

@@ -16,7 +16,7 @@ from har_edge.recognition.people import check_view
 from har_edge.recognition.taught_file import load_taught
 from har_edge.recognition.teachable import TeachableModel
 from har_edge.run.openers import build_openers, is_apart
-from har_edge.run.parts import build_decider, build_people
+from har_edge.run.parts import build_decider, build_people, taught_line
 from har_edge.run.runner import Run
 from har_edge.run.watching import build_cover, build_watching, disclose
 from har_edge.say import Say
@@ -52,7 +52,9 @@ def build_services(config: ServeConfig, note: Say) -> Services:
     try:
         spec = workers.model.spec
         build_decider(spec, config.decide)  # refuses lists that do not fit
-        people = build_people(config, note)
+        people = build_people(config, note, keypoints=config.sink.keypoints)
+        if taught := taught_line(spec, len(chosen[0].file.spec.labels)):
+            note(taught)
         for model in workers.models.values():
             check_view(model.spec, people)
         built = _build_live(config, chosen[0].file, spec, people, note)

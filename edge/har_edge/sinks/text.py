@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TextIO
 
+from har_edge.counted import counted
 from har_edge.durations import format_duration, format_time
 from har_edge.recognition.answer import FileAnswer
 from har_edge.recognition.events import Event
@@ -120,7 +121,7 @@ class TextFileWriter:
         else:
             longest = list(record.seconds.items())[: self._top_k]
             times = ", ".join(f"{action} {time_s:.1f} s" for action, time_s in longest if time_s)
-            windows = f"{record.windows} window{'s' if record.windows != 1 else ''}"
+            windows = counted(record.windows, "window")
             said = f"{record.action:<20} {record.confidence:>4.0%}   {windows:<12} {times}"
         cut = "" if record.error is None or record.action is None else "  [not read in full]"
         write_line(self._stream, f"{visible(record.source)}  {visible(said.rstrip())}{cut}\n")

@@ -133,7 +133,7 @@ def test_a_crowd_is_said_once_and_counted(tmp_path: Path) -> None:
     path = clip(tmp_path / "crowd.mp4", [[LEFT, RIGHT]] * 6)
     sinks, result, notes = run(VideoSource(path), PeopleRule(max_people=1))
     assert len(notes) == 1
-    assert "more than 1 people" in notes[0]
+    assert "more than 1 person;" in notes[0]
     assert "--max-people" in notes[0]
     assert {len(shot.people) for shot in sinks.shots} == {1}
     assert "not looked at: 1.0 a frame" in result.summary.format()

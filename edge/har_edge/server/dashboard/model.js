@@ -2,7 +2,7 @@
 
 import { slotOf } from "./colours.js";
 import { $, el, say } from "./dom.js";
-import { actionName, bytes, percent } from "./words.js";
+import { actionName, bytes, counted, percent } from "./words.js";
 
 // Among fewer actions, the best five are nearly all there are.
 const FEW_LABELS = 10;
@@ -37,11 +37,11 @@ function accuracy({ test_accuracy: mean, test_accuracy_low: low, test_accuracy_h
   return [percent(mean, 1), range, of];
 }
 
-const threads = (count) => count && `${count} thread${count === 1 ? "" : "s"}`;
+const threads = (count) => count && counted(count, "thread");
 
 function labels(model) {
   const items = model.labels.map((label) => el("li", { "data-hue": slotOf(label) }, actionName(label)));
-  return el("div", {}, el("h3", {}, `${items.length} actions`), el("ul", { class: "legend roomy" }, items));
+  return el("div", {}, el("h3", {}, counted(items.length, "action")), el("ul", { class: "legend roomy" }, items));
 }
 
 function details(model) {
