@@ -32,6 +32,14 @@ class Seen:
     gone: tuple[int, ...] = ()
     left_out: int = 0
 
+    @property
+    def by_number(self) -> tuple[Prediction, ...]:
+        """The predictions as they are told: the picture's, then those of people by number.
+
+        Who is larger changes from frame to frame; in lists, everybody stays in place.
+        """
+        return tuple(sorted(self.predictions, key=lambda p: p.person or 0))
+
 
 class Looker(Protocol):
     """Recognises one source frame by frame, as whole pictures or person by person."""

@@ -211,7 +211,7 @@ class Model:
             prediction
             for opened in sources
             for seen in self._decided(opened, new_decider)
-            for prediction in seen.predictions
+            for prediction in seen.by_number
         )
 
     def events(

@@ -217,7 +217,7 @@ class Run:
             dues,
             progress,
             dropped,
-            FileTally(opened.source.name, self.new_decider(), windowed=windowed),
+            FileTally(opened.source.name, self.new_decider, windowed=windowed),
         )
 
     def _new_looker(self, source: FrameSource) -> Looker:
@@ -234,7 +234,8 @@ class Run:
         if stream.source.live:
             self.watchdog.fresh()
         self._forget(seen, stream, result)
-        decided = [self._decide(prediction, stream, result) for prediction in seen.predictions]
+        said = {p.person: self._decide(p, stream, result) for p in seen.by_number}
+        decided = [said[p.person] for p in seen.predictions]
         if self.scene is not None:
             self._put_events(self.scene.watch(seen.frame, seen.gone), stream.source)
         if (heads := stream.heads.count(seen.frame, decided)) is not None:

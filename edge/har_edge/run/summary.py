@@ -107,13 +107,13 @@ class People:
         self._seen.setdefault(key, Counter())[decided.action] += 1
 
     def lines(self) -> list[str]:
-        """One line a person, those seen longest first."""
+        """One line a person, by their numbers; of many, those seen longest."""
         if not self._seen:
             return []
         lines = [counted(self.count, "person", "people")]
         longest = sorted(self._seen.items(), key=lambda item: (-item[1].total(), item[0]))
         several = len({source for source, _ in self._seen}) > 1
-        for (source, person), counts in longest[:LISTED_PEOPLE]:
+        for (source, person), counts in sorted(longest[:LISTED_PEOPLE], key=lambda item: item[0]):
             shares = (f"{a} {n / counts.total():.0%}" for a, n in counts.most_common(3))
             where = f" of {source}" if several else ""
             lines.append(f"  person {person}{where}: {', '.join(shares)}")

@@ -105,6 +105,18 @@ def test_people_reach_the_sinks(tmp_path: Path) -> None:
     assert "person 1: falling 100%" in result.summary.format()
 
 
+def test_people_are_told_by_their_numbers_whoever_is_larger(tmp_path: Path) -> None:
+    near: list[Box] = [(0.02, 0.3 - 0.03 * i, 0.3, 0.7 + 0.03 * i) for i in range(8)]
+    path = clip(tmp_path / "near.mp4", [[box, (0.6, 0.2, 0.9, 0.8)] for box in near])
+    sinks, _, _ = run(VideoSource(path))
+    by_frame: dict[int, list[int | None]] = {}
+    for said in sinks.predictions:
+        by_frame.setdefault(said.frame, []).append(said.person)
+    assert set(map(tuple, by_frame.values())) == {(1, 2)}
+    # The shots tell who was larger, which did change.
+    assert {tuple(p.person for p in shot.people) for shot in sinks.shots} == {(1, 2), (2, 1)}
+
+
 def test_an_event_ends_when_its_person_has_gone(tmp_path: Path) -> None:
     moments = [[LEFT]] * 6 + [[]] * 30
     sinks, _, _ = run(VideoSource(clip(tmp_path / "gone.mp4", moments)))

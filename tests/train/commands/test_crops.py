@@ -52,7 +52,7 @@ def test_crops_of_a_folder(data: Path, tmp_path: Path) -> None:
 
 def test_the_next_command_is_that_of_the_crops() -> None:
     def command(*names: str, frame_rate: float = 8.0, size: int = 224) -> str:
-        crops = [Sample(Path(name), "walking") for name in names]
+        crops = [Sample(Path(name), "walking", name) for name in names]
         return fit_command(Path("my crops/crops.csv"), crops, frame_rate, size)
 
     begin = "har-train fit 'my crops/crops.csv' --view person"
