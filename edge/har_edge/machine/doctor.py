@@ -21,7 +21,7 @@ from har_edge.counted import counted
 from har_edge.frames.ffmpeg import HOW_TO_GET_AV
 from har_edge.machine.facts import machine_facts
 from har_edge.machine.finding import Finding, Findings
-from har_edge.machine.inference import check_models, check_runtimes, check_variants
+from har_edge.machine.inference import check_models, check_people, check_runtimes, check_variants
 from har_edge.paths import cache_folder, data_folder, display_path
 from har_edge.sources.captures.devices import list_cameras
 from har_edge.table import text_table
@@ -59,6 +59,7 @@ def examine(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> 
         check_runtimes,
         check_models,
         check_variants,
+        check_people,
         lambda: check_cameras(root),
         lambda: check_display(environ),
         check_folders,
