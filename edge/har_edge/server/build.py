@@ -140,7 +140,7 @@ def _build_live(
         )
         return bool(run([opener]).failed)
 
-    keeper = ZonesKeeper(scene, config.scene.zones, opener.name, model.spec.labels)
+    keeper = ZonesKeeper(scene, config.scene.zones, opener.name, lambda: model.spec.labels)
     return LiveSession(opener.name, run, sinks, note, private), keeper, teacher
 
 

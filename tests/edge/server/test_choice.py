@@ -32,6 +32,9 @@ def test_without_a_model_both_bundled_ones_are_there(client: Client) -> None:
     models = client.models()
     assert [(m.name, m.looks_at) for m in models] == [("har15", "pictures"), ("clips", "clips")]
     assert client.model().name == "har15"
+    facts = client.model("clips")
+    assert (facts.name, facts.clip.num_frames) == ("clips", 16)
+    assert facts.file == "clips-int8.tflite"
     assert "sitting" in models[0].labels
     assert "falling" in models[1].labels
 
