@@ -131,8 +131,8 @@ def decode_image(
                 return pixels
             size_bytes = _decoded_bytes(image)
             if size_bytes > MAX_DECODED_BYTES:
-                pixels = image.width * image.height
-                raise _too_large(shown, MAX_DECODED_BYTES * pixels // size_bytes, image.size)
+                area = image.width * image.height
+                raise _too_large(shown, MAX_DECODED_BYTES * area // size_bytes, image.size)
             with room(size_bytes) if room is not None else contextlib.nullcontext():
                 return image_pixels(image)
     except UnidentifiedImageError as error:

@@ -95,9 +95,8 @@ def check_python(
 def check_machine(root: Path) -> Findings:
     """The processor, its vector instructions, its governor, and free memory."""
     facts = machine_facts(root)
-    name = (
-        f"{facts['board'] or facts['cpu'] or 'unknown'}, {counted(facts['cores_usable'], 'core')}"
-    )
+    cores = counted(int(str(facts["cores_usable"])), "core")
+    name = f"{facts['board'] or facts['cpu'] or 'unknown'}, {cores}"
     flags = _cpu_flags(root)
     vectors = [f for f in ("avx", "avx2", "avx512f", "asimd", "neon", "asimddp") if f in flags]
     if flags and not {"avx", "asimd", "neon"} & flags:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -38,7 +38,8 @@ class Seen:
 
         Who is larger changes from frame to frame; in lists, everybody stays in place.
         """
-        return tuple(sorted(self.predictions, key=lambda p: p.person or 0))
+        told = [replace(p, largest=place == 0) for place, p in enumerate(self.predictions)]
+        return tuple(sorted(told, key=lambda p: p.person or 0))
 
 
 class Looker(Protocol):

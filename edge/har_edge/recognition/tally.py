@@ -97,10 +97,11 @@ class FileTally:
 
     def _part_of(self, person: int) -> _Part:
         """What is kept of a person; of too many, whoever was seen shortest is forgotten."""
-        assert self._people is not None
-        if person not in self._people and len(self._people) >= MOST_PEOPLE:
-            del self._people[min(self._people, key=lambda p: self._people[p].windows)]
-        return self._people.setdefault(person, _Part())
+        people = self._people
+        assert people is not None
+        if person not in people and len(people) >= MOST_PEOPLE:
+            del people[min(people, key=lambda number: people[number].windows)]
+        return people.setdefault(person, _Part())
 
     def _count(self, person: int | None, action: str, time_s: float) -> None:
         self._whole.seconds[action] += time_s

@@ -235,7 +235,7 @@ class Run:
             self.watchdog.fresh()
         self._forget(seen, stream, result)
         said = {p.person: self._decide(p, stream, result) for p in seen.by_number}
-        decided = [said[p.person] for p in seen.predictions]
+        decided = [said[p.person] for p in seen.predictions]  # for pictures, by size again
         if self.scene is not None:
             self._put_events(self.scene.watch(seen.frame, seen.gone), stream.source)
         if (heads := stream.heads.count(seen.frame, decided)) is not None:

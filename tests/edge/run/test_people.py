@@ -115,6 +115,8 @@ def test_people_are_told_by_their_numbers_whoever_is_larger(tmp_path: Path) -> N
     assert set(map(tuple, by_frame.values())) == {(1, 2)}
     # The shots tell who was larger, which did change.
     assert {tuple(p.person for p in shot.people) for shot in sinks.shots} == {(1, 2), (2, 1)}
+    larger = [p.person for p in sinks.predictions if p.largest]
+    assert larger == [shot.people[0].person for shot in sinks.shots]
 
 
 def test_an_event_ends_when_its_person_has_gone(tmp_path: Path) -> None:
