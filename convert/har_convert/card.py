@@ -9,6 +9,7 @@ from pathlib import Path
 
 from har_convert.recipe import VARIANTS
 from har_convert.run_folder import Run
+from har_edge.counted import counted
 from har_edge.files import write_whole
 from har_edge.machine.facts import machine_facts
 from har_edge.model.file import ONNX_SUFFIXES, ModelFile, read_model_file
@@ -68,9 +69,7 @@ def format_model_card(run: Run, files: Sequence[ModelFile]) -> str:
 
 def _contract(spec: ModelSpec) -> str:
     clip = spec.clip
-    window = (
-        f"{clip.num_frames} frames, {clip.window_s:.2f} s" if clip.num_frames > 1 else "1 frame"
-    )
+    window = f"{clip.num_frames} frames, {clip.window_s:.2f} s" if clip.windowed else "1 frame"
     return (
         f"- Window: {window}; frames are sampled at {clip.frame_rate_hz:g} Hz by timestamp.\n"
         f"- Frame: {clip.height} × {clip.width} RGB, 0..255, resize rule `{clip.resize}`.\n"
@@ -92,8 +91,8 @@ def _accuracy(run: Run) -> str:
     # Of few classes the right one is always among the first: har-train gives no such figure.
     columns = {title: key for title, key in columns.items() if key in metrics}
     lines = [
-        f"Keras model on {metrics['test_clips']:.0f} held-out files "
-        f"({metrics['test_windows']:.0f} windows):",
+        f"Keras model on {counted(round(metrics['test_clips']), 'held-out file')} "
+        f"({counted(round(metrics['test_windows']), 'window')}):",
         "",
         f"| {' | '.join(columns)} |",
         "|" + "---|" * len(columns),

@@ -193,7 +193,7 @@ def _say_what_next(report: Report, run: Run) -> None:
 
 def what_to_run(spec: ModelSpec, model: str) -> str:
     """The command that shows a converted file what it was made for."""
-    source = "photo.jpg" if spec.clip.num_frames == 1 else "--camera 0"
+    source = "--camera 0" if spec.clip.windowed else "photo.jpg"
     people = " --people people" if spec.view == "person" else ""
     return f"har-edge run {source} --model {model}{people}"
 

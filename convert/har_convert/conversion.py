@@ -33,6 +33,7 @@ from har_convert.verify import (
     with_latency,
 )
 from har_convert.worker import LOG_NAME, Job
+from har_edge.counted import counted
 from har_edge.errors import BackendError, MissingExtraError, OutputError
 from har_edge.exclusive import one_at_a_time
 from har_edge.files import sweep, write_whole
@@ -203,7 +204,7 @@ class _Session:
             tempered = apply_temperature(arrays["probabilities"], self.run.spec.temperature)
             reference = Outputs(arrays["features"], tempered)
         windows, names = len(reference.probabilities), ", ".join(map(str, recipes))
-        self.say(f"verifying {names} on {windows} windows")
+        self.say(f"verifying {names} on {counted(windows, 'window')}")
         models = {}
         for recipe in recipes:
             place = self.folder / recipe.key

@@ -104,9 +104,9 @@ class Client:
         """The models that it can show an upload to, its own first."""
         return self._ask(Models, "/models").models
 
-    def model(self) -> ModelFacts:
-        """Everything that its model file says about itself."""
-        return self._ask(ModelFacts, "/model")
+    def model(self, name: str | None = None) -> ModelFacts:
+        """Everything that the file of a model says about itself; without a name, of its own."""
+        return self._ask(ModelFacts, "/model", {} if name is None else {"name": name})
 
     def live(self) -> Live:
         """What its live source shows right now."""

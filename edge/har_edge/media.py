@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from har_edge.counted import counted
+
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v"})
 # What lies beside them in datasets, a file for each.
@@ -73,7 +75,7 @@ class Skipped:
         """
         count = self.kinds.total()
         found = ", ".join(f"{number} {kind}" for kind, number in self.kinds.most_common())
-        files = f"{count} file{'s' if count != 1 else ''}: {found}" if count else ""
+        files = f"{counted(count, 'file')}: {found}" if count else ""
         names = [name.encode("utf-8", "backslashreplace").decode() for name in self.folders]
         folders = f"what is in {', '.join(sorted(names))}" if names else ""
         both = "; and ".join(filter(None, (files, folders)))

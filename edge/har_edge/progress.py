@@ -98,26 +98,38 @@ def cleared(stream: TextIO | None = None) -> contextlib.AbstractContextManager[o
     return found
 
 
-def describe(done: int, total: int, elapsed_s: float, unit: str = "file") -> str:
+def describe(
+    done: int,
+    total: int,
+    elapsed_s: float,
+    unit: str = "file",
+    *,
+    first: tuple[int, float] = (0, 0.0),
+) -> str:
     """Say how far a job is.
 
     Args:
         done, total: How many.
         elapsed_s: Since the start, in seconds.
         unit: What is counted, in the singular.
+        first: How many were done first of all, and after how many seconds. Rate and time left go
+            by the others: the first of a job takes what starting it takes, too.
 
     Example:
         >>> describe(54, 120, 10.0)
         '54 of 120 files, 5.4 per second, 12.2 s left'
         >>> describe(2, 6, 60.0, "epoch")
         '2 of 6 epochs, 30.0 s each, 2 min 0 s left'
+        >>> describe(2, 6, 60.0, "epoch", first=(1, 40.0))
+        '2 of 6 epochs, 20.0 s each, 1 min 20 s left'
         >>> describe(0, 6, 60.0, "epoch")
         '0 of 6 epochs, after 1 min 0 s'
     """
     said = f"{done:,} of {total:,} {unit}s"
-    if not done or elapsed_s <= 0:
+    counted, spent_s = done - first[0], elapsed_s - first[1]
+    if counted <= 0 or spent_s <= 0:
         return f"{said}, after {format_duration(elapsed_s)}"
-    each_s = elapsed_s / done
+    each_s = spent_s / counted
     rate = f"{1 / each_s:.1f} per second" if each_s < 1 else f"{format_duration(each_s)} each"
     return f"{said}, {rate}, {format_duration(max(0, total - done) * each_s)} left"
 
@@ -133,7 +145,14 @@ class _Bar:
         )
 
     def add(self, done: int) -> None:
-        self._bar.update(done)
+        bar = self._bar
+        if bar.n or done >= bar.total:
+            bar.update(done)
+            return
+        # What starting takes is in the first: rate and time left go by the others.
+        bar.n = bar.initial = bar.last_print_n = done
+        bar.last_print_t = time.time()
+        bar.refresh()
 
     def close(self) -> None:
         self._bar.close()
@@ -145,11 +164,14 @@ class _Lines:
     def __init__(self, total: int, title: str, unit: str, stream: TextIO) -> None:
         self._total, self._title, self._unit, self._stream = total, title, unit, stream
         self._done = 0
+        self._first = (0, 0.0)
         self._start_s = time.monotonic()
         self._ended = threading.Event()
         threading.Thread(target=self._tell, name="progress", daemon=True).start()
 
     def add(self, done: int) -> None:
+        if not self._done:
+            self._first = (done, time.monotonic() - self._start_s)
         self._done += done
 
     def close(self) -> None:
@@ -159,7 +181,7 @@ class _Lines:
         wait_s = FIRST_LINE_S
         while not self._ended.wait(wait_s):
             elapsed_s = time.monotonic() - self._start_s
-            said = describe(self._done, self._total, elapsed_s, self._unit)
+            said = describe(self._done, self._total, elapsed_s, self._unit, first=self._first)
             # Who reads may be gone; the job itself goes on.
             with contextlib.suppress(OSError, ValueError):
                 self._stream.write(f"{self._title}: {said}\n")

@@ -44,13 +44,40 @@ def test_a_log_gets_a_line_now_and_then_also_while_nothing_is_done(
     stream = io.StringIO()
     tick = Progress(1200, "Encoding (3 classes)", "file", stream=stream)
     assert wait_for_lines(stream, 1)[0] == "Encoding (3 classes): 0 of 1,200 files, after 0.1 s"
-    tick(54)
+    tick(4)
+    tick(50)
     seen = len(stream.getvalue().splitlines())
     last = wait_for_lines(stream, seen + 2)[-1]
     assert last.startswith("Encoding (3 classes): 54 of 1,200 files, ")
     assert last.endswith(" left")
     tick(1146)
     wait_for_no_thread()
+
+
+def test_the_first_says_nothing_of_those_that_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_LINE_S", 0.02)
+    monkeypatch.setattr(module, "LINE_EVERY_S", 0.02)
+    stream = io.StringIO()
+    with Progress(60, "Training", "epoch", stream=stream) as tick:
+        tick(1)
+        seen = len(stream.getvalue().splitlines())
+        assert wait_for_lines(stream, seen + 2)[-1].startswith("Training: 1 of 60 epochs, after ")
+
+
+def test_a_bar_goes_by_those_behind_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tqdm.std
+
+    clock = [1000.0]
+    monkeypatch.setattr(tqdm.std, "time", lambda: clock[0])
+    monkeypatch.setattr(module.time, "time", lambda: clock[0])
+    stream = Terminal()
+    with Progress(61, "Training", "epoch", stream=stream) as tick:
+        clock[0] += 600.0
+        tick(1)
+        assert "[10:00<?" in stream.getvalue()
+        clock[0] += 2.0
+        tick(1)
+        assert "[10:02<01:58" in stream.getvalue()
 
 
 def test_the_first_line_comes_within_two_seconds() -> None:

@@ -92,7 +92,7 @@ def _bare_inference(model: LoadedModel, job: Job, tell: Tell) -> Inference:
         "classify_ms": repeat(classify, job["num_runs"], part_s),
         "step_ms": repeat(step, job["num_runs"], part_s),
     }
-    if model.spec.clip.num_frames > 1:
+    if model.spec.clip.windowed:
         clip = np.stack([next(frames) for _ in range(model.spec.clip.num_frames)])
         runs = max(2, job["num_runs"] // CLIP_SHARE)
         found["clip_ms"] = repeat(lambda: model.classify_clip(clip), runs, part_s)

@@ -21,6 +21,7 @@ from har_edge.commands.options.sinks import (
 )
 from har_edge.commands.options.sources import source_config, source_options
 from har_edge.config import RunConfig, RunLimits
+from har_edge.counted import counted
 
 if TYPE_CHECKING:
     from har_edge.run.runner import RunResult
@@ -157,7 +158,9 @@ def sum_up(result: RunResult) -> None:
     for stats in result.live:
         note(stats)
     if result.failed and result.opened > 1:  # of one, its own message said it
-        note(f"{len(result.failed)} of {result.opened} sources could not be read in full.")
+        note(
+            f"{len(result.failed)} of {counted(result.opened, 'source')} could not be read in full."
+        )
     if skipped := str(result.skipped):
         note(skipped)
     if result.totals is not None:

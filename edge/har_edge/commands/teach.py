@@ -14,6 +14,7 @@ from har_edge.commands.harness import note, show
 from har_edge.commands.options.fields import setting
 from har_edge.commands.options.models import MODEL
 from har_edge.config import ModelConfig, RunLimits
+from har_edge.counted import counted
 from har_edge.model.file import BUNDLED
 from har_edge.progress import Progress
 from har_edge.silence import doing, never_silent
@@ -241,4 +242,4 @@ def _list(model: LoadedModel, path: Path) -> None:
     else:
         note(f"Taught to {model.spec.name}:")
     for action, windows in windows_of.items():
-        show(f"{action}\t{len(windows)} windows")
+        show(f"{action}\t{counted(len(windows), 'window')}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
+import math
 import os
 import re
 import warnings
@@ -129,7 +130,9 @@ def decode_image(
             elif (pixels := _decode_plain_jpeg(image, file)) is not None:
                 return pixels
             size_bytes = _decoded_bytes(image)
-            _check_bytes(size_bytes, shown)
+            if size_bytes > MAX_DECODED_BYTES:
+                area = image.width * image.height
+                raise _too_large(shown, MAX_DECODED_BYTES * area // size_bytes, image.size)
             with room(size_bytes) if room is not None else contextlib.nullcontext():
                 return image_pixels(image)
     except UnidentifiedImageError as error:
@@ -138,10 +141,8 @@ def decode_image(
             "HEIC; check that the file extension matches the content."
         ) from error
     except Image.DecompressionBombError as error:
-        raise SourceError(
-            f"{shown} should have at most {_most_pixels() / 1e6:.0f} megapixels. Received more, "
-            "which would fill the memory. Make it smaller."
-        ) from error
+        most = _most_pixels() if max_pixels is None else min(max_pixels, _most_pixels())
+        raise _too_large(shown, most) from error
     # Broken files surface as SyntaxError (PNG), ValueError or RuntimeError (AVIF, HEIC) too.
     except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
@@ -158,10 +159,7 @@ def _check_cost(image: Image.Image, file: BinaryIO, shown: str, max_pixels: int)
     """
     pixels = image.width * image.height
     if pixels > max_pixels:
-        raise SourceError(
-            f"{shown} should have at most {max_pixels / 1e6:g} megapixels. Received "
-            f"{image.width} x {image.height}. Make it smaller."
-        )
+        raise _too_large(shown, max_pixels, image.size)
     if image.format != "JPEG":
         return
     position = file.tell()
@@ -186,12 +184,14 @@ def _decoded_bytes(image: Image.Image) -> int:
     return image.width * image.height * (each + 3)
 
 
-def _check_bytes(size_bytes: int, shown: str) -> None:
-    if size_bytes > MAX_DECODED_BYTES:
-        raise SourceError(
-            f"{shown} should take at most {MAX_DECODED_BYTES / 1e6:g} MB when decoded. It takes "
-            f"{size_bytes / 1e6:.0f} MB. Make it smaller."
-        )
+def _too_large(shown: str, most: int, size: tuple[int, int] | None = None) -> SourceError:
+    """What a picture of more pixels than there may be is told; its size, where it is known."""
+    received = "more" if size is None else f"{size[0]} x {size[1]}"
+    return SourceError(
+        # Rounded down: a picture of so many is taken.
+        f"{shown} should have at most {math.floor(most / 1e5) / 10:g} megapixels. Received "
+        f"{received}. Make it smaller."
+    )
 
 
 def image_pixels(image: Image.Image) -> Pixels:

@@ -17,10 +17,11 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from har_edge.counted import counted
 from har_edge.frames.ffmpeg import HOW_TO_GET_AV
 from har_edge.machine.facts import machine_facts
 from har_edge.machine.finding import Finding, Findings
-from har_edge.machine.inference import check_models, check_runtimes, check_variants
+from har_edge.machine.inference import check_models, check_people, check_runtimes, check_variants
 from har_edge.paths import cache_folder, data_folder, display_path
 from har_edge.sources.captures.devices import list_cameras
 from har_edge.table import text_table
@@ -58,6 +59,7 @@ def examine(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> 
         check_runtimes,
         check_models,
         check_variants,
+        check_people,
         lambda: check_cameras(root),
         lambda: check_display(environ),
         check_folders,
@@ -93,7 +95,8 @@ def check_python(
 def check_machine(root: Path) -> Findings:
     """The processor, its vector instructions, its governor, and free memory."""
     facts = machine_facts(root)
-    name = f"{facts['board'] or facts['cpu'] or 'unknown'}, {facts['cores_usable']} cores"
+    cores = counted(int(str(facts["cores_usable"])), "core")
+    name = f"{facts['board'] or facts['cpu'] or 'unknown'}, {cores}"
     flags = _cpu_flags(root)
     vectors = [f for f in ("avx", "avx2", "avx512f", "asimd", "neon", "asimddp") if f in flags]
     if flags and not {"avx", "asimd", "neon"} & flags:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import time
+from statistics import median
 
 from har_edge.errors import BackendError, HarError
 from har_edge.machine.finding import Finding, Findings
@@ -19,8 +21,13 @@ from har_edge.model.loaded import load_model
 from har_edge.model.runtimes import ONNX_RUNTIME, RUNTIMES, TFLITE_RUNTIMES, import_runtime
 from har_edge.model.spec import Variant
 from har_edge.model.xnnpack import int8_delegates
+from har_edge.paths import SEVERAL_PEOPLE, sample_path
+from har_edge.people.open import BUNDLED_PEOPLE, open_locator
+from har_edge.sources.files import VideoSource
 
 REINSTALL = "pip install --force-reinstall har-edge"
+# People in each picture of the bundled clip that is looked at.
+PEOPLE_IN_CLIP = 2
 
 
 def crashes_with_numpy(runtime: str) -> bool:
@@ -121,4 +128,42 @@ def _check_variant(variant: Variant, runtime: str) -> Finding:
     if result.difference <= most:
         return Finding(topic, "ok", f"golden clip within {bounds}")
     text = f"Wrong answers for {variant} files: golden clip off by {bounds}"
+    return Finding(topic, "fail", text, upgrade)
+
+
+def check_people() -> Findings:
+    """Find the people of the bundled clip with the bundled network, on every runtime for it."""
+    for runtime, (_, distribution) in TFLITE_RUNTIMES.items():
+        if crashes_with_numpy(runtime):
+            continue
+        try:
+            import_runtime(runtime)
+        except BackendError:
+            continue  # whether that matters is for check_runtimes to say
+        yield _check_people(runtime, distribution)
+
+
+def _check_people(runtime: str, distribution: str) -> Finding:
+    topic, upgrade = f"network {BUNDLED_PEOPLE}", f"pip install --upgrade {distribution}"
+    try:
+        frames = VideoSource(sample_path(SEVERAL_PEOPLE)).look()
+        locator = open_locator(BUNDLED_PEOPLE, backend=runtime)
+        counts, times_ms = [], []
+        for frame in frames:
+            started = time.perf_counter()
+            found = locator.locate(frame)
+            times_ms.append((time.perf_counter() - started) * 1e3)
+            counts.append(sum(person.score >= locator.sure_score for person in found))
+    except BackendError as error:  # said aloud, and of this network alone
+        return Finding(topic, "warn", str(error), upgrade)
+    except HarError as error:
+        return Finding(topic, "fail", str(error), REINSTALL)
+    on = f"on {runtime} {importlib.metadata.version(distribution)}"
+    if counts == [PEOPLE_IN_CLIP] * len(frames):
+        text = f"finds the {PEOPLE_IN_CLIP} people of the bundled clip {on}; "
+        return Finding(topic, "ok", f"{text}{median(times_ms):.1f} ms a picture, 1 thread")
+    text = (
+        f"Wrong answers: should find {PEOPLE_IN_CLIP} people in each of {len(frames)} pictures of "
+        f"the bundled clip. Found {', '.join(map(str, counts))} {on}"
+    )
     return Finding(topic, "fail", text, upgrade)

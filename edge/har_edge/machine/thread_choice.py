@@ -18,6 +18,7 @@ from statistics import median
 
 import numpy as np
 
+from har_edge.counted import counted
 from har_edge.errors import OutputError
 from har_edge.files import write_whole
 from har_edge.machine.facts import machine_facts
@@ -58,7 +59,7 @@ class ThreadChoice:
         times = ", ".join(f"{n}: {ms:.1f} ms" for n, ms in self.median_ms.items())
         how = "measured now" if self.measured else "measured before"
         how += ", on a busy machine, so not remembered" if self.busy else ""
-        return f"{self.num_threads} threads ({how}; encode by threads: {times})"
+        return f"{counted(self.num_threads, 'thread')} ({how}; encode by threads: {times})"
 
 
 def choose_num_threads(

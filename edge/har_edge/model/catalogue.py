@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ PURPOSE: Mapping[str, str] = {
     "clips": "videos and cameras: what people do over two seconds",
 }
 PICTURE_MODEL, MOTION_MODEL = "har15", "clips"
+# Sources that are named where another model suits them better.
+SHOWN_NAMES = 3
 
 
 @dataclass(frozen=True)
@@ -135,21 +138,22 @@ def suit(sources: Iterable[str], *, folders: bool = False) -> Choice:
         >>> suit(["a.jpg", "b.png"]).model, suit(["a.jpg", "b.mp4"]).model
         ('har15', 'har15')
     """
-    seen: set[Sight] = {"picture", "motion"} if folders else set()
-    for source in sources:
-        seen.add(sight_of(source))
-        if len(seen) > 1:
-            return _choice(
-                PICTURE_MODEL,
-                f"for pictures and videos together, frame by frame. For motion, give -m "
-                f"{MOTION_MODEL}",
-            )
     if folders:
         return _choice(
             PICTURE_MODEL,
             f"for whatever arrives, frame by frame. For motion, give -m {MOTION_MODEL}",
         )
-    if seen == {"picture"}:
+    names = list(sources)
+    moving = [name for name in names if sight_of(name) == "motion"]
+    if moving and len(moving) < len(names):
+        shown = shlex.join(moving[:SHOWN_NAMES]) + (" …" if len(moving) > SHOWN_NAMES else "")
+        return _choice(
+            PICTURE_MODEL,
+            f"for pictures and videos together, frame by frame. {len(moving)} of "
+            f"{len(names)} sources move and suit {MOTION_MODEL} better; for these, run: "
+            f"har-edge run {shown} -m {MOTION_MODEL}",
+        )
+    if names and not moving:
         return _choice(PICTURE_MODEL, "for pictures. For another, give -m")
     return _choice(MOTION_MODEL, "for videos and cameras. For another, give -m")
 

@@ -105,6 +105,11 @@ class ClipSpec:
         return (self.height, self.width, 3)
 
     @property
+    def windowed(self) -> bool:
+        """Whether a window shows how things move; else it is a single picture."""
+        return self.num_frames > 1
+
+    @property
     def window_s(self) -> float:
         """Seconds between the first and the last frame of a window."""
         return (self.num_frames - 1) / self.frame_rate_hz

@@ -50,11 +50,20 @@ def try_model(
         BackendError: if the runtime refuses it, crashes or hangs on it.
     """
     path = resolve_model(model)
-    if path.resolve().parent in (BUNDLED_FOLDER, BUNDLED_FOLDER / "golden"):
+    if not _is_bundled(path):
+        try_file(read_model_file(path), backend=backend, limit_s=limit_s)
+
+
+def try_file(file: ModelFile, *, backend: str = "auto", limit_s: float = LIMIT_S) -> None:
+    """Do what `try_model` does, with a file that was read."""
+    if _is_bundled(file.path):
         return
-    file = read_model_file(path)
     checksum = _checksum(file, backend)
-    try_once(__name__, [os.fspath(path), backend], checksum, path, limit_s=limit_s)
+    try_once(__name__, [os.fspath(file.path), backend], checksum, file.path, limit_s=limit_s)
+
+
+def _is_bundled(path: Path) -> bool:
+    return path.resolve().parent in (BUNDLED_FOLDER, BUNDLED_FOLDER / "golden")
 
 
 def try_once(

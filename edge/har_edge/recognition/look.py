@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +31,15 @@ class Seen:
     hidden: tuple[int, ...] = ()
     gone: tuple[int, ...] = ()
     left_out: int = 0
+
+    @property
+    def by_number(self) -> tuple[Prediction, ...]:
+        """The predictions as they are told: the picture's, then those of people by number.
+
+        Who is larger changes from frame to frame; in lists, everybody stays in place.
+        """
+        told = [replace(p, largest=place == 0) for place, p in enumerate(self.predictions)]
+        return tuple(sorted(told, key=lambda p: p.person or 0))
 
 
 class Looker(Protocol):

@@ -18,6 +18,7 @@ import numpy as np
 
 from har_edge.arrays import Pixels
 from har_edge.config import PeopleConfig
+from har_edge.counted import counted
 from har_edge.errors import SourceError
 from har_edge.frames.decode import decode_image, image_pixels
 from har_edge.frames.frame import Frame
@@ -210,7 +211,7 @@ class Model:
             prediction
             for opened in sources
             for seen in self._decided(opened, new_decider)
-            for prediction in seen.predictions
+            for prediction in seen.by_number
         )
 
     def events(
@@ -300,13 +301,13 @@ class Model:
         yield from tracker.end(source.name)
 
     def __repr__(self) -> str:
-        return f"<Model {self.name}: {len(self.labels)} actions, {self.spec.variant}>"
+        return f"<Model {self.name}: {counted(len(self.labels), 'action')}, {self.spec.variant}>"
 
     def _repr_html_(self) -> str:
         clip, backend = self.spec.clip, self.loaded.backend
         facts = {
             "actions": ", ".join(self.labels),
-            "window": f"{clip.num_frames} frames at {clip.frame_rate_hz:g} Hz",
+            "window": f"{counted(clip.num_frames, 'frame')} at {clip.frame_rate_hz:g} Hz",
             "variant": self.spec.variant,
             "size": f"{self.loaded.size_bytes / 1e6:.1f} MB",
             "backend": f"{backend.name} {backend.version}",

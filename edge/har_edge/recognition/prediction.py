@@ -56,6 +56,8 @@ class Prediction:
         zone: Name of the zone that the person is in, if any.
         locate_ms: Time spent on finding people in this frame; None if nobody looked for any in the
             source.
+        largest: Whether nobody in the frame who is looked at is larger: where one answer stands for
+            all of a source, it is this one.
     """
 
     source: str
@@ -78,6 +80,7 @@ class Prediction:
     located: bool = True
     zone: str | None = None
     locate_ms: float | None = None
+    largest: bool = True
 
     @property
     def is_nobody(self) -> bool:

@@ -26,6 +26,7 @@ from functools import cached_property
 import numpy as np
 
 from har_edge.arrays import FloatArray
+from har_edge.counted import counted
 from har_edge.errors import DataError
 from har_edge.model.loaded import LoadedModel
 
@@ -239,11 +240,11 @@ def report(taught: Taught, name: str) -> str:
     """Say what a model knows now, and how similar the windows of an action are."""
     count = len(taught.windows[name])
     if name == NOTHING:
-        return f"Learned from {count} windows what is not an action here."
+        return f"Learned from {counted(count, 'window')} what is not an action here."
     found = taught.recognised_from_others(name)
     line = (
-        f"Learned '{name}' from {count} windows; {found} of them would be recognised from the "
-        "others."
+        f"Learned '{name}' from {counted(count, 'window')}; {found} of them would be "
+        "recognised from the others."
     )
     if found < count / 2:
         line += (

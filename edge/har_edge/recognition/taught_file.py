@@ -204,7 +204,7 @@ def write_background(model: LoadedModel, background: Background, path: Path) -> 
 
 def described_size(model: LoadedModel) -> int:
     """Length of a described window of this model."""
-    return model.spec.row_size * (1 if model.spec.clip.num_frames == 1 else 2)
+    return model.spec.row_size * (2 if model.spec.clip.windowed else 1)
 
 
 def model_checksum(model: LoadedModel) -> str:

@@ -21,7 +21,7 @@ from har_edge.recognition.people import check_view
 from har_edge.recognition.taught_file import taught_to
 from har_edge.run.lanes import Follow, SourceOpener
 from har_edge.run.openers import build_follow, build_openers
-from har_edge.run.parts import build_decider, build_model, build_people
+from har_edge.run.parts import build_decider, build_model, build_people, taught_line
 from har_edge.run.runner import Run, RunResult, Watcher
 from har_edge.run.stop_signals import stop_signals
 from har_edge.run.viewer import Viewer
@@ -113,11 +113,15 @@ def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltR
     # Frames of videos are encoded beside each other, by one thread each; those of a live source
     # come one by one, and so does what the motion gate lets pass.
     in_turns = config.motion_gate or any(opener.apart for opener in openers)
-    people = build_people(config, note, num_threads if in_turns else 1)
+    people = build_people(
+        config, note, num_threads if in_turns else 1, keypoints=config.sink.keypoints
+    )
     # People are looked for by the thread that reads, beside the one that recognises them.
     in_turns = in_turns or people is not None
     model = build_model(config, num_threads if in_turns else 1)
     check_view(model.spec, people)
+    if taught := taught_line(model.spec, model.num_classes):
+        note(taught)
     new_decider = partial(build_decider, model.spec, config.decide)
     new_decider()  # refuses lists that do not fit before anything is opened
     tracker, scene = build_watching(

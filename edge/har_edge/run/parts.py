@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from har_edge.config import DecideConfig, ModelConfig, PeopleConfig
+from har_edge.counted import counted
 from har_edge.model.file import resolve_model
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ModelSpec
@@ -41,13 +42,28 @@ def build_decider(spec: ModelSpec, config: DecideConfig) -> Decider:
     )
 
 
-def build_people(config: ModelConfig, note: Say, num_threads: int = 1) -> PeopleParts | None:
+def taught_line(spec: ModelSpec, known: int) -> str:
+    """Say which taught actions are recognised beside a model's own; "" without any.
+
+    Args:
+        spec: Of the model, with what was taught.
+        known: How many actions it has of its own.
+    """
+    taught = spec.labels[known:]
+    actions = counted(len(taught), "taught action")
+    return f"{spec.name} also recognises {actions}: {', '.join(taught)}." if taught else ""
+
+
+def build_people(
+    config: ModelConfig, note: Say, num_threads: int = 1, *, keypoints: bool = False
+) -> PeopleParts | None:
     """Open what finds people, and say which kind of network it was taken for.
 
     Args:
         config: Names the file; without one, the model's own `locate` is used, if it has any.
         note: Takes a line for the user.
         num_threads: Threads of the runtime.
+        keypoints: Whether keypoints are to be listed, which people alone have.
 
     Returns:
         None for whole pictures.
@@ -57,13 +73,16 @@ def build_people(config: ModelConfig, note: Say, num_threads: int = 1) -> People
         BackendError: if no runtime is there, or it refuses a network, crashes or hangs.
     """
     people = config.people
+    idle = ", ".join(_for_people(people, keypoints=keypoints))
     if people.whole_picture:
+        if idle:
+            note(f"{idle}: no effect with --whole-picture, which looks for nobody.")
         return None
     if people.detector is None and not has_locate(config.model):
-        if people != PeopleConfig():
+        if idle:
             note(
-                "Nobody looks for people, and settings for people have no effect. Use a model that "
-                f"finds people, or add --people {BUNDLED_PEOPLE}."
+                f"{idle}: no effect, as nobody looks for people. Use a model that finds people, or "
+                f"add --people {BUNDLED_PEOPLE}."
             )
         return None
     file = resolve_model(config.model) if people.detector is None else people.detector
@@ -73,3 +92,14 @@ def build_people(config: ModelConfig, note: Say, num_threads: int = 1) -> People
     elif people.detector is not None:
         note(f"{display_path(file)} finds people: it was taken for {parts.locator.name}.")
     return parts
+
+
+def _for_people(people: PeopleConfig, *, keypoints: bool) -> list[str]:
+    """Options that were given, and are for people alone."""
+    usual = PeopleConfig()
+    given = {
+        "--keypoints": keypoints,
+        "--locate-every": people.locate_every != usual.locate_every,
+        "--max-people": people.max_people != usual.max_people,
+    }
+    return [option for option, is_given in given.items() if is_given]

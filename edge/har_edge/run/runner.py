@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from har_edge.config import RunLimits
+from har_edge.counted import counted
 from har_edge.errors import SourceError, SourceLostError
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
@@ -173,7 +174,7 @@ class Run:
     def _sampling_hz(self) -> float:
         """Rate at which frames are taken: that of the model, which a window cannot do without."""
         clip = self.model.spec.clip
-        if clip.num_frames == 1 and self.inference_hz is not None:
+        if not clip.windowed and self.inference_hz is not None:
             return self.inference_hz
         return clip.frame_rate_hz
 
@@ -207,7 +208,7 @@ class Run:
         dues = FrameSampler(self.inference_hz) if self.inference_hz else None
         rate_hz = result.summary.frames_per_second
         progress = Progress(opened.source, rate_hz, result.place) if self.progress else None
-        windowed = self.model.spec.clip.num_frames > 1
+        windowed = self.model.spec.clip.windowed
         return Stream(
             opened.source,
             opened.sampler,
@@ -216,7 +217,7 @@ class Run:
             dues,
             progress,
             dropped,
-            FileTally(opened.source.name, self.new_decider(), windowed=windowed),
+            FileTally(opened.source.name, self.new_decider, windowed=windowed),
         )
 
     def _new_looker(self, source: FrameSource) -> Looker:
@@ -233,7 +234,8 @@ class Run:
         if stream.source.live:
             self.watchdog.fresh()
         self._forget(seen, stream, result)
-        decided = [self._decide(prediction, stream, result) for prediction in seen.predictions]
+        said = {p.person: self._decide(p, stream, result) for p in seen.by_number}
+        decided = [said[p.person] for p in seen.predictions]  # for pictures, by size again
         if self.scene is not None:
             self._put_events(self.scene.watch(seen.frame, seen.gone), stream.source)
         if (heads := stream.heads.count(seen.frame, decided)) is not None:
@@ -268,8 +270,9 @@ class Run:
         if seen.left_out and not stream.crowded and self.people is not None:
             stream.crowded = True
             self.note(
-                f"{stream.source.name}: more than {self.people.rule.max_people} people; the "
-                "largest are looked at. Raise --max-people for more."
+                f"{stream.source.name}: more than "
+                f"{counted(self.people.rule.max_people, 'person', 'people')}; the largest are "
+                "looked at. Raise --max-people for more."
             )
 
     def _decide(self, prediction: Prediction, stream: Stream, result: RunResult) -> Prediction:
@@ -362,7 +365,7 @@ class Run:
         if stream.warned or not seen or not sampler.source_is_slow:
             return
         stream.warned = True
-        if self.model.spec.clip.num_frames > 1:
+        if self.model.spec.clip.windowed:
             self.note(
                 f"Warning: {stream.source.name} delivers about {sampler.achieved_hz:.1f} "
                 f"frames/s, but the model was trained at {sampler.frame_rate_hz:g}. Motion "

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from har_edge.counted import counted
 from har_edge.recognition.prediction import Prediction
 
 # A run may last for weeks, so latencies are counted in bins 1 % wide, from 1 us to 100 s.
@@ -106,13 +107,13 @@ class People:
         self._seen.setdefault(key, Counter())[decided.action] += 1
 
     def lines(self) -> list[str]:
-        """One line a person, those seen longest first."""
+        """One line a person, by their numbers; of many, those seen longest."""
         if not self._seen:
             return []
-        lines = ["1 person" if self.count == 1 else f"{self.count} people"]
+        lines = [counted(self.count, "person", "people")]
         longest = sorted(self._seen.items(), key=lambda item: (-item[1].total(), item[0]))
         several = len({source for source, _ in self._seen}) > 1
-        for (source, person), counts in longest[:LISTED_PEOPLE]:
+        for (source, person), counts in sorted(longest[:LISTED_PEOPLE], key=lambda item: item[0]):
             shares = (f"{a} {n / counts.total():.0%}" for a, n in counts.most_common(3))
             where = f" of {source}" if several else ""
             lines.append(f"  person {person}{where}: {', '.join(shares)}")
@@ -198,7 +199,7 @@ class Summary:
         lines = [f"{'action':<20} {'time':>6} {'confidence':>11}"]
         lines += [f"{a:<20} {share:>6.1%} {c:>11.1%}" for a, share, c in self.actions()]
         lines.append(
-            f"{self.predictions} predictions from {self.frames} frames, "
+            f"{counted(self.predictions, 'prediction')} from {counted(self.frames, 'frame')}, "
             f"{self.frames_per_second():.1f} frames/s, latency "
             f"p50 {self.latency_ms(50):.1f} ms, p95 {self.latency_ms(95):.1f} ms"
         )

@@ -101,7 +101,7 @@ class TerminalView:
         elif shot.people:
             self._bars = [
                 _person_bar(said, true_colour=self._true_colour)
-                for said in shot.people[: self._top_k]
+                for said in sorted(shot.people[: self._top_k], key=lambda p: p.person or 0)
             ]
         title = f"{visible(PurePath(frame.source).name)}  {frame.timestamp_s:.1f} s"
         bars = self._bars or ["…"]

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from har_edge.config import RequestLimits
+from har_edge.counted import counted
 from har_edge.errors import SourceError
 from har_edge.frames.decode import decode_image
 from har_edge.frames.frame import Frame
@@ -131,7 +132,7 @@ class Answering:
         # Joined recordings last longer than the first of them says.
         end_s = max(source.duration_s or 0.0, raw[-1].timestamp_s)
         main = main_predictions([p for each in decided for p in each.predictions])
-        windowed = model.spec.clip.num_frames > 1
+        windowed = model.spec.clip.windowed
         return {
             **self._main(raw, top_k, new_decider()),
             "model": model.spec.name,
@@ -226,8 +227,8 @@ class LimitedSampler(FrameSampler):
         if too_long or too_many or time.monotonic() > self._until_s:
             raise SourceError(
                 f"{self._name} should last at most {limits.max_clip_s:g} s, have at most "
-                f"{limits.max_frames} frames and be read within {limits.request_timeout_s:g} s. "
-                "It takes more. Cut it, or run: har-edge run FILE"
+                f"{counted(limits.max_frames, 'frame')} and be read within "
+                f"{limits.request_timeout_s:g} s. It takes more. Cut it, or run: har-edge run FILE"
             )
         return super().takes(timestamp_s)
 

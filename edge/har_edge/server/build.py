@@ -7,19 +7,20 @@ from dataclasses import replace
 from har_edge.config import ServeConfig, SinkConfig
 from har_edge.errors import SourceError
 from har_edge.frames.opencv import import_cv2
-from har_edge.model.loaded import load_model
+from har_edge.model.file import ModelFile
+from har_edge.model.loaded import load_file
 from har_edge.model.spec import ModelSpec
-from har_edge.model.trial import try_model
+from har_edge.model.trial import try_file
 from har_edge.people.locate import PeopleParts
 from har_edge.recognition.people import check_view
 from har_edge.recognition.taught_file import load_taught
 from har_edge.recognition.teachable import TeachableModel
 from har_edge.run.openers import build_openers, is_apart
-from har_edge.run.parts import build_decider, build_people
+from har_edge.run.parts import build_decider, build_people, taught_line
 from har_edge.run.runner import Run
 from har_edge.run.watching import build_cover, build_watching, disclose
 from har_edge.say import Say
-from har_edge.server.choice import model_configs
+from har_edge.server.choice import choose_models
 from har_edge.server.guard import Guard
 from har_edge.server.live import LiveSession
 from har_edge.server.metrics import Metrics
@@ -44,17 +45,20 @@ def build_services(config: ServeConfig, note: Say) -> Services:
     Raises:
         HarError: if the model, the source or an output cannot be used.
     """
-    configs = model_configs(config, note, build_decider).values()
-    for each in configs:
-        try_model(each.model, backend=config.backend)
-    workers = Workers(config, configs)
+    chosen = list(choose_models(config, note, build_decider).values())
+    for each in chosen:
+        try_file(each.file, backend=config.backend)
+    workers = Workers(config, [each.config for each in chosen])
     try:
         spec = workers.model.spec
         build_decider(spec, config.decide)  # refuses lists that do not fit
-        people = build_people(config, note)
+        people = build_people(config, note, keypoints=config.sink.keypoints)
+        if taught := taught_line(spec, len(chosen[0].file.spec.labels)):
+            note(taught)
         for model in workers.models.values():
             check_view(model.spec, people)
-        live, zones, teacher = _build_live(config, spec, people, note) or (None, None, None)
+        built = _build_live(config, chosen[0].file, spec, people, note)
+        live, zones, teacher = built or (None, None, None)
     except BaseException:
         workers.close()
         raise
@@ -83,7 +87,7 @@ def build_services(config: ServeConfig, note: Say) -> Services:
 
 
 def _build_live(
-    config: ServeConfig, spec: ModelSpec, people: PeopleParts | None, note: Say
+    config: ServeConfig, file: ModelFile, spec: ModelSpec, people: PeopleParts | None, note: Say
 ) -> tuple[LiveSession, ZonesKeeper, Teacher] | None:
     source, decide = config.source, config.decide
     names = [*source.names, *map(camera_name, source.cameras)]
@@ -107,7 +111,7 @@ def _build_live(
         disclose(config.sink, private, people, note, shown="the live view, to who may ask")
     # Uploads and the run share the cores; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
-    base = load_model(config.model, backend=config.backend)
+    base = load_file(file, backend=config.backend)
     model = TeachableModel(base, load_taught(base, config.taught))
     teacher = Teacher(model, config.taught, decide, note)
     facts = RunFacts(
@@ -136,7 +140,7 @@ def _build_live(
         )
         return bool(run([opener]).failed)
 
-    keeper = ZonesKeeper(scene, config.scene.zones, opener.name, model.spec.labels)
+    keeper = ZonesKeeper(scene, config.scene.zones, opener.name, lambda: model.spec.labels)
     return LiveSession(opener.name, run, sinks, note, private), keeper, teacher
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from har_edge.config import DecideConfig, ModelConfig, ServeConfig
 from har_edge.errors import ConfigError, SpecError
-from har_edge.model.file import BUNDLED, read_model_file, resolve_model
+from har_edge.model.file import BUNDLED, ModelFile, read_model_file, resolve_model
 from har_edge.model.spec import ModelSpec
 from har_edge.say import Say
 from har_edge.server.messages import Kind
@@ -16,10 +16,22 @@ from har_edge.server.messages import Kind
 Model = TypeVar("Model")
 
 
-def model_configs(
+class Chosen(NamedTuple):
+    """A model that looks at uploads.
+
+    Attributes:
+        config: What workers load.
+        file: The file, as it was read.
+    """
+
+    config: ModelConfig
+    file: ModelFile
+
+
+def choose_models(
     config: ServeConfig, note: Say, fits: Callable[[ModelSpec, DecideConfig], object]
-) -> dict[str, ModelConfig]:
-    """What workers load, by the models' names, the server's own first.
+) -> dict[str, Chosen]:
+    """Read the models that look at uploads; by their names, the server's own first.
 
     Where the user chose no model, both bundled ones are there: pictures go to the one for pictures,
     clips to the one for clips.
@@ -35,12 +47,14 @@ def model_configs(
         ModelFileError: if a file is missing or damaged.
     """
     own = ModelConfig(config.model, config.taught, config.backend, config.people, config.scene)
-    found = {_spec_of(own).name: own}
-    for file in config.also or (BUNDLED if config.model is None else ()):
-        if file == (config.model or BUNDLED[0]):
+    file = _read(own)
+    found = {file.spec.name: Chosen(own, file)}
+    for name in config.also or (BUNDLED if config.model is None else ()):
+        if name == (config.model or BUNDLED[0]):
             continue
-        other = replace(own, model=file, taught=None)
-        spec = _spec_of(other)
+        other = replace(own, model=name, taught=None)
+        file = _read(other)
+        spec = file.spec
         if spec.name in found:
             raise ConfigError(
                 f"--also should give models of other names. Received a second one that is called "
@@ -51,12 +65,12 @@ def model_configs(
         except SpecError as error:
             note(f"{spec.name} looks at no uploads: {error}")
             continue
-        found[spec.name] = other
+        found[spec.name] = Chosen(other, file)
     return found
 
 
-def _spec_of(config: ModelConfig) -> ModelSpec:
-    return read_model_file(resolve_model(config.model)).spec
+def _read(config: ModelConfig) -> ModelFile:
+    return read_model_file(resolve_model(config.model))
 
 
 def suited(models: Mapping[str, tuple[ModelSpec, Model]], kind: Kind, name: str | None) -> Model:
@@ -70,6 +84,6 @@ def suited(models: Mapping[str, tuple[ModelSpec, Model]], kind: Kind, name: str 
     if name is not None:
         return models[name][1]
     for spec, model in models.values():
-        if (spec.clip.num_frames > 1) == (kind == "clip"):
+        if spec.clip.windowed == (kind == "clip"):
             return model
     return next(iter(models.values()))[1]

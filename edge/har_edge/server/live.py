@@ -191,10 +191,13 @@ class LiveSession:
         self.predictions += 1
         if self._status.state == "live" and self._status.detail:
             self._status = replace(self._status, detail="")  # what it tells is past
-        self._latest, self._latest_s = prediction, now_s
+        self._latest_s = now_s
         self._times_s.append(now_s)
         while self._times_s[0] < now_s - RATE_S:
             self._times_s.popleft()
+        if not prediction.largest:
+            return None  # the page lists everybody; what stands for the source is one of them
+        self._latest = prediction
         at_s = prediction.captured_at_s or time.time()
         if not self._history or at_s - self._history[-1][0] >= 1.0:
             self._history.append((at_s, prediction.action, prediction.confidence))

@@ -28,6 +28,7 @@ from har_edge.sinks.base import Shot
 GRACE_S = 15.0
 STEP_S = 0.1
 UNWRITABLE = "Give another --taught FILE."
+AFTER_A_START = "Uploads go by it once the server is started again."
 CANCELLED = "It was cancelled; nothing was learned."
 
 
@@ -166,7 +167,7 @@ class Teacher:
                     self._saving = True
                 taught = taught.with_action(label, lesson.stacked())
                 write_taught(self._model.base, taught, self._path)
-                said = report(taught, label)
+                said = f"{report(taught, label)} {AFTER_A_START}"
             with self._lock:
                 self._learned, self._saving = taught, False
                 self._state, self._detail = "done", said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from har_edge.config import FilePath
@@ -32,11 +33,15 @@ class ZonesKeeper:
         scene: Looks for zones in the live source; None where nobody looks for people.
         path: The file of zones, if there is one.
         source: The live source.
-        labels: The actions of the model.
+        labels: Gives the actions of the model, which may be taught some.
     """
 
     def __init__(
-        self, scene: Scene | None, path: FilePath | None, source: str, labels: tuple[str, ...]
+        self,
+        scene: Scene | None,
+        path: FilePath | None,
+        source: str,
+        labels: Callable[[], tuple[str, ...]],
     ) -> None:
         self._scene = scene
         self._path = path
@@ -73,7 +78,7 @@ class ZonesKeeper:
         with self._lock:
             check_sources(found, [self._source], WHERE)
             file = read_zones_file(self._path, missing_ok=True)
-            file.rules.check(self._labels, found.names, "The rules of the file")
+            file.rules.check(self._labels(), found.names, "The rules of the file")
             write_zones(self._path, found)
             self._scene.zones = found
         return self.facts()

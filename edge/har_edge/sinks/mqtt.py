@@ -131,7 +131,7 @@ class MqttSink:
         self._cameras: dict[str, str] = {}
         # Camera, or one of its people -> source and action that were published last, and when.
         self._shown: dict[tuple[str, int | None], tuple[str, str, float]] = {}
-        # Camera -> the frame whose first prediction, that of the largest person, came last.
+        # Camera -> the frame whose largest person's prediction came last.
         self._frames: dict[str, tuple[str, int]] = {}
         self._announced: set[str] = set()
         # Camera -> what was last said of how many people there are, and when.
@@ -270,8 +270,9 @@ class MqttSink:
         if captured_s is not None and time.time() - captured_s > REFRESH_S:
             return  # it waited behind an event; newer ones follow
         person, frame = prediction.person, (prediction.source, prediction.frame)
-        first = person is None or self._frames.get(camera) != frame
-        self._frames[camera] = frame
+        first = person is None or (prediction.largest and self._frames.get(camera) != frame)
+        if first:
+            self._frames[camera] = frame
         if first and self._is_news(prediction, (camera, None)):
             self._refresh(self._topic(camera, "action"), self._said(prediction))
         if person is not None and self._is_news(prediction, (camera, person)):

@@ -74,6 +74,7 @@ EVENT_COLUMNS = (
 
 # One row a file.
 FILE_COLUMNS = ("source", "action", "confidence", "seconds", "windows", "error")
+FILE_PERSON_COLUMNS = ("people",)
 
 
 class Writer(Protocol):
@@ -142,19 +143,22 @@ class CsvEventWriter:
 
 
 class CsvFileWriter:
-    """One row a file, with a header; the seconds of each action are one cell, as JSON."""
+    """One row a file, with a header; the seconds of each action, and people, are JSON in a cell."""
 
-    def __init__(self, stream: TextIO, top_k: int) -> None:
+    def __init__(self, stream: TextIO, top_k: int, *, people: bool = False) -> None:
         del top_k
         self._stream = stream
-        write_line(stream, _row(FILE_COLUMNS))
+        self._columns = FILE_COLUMNS + (FILE_PERSON_COLUMNS if people else ())
+        write_line(stream, _row(self._columns))
 
     def write(self, record: Record) -> None:
         """Write one row and flush it."""
         if isinstance(record, FileAnswer):
             values = record.as_dict()
-            values["seconds"] = json.dumps(values["seconds"], ensure_ascii=False)
-            write_line(self._stream, _row([values[name] for name in FILE_COLUMNS]))
+            for name in ("seconds", *FILE_PERSON_COLUMNS):
+                if name in values:
+                    values[name] = json.dumps(values[name], ensure_ascii=False)
+            write_line(self._stream, _row([values.get(name) for name in self._columns]))
 
 
 TEXTS: dict[Emit, Callable[[TextIO, int], Writer]] = {
@@ -165,7 +169,6 @@ TEXTS: dict[Emit, Callable[[TextIO, int], Writer]] = {
 FILE_WRITERS: dict[str, Callable[[TextIO, int], Writer]] = {
     "text": TextFileWriter,
     "jsonl": JsonLinesWriter,
-    "csv": CsvFileWriter,
 }
 EMITTED: dict[Emit, tuple[type, ...]] = {
     "predictions": (Prediction,),
@@ -197,6 +200,8 @@ def build_writer(
         OutputError: for `csv` with `all`: predictions and events have different columns.
     """
     if emit == "files":
+        if output_format == "csv":
+            return CsvFileWriter(stream, top_k, people=people)
         return FILE_WRITERS[output_format](stream, top_k)
     if output_format == "text":
         return TEXTS[emit](stream, top_k)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TextIO
 
+from har_edge.counted import counted
 from har_edge.durations import format_duration, format_time
-from har_edge.recognition.answer import FileAnswer
+from har_edge.recognition.answer import FileAnswer, PersonAnswer
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import NOBODY, Prediction
 from har_edge.recognition.visits import Visit
@@ -104,8 +106,12 @@ class TextEventWriter:
         self._sections.write(record.source, f"{when:>8}  {text}")
 
 
+# People of a file who stand in its line.
+LISTED_PEOPLE = 6
+
+
 class TextFileWriter:
-    """One line a file: what it shows, and for how long."""
+    """One line a file: what it shows, and for how long; and what each person does."""
 
     def __init__(self, stream: TextIO, top_k: int) -> None:
         self._stream = stream
@@ -120,10 +126,21 @@ class TextFileWriter:
         else:
             longest = list(record.seconds.items())[: self._top_k]
             times = ", ".join(f"{action} {time_s:.1f} s" for action, time_s in longest if time_s)
-            windows = f"{record.windows} window{'s' if record.windows != 1 else ''}"
+            windows = counted(record.windows, "window")
             said = f"{record.action:<20} {record.confidence:>4.0%}   {windows:<12} {times}"
+            said += _say_people(record.people or ())
         cut = "" if record.error is None or record.action is None else "  [not read in full]"
         write_line(self._stream, f"{visible(record.source)}  {visible(said.rstrip())}{cut}\n")
+
+
+def _say_people(people: Sequence[PersonAnswer]) -> str:
+    """What each person of a file does, those seen longest if there are many, by number."""
+    longest = sorted(people, key=lambda answer: (-answer.windows, answer.person))
+    listed = sorted(longest[:LISTED_PEOPLE], key=lambda answer: answer.person)
+    said = [f"person {a.person} {a.action} {a.confidence:.0%}" for a in listed]
+    if more := len(people) - len(listed):
+        said.append(f"{more} more")
+    return f"; {', '.join(said)}" if said else ""
 
 
 class TextBoth:

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from har_edge.arrays import Pixels
+from har_edge.counted import counted
 from har_edge.errors import SourceError
 from har_edge.frames.decode import image_pixels, load_image
 from har_edge.frames.ffmpeg import reads_videos
@@ -190,14 +191,14 @@ class VideoSource(OpenSource):
 
     def _cut(self, received: str) -> SourceError:
         return SourceError(
-            f"{self.name} should have {self.num_frames} frames, but {received}. It was cut short "
-            "or is damaged; copy it again."
+            f"{self.name} should have {counted(self.num_frames, 'frame')}, but {received}. It was "
+            "cut short or is damaged; copy it again."
         )
 
     def _broken_off(self, count: int) -> SourceError:
         return SourceError(
-            f"{self.name} should go on behind its {count} frames: it says nowhere that it ends. It "
-            "was cut short or is damaged; copy it again."
+            f"{self.name} should go on behind its {counted(count, 'frame')}: it says nowhere "
+            "that it ends. It was cut short or is damaged; copy it again."
         )
 
     def _open(self) -> AbstractContextManager[VideoReader]:

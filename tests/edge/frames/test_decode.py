@@ -173,8 +173,19 @@ def test_a_picture_that_takes_too_much_is_refused() -> None:
     stream = io.BytesIO()
     Image.new("RGBA", (13_000, 13_000)).save(stream, "PNG", compress_level=1)
     assert len(stream.getvalue()) < 4 * 10**6
-    with pytest.raises(SourceError, match="at most 768 MB when decoded"):
+    with pytest.raises(SourceError, match=r"at most 109\.7 megapixels\. Received 13000 x"):
         decode_image(stream, "picture")
+
+
+def test_a_huge_picture_is_told_the_limit_that_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.BytesIO()
+    Image.new("L", (3000, 1000)).save(stream, "PNG")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500_000)  # Pillow takes twice as many
+    with pytest.raises(SourceError, match=r"at most 0\.9 megapixels\. .*Make it smaller"):
+        decode_image(stream, "picture", max_pixels=999_999)
+    stream.seek(0)
+    with pytest.raises(SourceError, match=r"at most 1 megapixels\. Received"):
+        decode_image(stream, "picture", max_pixels=25_000_000)
 
 
 def test_scans_are_counted_against_the_size() -> None:

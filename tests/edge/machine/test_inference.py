@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from har_edge.arrays import FloatArray
+from har_edge.arrays import FloatArray, Pixels
 from har_edge.errors import BackendError, SpecError
+from har_edge.frames.frame import Person
 from har_edge.machine import inference
 from har_edge.machine.finding import Finding
 from har_edge.machine.golden import ONNX_VARIANTS, TFLITE_VARIANTS
-from har_edge.machine.inference import check_models, check_runtimes, check_variants
+from har_edge.machine.inference import check_models, check_people, check_runtimes, check_variants
 from har_edge.model.loaded import LoadedModel
 from har_edge.model.runtimes import ONNX_RUNTIME, TFLITE_RUNTIMES, available_backends
 
@@ -120,3 +121,33 @@ def test_small_networks_that_are_damaged_or_unknown_are_said(
         assert {(f.level, f.fix) for f in check_variants()} == {("fail", inference.REINSTALL)}
     monkeypatch.setattr(inference, "check_golden", lambda model: None)
     assert {(f.level, f.fix) for f in check_variants()} == {("warn", inference.REINSTALL)}
+
+
+def test_the_people_of_the_bundled_clip_are_found_on_every_runtime() -> None:
+    findings = list(check_people())
+    runtimes = [name for name in available_backends() if name in TFLITE_RUNTIMES]
+    assert len(findings) == len(runtimes) > 0
+    for runtime, finding in zip(runtimes, findings, strict=True):
+        assert (finding.topic, finding.level) == ("network people", "ok"), finding
+        assert f"finds the 2 people of the bundled clip on {runtime} " in finding.text
+
+
+def test_who_is_not_found_and_a_network_that_does_not_load_are_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Blind:
+        sure_score = 0.5
+
+        def locate(self, pixels: Pixels) -> tuple[Person, ...]:
+            return (Person(0.9, (0.0, 0.0, 0.5, 0.5)), Person(0.4, (0.5, 0.0, 1.0, 0.5)))
+
+    monkeypatch.setattr(inference, "open_locator", lambda file, backend: Blind())
+    wrong = next(iter(check_people()))
+    assert wrong.level == "fail"
+    assert "Found 1, 1, 1 on" in wrong.text and wrong.fix.startswith("pip install --upgrade")
+
+    def refuse(file: str, backend: str) -> Blind:
+        raise BackendError("It should load. It does not. Renew it.")
+
+    monkeypatch.setattr(inference, "open_locator", refuse)
+    assert next(iter(check_people())).level == "warn"

@@ -41,6 +41,16 @@ def test_the_model_suits_the_sources(sources: list[str], model: str) -> None:
     assert "\n" not in choice.reason
 
 
+def test_of_pictures_and_videos_it_says_which_suit_the_other_model() -> None:
+    names = ["a.jpg", *(f"{n}.mp4" for n in "bcde"), "my clip.mp4"]
+    two = suit([names[0], "my clip.mp4", "b.mp4"]).reason
+    assert "2 of 3 sources move" in two
+    assert "run: har-edge run 'my clip.mp4' b.mp4 -m clips;" in two
+    many = suit(names).reason
+    assert "5 of 6 sources move" in many
+    assert "run: har-edge run b.mp4 c.mp4 d.mp4 … -m clips;" in many
+
+
 def test_in_a_watched_folder_anything_may_arrive() -> None:
     assert suit([], folders=True).model == "har15"
     assert "whatever arrives" in suit([], folders=True).reason

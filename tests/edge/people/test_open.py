@@ -95,17 +95,23 @@ def test_stages_that_do_not_fit_are_refused() -> None:
 
 
 def test_what_finds_people_is_said_and_the_bundled_network_by_its_name() -> None:
-    def said(people: PeopleConfig) -> list[str]:
+    def said(people: PeopleConfig, *, keypoints: bool = False) -> list[str]:
         notes: list[str] = []
-        build_people(ModelConfig(model="clips", people=people), notes.append)
+        config = ModelConfig(model="clips", people=people)
+        build_people(config, notes.append, keypoints=keypoints)
         return notes
 
     (bundled,) = said(PeopleConfig(detector="people"))
     assert bundled == "Network people finds people, and each is recognised on their own."
-    assert said(PeopleConfig()) == said(PeopleConfig(whole_picture=True, max_people=3)) == []
-    (idle,) = said(PeopleConfig(max_people=3))
-    assert "no effect" in idle
+    assert said(PeopleConfig(detector="people"), keypoints=True) == [bundled]
+    assert said(PeopleConfig()) == said(PeopleConfig(whole_picture=True)) == []
+    (idle,) = said(PeopleConfig(max_people=3, locate_every=1), keypoints=True)
+    assert idle.startswith("--keypoints, --locate-every, --max-people: no effect, as nobody looks")
     assert "--people people" in idle
+    assert said(PeopleConfig(), keypoints=True)[0].startswith("--keypoints: no effect")
+    assert said(PeopleConfig(whole_picture=True, max_people=3)) == [
+        "--max-people: no effect with --whole-picture, which looks for nobody."
+    ]
     with pytest.raises(ModelFileError, match="--people people"):
         said(PeopleConfig(detector="peple"))
 

@@ -7,11 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from har_edge.config import DecideConfig, RunConfig, RunLimits, SinkConfig, SourceConfig
 from har_edge.errors import OutputError, SpecError
+from har_edge.model.loaded import load_model
 from har_edge.recognition.motion import MotionGate
+from har_edge.recognition.taught import Background, Taught
+from har_edge.recognition.taught_file import described_size, model_checksum, write_taught
 from har_edge.run.build import build_run, run
 from tests.conftest import ASSETS, MakeVideo, RunCommand
 
@@ -85,6 +89,26 @@ def test_settings_arrive(make_video: MakeVideo, tmp_path: Path) -> None:
     decider = made.new_decider()
     assert (decider.smoothing_s, decider.threshold) == (0.25, 0.5)
     assert made.tracker.min_duration_s == 2.0
+
+
+def test_what_was_taught_is_said_at_the_start(make_video: MakeVideo, tmp_path: Path) -> None:
+    model, path = load_model(TINY), tmp_path / "taught.npz"
+    random = np.random.default_rng(0)
+    size = described_size(model)
+    taught = Taught(model_checksum(model), Background.of(random.random((40, size), np.float32)))
+    for name in ("nothing", "waving", "jumping"):
+        taught = taught.with_action(name, random.random((4, size), np.float32))
+    write_taught(model, taught, path)
+
+    def said(taught_file: Path | None) -> list[str]:
+        notes: list[str] = []
+        source = SourceConfig(names=(str(make_video()),))
+        config = RunConfig(model=TINY, taught=taught_file, source=source)
+        build_run(config, notes.append).sinks.close()
+        return notes
+
+    assert said(path) == ["tiny also recognises 2 taught actions: waving, jumping."]
+    assert said(None) == []
 
 
 def test_files_are_encoded_beside_each_other(make_video: MakeVideo, tmp_path: Path) -> None:

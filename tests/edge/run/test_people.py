@@ -105,6 +105,20 @@ def test_people_reach_the_sinks(tmp_path: Path) -> None:
     assert "person 1: falling 100%" in result.summary.format()
 
 
+def test_people_are_told_by_their_numbers_whoever_is_larger(tmp_path: Path) -> None:
+    near: list[Box] = [(0.02, 0.3 - 0.03 * i, 0.3, 0.7 + 0.03 * i) for i in range(8)]
+    path = clip(tmp_path / "near.mp4", [[box, (0.6, 0.2, 0.9, 0.8)] for box in near])
+    sinks, _, _ = run(VideoSource(path))
+    by_frame: dict[int, list[int | None]] = {}
+    for said in sinks.predictions:
+        by_frame.setdefault(said.frame, []).append(said.person)
+    assert set(map(tuple, by_frame.values())) == {(1, 2)}
+    # The shots tell who was larger, which did change.
+    assert {tuple(p.person for p in shot.people) for shot in sinks.shots} == {(1, 2), (2, 1)}
+    larger = [p.person for p in sinks.predictions if p.largest]
+    assert larger == [shot.people[0].person for shot in sinks.shots]
+
+
 def test_an_event_ends_when_its_person_has_gone(tmp_path: Path) -> None:
     moments = [[LEFT]] * 6 + [[]] * 30
     sinks, _, _ = run(VideoSource(clip(tmp_path / "gone.mp4", moments)))
@@ -133,7 +147,7 @@ def test_a_crowd_is_said_once_and_counted(tmp_path: Path) -> None:
     path = clip(tmp_path / "crowd.mp4", [[LEFT, RIGHT]] * 6)
     sinks, result, notes = run(VideoSource(path), PeopleRule(max_people=1))
     assert len(notes) == 1
-    assert "more than 1 people" in notes[0]
+    assert "more than 1 person;" in notes[0]
     assert "--max-people" in notes[0]
     assert {len(shot.people) for shot in sinks.shots} == {1}
     assert "not looked at: 1.0 a frame" in result.summary.format()

@@ -12,7 +12,7 @@ from har_edge.client import Client
 from har_edge.config import DecideConfig, ServeConfig
 from har_edge.errors import ConfigError, ServerError
 from har_edge.run.parts import build_decider
-from har_edge.server.choice import model_configs, suited
+from har_edge.server.choice import choose_models, suited
 from har_edge.testing import scripted_model
 from tests.conftest import ASSETS
 from tests.support.serving import CLIP, PICTURE, serving
@@ -32,6 +32,9 @@ def test_without_a_model_both_bundled_ones_are_there(client: Client) -> None:
     models = client.models()
     assert [(m.name, m.looks_at) for m in models] == [("har15", "pictures"), ("clips", "clips")]
     assert client.model().name == "har15"
+    facts = client.model("clips")
+    assert (facts.name, facts.clip.num_frames) == ("clips", 16)
+    assert facts.file == "clips-int8.tflite"
     assert "sitting" in models[0].labels
     assert "falling" in models[1].labels
 
@@ -62,7 +65,7 @@ def test_what_a_server_loads() -> None:
     lines: list[str] = []
 
     def names(config: ServeConfig) -> list[str]:
-        return list(model_configs(config, lines.append, build_decider))
+        return list(choose_models(config, lines.append, build_decider))
 
     assert names(ServeConfig()) == ["har15", "clips"]
     assert names(ServeConfig(model=TINY)) == ["tiny"]
@@ -74,13 +77,13 @@ def test_what_a_server_loads() -> None:
 def test_a_model_that_allow_does_not_fit_is_left_out_and_said() -> None:
     lines: list[str] = []
     config = ServeConfig(decide=DecideConfig(allow=("sitting",)))
-    assert list(model_configs(config, lines.append, build_decider)) == ["har15"]
+    assert list(choose_models(config, lines.append, build_decider)) == ["har15"]
     assert lines[0].startswith("clips looks at no uploads: ")
 
 
 def test_what_was_taught_belongs_to_the_first_model() -> None:
     config = ServeConfig(model=TINY, taught="taught.npz", also=("clips",))
-    assert [c.taught for c in model_configs(config, print, build_decider).values()] == [
+    assert [c.config.taught for c in choose_models(config, print, build_decider).values()] == [
         "taught.npz",
         None,
     ]
@@ -88,7 +91,7 @@ def test_what_was_taught_belongs_to_the_first_model() -> None:
 
 def test_two_models_of_one_name_are_refused() -> None:
     with pytest.raises(ConfigError, match="Received a second one that is called tiny"):
-        model_configs(ServeConfig(model=TINY, also=(FLOAT,)), print, build_decider)
+        choose_models(ServeConfig(model=TINY, also=(FLOAT,)), print, build_decider)
 
 
 def test_the_first_that_suits_is_taken_or_else_the_first() -> None:

@@ -139,6 +139,7 @@ def test_what_is_taught_is_recognised_at_once_and_kept(
         done = state(client, url)
         assert done["state"] == "done", done
         assert done["detail"].startswith(f"Learned 'waving' from {done['windows']} windows")
+        assert done["detail"].endswith("Uploads go by it once the server is started again.")
         assert stat.S_IMODE(taught_file.stat().st_mode) == 0o600
         kept = read_taught(tiny, taught_file)
         assert kept.names == ("waving",)

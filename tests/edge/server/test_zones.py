@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -24,10 +24,18 @@ from tests.support.serving import serving  # noqa: E402
 BED = {"name": "bed", "polygon": [[0, 0], [0.5, 0], [0.5, 1]], "point": "hips", "source": None}
 
 
-def keeper(path: Path | None, *, people: bool = True) -> tuple[ZonesKeeper, Scene | None]:
+LABELS = ("falling", "sitting")
+
+
+def keeper(
+    path: Path | None,
+    *,
+    people: bool = True,
+    labels: Callable[[], tuple[str, ...]] = lambda: LABELS,
+) -> tuple[ZonesKeeper, Scene | None]:
     numbers = count(1)
     scene = Scene(ZonesFile(), lambda: next(numbers)) if people else None
-    return ZonesKeeper(scene, path, "camera:0", ("falling", "sitting")), scene
+    return ZonesKeeper(scene, path, "camera:0", labels), scene
 
 
 def test_drawn_zones_hold_at_once_and_are_kept(tmp_path: Path) -> None:
@@ -68,6 +76,16 @@ def test_a_zone_that_a_rule_names_stays(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="rule 1: expected a zone"):
         kept.replace([])
     assert read_zones_file(path).zones.names == ("bed",)
+
+
+def test_a_rule_may_name_what_was_taught_since_the_start(tmp_path: Path) -> None:
+    path, known = tmp_path / "room.json", [LABELS]
+    path.write_text(json.dumps({"rules": ["waving unless zone=bed"], "zones": []}))
+    kept, _ = keeper(path, labels=lambda: known[0])
+    with pytest.raises(ConfigError, match="waving"):
+        kept.replace([BED])
+    known[0] = (*LABELS, "waving")
+    assert kept.replace([BED])["zones"] == [BED]
 
 
 def test_why_zones_cannot_be_drawn_is_said(tmp_path: Path) -> None:

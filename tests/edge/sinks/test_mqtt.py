@@ -65,8 +65,14 @@ def test_each_person_has_a_topic_and_the_largest_the_cameras(
     queue.put(replace(empty, locate_ms=1.0), wait=False)
     wait_for(lambda: '"nobody"' in live.last("har/camera-0/action"))
     for frame, (first, second) in enumerate([("sitting", "falling"), ("falling", "falling")], 1):
-        for person, action in ((3, first), (5, second)):
-            said = replace(prediction(action), frame=frame, person=person, locate_ms=1.0)
+        for person, action in ((2, "falling"), (3, first), (5, second)):
+            said = replace(
+                prediction(action),
+                frame=frame,
+                person=person,
+                locate_ms=1.0,
+                largest=person == 3,
+            )
             queue.put(said, wait=False)
     wait_for(lambda: len(live.payloads("har/camera-0/person/3/action")) == 2)
     wait_for(lambda: '"falling"' in live.last("har/camera-0/action"))

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from har_edge.errors import OutputError
-from har_edge.recognition.answer import FileAnswer
+from har_edge.recognition.answer import FileAnswer, PersonAnswer
 from har_edge.recognition.events import Event
 from har_edge.recognition.prediction import Prediction
 from har_edge.sinks.output import open_output
@@ -219,6 +219,33 @@ def test_one_row_a_file_for_machines() -> None:
     assert [row["action"] for row in table] == ["falling", "still", ""]
     assert json.loads(table[0]["seconds"]) == rows[0]["seconds"]
     assert table[2]["error"] == "c.mp4 is empty."
+
+
+def test_people_of_a_file_stand_in_its_row() -> None:
+    people = (
+        PersonAnswer(1, "falling", 0.95, {"falling": 3.0}, 17),
+        PersonAnswer(4, "still", 0.5, {"still": 0.25}, 2),
+    )
+    answer = replace(ANSWERS[0], people=people)
+    assert written("text", "files", answer).endswith("; person 1 falling 95%, person 4 still 50%\n")
+    crowd = tuple(replace(people[0], person=n, windows=n) for n in range(1, 10))
+    said = written("text", "files", replace(answer, people=crowd))
+    assert "; person 4 falling" in said and said.endswith("person 9 falling 95%, 3 more\n")
+    (row,) = map(json.loads, written("jsonl", "files", answer).splitlines())
+    assert row["people"][1] == {
+        "person": 4,
+        "action": "still",
+        "confidence": 0.5,
+        "seconds": {"still": 0.25},
+        "windows": 2,
+    }
+    stream = io.StringIO()
+    writer = build_writer("csv", "files", stream, 3, people=True)
+    for each in (answer, ANSWERS[2]):
+        writer.write(each)
+    table = list(csv.DictReader(io.StringIO(stream.getvalue())))
+    assert json.loads(table[0]["people"]) == row["people"]
+    assert (table[0]["action"], table[1]["people"]) == ("falling", "")
 
 
 def test_sinks_want_what_is_emitted(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from har_edge.datasets import Sample
 from har_edge.model.spec import ModelSpec
+from har_train.commands.crops import fit_command
 from har_train.commands.main import cli
 from har_train.people.lossless import LosslessVideo
 from tests.support.people import BrightLocator, draw_people
@@ -41,8 +43,22 @@ def test_crops_of_a_folder(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "crops"
     shown = CliRunner().invoke(cli, ["crops", str(data), "--out", str(out), "--size", "32"])
     assert shown.exit_code == 0, shown.output
-    assert f"Wrote 12 crops. Next: har-train fit {out}/crops.csv --view person" in shown.output
+    assert (
+        f"Wrote 12 crops. Next: har-train fit {out}/crops.csv --view person --weights clips "
+        "--num-frames 16 --size 32\n" in shown.output
+    )
     assert len(list(out.glob("*/*.mkv"))) == 12
+
+
+def test_the_next_command_is_that_of_the_crops() -> None:
+    def command(*names: str, frame_rate: float = 8.0, size: int = 224) -> str:
+        crops = [Sample(Path(name), "walking", name) for name in names]
+        return fit_command(Path("my crops/crops.csv"), crops, frame_rate, size)
+
+    begin = "har-train fit 'my crops/crops.csv' --view person"
+    assert command("a.png") == f"{begin} --weights har15 --num-frames 1"
+    assert command("a.png", "a.mkv") == f"{begin} --weights clips --num-frames 16"
+    assert command("a.mkv", frame_rate=12.5).endswith(" --num-frames 16 --frame-rate 12.5")
 
 
 def test_a_dataset_without_people_is_an_error(data: Path, tmp_path: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from har_edge.commands.harness import note
+from har_edge.counted import counted
 from har_edge.errors import DataError
+from har_train.commands.data import usable_samples
 from har_train.commands.progress import WATCH, say
 
 if TYPE_CHECKING:
@@ -96,7 +99,7 @@ def crops(
     from har_edge.people.open import open_locator, resolve_people
     from har_train.people.crops import MANIFEST, CropConfig, cut_people, without_crops
 
-    samples = _list(data, root)
+    samples = usable_samples([data], root)
     locator = open_locator(people)
     config = CropConfig(
         ClipSpec(1, frame_rate, size, size),
@@ -111,22 +114,26 @@ def crops(
     missing = without_crops(samples, made)
     if missing:
         counts = ", ".join(f"{label} {count}" for label, count in sorted(missing.items()))
-        note(f"Nobody was found in {sum(missing.values())} of {len(samples)} files: {counts}.")
+        files = counted(len(samples), "file")
+        note(f"Nobody was found in {sum(missing.values())} of {files}: {counts}.")
     if not made:
         raise DataError(
             f"{data} should show people. {locator.name} found none. Give another network with "
             "--people."
         )
-    manifest = Path(out) / MANIFEST
-    note(f"Wrote {len(made)} crops. Next: har-train fit {manifest} --view person --weights clips")
+    next_command = fit_command(Path(out) / MANIFEST, made, frame_rate, size)
+    note(f"Wrote {counted(len(made), 'crop')}. Next: {next_command}")
 
 
-def _list(data: str, root: str) -> list[Sample]:
-    from har_edge.run_folder import list_data
+def fit_command(manifest: Path, made: list[Sample], frame_rate: float, size: int) -> str:
+    """Spell the command that trains on crops: their rate and size are those of its windows."""
+    from har_train.config.groups import WindowConfig
+    from har_train.dataset.samples import default_num_frames
 
-    listing = list_data(data, root)
-    if skipped := str(listing.skipped):
-        note(skipped)
-    if not (samples := listing.usable()):
-        raise DataError(f"{data} should hold stills or clips. Received none. Check the path.")
-    return samples
+    num_frames, usual = default_num_frames(made), WindowConfig()
+    words = ["har-train", "fit", str(manifest), "--view", "person"]
+    words += ["--weights", "clips" if num_frames > 1 else "har15"]
+    words += ["--num-frames", str(num_frames)]
+    words += [] if frame_rate == usual.frame_rate_hz else ["--frame-rate", f"{frame_rate:g}"]
+    words += [] if size == usual.size else ["--size", str(size)]
+    return shlex.join(words)

@@ -11,6 +11,7 @@ import click
 from har_edge.commands.harness import note
 from har_edge.errors import DataError
 from har_edge.progress import Progress
+from har_train.commands.data import usable_samples
 from har_train.commands.progress import say
 from har_train.extras import check_installed, prepare_tensorflow
 
@@ -128,7 +129,7 @@ def people(
       har-train people people.csv --root DATA --detector ssd.tflite --pose lightning.tflite \\
         --evaluate models/people/people-int8.tflite --out report
     """
-    samples = _list(data, root)
+    samples = usable_samples(data, root)
     if evaluate:
         _evaluate(samples, (detector, pose), work, evaluate, Path(out) if out else None)
         return
@@ -155,17 +156,6 @@ def people(
 
 def _bar(total: int, title: str, unit: str) -> Progress:
     return Progress(total, title, unit)
-
-
-def _list(data: tuple[str, ...], root: str) -> list[Sample]:
-    from har_edge.run_folder import list_data
-
-    samples = [sample for each in data for sample in list_data(each, root).usable()]
-    if not samples:
-        raise DataError(
-            f"{', '.join(data)} should hold stills or clips. Received none. Check the paths."
-        )
-    return samples
 
 
 def _evaluate(

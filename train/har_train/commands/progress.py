@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from har_edge.commands.harness import note, show
+from har_edge.counted import counted
 from har_edge.progress import Progress, cleared
 from har_train.watch import Tick, Watch
 
@@ -17,7 +18,7 @@ def say(line: str) -> None:
 
 def sample_bar(samples: int, classes: int, verb: str = "Encoding") -> Tick:
     """Open a bar over samples."""
-    return Progress(samples, f"{verb} ({classes} classes)", "file")
+    return Progress(samples, f"{verb} ({counted(classes, 'class', 'classes')})", "file")
 
 
 def epoch_bar(epochs: int) -> Tick:

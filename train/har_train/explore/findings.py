@@ -216,7 +216,11 @@ def find_constant_labels(samples: Iterable[Sample]) -> Iterator[Finding]:
     for split, labels in by_split.items():
         if len(labels) == 1:
             label, count = next(iter(labels.items()))
-            detail = f"all {count} labels of '{split}' are '{label}'"
+            detail = (
+                f"the only label of '{split}' is '{label}'"
+                if count == 1
+                else f"all {count} labels of '{split}' are '{label}'"
+            )
             yield Finding("constant-labels", split, detail)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from har_edge.arrays import Pixels
+from har_edge.counted import counted
 from har_edge.errors import OutputError
 from har_edge.files import write_whole
 from har_edge.paths import display_path
@@ -116,9 +117,11 @@ def summary_text(exploration: Exploration) -> str:
         "frame rate (Hz)": [f.frame_rate_hz for f in clips],
     }
     lines = [
-        f"{display_path(exploration.config.data)}: {len(samples):,} samples, "
-        f"{len(exploration.labels)} classes",
-        f"readable: {len(facts) - len(clips):,} stills, {len(clips):,} clips",
+        f"{display_path(exploration.config.data)}: "
+        f"{counted(len(samples), 'sample', spec=',')}, "
+        f"{counted(len(exploration.labels), 'class', 'classes')}",
+        f"readable: {counted(len(facts) - len(clips), 'still', spec=',')}, "
+        f"{counted(len(clips), 'clip', spec=',')}",
         "",
         text_table(
             [(name, *_range(values)) for name, values in figures.items() if values],

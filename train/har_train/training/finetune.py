@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from har_edge.counted import counted
 from har_edge.datasets import Sample
 from har_train.config import FitConfig
 from har_train.features.cache import CachedSample, Rendering, View, cache_dataset
@@ -155,7 +156,9 @@ def _people(train: Sequence[CachedSample], stage: Stage) -> Mapping[str, Box]:
         return {}
     tick = stage.watch.samples(len(train), len({item.sample.label for item in train}))
     found = find_people(train, Path(detector), stage.cache, tick)
-    stage.watch.say(f"{len(found)} of {len(train)} samples show a person to draw views of")
+    stage.watch.say(
+        f"{len(found)} of {counted(len(train), 'sample')} show a person to draw views of"
+    )
     return found
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_edge.arrays import FloatArray
+from har_edge.counted import counted
 from har_edge.datasets import Sample, group_of
 from har_edge.errors import DataError
 from har_edge.media import find_media
@@ -152,4 +153,4 @@ def _summary(
         for label, threshold in zip(labels, thresholds, strict=True)
     ]
     table = text_table(rows, ("class", "taken", "from probability"))
-    return f"\n{len(taken)} of {count} files without labels are learnt\n{table}"
+    return f"\n{len(taken)} of {counted(count, 'file')} without labels are learnt\n{table}"

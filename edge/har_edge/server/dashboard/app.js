@@ -5,7 +5,7 @@ import { assignColours } from "./colours.js";
 import { $, say } from "./dom.js";
 import { limitFiles, offerModels, startFiles } from "./files.js";
 import { liveAway, liveListeners, startLive } from "./live.js";
-import { showModel } from "./model.js";
+import { offerSheets } from "./model.js";
 import { Connection } from "./stream.js";
 
 const connection = new Connection({ onBack, onAway, listeners: liveListeners });
@@ -43,7 +43,7 @@ async function load(health) {
   const { models } = await getJson("/models");
   assignColours(classes, ...models.map(({ labels }) => labels));
   offerModels(models);
-  showModel(model);
+  offerSheets(models, model);
   if (health.live !== false && (await startLive())) {
     connection.listen();
     liveAway(false);

@@ -6,7 +6,7 @@ import { showClip } from "./clip.js";
 import { $, el, icon, say } from "./dom.js";
 import { countWords, Overlay, personRow, showPeople } from "./people.js";
 import { asSpan, drawRibbon } from "./ribbon.js";
-import { actionName, bytes, duration, milliseconds, percent, totalMs } from "./words.js";
+import { actionName, bytes, counted, duration, milliseconds, percent, totalMs } from "./words.js";
 
 const AT_ONCE = 2;
 const TOP = 5;
@@ -262,7 +262,7 @@ function sureness(answer) {
 function facts({ source, model, latency_ms: latency, duration_s: durationS, num_frames: frames }) {
   const total = totalMs(latency);
   const size = source?.width && `${source.width} × ${source.height} px`;
-  const clip = durationS && [duration(durationS), frames && `${frames} frames analysed`].filter(Boolean).join(", ");
+  const clip = durationS && [duration(durationS), frames && `${counted(frames, "frame")} analysed`].filter(Boolean).join(", ");
   const parts = [size, clip, total > 0 && `recognised ${model ? `by ${model} ` : ""}in ${milliseconds(total)}`];
   return el("p", { class: "fine facts" }, parts.filter(Boolean).map((part) => el("span", {}, part)));
 }

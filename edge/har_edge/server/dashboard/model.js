@@ -1,14 +1,41 @@
 // What the model is: a data sheet from GET /model.
 
+import { getJson } from "./api.js";
 import { slotOf } from "./colours.js";
 import { $, el, say } from "./dom.js";
-import { actionName, bytes, percent } from "./words.js";
+import { actionName, bytes, counted, percent } from "./words.js";
 
 // Among fewer actions, the best five are nearly all there are.
 const FEW_LABELS = 10;
 
+/** Offer the sheets of all models where there are several; `own` is the server's own. */
+export function offerSheets(models, own) {
+  const select = $("sheet-model");
+  const chosen = models.some(({ name }) => name === select.value) ? select.value : own.name;
+  select.replaceChildren(...models.map(({ name }) => el("option", { value: name }, name)));
+  select.value = chosen;
+  select.onchange = () => showSheet(select.value);
+  // Who shows files to a model wants to know that one.
+  $("upload-model").onchange = ({ target }) => {
+    select.value = target.value || own.name;
+    showSheet(select.value);
+  };
+  $("sheet-choice").hidden = models.length < 2;
+  if (chosen === own.name) showModel(own);
+  else showSheet(chosen);
+}
+
+async function showSheet(name) {
+  try {
+    const model = await getJson(`/model?name=${encodeURIComponent(name)}`);
+    if ($("sheet-model").value === name) showModel(model); // or another one was chosen meanwhile
+  } catch {
+    // The sheet stays as it is; the connection's watch says that nothing comes.
+  }
+}
+
 /** Fill the sheet. */
-export function showModel(model) {
+function showModel(model) {
   say($("model-name"), model.name);
   const about = model.description && el("p", { class: "lead" }, model.description);
   $("sheet").replaceChildren(
@@ -37,11 +64,11 @@ function accuracy({ test_accuracy: mean, test_accuracy_low: low, test_accuracy_h
   return [percent(mean, 1), range, of];
 }
 
-const threads = (count) => count && `${count} thread${count === 1 ? "" : "s"}`;
+const threads = (count) => count && counted(count, "thread");
 
 function labels(model) {
   const items = model.labels.map((label) => el("li", { "data-hue": slotOf(label) }, actionName(label)));
-  return el("div", {}, el("h3", {}, `${items.length} actions`), el("ul", { class: "legend roomy" }, items));
+  return el("div", {}, el("h3", {}, counted(items.length, "action")), el("ul", { class: "legend roomy" }, items));
 }
 
 function details(model) {

@@ -3,6 +3,9 @@
 /** `using_laptop` → `using laptop`. */
 export const actionName = (action) => (action || "").replaceAll("_", " ");
 
+/** `1 frame`, `2 frames`. */
+export const counted = (number, one) => `${number} ${one}${number === 1 ? "" : "s"}`;
+
 /** 0.798 → `80 %`; what rounds to 100 without being it stays below. */
 export function percent(fraction, digits = 0) {
   const bound = 100 - 10 ** -digits;

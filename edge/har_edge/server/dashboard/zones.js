@@ -2,7 +2,7 @@
 
 import { getJson, putJson } from "./api.js";
 import { $, el, icon, say } from "./dom.js";
-import { duration } from "./words.js";
+import { counted, duration } from "./words.js";
 
 const NEAR_PX = 12;
 const state = { zones: [], draft: null, overlay: null, writable: false, totals: {} };
@@ -80,7 +80,7 @@ function addCorner(event) {
   // The second click of a double one would be a corner on a corner.
   if (polygon.length && isNear(corner, polygon.at(-1), 3)) return;
   polygon.push(corner.map((share) => Math.round(share * 1e4) / 1e4));
-  say($("zones-note"), `${polygon.length} corner${polygon.length > 1 ? "s" : ""}. ${polygon.length < 3 ? "Three at least." : "Click the first one to close the zone."}`);
+  say($("zones-note"), `${counted(polygon.length, "corner")}. ${polygon.length < 3 ? "Three at least." : "Click the first one to close the zone."}`);
   state.overlay.draw();
 }
 

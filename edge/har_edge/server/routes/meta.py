@@ -42,7 +42,7 @@ def _entry(spec: ModelSpec) -> dict[str, object]:
     return {
         "name": spec.name,
         "labels": list(spec.labels),
-        "looks_at": "clips" if spec.clip.num_frames > 1 else "pictures",
+        "looks_at": "clips" if spec.clip.windowed else "pictures",
         "description": spec.description,
     }
 
@@ -63,16 +63,18 @@ def model_routes(services: Services) -> APIRouter:
         return {"models": [_entry(served.spec) for served in services.workers.models.values()]}
 
     @router.get("/model", response_model=ModelFacts, responses=COMMON)
-    async def model() -> object:
-        """Everything that the model file says about itself."""
+    async def model(name: str | None = None) -> object:
+        """Everything that a model's file says about itself; without `name`, the server's own."""
+        services.check_model(name)
+        served = services.model if name is None else services.workers.models[name]
         facts = {
-            **asdict(spec),
-            "file": display_path(services.model.path.name),
-            "window_s": round(spec.clip.window_s, 3),
-            "backend": f"{services.model.backend} {services.model.version}",
+            **asdict(served.spec),
+            "file": display_path(served.path.name),
+            "window_s": round(served.spec.clip.window_s, 3),
+            "backend": f"{served.backend} {served.version}",
             "num_threads": 1,
             "num_workers": services.workers.count,
-            "size_bytes": services.model.size_bytes,
+            "size_bytes": served.size_bytes,
         }
         return JSONResponse(facts)
 

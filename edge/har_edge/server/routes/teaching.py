@@ -39,7 +39,10 @@ def teaching_routes(services: Services) -> APIRouter:
         responses={**CHANGING, **problem_docs(400, 409, 500)},
     )
     async def teach(lesson: Annotated[Lesson, Body()]) -> JSONResponse:
-        """Learn an action from the next seconds of the live source; it is recognised at once."""
+        """Learn an action from the next seconds of the live source.
+
+        There it is recognised at once; uploads go by it after the next start of the server.
+        """
         found = teacher()
         current = services.session().snapshot()["state"]
         if current != "live":
