@@ -20,7 +20,7 @@ def made_track(
     random = np.random.default_rng(seed)
     centre = 0.5 + np.cumsum(random.normal(0, 0.01, (count, 2)), axis=0)
     half = np.array([0.1, 0.3]) * (1 + random.uniform(-0.1, 0.1, (count, 2)))
-    boxes = np.hstack([centre - half, centre + half]).astype(np.float32)
+    boxes = np.hstack([centre - half, centre + half])
     places = centre[:, np.newaxis] + half[:, np.newaxis] * random.uniform(-1, 1, (count, 17, 2))
     scores = random.uniform(0, 1, (count, 17, 1))
     keypoints = np.concatenate([places, scores], axis=2).astype(np.float32)

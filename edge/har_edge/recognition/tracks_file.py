@@ -4,7 +4,9 @@ A file holds, for N people: `xyz` (sum of T, 17, 3), the keypoints, person i bei
 `xyz[off[i]:off[i + 1]]`: x and y in fractions of the picture, and the score; `box` (sum of T, 4) in
 fractions of the picture, zeros where the person was not in view; `off` (N + 1,); `aspect`, width
 of the picture over its height, `fps`, the rate at which frames were sampled, `label` and `group`,
-(N,) each; `coco`, 0 to 16; `kind`. What skeletons are kept in has the same form, of other kinds.
+(N,) each; `coco`, 0 to 16; `kind`. `time` (sum of T,), each frame's in its source in seconds, may
+be there too, where frames are not spaced evenly. What skeletons are kept in has the same form, of
+other kinds.
 """
 
 from __future__ import annotations
@@ -30,13 +32,16 @@ from har_edge.recognition.head_row import head_row
 
 KIND = "track"
 FIELDS = ("xyz", "off", "box", "aspect", "label", "group", "fps", "coco", "kind")
+TIME = "time"
 FORM = "The form of such files stands in the help of har_edge.recognition.tracks_file"
+Doubles = NDArray[np.float64]
+
 # Ten hours of one person take 60 MB; unpacked, skeletons of the largest public sets take 400 MB.
 MAX_BYTES, MAX_ARRAYS = 1 << 30, 100
 # Kinds of the arrays in it: numbers and text.
 NUMBER_KINDS = "fiuU"
-# Of the picture's width and height; a box that is cut by the picture's edge lies inside.
-FARTHEST = 2.0
+# Of the picture's width and height: no box lies farther outside.
+FARTHEST = 16.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,19 +50,21 @@ class PoseTrack:
 
     Attributes:
         keypoints: (T, 17, 3), float32: x and y in fractions of the picture, and the score.
-        boxes: (T, 4), float32, in fractions of the picture; zeros where not in view.
+        boxes: (T, 4), float64, in fractions of the picture; zeros where not in view.
         aspect: Width of the picture over its height.
         fps: Frames a second.
         label: What the person does.
         group: Subject or video: tracks of one group are no independent evidence.
+        times: (T,), float64: of each frame in its source, in seconds; None for even steps.
     """
 
     keypoints: FloatArray
-    boxes: FloatArray
+    boxes: Doubles
     aspect: float
     fps: float
     label: str
     group: str
+    times: Doubles | None = None
 
     @property
     def in_view(self) -> NDArray[np.bool_]:
@@ -67,7 +74,14 @@ class PoseTrack:
     def frames_at(self, frame_rate_hz: float) -> list[int]:
         """Number the frames that the edge would take at a rate."""
         sampler = FrameSampler(frame_rate_hz)
-        return [i for i in range(len(self.boxes)) if sampler.takes(i / self.fps)]
+        return [i for i, time_s in enumerate(self.seconds) if sampler.takes(time_s)]
+
+    @property
+    def seconds(self) -> list[float]:
+        """Time of each frame, (T,)."""
+        if self.times is None:
+            return [i / self.fps for i in range(len(self.boxes))]
+        return [float(time_s) for time_s in self.times]
 
 
 def kind_of(path: str | os.PathLike[str]) -> str:
@@ -95,10 +109,11 @@ def read_tracks(path: str | os.PathLike[str]) -> list[PoseTrack]:
             f"{display_path(path)} should be a pose set of the kind {KIND}. Received the kind "
             f"{kind[:20]!r}, which are skeletons. Give the tracks of videos."
         )
-    arrays = _read(path, FIELDS)
+    arrays = _read(path, FIELDS, maybe=(TIME,))
     _check(path, arrays)
     offsets = arrays["off"].astype(np.int64)
-    keypoints, boxes = arrays["xyz"].astype(np.float32), arrays["box"].astype(np.float32)
+    keypoints, boxes = arrays["xyz"].astype(np.float32), arrays["box"].astype(np.float64)
+    times = arrays[TIME].astype(np.float64) if TIME in arrays else None
     return [
         PoseTrack(
             keypoints[start:end],
@@ -107,6 +122,7 @@ def read_tracks(path: str | os.PathLike[str]) -> list[PoseTrack]:
             float(arrays["fps"][number]),
             str(arrays["label"][number]),
             str(arrays["group"][number]),
+            None if times is None else times[start:end],
         )
         for number, (start, end) in enumerate(pairwise(offsets))
     ]
@@ -117,24 +133,27 @@ def write_tracks(path: str | os.PathLike[str], tracks: Sequence[PoseTrack]) -> N
 
     Args:
         path: The `.npz` file.
-        tracks: At least one.
+        tracks: At least one; all of them with times, or none.
 
     Raises:
         OSError: if it cannot be written.
     """
     ends = np.cumsum([len(track.boxes) for track in tracks])
+    times = [track.times for track in tracks if track.times is not None]
+    timed = {TIME: np.concatenate(times)} if len(times) == len(tracks) else {}
     with open_whole(Path(path)) as file:
         np.savez_compressed(
             file,
             xyz=np.concatenate([track.keypoints for track in tracks]).astype(np.float32),
             off=np.concatenate([[0], ends]).astype(np.int64),
-            box=np.concatenate([track.boxes for track in tracks]).astype(np.float32),
-            aspect=np.array([track.aspect for track in tracks], np.float32),
+            box=np.concatenate([track.boxes for track in tracks]).astype(np.float64),
+            aspect=np.array([track.aspect for track in tracks], np.float64),
             label=np.array([track.label for track in tracks]),
             group=np.array([track.group for track in tracks]),
             fps=np.array([track.fps for track in tracks], np.float64),
             coco=np.arange(len(KEYPOINTS)),
             kind=np.array(KIND),
+            **timed,
         )
 
 
@@ -164,14 +183,14 @@ def track_rows(
     frames = range(len(track.boxes)) if frame_rate_hz is None else track.frames_at(frame_rate_hz)
     rows: FloatArray = np.zeros((len(frames), sum(sizes[name] for name in inputs)), np.float32)
     before: Person | None = None
-    before_s, in_view = 0.0, track.in_view
+    before_s, in_view, seconds = 0.0, track.in_view, track.seconds
     for row, number in zip(rows, frames, strict=True):
         if not in_view[number]:
             before = None
             continue
         left, top, right, bottom = map(float, track.boxes[number])
         person = Person(1.0, (left, top, right, bottom), track.keypoints[number])
-        now_s = number / track.fps
+        now_s = seconds[number]
         row[:] = head_row(
             inputs, None, person, before=before, seconds=now_s - before_s, aspect=track.aspect
         )
@@ -179,11 +198,15 @@ def track_rows(
     return rows
 
 
-def _read(path: Path, names: Sequence[str]) -> Mapping[str, Numbers]:
+def _read(path: Path, names: Sequence[str], *, maybe: Sequence[str] = ()) -> Mapping[str, Numbers]:
     shown = display_path(path)
     try:
         arrays = read_arrays(
-            path, most_bytes=MAX_BYTES, most_arrays=MAX_ARRAYS, kinds=NUMBER_KINDS, only=names
+            path,
+            most_bytes=MAX_BYTES,
+            most_arrays=MAX_ARRAYS,
+            kinds=NUMBER_KINDS,
+            only=(*names, *maybe),
         )
     except FileNotFoundError as error:
         raise DataError(f"There is no pose set {shown}. Check the path and --root.") from error
@@ -229,6 +252,9 @@ def _shape_faults(arrays: Mapping[str, Numbers]) -> dict[str, bool]:
             xyz.ndim != 3 or xyz.shape[1:] != (len(KEYPOINTS), 3)
         ),
         "box should have the shape (T, 4)": arrays["box"].shape != (length, 4),
+        "time should have an entry for each frame": (
+            TIME in arrays and arrays[TIME].shape != (length,)
+        ),
         "off should have an entry for each track and one for the end": (
             offsets.ndim != 1 or count < 1 or offsets.dtype.kind not in "iu"
         ),
@@ -239,7 +265,8 @@ def _shape_faults(arrays: Mapping[str, Numbers]) -> dict[str, bool]:
 
 
 def _value_faults(arrays: Mapping[str, Numbers]) -> dict[str, bool]:
-    xyz, box = arrays["xyz"].astype(np.float32), arrays["box"].astype(np.float32)
+    xyz, box = arrays["xyz"].astype(np.float32), arrays["box"].astype(np.float64)
+    times = arrays[TIME].astype(np.float64) if TIME in arrays else np.arange(float(len(xyz)))
     offsets = arrays["off"].astype(np.int64)
     above_0 = {name: arrays[name].astype(np.float64) for name in ("fps", "aspect")}
     return {
@@ -253,7 +280,15 @@ def _value_faults(arrays: Mapping[str, Numbers]) -> dict[str, bool]:
         "boxes should be left, top, right and bottom in fractions of the picture": bool(
             (box[:, :2] > box[:, 2:]).any() or (np.abs(box) > FARTHEST).any()
         ),
+        "time should rise within each track": not _rises(times, offsets),
         "fps and aspect should be above 0": any(
             not (np.isfinite(values) & (values > 0)).all() for values in above_0.values()
         ),
     }
+
+
+def _rises(times: Doubles, offsets: NDArray[np.int64]) -> bool:
+    """Whether times are finite, and rise but where a track begins."""
+    steps = np.diff(times)
+    steps[offsets[(offsets > 0) & (offsets < len(times))] - 1] = 1
+    return bool(np.isfinite(times).all() and (steps > 0).all())

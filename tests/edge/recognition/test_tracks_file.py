@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from har_edge.pose_paths import sequence_of
 from har_edge.recognition import tracks_file
 from har_edge.recognition.head_row import head_row
 from har_edge.recognition.tracks_file import (
+    PoseTrack,
     kind_of,
     read_tracks,
     track_rows,
@@ -21,6 +23,11 @@ from har_edge.recognition.tracks_file import (
 )
 from tests.support.skeletons import save
 from tests.support.tracks import made_track
+
+
+def people_of(track: PoseTrack) -> list[Person]:
+    boxes = [(float(a), float(b), float(c), float(d)) for a, b, c, d in track.boxes]
+    return [Person(1.0, box, points) for box, points in zip(boxes, track.keypoints, strict=True)]
 
 
 def test_tracks_come_back_as_they_were(tmp_path: Path) -> None:
@@ -40,10 +47,7 @@ def test_rows_are_those_of_the_edge() -> None:
     track = made_track(6, seed=3)
     rows = track_rows(track, ("pose", "motion"))
     assert rows.shape == (6, 57)
-    people = [
-        Person(1.0, tuple(map(float, b)), k)
-        for b, k in zip(track.boxes, track.keypoints, strict=True)
-    ]  # type: ignore[arg-type]
+    people = people_of(track)
     for number, person in enumerate(people):
         expected = head_row(
             ("pose", "motion"),
@@ -74,15 +78,27 @@ def test_frames_are_those_that_the_edge_takes() -> None:
     rows = track_rows(track, ("motion",), frame_rate_hz=8.0)
     assert len(rows) == 8
     # Speeds are by the time that passed: 4 frames and once 3.
-    person, before = (
-        Person(1.0, tuple(map(float, track.boxes[i])))
-        for i in (15, 12)  # type: ignore[arg-type]
-    )
+    people = people_of(track)
+    person, before = people[15], people[12]
     assert np.allclose(
         rows[4],
         head_row(("motion",), None, person, before=before, seconds=3 / 30, aspect=track.aspect),
     )
     assert track.frames_at(60.0) == list(range(30))
+
+
+def test_times_count_where_they_are_known(tmp_path: Path) -> None:
+    """At 8 Hz of 30 frames a second, steps are of 0.133 and 0.1 s."""
+    times = np.array([0, 4, 8, 12, 15, 19, 23, 27]) / 30
+    track = replace(made_track(8, seed=6), times=times)
+    write_tracks(tmp_path / "a.npz", [track, track])
+    _, found = read_tracks(tmp_path / "a.npz")
+    assert found.times is not None
+    assert np.array_equal(found.times, times)
+    assert found.frames_at(8.0) == list(range(8))
+    rows, even = (track_rows(t, ("motion",)) for t in (found, replace(found, times=None)))
+    # Centre, and upper and lower edge: speeds.
+    assert np.allclose(rows[1:, 1:] * np.diff(times)[:, np.newaxis], even[1:, 1:] / 8)
 
 
 def test_features_cannot_be_made_of_tracks() -> None:
@@ -113,6 +129,9 @@ def test_skeletons_are_no_tracks(tmp_path: Path) -> None:
         ({"aspect": np.array([1.0, 0.0])}, "fps and aspect should be above 0"),
         ({"fps": np.array(["a", "b"])}, "should be numbers"),
         ({"coco": np.arange(17)[::-1]}, "coco should be 0 to 16"),
+        ({"time": np.arange(11.0)}, "time should have an entry for each frame"),
+        ({"time": np.repeat(np.arange(6.0), 2)}, "time should rise within each track"),
+        ({"time": np.full(12, np.nan)}, "time should rise within each track"),
         ({"label": np.array([{}, {}])}, "cannot be read"),
     ],
 )
