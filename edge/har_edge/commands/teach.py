@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from har_edge.commands.harness import note, show
-from har_edge.commands.options.fields import setting
+from har_edge.commands.options.fields import collect, setting
 from har_edge.commands.options.models import MODEL
 from har_edge.config import ModelConfig, RunLimits
 from har_edge.model.file import BUNDLED
@@ -171,7 +171,12 @@ def _record(name: str, loaded: LoadedModel, path: Path, recording: _Recording) -
     from har_edge.media import Skipped
     from har_edge.recognition import teach as teaching
     from har_edge.recognition.taught import report
+    from har_edge.run.parts import build_people
 
+    people = None
+    if loaded.spec.needs_people:
+        values = {"model": loaded.path, "backend": loaded.backend.name}
+        people = build_people(collect(ModelConfig, values), note)
     skipped = Skipped()
     # Found out now, and not after somebody has moved for ten seconds.
     check_writable(path, parents=True, advice="Give another --taught FILE.")
@@ -184,6 +189,7 @@ def _record(name: str, loaded: LoadedModel, path: Path, recording: _Recording) -
             _open(recording.names, skipped, live),
             path,
             duration_s=recording.duration_s,
+            people=people,
             background=_open(recording.background, skipped),
             heard=seconds,
         )

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from har_edge.config import DecideConfig, ModelConfig, PeopleConfig
-from har_edge.model.file import resolve_model
+from har_edge.model.file import read_model_file, resolve_model
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
 from har_edge.people.locate import PeopleParts
-from har_edge.people.open import BUNDLED_PEOPLE, find_people, has_locate, is_bundled_people
+from har_edge.people.open import (
+    BUNDLED_FILE,
+    BUNDLED_PEOPLE,
+    choose_people,
+    find_people,
+    is_bundled_people,
+)
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.taught_file import load_taught
 from har_edge.say import Say
@@ -45,7 +51,8 @@ def build_people(config: ModelConfig, note: Say, num_threads: int = 1) -> People
     """Open what finds people, and say which kind of network it was taken for.
 
     Args:
-        config: Names the file; without one, the model's own `locate` is used, if it has any.
+        config: Names the file; without one, the model's own `locate` is used, if it has any, or
+            the bundled network if it needs people.
         note: Takes a line for the user.
         num_threads: Threads of the runtime.
 
@@ -57,19 +64,23 @@ def build_people(config: ModelConfig, note: Say, num_threads: int = 1) -> People
         BackendError: if no runtime is there, or it refuses a network, crashes or hangs.
     """
     people = config.people
-    if people.whole_picture:
-        return None
-    if people.detector is None and not has_locate(config.model):
-        if people != PeopleConfig():
+    file = choose_people(config.model, people)
+    if file is None:
+        if people != PeopleConfig() and not people.whole_picture:
             note(
                 "Nobody looks for people, and settings for people have no effect. Use a model that "
                 f"finds people, or add --people {BUNDLED_PEOPLE}."
             )
         return None
-    file = resolve_model(config.model) if people.detector is None else people.detector
-    parts = find_people(file, people, backend=config.backend, num_threads=num_threads)
+    spec = read_model_file(resolve_model(config.model)).spec
+    parts = find_people(file, people, spec, backend=config.backend, num_threads=num_threads)
     if is_bundled_people(people.detector):
         note(f"Network {BUNDLED_PEOPLE} finds people, and each is recognised on their own.")
+    elif people.detector is None and file == BUNDLED_FILE:
+        note(
+            f"Network {BUNDLED_PEOPLE} finds people: {spec.name} recognises each by "
+            f"{' and '.join(spec.head_inputs)}."
+        )
     elif people.detector is not None:
         note(f"{display_path(file)} finds people: it was taken for {parts.locator.name}.")
     return parts

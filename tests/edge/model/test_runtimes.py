@@ -20,10 +20,9 @@ from har_edge.model.runtimes import (
     OnnxBackend,
     TfliteBackend,
     available_backends,
-    dequantizer,
     load_backend,
-    quantizer,
 )
+from har_edge.model.tensors import dequantizer, quantizer
 from har_edge.model.xnnpack import int8_delegates
 from tests.conftest import ASSETS
 from tests.support.golden_frames import golden_frames

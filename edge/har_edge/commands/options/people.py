@@ -13,8 +13,9 @@ people_options = together(
         "detector",
         "--people",
         metavar="FILE",
-        help="Find people and recognise each: people for the bundled network, or a .tflite file: "
-        "our own locate, SSD or EfficientDet-Lite with detection post-processing, MoveNet.",
+        help="Find people and recognise each: people for the bundled network (which a model of "
+        "poses takes by itself), or a .tflite file: our own locate, SSD or EfficientDet-Lite with "
+        "detection post-processing, MoveNet.",
     ),
     setting(
         PeopleConfig,
@@ -34,7 +35,8 @@ people_options = together(
         "locate_every",
         "--locate-every",
         metavar="N",
-        help="Look for people in every Nth sampled frame; boxes are carried on between them.",
+        help="Look for people in every Nth sampled frame; boxes are carried on between them. "
+        "[default: 2; 1 for a model of poses alone]",
     ),
     setting(
         PeopleConfig,
