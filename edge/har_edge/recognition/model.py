@@ -28,11 +28,10 @@ from har_edge.model.spec import ModelSpec
 from har_edge.notebook import html_table
 from har_edge.paths import display_path
 from har_edge.people.locate import PeopleParts
-from har_edge.people.open import choose_people, find_people
 from har_edge.recognition.decide import Decider, Deciders
 from har_edge.recognition.events import Event, EventTracker
 from har_edge.recognition.look import Seen
-from har_edge.recognition.people import check_view, new_looker
+from har_edge.recognition.people import find_own_people, new_looker
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.taught_file import load_taught
 from har_edge.recognition.whole import look_at, main_predictions, sum_up
@@ -82,9 +81,7 @@ def load(
     """
     loaded = load_model(model, backend=backend, num_threads=num_threads)
     config = people if isinstance(people, PeopleConfig) else PeopleConfig(detector=people)
-    finder = choose_people(loaded.path, config)
-    parts = None if finder is None else find_people(finder, config, loaded.spec, backend=backend)
-    check_view(loaded.spec, parts)
+    parts = find_own_people(loaded, config)
     return Model(load_taught(loaded, taught), parts)
 
 

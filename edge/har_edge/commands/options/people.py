@@ -1,4 +1,4 @@
-"""The options of `run` and `serve` that say how people are found and followed."""
+"""The options of `run`, `serve` and `har-bench alarms` that say how people are found."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from har_edge.commands.options.fields import collect, setting, together
 from har_edge.config import PeopleConfig, SinkConfig
 
-people_options = together(
+finding_options = together(
     setting(
         PeopleConfig,
         "detector",
@@ -45,6 +45,9 @@ people_options = together(
         metavar="N",
         help="Recognise at most N people of a source at a time, the largest.",
     ),
+)
+people_options = together(
+    finding_options,
     setting(
         SinkConfig,
         "keypoints",
