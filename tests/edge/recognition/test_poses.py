@@ -87,7 +87,7 @@ def test_a_picture_is_answered_for_its_largest_person() -> None:
     assert answer.person == 1
     assert (answer.window_frames, answer.encode_ms, answer.preprocess_ms) == (1, 0, 0)
     assert answer.action in model.labels
-    assert model.classify(np.zeros((60, 80, 3), np.uint8)).action == "nobody"
+    assert model.classify(np.full((480, 640, 3), 128, np.uint8)).action == "nobody"
 
 
 def test_a_video_is_answered_for_its_people() -> None:
