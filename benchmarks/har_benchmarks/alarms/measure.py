@@ -19,7 +19,7 @@ from har_edge.model.loaded import LoadedModel
 from har_edge.people.locate import PeopleParts
 from har_edge.people.open import choose_people
 from har_edge.progress import Progress
-from har_edge.recognition.people import find_own_people
+from har_edge.recognition.finding import find_own_people
 
 # Thresholds of the curve.
 CURVE = tuple(hundredths / 100 for hundredths in range(5, 100, 5))

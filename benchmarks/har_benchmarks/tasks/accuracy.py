@@ -12,7 +12,8 @@ from har_edge.arrays import FloatArray
 from har_edge.media import is_video
 from har_edge.model.loaded import LoadedModel
 from har_edge.pose_paths import sequence_of
-from har_edge.recognition.people import find_own_people, new_looker
+from har_edge.recognition.finding import find_own_people
+from har_edge.recognition.people import new_looker
 from har_edge.recognition.track_samples import load_rows
 from har_edge.recognition.whole import look_at, main_predictions
 from har_edge.sources.clips import load_frames, span_frames, window_indices

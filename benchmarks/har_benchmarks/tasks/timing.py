@@ -17,7 +17,8 @@ from har_edge.frames.frame import Frame
 from har_edge.model.loaded import LoadedModel
 from har_edge.model.runtimes import import_runtime
 from har_edge.model.spec import ClipSpec
-from har_edge.recognition.people import find_own_people, new_looker
+from har_edge.recognition.finding import find_own_people
+from har_edge.recognition.people import new_looker
 from har_edge.recognition.recognizer import resize_ahead
 from har_edge.run.lanes import Closed, Lanes, SourceOpener
 from har_edge.sources.base import FrameSource

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from har_edge.commands.harness import note, show
-from har_edge.commands.options.fields import collect, setting
+from har_edge.commands.options.fields import setting
 from har_edge.commands.options.models import MODEL
-from har_edge.config import ModelConfig, RunLimits
+from har_edge.config import ModelConfig, PeopleConfig, RunLimits
 from har_edge.model.file import BUNDLED
 from har_edge.progress import Progress
 from har_edge.silence import doing, never_silent
@@ -169,14 +169,12 @@ def _forget(action: str, loaded: LoadedModel, path: Path) -> None:
 def _record(name: str, loaded: LoadedModel, path: Path, recording: _Recording) -> None:
     from har_edge.files import check_writable
     from har_edge.media import Skipped
+    from har_edge.people.open import choose_people
     from har_edge.recognition import teach as teaching
     from har_edge.recognition.taught import report
-    from har_edge.run.parts import build_people
+    from har_edge.run.parts import say_who_finds
 
-    people = None
-    if loaded.spec.needs_people:
-        values = {"model": loaded.path, "backend": loaded.backend.name}
-        people = build_people(collect(ModelConfig, values), note)
+    say_who_finds(loaded.spec, choose_people(loaded.path, PeopleConfig()), note)
     skipped = Skipped()
     # Found out now, and not after somebody has moved for ten seconds.
     check_writable(path, parents=True, advice="Give another --taught FILE.")
@@ -189,7 +187,6 @@ def _record(name: str, loaded: LoadedModel, path: Path, recording: _Recording) -
             _open(recording.names, skipped, live),
             path,
             duration_s=recording.duration_s,
-            people=people,
             background=_open(recording.background, skipped),
             heard=seconds,
         )

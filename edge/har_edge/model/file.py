@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from har_edge.errors import ModelFileError, SpecError
+from har_edge.model.formats import is_flatbuffer
 from har_edge.model.onnx_metadata import append_metadata, read_metadata
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
@@ -29,8 +30,6 @@ BUNDLED = ("har15", "clips")
 DEFAULT_MODEL = "har15"
 BUNDLED_FOLDER = Path(__file__).resolve().parent / "bundled"
 
-# Bytes 4 to 8 of every TFLite flatbuffer. Source: TFLite schema, `file_identifier`.
-FLATBUFFER_ID = b"TFL3"
 ONNX_SUFFIXES = (".encode.onnx", ".classify.onnx")
 # A fixed date makes equal models equal files; 1980 is the oldest a zip can hold.
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
@@ -161,7 +160,7 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
     if path.suffix == ".onnx":
         return _read_onnx(path)
     content, shown = _read(path), display_path(path)
-    if content[4:8] != FLATBUFFER_ID:
+    if not is_flatbuffer(content):
         raise ModelFileError(
             f"{shown} is not a TFLite model. Expected a .tflite file made by har-convert. "
             f"Received {len(content)} bytes that start with {content[:8]!r}. Check the path."
@@ -302,7 +301,7 @@ def pack_model_file(flatbuffer: bytes, spec: ModelSpec) -> bytes:
     Raises:
         ModelFileError: if `flatbuffer` is not a TFLite model.
     """
-    if flatbuffer[4:8] != FLATBUFFER_ID:
+    if not is_flatbuffer(flatbuffer):
         raise ModelFileError(
             "Expected a TFLite flatbuffer. Received something else. Make the file with har-convert."
         )

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from har_edge.errors import BackendError
-from har_edge.model.file import FLATBUFFER_ID
+from har_edge.model.formats import is_flatbuffer
 from har_edge.model.native_log import native_log_muted
 from har_edge.model.tensors import (
     RENEW,
@@ -344,7 +344,7 @@ def load_backend(
             f"backend must be auto or one of {', '.join(RUNTIMES)}. Received {backend!r}."
         )
     networks = (networks,) if isinstance(networks, bytes) else networks
-    flat = len(networks) == 1 and networks[0][4:8] == FLATBUFFER_ID
+    flat = len(networks) == 1 and is_flatbuffer(networks[0])
     fitting = tuple(TFLITE_RUNTIMES) if flat else (ONNX_RUNTIME,)
     if backend not in ("auto", *fitting):
         raise BackendError(

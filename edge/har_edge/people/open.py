@@ -17,11 +17,11 @@ from har_edge.config import PeopleConfig
 from har_edge.errors import ModelFileError, SpecError
 from har_edge.model.file import (
     BUNDLED_FOLDER,
-    FLATBUFFER_ID,
     MAX_FILE_BYTES,
     read_model_file,
     resolve_model,
 )
+from har_edge.model.formats import is_flatbuffer
 from har_edge.model.network import Network
 from har_edge.model.people_file import read_people_file
 from har_edge.model.runtimes import TFLITE_RUNTIMES
@@ -238,7 +238,7 @@ def read_network(path: str | os.PathLike[str]) -> bytes:
         ) from error
     except OSError as error:
         raise ModelFileError(f"{shown} cannot be read: {error.strerror}.") from error
-    if content[4:8] != FLATBUFFER_ID:
+    if not is_flatbuffer(content):
         raise ModelFileError(
             f"{shown} should be a TFLite network that finds people: {KNOWN}. Received {size} "
             f"bytes that start with {content[:8]!r}. Check the path."

@@ -30,8 +30,9 @@ from har_edge.paths import display_path
 from har_edge.people.locate import PeopleParts
 from har_edge.recognition.decide import Decider, Deciders
 from har_edge.recognition.events import Event, EventTracker
+from har_edge.recognition.finding import find_own_people
 from har_edge.recognition.look import Seen
-from har_edge.recognition.people import find_own_people, new_looker
+from har_edge.recognition.people import new_looker
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.taught_file import load_taught
 from har_edge.recognition.whole import look_at, main_predictions, sum_up

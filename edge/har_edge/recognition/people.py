@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from har_edge.arrays import FloatArray
-from har_edge.config import PeopleConfig
 from har_edge.errors import ModelFileError
 from har_edge.frames.frame import Frame, Person
 from har_edge.model.loaded import LoadedModel
@@ -19,7 +18,6 @@ from har_edge.model.spec import ModelSpec
 from har_edge.people.choose import PeopleRule
 from har_edge.people.follow import Follower, person_crop
 from har_edge.people.locate import Locator, PeopleParts
-from har_edge.people.open import choose_people, find_people
 from har_edge.recognition.head_row import head_row
 from har_edge.recognition.look import Looker, Seen, nobody_in, prediction_for
 from har_edge.recognition.motion import MotionGate
@@ -52,26 +50,6 @@ def check_view(spec: ModelSpec, people: PeopleParts | None) -> None:
             f"{needs}, with their keypoints. Received {people.locator.name}, which gives boxes "
             "alone. Leave --people out for the bundled network, or add --pose FILE."
         )
-
-
-def find_own_people(model: LoadedModel, config: PeopleConfig | None = None) -> PeopleParts | None:
-    """Open what finds people for a model, see `har_edge.people.open.choose_people`.
-
-    Returns:
-        None for whole pictures.
-
-    Raises:
-        ModelFileError: if the model needs people and nothing finds them; or a file is missing, or
-            finds no people.
-        BackendError: if no runtime is there, or it refuses a network, crashes or hangs.
-    """
-    config = config or PeopleConfig()
-    finder = choose_people(model.path, config)
-    parts = None
-    if finder is not None:
-        parts = find_people(finder, config, model.spec, backend=model.backend.name)
-    check_view(model.spec, parts)
-    return parts
 
 
 def new_looker(

@@ -14,6 +14,7 @@ from har_edge.frames.preprocess import resize_frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.loaded import LoadedModel
 from har_edge.people.locate import PeopleParts
+from har_edge.recognition.finding import find_own_people
 from har_edge.recognition.people import check_view, new_looker
 from har_edge.recognition.taught import MIN_WINDOWS, Background, Taught, describe
 from har_edge.recognition.taught_file import (
@@ -118,11 +119,12 @@ def teach(
     path: Path,
     *,
     duration_s: float,
-    people: PeopleParts | None = None,
     background: Iterable[FrameSource] = (),
     heard: Heard = lambda source, time_s: None,
 ) -> Taught:
     """Add an action, or more windows of it, to a file of taught actions.
+
+    Where the model needs people, its own network or the bundled one finds them.
 
     Args:
         model: The model to teach.
@@ -130,7 +132,6 @@ def teach(
         sources: Recordings of the action.
         path: File of taught actions; made if it is missing.
         duration_s: Seconds to take of each source.
-        people: What finds people, for a model that needs it.
         background: Recordings of anything else, for a model that brings no background along and a
             file that has none yet.
         heard: Told of each frame of the action.
@@ -144,6 +145,7 @@ def teach(
         OutputError: if the file cannot be written, or another process is changing it.
     """
     check_name(name, model)
+    people = find_own_people(model) if model.spec.needs_people else None
     with changing(path):
         taught = read_taught(model, path) if path.exists() else None
         if taught is None:

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,7 +141,7 @@ def write_tracks(path: str | os.PathLike[str], tracks: Sequence[PoseTrack]) -> N
     """
     ends = np.cumsum([len(track.boxes) for track in tracks])
     times = [track.times for track in tracks if track.times is not None]
-    timed = {TIME: np.concatenate(times)} if len(times) == len(tracks) else {}
+    timed: dict[str, Any] = {TIME: np.concatenate(times)} if len(times) == len(tracks) else {}
     with open_whole(Path(path)) as file:
         np.savez_compressed(
             file,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from har_edge.config import DecideConfig, ModelConfig, PeopleConfig
 from har_edge.model.file import read_model_file, resolve_model
 from har_edge.model.loaded import LoadedModel, load_model
@@ -76,11 +78,23 @@ def build_people(config: ModelConfig, note: Say, num_threads: int = 1) -> People
     parts = find_people(file, people, spec, backend=config.backend, num_threads=num_threads)
     if is_bundled_people(people.detector):
         note(f"Network {BUNDLED_PEOPLE} finds people, and each is recognised on their own.")
-    elif people.detector is None and file == BUNDLED_FILE:
+    elif people.detector is None:
+        say_who_finds(spec, file, note)
+    else:
+        note(f"{display_path(file)} finds people: it was taken for {parts.locator.name}.")
+    return parts
+
+
+def say_who_finds(spec: ModelSpec, file: Path | None, note: Say) -> None:
+    """Say that the bundled network finds people, where nobody asked for it.
+
+    Args:
+        spec: Of the model.
+        file: What finds people, see `har_edge.people.open.choose_people`.
+        note: Takes a line for the user.
+    """
+    if file == BUNDLED_FILE and spec.needs_people:
         note(
             f"Network {BUNDLED_PEOPLE} finds people: {spec.name} recognises each by "
             f"{' and '.join(spec.head_inputs)}."
         )
-    elif people.detector is not None:
-        note(f"{display_path(file)} finds people: it was taken for {parts.locator.name}.")
-    return parts
