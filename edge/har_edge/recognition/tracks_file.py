@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,9 +72,13 @@ class PoseTrack:
         return np.asarray(self.boxes.any(axis=1))
 
     def frames_at(self, frame_rate_hz: float) -> list[int]:
-        """Number the frames that the edge would take at a rate."""
+        """Number the frames that the edge would take at a rate.
+
+        By the instants that they were sampled for and not by their own times: at the track's own
+        rate all of them are taken, wherever in the source the track begins.
+        """
         sampler = FrameSampler(frame_rate_hz)
-        return [i for i, time_s in enumerate(self.seconds) if sampler.takes(time_s)]
+        return [i for i in range(len(self.boxes)) if sampler.takes(i / self.fps)]
 
     @property
     def seconds(self) -> list[float]:
@@ -141,7 +144,7 @@ def write_tracks(path: str | os.PathLike[str], tracks: Sequence[PoseTrack]) -> N
     """
     ends = np.cumsum([len(track.boxes) for track in tracks])
     times = [track.times for track in tracks if track.times is not None]
-    timed: dict[str, Any] = {TIME: np.concatenate(times)} if len(times) == len(tracks) else {}
+    timed = {TIME: np.concatenate(times)} if len(times) == len(tracks) else {}
     with open_whole(Path(path)) as file:
         np.savez_compressed(
             file,
@@ -154,7 +157,7 @@ def write_tracks(path: str | os.PathLike[str], tracks: Sequence[PoseTrack]) -> N
             fps=np.array([track.fps for track in tracks], np.float64),
             coco=np.arange(len(KEYPOINTS)),
             kind=np.array(KIND),
-            **timed,
+            **timed,  # type: ignore[arg-type]
         )
 
 
