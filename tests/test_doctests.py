@@ -47,6 +47,7 @@ MODULES = (
     "har_edge.people.privacy",
     "har_edge.people.track",
     "har_edge.people.zones",
+    "har_edge.pose_paths",
     "har_edge.progress",
     "har_edge.recognition.answer",
     "har_edge.recognition.decide",

@@ -51,7 +51,7 @@ ORDERS = {
         "people",
         "sources",
         "frames",
-        "run_folder",
+        "run_folder kept",
         "model",
         "compat",
     ),

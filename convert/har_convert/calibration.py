@@ -9,22 +9,32 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from har_convert.clip import LabelledClip
-from har_edge.arrays import Pixels
+from har_convert.clip import NO_FRAMES, LabelledClip
+from har_edge.arrays import FloatArray, Pixels
 from har_edge.datasets import Sample
 from har_edge.errors import DataError
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
+from har_edge.pose_paths import sequence_of
+from har_edge.recognition.track_samples import is_track, load_rows, passed_over
 from har_edge.run_folder import list_data
+from har_edge.say import Say
 from har_edge.sources.clips import load_frames, window_indices
 
 DEFAULT_FRAMES = 192
+# Rows of poses are small, and quick to make.
+DEFAULT_ROWS = 8192
 # Ranges from fewer frames than these say little about those to come.
 MIN_FRAMES = 16
 
 
 def load_calibration(
-    data: Path, spec: ModelSpec, *, root: str | os.PathLike[str] = "", num_frames: int = 0
+    data: Path,
+    spec: ModelSpec,
+    *,
+    root: str | os.PathLike[str] = "",
+    num_frames: int = 0,
+    say: Say = lambda line: None,
 ) -> LabelledClip:
     """Choose windows from a dataset, in turn from every class.
 
@@ -32,7 +42,8 @@ def load_calibration(
         data: A dataset as for training, or a run folder; only its training part is used.
         spec: Labels and preprocessing.
         root: Folder that the paths of a manifest or run start from, if not as `list_data` says.
-        num_frames: Frames in all, about; 0 for `DEFAULT_FRAMES`.
+        num_frames: Frames in all, about; 0 for `DEFAULT_FRAMES`, or for `DEFAULT_ROWS` of tracks.
+        say: Takes a line about what cannot be used.
 
     Raises:
         DataError: if the data holds other classes than the model's, too few frames, or a line
@@ -40,20 +51,22 @@ def load_calibration(
         SourceError: if a chosen file cannot be decoded.
     """
     by_label = calibration_samples(data, spec.labels, root=root)
+    if not spec.encodes:
+        by_label = _tracks_alone(by_label, data, say)
     random = np.random.default_rng(0)
     # In frames, not in windows: a still gives one frame to a window of many.
-    per_class = (num_frames or DEFAULT_FRAMES) / len(by_label)
-    frames, windows, offset = list[Pixels](), list[NDArray[np.intp]](), 0
+    usual = DEFAULT_FRAMES if spec.encodes else DEFAULT_ROWS
+    per_class = (num_frames or usual) / len(by_label)
+    frames, windows, offset = list[Pixels | FloatArray](), list[NDArray[np.intp]](), 0
     for _, members in sorted(by_label.items()):
         start = offset
         for i in random.permutation(len(members)):
             if offset > start and offset - start >= per_class - 0.5:
                 break
-            sample = members[i]
-            pixels = load_frames(sample.path, spec.clip, start_s=sample.start_s, end_s=sample.end_s)
-            indices = window_indices(len(pixels), spec.clip.num_frames)
+            given = _load(members[i], spec)
+            indices = window_indices(len(given), spec.clip.num_frames)
             used, rows = np.unique(indices[random.integers(len(indices))], return_inverse=True)
-            frames.append(pixels[used])
+            frames.append(given[used])
             windows.append(rows + offset)
             offset += len(used)
     if offset < MIN_FRAMES:
@@ -61,7 +74,17 @@ def load_calibration(
             f"{display_path(data)} should give at least {MIN_FRAMES} frames for calibration. "
             f"Received {offset}. Add stills or clips, or leave --calibration out."
         )
-    return LabelledClip(np.concatenate(frames), np.stack(windows).astype(np.intp), "")
+    chosen = np.stack(windows).astype(np.intp)
+    if spec.encodes:
+        return LabelledClip(np.concatenate(frames).astype(np.uint8), chosen, "")
+    return LabelledClip(NO_FRAMES, chosen, "", np.concatenate(frames).astype(np.float32))
+
+
+def _load(sample: Sample, spec: ModelSpec) -> Pixels | FloatArray:
+    """All frames of a sample, or all rows of a track."""
+    if not spec.encodes:
+        return load_rows(sample.path, spec)
+    return load_frames(sample.path, spec.clip, start_s=sample.start_s, end_s=sample.end_s)
 
 
 def calibration_samples(
@@ -89,3 +112,23 @@ def calibration_samples(
             f"{', '.join(unknown) or 'none'}. Give --calibration data with the same classes."
         )
     return by_label
+
+
+def _tracks_alone(
+    by_label: dict[str, list[Sample]], data: Path, say: Say
+) -> dict[str, list[Sample]]:
+    """Leave skeletons out: the edge would never see such rows."""
+    count = passed_over(s.path for members in by_label.values() for s in members)
+    if count:
+        say(f"passing over {count} skeletons in the calibration data")
+    found = {
+        label: kept
+        for label, members in by_label.items()
+        if (kept := [s for s in members if sequence_of(s.path) is None or is_track(s.path)])
+    }
+    if not found:
+        raise DataError(
+            f"{display_path(data)} should hold tracks of videos to calibrate on. Received "
+            f"{count} skeletons. Give --calibration data with tracks."
+        )
+    return found

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from har_convert.recipe import VARIANTS
+from har_convert.results import format_size
 from har_convert.run_folder import Run
 from har_edge.counted import counted
 from har_edge.files import write_whole
 from har_edge.machine.facts import machine_facts
-from har_edge.model.file import ONNX_SUFFIXES, ModelFile, read_model_file
+from har_edge.model.file import ONNX_SUFFIXES, ModelFile, models_in, read_model_file
 from har_edge.model.spec import ModelSpec
 from har_edge.run_folder import read_config
 
@@ -29,7 +30,7 @@ def write_model_card(run: Run, folder: Path) -> None:
     Raises:
         OutputError: if they cannot be written.
     """
-    paths = [p for s in (".tflite", ONNX_SUFFIXES[0]) for p in folder.glob(f"{run.spec.name}-*{s}")]
+    paths = [path for path in models_in(folder) if path.name.startswith(f"{run.spec.name}-")]
     files = sorted(map(read_model_file, paths), key=lambda f: ORDER.index(f.spec.variant))
     write_whole(folder / CARD_NAME, format_model_card(run, files))
     write_whole(folder / SUMS_NAME, _checksums(run, folder))
@@ -72,9 +73,21 @@ def _contract(spec: ModelSpec) -> str:
     window = f"{clip.num_frames} frames, {clip.window_s:.2f} s" if clip.windowed else "1 frame"
     return (
         f"- Window: {window}; frames are sampled at {clip.frame_rate_hz:g} Hz by timestamp.\n"
+        f"{_input(spec)}"
+        f"- Labels: {', '.join(spec.labels)}."
+    )
+
+
+def _input(spec: ModelSpec) -> str:
+    clip = spec.clip
+    if not spec.encodes:
+        return (
+            f"- Person in a frame: {' and '.join(spec.head_inputs)}, {spec.row_size} numbers. No "
+            "pixels: another network finds people and their keypoints.\n"
+        )
+    return (
         f"- Frame: {clip.height} × {clip.width} RGB, 0..255, resize rule `{clip.resize}`.\n"
         f"- Backbone: {spec.backbone}, {spec.feature_size} features a frame.\n"
-        f"- Labels: {', '.join(spec.labels)}."
     )
 
 
@@ -132,12 +145,12 @@ def _file_row(file: ModelFile) -> str:
     )
     cells = (
         ", ".join(f"`{name}`" for name in names),
-        f"{file.size_bytes / 1e6:.1f} MB",
+        format_size(file.size_bytes),
         f"{m['top_1_agreement_with_keras']:.1%}",
         f"{m['max_probability_difference']:.2g}",
         _percent(m.get("verified_accuracy")),
         drop,
-        f"{m['encode_ms']:.2f} ms",
+        f"{m['encode_ms']:.2f} ms" if file.spec.encodes else "–",
         f"{m['classify_ms']:.2f} ms",
         file.spec.min_runtime,
     )

@@ -137,7 +137,7 @@ class _Session:
     ) -> None:
         self.run, self.options, self.folder, self.out, self.say = run, options, folder, out, say
         self.progress = progress
-        self.held_out: list[HeldOut] = run.held_out(options.limit)
+        self.held_out: list[HeldOut] = run.held_out(options.limit, say)
         self.specs: dict[str, ModelSpec] = {}  # by recipe; finding one takes an audit
 
     def convert(self, recipes: Sequence[Recipe]) -> Report:
@@ -154,10 +154,11 @@ class _Session:
             return Conversion(recipe, result, *self._write(recipe, result))
         if not self.options.fallback:
             return Conversion(recipe, result, (), 0, miss)
-        if recipe.variant == "int8" and not self._layers():
+        if recipe.variant == "int8" and self.run.spec.encodes and not self._layers():
             self._work([], sensitivity=True)
         misses = [miss]
-        for candidate in fallbacks(recipe, sensitive_layers(self._layers())):
+        encodes = self.run.spec.encodes
+        for candidate in fallbacks(recipe, sensitive_layers(self._layers()), encodes=encodes):
             try:
                 self._work([candidate])
                 (tried,) = self._verify([candidate])
@@ -239,15 +240,14 @@ class _Session:
                     "layers that convert to builtin ops; recurrent layers have to be unrolled."
                 )
             minimum = f"TensorFlow Lite {found.min_runtime}" if found.min_runtime else ""
-        return self.run.spec.with_(
-            variant=recipe.variant, float_layers=recipe.float_layers, min_runtime=minimum
-        )
+        layers = (*recipe.float_layers, *(["classify"] if recipe.float_classify else []))
+        return self.run.spec.with_(variant=recipe.variant, float_layers=layers, min_runtime=minimum)
 
     def _pack(self, recipe: Recipe, place: Path, spec: ModelSpec) -> list[Path]:
         """Write a recipe's files with their metadata into a folder."""
         pack = pack_onnx_file if recipe.variant.startswith("onnx") else pack_model_file
         paths = []
-        for suffix in recipe.suffixes:
+        for suffix in recipe.suffixes(encodes=spec.encodes):
             network = (self.folder / f"{recipe.key}{suffix}").read_bytes()
             paths.append(place / f"{spec.name}-{recipe.variant}{suffix}")
             paths[-1].write_bytes(pack(network, spec))
@@ -256,7 +256,10 @@ class _Session:
     def _write(self, recipe: Recipe, result: Verification) -> tuple[tuple[Path, ...], int]:
         """Write verified files with what was measured of them under their final names."""
         spec = self.specs[recipe.key]
-        spec = spec.with_(metrics={**spec.metrics, **metrics_of(result)})
+        measured = metrics_of(result)
+        if not spec.encodes:  # rows are given, not computed
+            del measured["feature_cosine"]
+        spec = spec.with_(metrics={**spec.metrics, **measured})
         made = self._pack(recipe, self.folder / recipe.key, spec)
         load_model(made[0])
         self._try_other_runtimes(made)

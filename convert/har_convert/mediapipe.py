@@ -50,7 +50,7 @@ def make_files(name: str, out: Path) -> None:
         DataError: if there is no such run, or it is no still-image model.
     """
     run = load_run(find_run(name))
-    if run.spec.clip.num_frames != 1:
+    if run.spec.clip.num_frames != 1 or not run.spec.encodes:
         raise DataError(
             f"{run.spec.name} should be a still-image model, with a window of one frame. "
             f"Received one with {run.spec.clip.num_frames} frames. Use har15 or another model "

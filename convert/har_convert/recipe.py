@@ -26,10 +26,11 @@ class Recipe:
     float_layers: tuple[str, ...] = ()
     float_classify: bool = False
 
-    @property
-    def suffixes(self) -> tuple[str, ...]:
-        """What the names of its files end with, `encode` first."""
-        return ONNX_SUFFIXES if self.variant.startswith("onnx") else (".tflite",)
+    def suffixes(self, *, encodes: bool = True) -> tuple[str, ...]:
+        """What the names of a model's files end with, `encode` first, if it has one."""
+        if not self.variant.startswith("onnx"):
+            return (".tflite",)
+        return ONNX_SUFFIXES if encodes else ONNX_SUFFIXES[1:]
 
     @property
     def key(self) -> str:
@@ -45,15 +46,19 @@ class Recipe:
         return self.variant + (f" with {' and '.join(exceptions)}" if exceptions else "")
 
 
-def fallbacks(recipe: Recipe, sensitive_layers: tuple[str, ...]) -> list[Recipe]:
+def fallbacks(
+    recipe: Recipe, sensitive_layers: tuple[str, ...], *, encodes: bool = True
+) -> list[Recipe]:
     """What to try instead of a recipe that misses the gate, the best first.
 
     Args:
         recipe: That one.
         sensitive_layers: Layers whose rounding costs most; may be empty.
+        encodes: Whether the model has `encode`; else nothing is left of it with `classify` in
+            float.
     """
     if recipe.variant == "onnx-int8":
-        return [replace(recipe, float_classify=True), Recipe("onnx")]
+        return [*([replace(recipe, float_classify=True)] if encodes else []), Recipe("onnx")]
     if recipe.variant == "dynamic":
         return [Recipe("float16")]
     if recipe.variant != "int8":
@@ -61,7 +66,7 @@ def fallbacks(recipe: Recipe, sensitive_layers: tuple[str, ...]) -> list[Recipe]
     first = [replace(recipe, float_layers=sensitive_layers)] if sensitive_layers else []
     return [
         *first,
-        replace(recipe, float_classify=True),
+        *([replace(recipe, float_classify=True)] if encodes else []),
         Recipe("int16"),
         Recipe("dynamic"),
         Recipe("float16"),

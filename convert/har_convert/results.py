@@ -110,18 +110,26 @@ def advise(conversions: Iterable[Conversion]) -> str:
 
 def format_table(conversions: Sequence[Conversion]) -> str:
     """Lay the verified files out as a table."""
+    # A model of poses encodes nothing.
+    call = "encode" if any(c.result.encode_ms for c in conversions) else "classify"
     headers = ("variant", "size", "as Keras", "max |dp|", "accuracy", "drop in points (95 %)",
-               "encode", "file")  # fmt: skip
+               call, "file")  # fmt: skip
     rows = []
     for c in conversions:
         r, (low, high) = c.result, c.result.drop_interval
-        size = f"{c.size_bytes / 1e6:.1f} MB" if c.passed else "-"
+        size = format_size(c.size_bytes) if c.passed else "-"
         accuracy = "-" if r.accuracy is None else f"{r.accuracy:.1%}"
         drop = f"{r.drop:.1f} ({low:.1f} to {high:.1f})"
         file = display_path(c.paths[0]) if c.passed else "not written: missed the gate"
         rows.append((c.recipe.variant, size, f"{r.agreement:.1%}", f"{r.max_difference:.2g}",
-                     accuracy, drop, f"{r.encode_ms:.2f} ms", file))  # fmt: skip
+                     accuracy, drop, f"{r.encode_ms or r.classify_ms:.2f} ms", file))  # fmt: skip
     return text_table(rows, headers, align="lrrrrlrl")
+
+
+def format_size(size_bytes: int) -> str:
+    """Say how large a file is, in MB, or in kB where that would be 0.0 MB."""
+    mega = size_bytes >= 1e5
+    return f"{size_bytes / 1e6:.1f} MB" if mega else f"{size_bytes / 1e3:.0f} kB"
 
 
 def format_layers(layers: Sequence[LayerError]) -> str:

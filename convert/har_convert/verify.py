@@ -27,7 +27,7 @@ class Outputs:
     """The outputs of a model for the clips to compare on.
 
     Attributes:
-        features: Of all frames, (F, D).
+        features: Of all frames, (F, D); of a model without `encode` the rows that it was given.
         probabilities: Of all windows, (M, C).
     """
 
@@ -62,7 +62,7 @@ class Verification:
         clips: Clips they come from.
         agreement: Share of windows with the same most probable class.
         max_difference: Largest difference of any probability.
-        feature_cosine: Mean cosine between the features of a frame.
+        feature_cosine: Mean cosine between the features of a frame; 1 where none are computed.
         accuracy: Share of clips recognised (mean over a clip's windows), None without labels.
         keras_accuracy: The same for the Keras model.
         drop: Accuracy lost, in points. Without labels it is what Keras's own probabilities
@@ -131,7 +131,9 @@ def run_models(
 
 
 def _run_model(model: LoadedModel, clip: LabelledClip) -> Outputs:
-    features = np.stack([model.encode(frame) for frame in clip.frames])
+    features = clip.rows
+    if features is None:
+        features = np.stack([model.encode(frame) for frame in clip.frames])
     return Outputs(features, np.stack([model.classify(features[w]) for w in clip.windows]))
 
 
@@ -178,21 +180,22 @@ def _cosine(a: FloatArray, b: FloatArray) -> float:
 
 
 def measure_latency(models: Mapping[str, Path], run: Run) -> dict[str, tuple[float, float]]:
-    """Median milliseconds of `encode` and `classify`, one thread.
+    """Median milliseconds of `encode`, 0 without one, and `classify`, one thread.
 
     The models take turns, so that whatever else the machine does hits all alike.
     """
     loaded = {key: load_model(path) for key, path in models.items()}
-    clip = run.spec.clip
+    spec, clip = run.spec, run.spec.clip
     frame = np.random.default_rng(0).integers(0, 256, clip.frame_shape, np.uint8)
-    window = np.zeros((clip.num_frames, run.spec.feature_size), np.float32)
+    window = np.zeros((clip.num_frames, spec.row_size), np.float32)
     times: dict[str, list[tuple[float, float]]] = {key: [] for key in models}
     for turn in range(LATENCY_ROUNDS + 1):
         for key, model in loaded.items():
             for _ in range(LATENCY_CALLS):
                 started = time.perf_counter()
-                window[-1] = model.encode(frame)
-                encoded = time.perf_counter()
+                if spec.encodes:
+                    window[-1, : spec.feature_size] = model.encode(frame)
+                encoded = time.perf_counter() if spec.encodes else started
                 model.classify(window)
                 ended = time.perf_counter()
                 if turn:  # the first is for warming up

@@ -30,7 +30,7 @@ from har_convert.onnx.export import export_onnx, take_pixels
 from har_convert.onnx.quantize import quantize_onnx
 from har_convert.recipe import CALIBRATED, Recipe
 from har_convert.run_folder import Run, iter_clips, load_run
-from har_convert.tflite.export import export
+from har_convert.tflite.export import SIGNATURE_KEYS, export
 from har_convert.tflite.metadata import attach_metadata
 from har_convert.tflite.ptq import backbone_of, prepare, prepare_float16
 from har_convert.tflite.quantize import Calibration, quantize
@@ -130,7 +130,7 @@ def work(job: Job, folder: Path, say: Callable[[str], object]) -> None:
             features=np.concatenate(features),
             probabilities=np.concatenate(probabilities),
         )
-    if job.sensitivity:
+    if job.sensitivity and run.spec.encodes:
         say("measuring what rounding costs in each layer")
         encoder, stem = maker.prepared
         frames = _some_frames(run, held_out)
@@ -138,7 +138,8 @@ def work(job: Job, folder: Path, say: Callable[[str], object]) -> None:
         text = json.dumps([asdict(row) for row in rows])
         (folder / "sensitivity.json").write_text(text, encoding="utf-8")
     for recipe in job.recipes:
-        for suffix, content in zip(recipe.suffixes, maker.make(recipe), strict=True):
+        suffixes = recipe.suffixes(encodes=run.spec.encodes)
+        for suffix, content in zip(suffixes, maker.make(recipe), strict=True):
             (folder / f"{recipe.key}{suffix}").write_bytes(content)
 
 
@@ -165,8 +166,11 @@ def _redirect(log: Path) -> Callable[[str], None]:
     return say
 
 
-def load_parts(run: Run) -> tuple[keras.Model, keras.Model]:
+def load_parts(run: Run) -> tuple[keras.Model | None, keras.Model]:
     """Load the Keras model and take it apart into frame encoder and temporal head.
+
+    Returns:
+        Both; a model of poses is its head alone, without an encoder.
 
     Raises:
         DataError: if it cannot be loaded or is another model than the spec says.
@@ -181,6 +185,8 @@ def load_parts(run: Run) -> tuple[keras.Model, keras.Model]:
             f"{run.model_path.name} cannot be loaded: {error}. Expected the file that har-train "
             "fit wrote. Copy it again, or train again."
         ) from error
+    if not run.spec.encodes:
+        return None, _check_head(model, run)
     names = [layer.name for layer in model.layers]
     if not {"frames", "classify"} <= set(names):
         raise DataError(
@@ -190,7 +196,7 @@ def load_parts(run: Run) -> tuple[keras.Model, keras.Model]:
         )
     encoder, classifier = model.get_layer("frames").layer, model.get_layer("classify")
     clip = run.spec.clip
-    expected = (None, *clip.frame_shape), (None, clip.num_frames, run.spec.feature_size)
+    expected = (None, *clip.frame_shape), (None, clip.num_frames, run.spec.row_size)
     if (encoder.input_shape, classifier.input_shape) != expected:
         raise DataError(
             f"{run.model_path.name} does not fit spec.json. Expected inputs {expected}. "
@@ -200,13 +206,28 @@ def load_parts(run: Run) -> tuple[keras.Model, keras.Model]:
     return encoder, classifier
 
 
+def _check_head(model: keras.Model, run: Run) -> keras.Model:
+    """Give the model of poses back if it is what the spec says."""
+    spec = run.spec
+    expected = (None, spec.clip.num_frames, spec.row_size), (None, len(spec.labels))
+    # Of several inputs or outputs these are lists, which no shape is.
+    found = model.input_shape, model.output_shape
+    if found != expected:
+        raise DataError(
+            f"{run.model_path.name} does not fit spec.json, by which it takes windows of "
+            f"{' and '.join(spec.head_inputs)}. Expected {expected}. Received {found}. Copy both "
+            "from the same run."
+        )
+    return model
+
+
 class Maker:
     """Makes files of one Keras model; what several recipes need is made once."""
 
     def __init__(
         self,
         run: Run,
-        encoder: keras.Model,
+        encoder: keras.Model | None,
         classifier: keras.Model,
         say: Callable[[str], object] = lambda line: None,
     ) -> None:
@@ -215,7 +236,7 @@ class Maker:
     @cached_property
     def calibration(self) -> LabelledClip:
         """Frames and windows to calibrate on."""
-        return self.run.representative()
+        return self.run.representative(self.say)
 
     @cached_property
     def prepared(self) -> tuple[keras.Model, list[str]]:
@@ -232,40 +253,52 @@ class Maker:
         return encoder, prepare_float16(encoder, frames)
 
     def predict(self, clip: LabelledClip) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Run the Keras model on a clip: features, (N, D), and probabilities, (M, C)."""
-        features = encode(self.encoder, clip.frames)
+        """Run the Keras model on a clip: features, (N, D'), and probabilities, (M, C)."""
+        features = features_of(self.encoder, clip)
         return features, np.asarray(self.classifier.predict_on_batch(features[clip.windows]))
+
+    def _encoder_for(self, recipe: Recipe) -> tuple[keras.Model | None, list[str]]:
+        """The encoder with weights as a recipe rounds them, and the layers that stay in float."""
+        if self.encoder is None:
+            return None, []
+        if recipe.variant in CALIBRATED or recipe.variant == "dynamic":
+            return self.prepared
+        return self.halved if recipe.variant == "float16" else (self.encoder, [])
 
     def make(self, recipe: Recipe) -> tuple[bytes, ...]:
         """Make the files of a recipe."""
-        encoder, stem = self.encoder, list[str]()
-        if recipe.variant in CALIBRATED or recipe.variant == "dynamic":
-            encoder, stem = self.prepared
-        elif recipe.variant == "float16":
-            encoder, stem = self.halved
+        encoder, stem = self._encoder_for(recipe)
         self.say(f"converting to {recipe}")
         if recipe.variant.startswith("onnx"):
             return self._make_onnx(recipe, encoder, stem)
         with tempfile.TemporaryDirectory() as saved_model:
             export(encoder, self.classifier, self.run.spec, saved_model)
-            calibration = calibration_inputs(encoder, self.calibration)
-            content = quantize(saved_model, recipe, calibration, stem)
+            content = quantize(
+                saved_model,
+                recipe,
+                calibration_inputs(encoder, self.calibration),
+                stem,
+                signature_keys=SIGNATURE_KEYS if encoder is not None else ["classify"],
+            )
         return (attach_metadata(content, self.run.spec.with_(variant=recipe.variant)),)
 
     def _make_onnx(
-        self, recipe: Recipe, encoder: keras.Model, stem: list[str]
+        self, recipe: Recipe, encoder: keras.Model | None, stem: list[str]
     ) -> tuple[bytes, ...]:
-        first, second = export_onnx(encoder, self.classifier, self.run.spec)
+        *others, second = export_onnx(encoder, self.classifier, self.run.spec)
         if recipe.variant == "onnx":
-            return first, second
+            return (*others, second)
         given = list(calibration_inputs(encoder, self.calibration)())
         frames = [inputs["frame"] for key, inputs in given if key == "encode"]
         windows = [inputs["features"] for key, inputs in given if key == "classify"]
+        if not recipe.float_classify:
+            second = quantize_onnx(second, "features", windows)
+        if encoder is None:
+            return (second,)
+        (first,) = others
         kinds = {layer.name: type(layer).__name__ for layer in backbone_of(encoder).layers}
         convolutions = sum(kinds[name].endswith("Conv2D") for name in stem)
         first = quantize_onnx(first, "frame", frames, float_convolutions=convolutions)
-        if not recipe.float_classify:
-            second = quantize_onnx(second, "features", windows)
         return take_pixels(first), second
 
 
@@ -278,6 +311,11 @@ def copy_encoder(model: keras.Model) -> keras.Model:
     return copy
 
 
+def features_of(encoder: keras.Model | None, clip: LabelledClip) -> NDArray[np.float32]:
+    """What `classify` takes of a clip's frames, (N, D'): encoded, or rows of poses as they are."""
+    return encode(encoder, clip.frames) if clip.rows is None else clip.rows
+
+
 def encode(encoder: keras.Model, frames: NDArray[np.uint8], batch: int = 32) -> NDArray[np.float32]:
     """Encode frames with Keras, (N, D)."""
     starts = range(0, len(frames), batch)
@@ -285,21 +323,28 @@ def encode(encoder: keras.Model, frames: NDArray[np.uint8], batch: int = 32) -> 
     return np.concatenate([np.asarray(part) for part in parts])
 
 
-def calibration_inputs(encoder: keras.Model, clip: LabelledClip) -> Callable[[], Calibration]:
+def calibration_inputs(
+    encoder: keras.Model | None, clip: LabelledClip
+) -> Callable[[], Calibration]:
     """Representative dataset: real frames for `encode`, real feature windows for `classify`."""
-    features = encode(encoder, clip.frames)
-    # One frame reaches black and white, so that the input's range is 0..255 to the digit and
-    # the int8 file takes pixels as they are (scale 1, zero point 0).
-    widest = clip.frames[:1].copy()
-    widest[0, 0, 0], widest[0, 0, 1] = 0, 255
+    features = features_of(encoder, clip)
+    frames = [*np.split(clip.frames, len(clip.frames)), _widest(clip)] if encoder else []
 
     def representative() -> Calibration:
-        for frame in (*np.split(clip.frames, len(clip.frames)), widest):
+        for frame in frames:
             yield "encode", {"frame": frame.astype(np.float32)}
         for window in clip.windows:
             yield "classify", {"features": features[window][np.newaxis]}
 
     return representative
+
+
+def _widest(clip: LabelledClip) -> NDArray[np.uint8]:
+    # One frame reaches black and white, so that the input's range is 0..255 to the digit and
+    # the int8 file takes pixels as they are (scale 1, zero point 0).
+    widest = clip.frames[:1].copy()
+    widest[0, 0, 0], widest[0, 0, 1] = 0, 255
+    return widest
 
 
 if __name__ == "__main__":

@@ -167,14 +167,15 @@ class PeopleConfig(Settings):
             None for the model's own, if any.
         pose: One that finds the keypoints of each, MoveNet single pose; None for none.
         whole_picture: Whether to look for nobody and to classify whole pictures.
-        locate_every: People are looked for in each so many-th sampled frame.
+        locate_every: People are looked for in each so many-th sampled frame; None for each second,
+            or for each where the model looks at nothing but their poses.
         max_people: Most people who are looked at in one source at a time, the largest.
     """
 
     detector: FilePath | None = None
     pose: FilePath | None = None
     whole_picture: bool = False
-    locate_every: int = field(default=2, metadata={"range": Range(1, 100, whole=True)})
+    locate_every: int | None = field(default=None, metadata={"range": Range(1, 100, whole=True)})
     max_people: int = field(default=5, metadata={"range": Range(1, 50, whole=True)})
 
     def __post_init__(self) -> None:

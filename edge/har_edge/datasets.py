@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import math
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Literal
 from har_edge.errors import DataError
 from har_edge.media import Skipped, find_media, is_video, without_clutter
 from har_edge.paths import display_path
+from har_edge.sample_paths import SET_SUFFIX, file_of, group_of
 
 SPLITS = ("train", "val", "test")
 # Where a dataset is split, models are judged on the first of these that it has.
@@ -27,16 +27,14 @@ MANIFEST_COLUMNS = {"path", "label", "group", "split", "start_s", "end_s"}
 PUBLISHED_TRAIN, PUBLISHED_TEST = "Training_set.csv", "Testing_set.csv"
 # One line of a table; cells are missing where it is too short.
 Row = Mapping[str, str | None]
-# UCF101 names its clips v_Class_gNN_cNN: clips of one g come from one video.
-UCF_NAME = re.compile(r"(.+_g\d+)_c\d+$")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled still or clip.
+    """One labelled still, clip or sequence of keypoints.
 
     Attributes:
-        path: The file.
+        path: The file; `FILE.npz#N` for the N-th sequence of a pose set, from 0.
         label: Its class.
         group: Samples of one group (subject, source video) stay on one side of a split.
         split: `train`, `val`, `test`, or "" while undecided.
@@ -53,7 +51,12 @@ class Sample:
     @property
     def is_still(self) -> bool:
         """Whether it is a picture."""
-        return not is_video(self.path)
+        return not self.is_pose and not is_video(self.path)
+
+    @property
+    def is_pose(self) -> bool:
+        """Whether it is a sequence of keypoints."""
+        return file_of(self.path) != self.path
 
     @property
     def span(self) -> tuple[float, float]:
@@ -291,9 +294,14 @@ def _check_row(row: Row, file_path: Path, where: str) -> None:
             f"{where}: split should be {', '.join(SPLITS)} or empty. Received {row['split']!r}. "
             "Correct the row."
         )
-    if not file_path.is_file():
+    if not (file := file_of(file_path)).is_file():
         raise DataError(
-            f"{where}: there is no file {display_path(file_path)}. Check the path and --root."
+            f"{where}: there is no file {display_path(file)}. Check the path and --root."
+        )
+    if file_path.suffix.lower() == SET_SUFFIX:
+        raise DataError(
+            f"{where}: expected FILE.npz#N, the number of a sequence in the file, from 0. Received "
+            f"{display_path(file_path.name)}. Add the number."
         )
 
 
@@ -356,24 +364,17 @@ def _span(row: Row, file_path: Path, where: str) -> tuple[float, float]:
         start_s, end_s = (float(text) for text in texts)
     except ValueError:
         start_s, end_s = math.nan, math.nan
-    whole = (start_s, end_s) == (0.0, math.inf)
     if not 0 <= start_s < end_s or start_s == math.inf:
         raise DataError(
             f"{where}: start_s and end_s should be seconds, 0 <= start_s < end_s, or empty. "
             f"Received {', '.join(texts)}. Correct the row."
         )
-    if not whole and not is_video(file_path):
+    if (start_s, end_s) != (0.0, math.inf) and not is_video(file_path):
         raise DataError(
             f"{where}: only a video can have start_s and end_s. Received {texts[0]} and "
-            f"{texts[1]} for the picture {display_path(file_path)}. Leave both cells empty."
+            f"{texts[1]} for {display_path(file_path)}. Leave both cells empty."
         )
     return start_s, end_s
-
-
-def group_of(path: Path) -> str:
-    """Guess a sample's group: UCF101's source video, else the file alone."""
-    match = UCF_NAME.match(path.stem)
-    return match.group(1) if match else str(path)
 
 
 def thin_out(samples: Sequence[Sample], most: int) -> list[Sample]:

@@ -12,8 +12,6 @@ import json
 import math
 import os
 import sys
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,12 +21,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from har_edge.arrays import Pixels
+from har_edge.arrays import FloatArray, Pixels
 from har_edge.datasets import Listing, list_dataset, list_predictions
 from har_edge.errors import DataError, MissingExtraError, SpecError
+from har_edge.kept import read_frames, read_rows
 from har_edge.model.file import BUNDLED, read_model_file, resolve_model
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
+from har_edge.sample_paths import file_of
 
 MODEL_NAME = "model.keras"
 SPEC_NAME = "spec.json"
@@ -124,27 +124,18 @@ class TrainedRun(os.PathLike[str]):
         Raises:
             DataError: if they are missing, damaged, or do not fit the model.
         """
-        path = self.folder / FRAMES_NAME
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                frames, windows = arrays["frames"], arrays["windows"]
-        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise DataError(
-                f"{display_path(path)} cannot be read: {error}. Train again."
-            ) from error
-        clip = self.spec.clip
-        if frames.dtype != np.uint8 or frames.shape[1:] != clip.frame_shape or not len(frames):
-            raise DataError(
-                f"{display_path(path)} should hold uint8 frames of shape (N, *{clip.frame_shape}). "
-                f"Received {frames.shape}, {frames.dtype}."
-            )
-        fits = windows.ndim == 2 and windows.shape[1] == clip.num_frames and windows.size > 0
-        if not fits or windows.min() < 0 or windows.max() >= len(frames):
-            raise DataError(
-                f"{display_path(path)} should hold windows of {clip.num_frames} frame indices. "
-                f"Received {windows.shape}. Train again."
-            )
-        return frames, windows.astype(np.intp)
+        return read_frames(self.folder / FRAMES_NAME, self.spec)
+
+    def kept_rows(self) -> tuple[FloatArray, NDArray[np.intp]]:
+        """Read the rows of poses that it keeps to calibrate on, if its model has no `encode`.
+
+        Returns:
+            Rows, (N, D') float32, and windows as row numbers, (M, T).
+
+        Raises:
+            DataError: if they are missing, damaged, or do not fit the model.
+        """
+        return read_rows(self.folder / FRAMES_NAME, self.spec)
 
     def held_out_files(self, root: Path) -> list[HeldOut]:
         """List the clips of its test part whose files are at hand, with their windows.
@@ -178,7 +169,7 @@ class TrainedRun(os.PathLike[str]):
                 f"{display_path(path)} is damaged: first_frame, start_s and end_s should be "
                 f"numbers ({error}). Train again."
             ) from error
-        return [clip for clip in clips if clip.path.is_file()]
+        return [clip for clip in clips if file_of(clip.path).is_file()]
 
 
 def _file_and_span(row: dict[str, str]) -> tuple[str, float, float]:

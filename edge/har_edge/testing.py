@@ -21,8 +21,8 @@ from har_edge.arrays import FloatArray
 from har_edge.frames.frame import Frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.loaded import LoadedModel
-from har_edge.model.runtimes import Array
 from har_edge.model.spec import ClipSpec, ModelSpec
+from har_edge.model.tensors import Array
 from har_edge.recognition.events import Event, EventKind
 from har_edge.recognition.prediction import UNKNOWN, Prediction
 from har_edge.sources.base import OpenSource

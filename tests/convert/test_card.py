@@ -47,7 +47,7 @@ def file(run: Run) -> ModelFile:
 def test_card_of_a_conversion(run: Run, converted: Converted) -> None:
     card = (converted[0] / "MODEL_CARD.md").read_text(encoding="utf-8")
     for variant in VARIANTS:
-        path = converted[0] / f"colours-{variant}{Recipe(variant).suffixes[0]}"
+        path = converted[0] / f"colours-{variant}{Recipe(variant).suffixes()[0]}"
         spec = read_model_file(path).spec
         (row,) = [line for line in card.splitlines() if f"`{path.name}`" in line]
         assert f"{spec.metrics['top_1_agreement_with_keras']:.1%}" in row

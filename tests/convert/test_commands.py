@@ -31,7 +31,7 @@ RunCommand = Callable[..., "CompletedProcess[str]"]
 
 VARIANTS = ("float32", "float16", "dynamic", "int8", "onnx", "onnx-int8")
 FILES = {
-    variant: [f"colours-{variant}{suffix}" for suffix in Recipe(variant).suffixes]
+    variant: [f"colours-{variant}{suffix}" for suffix in Recipe(variant).suffixes()]
     for variant in VARIANTS
 }
 ALL_FILES = [name for names in FILES.values() for name in names]

@@ -34,7 +34,7 @@ def keras_probabilities(run: Run) -> Any:
 
 
 def path_of(converted: Converted, variant: Variant) -> Path:
-    return converted[0] / f"colours-{variant}{Recipe(variant).suffixes[0]}"
+    return converted[0] / f"colours-{variant}{Recipe(variant).suffixes()[0]}"
 
 
 def edge_probabilities(run: Run, path: Path) -> Any:

@@ -54,4 +54,4 @@ def test_no_two_recipes_of_a_conversion_share_a_name(variant: Variant) -> None:
 def test_files_of_a_recipe(variant: Variant) -> None:
     onnx = variant in ("onnx", "onnx-int8")
     expected = (".encode.onnx", ".classify.onnx") if onnx else (".tflite",)
-    assert Recipe(variant).suffixes == expected
+    assert Recipe(variant).suffixes() == expected

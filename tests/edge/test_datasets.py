@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -12,12 +13,13 @@ from har_edge.datasets import (
     Listing,
     Problem,
     Sample,
-    group_of,
     list_dataset,
     list_predictions,
     thin_out,
 )
 from har_edge.errors import DataError
+from har_edge.pose_paths import sequence_of
+from har_edge.sample_paths import group_of
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -183,3 +185,29 @@ def test_thinning_takes_of_every_class_evenly() -> None:
     assert len(thin_out(samples, 2)) == 2
     assert thin_out(samples, 100) == samples
     assert thin_out([], 3) == []
+
+
+def test_a_manifest_names_sequences_of_pose_sets(tmp_path: Path) -> None:
+    touch(tmp_path, "sets/a.npz")
+    path = manifest(tmp_path, "path,label\nsets/a.npz#0,walk\nsets/a.npz#12,fall\n")
+    listing = list_dataset(path)
+    assert listing.problems == []
+    first, second = listing.samples
+    assert sequence_of(second.path) == (tmp_path / "sets" / "a.npz", 12)
+    assert first.is_pose and not first.is_still
+    assert first.group == second.group == str(tmp_path / "sets" / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("gone.npz#0,walk,,", r"there is no file .*gone\.npz\. Check"),
+        ("a.npz,walk,,", r"expected FILE\.npz#N.*Received .*a\.npz\. Add the number"),
+        ("a.npz#0,walk,1,2", "only a video can have start_s and end_s"),
+    ],
+)
+def test_sequences_that_cannot_be_meant_are_named(tmp_path: Path, row: str, message: str) -> None:
+    touch(tmp_path, "a.npz")
+    listing = list_dataset(manifest(tmp_path, f"path,label,start_s,end_s\n{row}\n"))
+    assert listing.samples == []
+    assert re.search(message, listing.problems[0].message)

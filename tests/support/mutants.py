@@ -22,6 +22,8 @@ from har_edge.model.onnx_metadata import append_metadata
 GOLDEN = Path(__file__).parents[2] / "edge/har_edge/model/bundled/golden"
 TFLITE = sorted(p for p in GOLDEN.iterdir() if p.suffix == ".tflite")
 PAIRS = sorted(p for p in GOLDEN.iterdir() if p.name.endswith(ONNX_SUFFIXES[0]))
+# Models without `encode`: files that stand alone, of either kind.
+POSES = sorted((Path(__file__).parents[1] / "assets").glob("tiny-pose-*"))
 # What JSON can hold that a field may not.
 VALUES: tuple[object, ...] = (
     None, True, -1, 0, 1, 7, 2**31, 2**63, 10**400, 1e-320, 1e308, float("nan"), float("inf"),
@@ -43,7 +45,7 @@ def mutants(seed: int, number: int, folder: Path) -> Iterator[Path]:
     """
     choose = random.Random(seed)
     for _ in range(number):
-        model = choose.choice([*TFLITE, *PAIRS])
+        model = choose.choice([*TFLITE, *PAIRS, *POSES])
         damage = choose.choice([_edit_spec, _flip, _cut, _edit_directory, _flip_network])
         parts = _parts(model)
         for part in parts:
@@ -54,7 +56,7 @@ def mutants(seed: int, number: int, folder: Path) -> Iterator[Path]:
 
 
 def _parts(model: Path) -> list[Path]:
-    if model.suffix == ".tflite":
+    if model.suffix == ".tflite" or model in POSES:
         return [model]
     return [model, model.with_name(model.name.replace(*ONNX_SUFFIXES))]
 
@@ -86,7 +88,7 @@ def _edit_directory(choose: random.Random, part: Path) -> bytes:
 def _flip_network(choose: random.Random, part: Path) -> bytes:
     """Change the network, and make the checksum right again."""
     file = read_model_file(part)
-    number = 1 if part.name.endswith(ONNX_SUFFIXES[1]) else 0
+    number = -1 if part.name.endswith(ONNX_SUFFIXES[1]) else 0
     network = bytearray(file.networks[number])
     for _ in range(choose.choice((1, 1, 4))):
         network[choose.randrange(8, len(network))] = choose.choice((0, 1, 0x7F, 0x80, 0xFF))
@@ -112,7 +114,7 @@ def with_spec(part: Path, text: str, *, method: int = zipfile.ZIP_STORED) -> byt
     file = read_model_file(part)
     labels = "\n".join(file.spec.labels) + "\n"
     if part.suffix != ".tflite":
-        number = 1 if part.name.endswith(ONNX_SUFFIXES[1]) else 0
+        number = -1 if part.name.endswith(ONNX_SUFFIXES[1]) else 0
         return append_metadata(file.networks[number], {LABELS_NAME: labels, SPEC_NAME: text})
     buffer = io.BytesIO()
     buffer.write(file.flatbuffer)

@@ -30,6 +30,7 @@ class BrightLocator:
 
     name = "bright rectangles"
     sure_score = 0.5
+    gives_keypoints = True
 
     def __init__(self) -> None:
         self.looked = 0

@@ -132,8 +132,11 @@ def _child(path: Path, said: Path, work: Work) -> None:
 def _load_and_run(path: Path) -> int:
     model = load_model(path)
     clip = model.spec.clip
-    pixels = np.random.default_rng(0).integers(0, 256, clip.frame_shape, np.uint8)
-    features = model.encode(pixels)
+    random = np.random.default_rng(0)
+    if model.spec.encodes:
+        features = model.encode(random.integers(0, 256, clip.frame_shape, np.uint8))
+    else:
+        features = random.random(model.spec.row_size, np.float32)
     probabilities = model.classify(np.repeat(features[np.newaxis], clip.num_frames, axis=0))
     json.dumps([model.spec.to_json().encode().decode(), *probabilities.tolist()], allow_nan=False)
     finite = np.isfinite(features).all() and np.isfinite(probabilities).all()

@@ -18,7 +18,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from har_edge.datasets import SPLITS, Sample, group_of
+from har_edge.datasets import SPLITS, Sample
+from har_edge.sample_paths import group_of
 from har_train.dataset.samples import assign_splits
 from har_train.explore.findings import find_copies, find_near_copies
 from har_train.explore.scan import scan_files

@@ -12,10 +12,14 @@ from har_benchmarks.alarms.report import AlarmReport
 from har_benchmarks.alarms.trace import TraceFolder
 from har_benchmarks.results.document import MachineRecord, file_facts
 from har_edge import __version__
+from har_edge.config import PeopleConfig
 from har_edge.errors import DataError
 from har_edge.machine.facts import machine_facts
 from har_edge.model.loaded import LoadedModel
+from har_edge.people.locate import PeopleParts
+from har_edge.people.open import choose_people
 from har_edge.progress import Progress
+from har_edge.recognition.finding import find_own_people
 
 # Thresholds of the curve.
 CURVE = tuple(hundredths / 100 for hundredths in range(5, 100, 5))
@@ -29,6 +33,7 @@ def measure(
     events: Collection[str],
     threshold: float,
     folder: Path,
+    people: PeopleConfig | None = None,
 ) -> AlarmReport:
     """Measure a model as an alarm.
 
@@ -39,15 +44,17 @@ def measure(
         events: Labels of the event in the data.
         threshold: What a run would use; the curve has others beside it.
         folder: Predictions are kept in its `traces`, and used again.
+        people: How people are found, if the model needs them or a network is named.
 
     Raises:
         DataError: if nothing that shows the event can be read.
         SpecError: if the model does not know the actions.
         OutputError: if predictions cannot be kept.
+        ModelFileError, BackendError: if what finds people cannot be used.
     """
     # A wrong label is told now, not when all is predicted.
     judge(model.spec, (), (), settings, threshold)
-    kept = TraceFolder(folder / "traces", model)
+    kept = TraceFolder(folder / "traces", model, *_find_people(model, people or PeopleConfig()))
     traces = []
     with Progress(len(recordings), "Predicting", "recording") as progress:
         for recording in recordings:
@@ -73,3 +80,14 @@ def measure(
         machine=cast("MachineRecord", machine_facts()),
         version=__version__,
     )
+
+
+def _find_people(
+    model: LoadedModel, config: PeopleConfig
+) -> tuple[PeopleParts | None, Sequence[object]]:
+    """What finds people, and what tells it from others: the files' hashes and the settings."""
+    parts = find_own_people(model, config)
+    files = [path for path in (choose_people(model.path, config), config.pose) if path is not None]
+    hashes = [file_facts(Path(path))["sha256"] for path in files]
+    rule = [] if parts is None else [parts.rule.locate_every, parts.rule.max_people]
+    return parts, [*hashes, *rule]

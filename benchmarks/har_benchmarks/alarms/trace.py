@@ -17,8 +17,9 @@ from har_edge.errors import SourceError
 from har_edge.files import open_whole
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.loaded import LoadedModel
+from har_edge.people.locate import PeopleParts
+from har_edge.recognition.people import new_looker
 from har_edge.recognition.prediction import Prediction
-from har_edge.recognition.recognizer import Recognizer, WholePicture
 from har_edge.recognition.whole import look_at
 from har_edge.sources.open import open_source
 
@@ -38,17 +39,23 @@ class Trace:
     broken: str = ""
 
 
-def trace_recording(model: LoadedModel, path: Path) -> Trace:
-    """Run a model over a recording, as `har-edge run` does; what breaks off is kept so far."""
+def trace_recording(model: LoadedModel, path: Path, people: PeopleParts | None = None) -> Trace:
+    """Run a model over a recording, as `har-edge run` does; what breaks off is kept so far.
+
+    Args:
+        model: What predicts.
+        path: The video.
+        people: What finds people, of whom each has predictions; None for whole pictures.
+    """
     rate_hz = model.spec.clip.frame_rate_hz
     seconds, broken = 0.0, ""
     found: list[Prediction] = []
     try:
         source = open_source(path)
         with contextlib.closing(source.frames(FrameSampler(rate_hz))) as frames:
-            for seen in look_at(WholePicture(Recognizer(model)), frames):
+            for seen in look_at(new_looker(model, people), frames):
                 seconds = seen.frame.timestamp_s + 1 / rate_hz
-                found += seen.predictions
+                found += [p for p in seen.predictions if not p.is_nobody]
     except SourceError as error:
         broken = str(error)
     return Trace(seconds, tuple(found), broken)
@@ -60,11 +67,21 @@ class TraceFolder:
     Args:
         folder: Where they are kept; it need not exist yet.
         model: What makes them; those of another model are made anew.
+        people: What finds people; None for whole pictures.
+        finder: What tells it from others: its hash and its settings.
     """
 
-    def __init__(self, folder: Path, model: LoadedModel) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        model: LoadedModel,
+        people: PeopleParts | None = None,
+        finder: Sequence[object] = (),
+    ) -> None:
         self.folder = folder
         self.model = model
+        self.people = people
+        self._finder = list(finder)
         # Of the whole file: temperature and labels in its spec make other answers, too.
         self._model_sha256 = file_facts(model.path)["sha256"]
 
@@ -74,13 +91,14 @@ class TraceFolder:
         kept = _read(file, path.name, self.model.spec.labels)
         if kept is not None:
             return kept
-        made = trace_recording(self.model, path)
+        made = trace_recording(self.model, path, self.people)
         _write(file, made)
         return made
 
     def _key(self, path: Path) -> str:
         facts = path.stat()
         parts = [str(path.resolve()), facts.st_size, facts.st_mtime_ns, self._model_sha256]
+        parts += self._finder
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

@@ -10,6 +10,7 @@ import click
 from har_edge.commands.harness import note, show
 from har_edge.commands.options.formats import format_options
 from har_edge.commands.options.models import MODEL
+from har_edge.commands.options.people import finding_options, people_config
 from har_edge.config import BACKENDS
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
               show_default=True, metavar="S", help="As for har-edge run.")  # fmt: skip
 @click.option("--smoothing", "smoothing_s", type=click.FloatRange(min=0), default=0.5,
               show_default=True, metavar="S", help="As for har-edge run.")  # fmt: skip
+@finding_options
 @click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,
               help="Runtime.")  # fmt: skip
 @click.option("--num-threads", type=click.IntRange(min=1), default=1, show_default=True,
@@ -55,6 +57,7 @@ def alarms(
     num_threads: int,
     out: str,
     output_format: str,
+    **people: object,
 ) -> None:
     """Judge MODEL as an alarm on the recordings of DATA: recall, delay, false alarms an hour.
 
@@ -62,7 +65,8 @@ def alarms(
     with the event shows it, in the span that a manifest names or all the time; every other video
     is time without it. Each alarm is an action that har-edge run would report as begun. Figures
     are given at the model's threshold and, as a curve, at others; the interval of false alarms is
-    that of a Poisson rate.
+    that of a Poisson rate. With --people, and for a model of poses, everybody in view may raise an
+    alarm; a recording counts once, however many people it shows.
 
     \b
     Examples:
@@ -86,6 +90,7 @@ def alarms(
         loaded,
         list_recordings(data, named, root),
         AlarmSettings(actions, within_s, min_duration_s, smoothing_s),
+        people=people_config(people),
         events=named,
         threshold=loaded.spec.reject_threshold if score_threshold is None else score_threshold,
         folder=folder,

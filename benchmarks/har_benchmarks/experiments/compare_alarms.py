@@ -35,7 +35,7 @@ from har_benchmarks.results.table import Table
 from har_edge.commands.harness import note
 from har_edge.machine.facts import machine_facts
 from har_edge.model.loaded import LoadedModel, load_model
-from har_edge.model.runtimes import Array
+from har_edge.model.tensors import Array
 
 CALIBRATION_CALLS = 20
 THRESHOLD = 0.05

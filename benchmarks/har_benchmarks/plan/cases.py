@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from har_edge.errors import BackendError, HarError, ModelFileError
-from har_edge.model.file import BUNDLED, ONNX_SUFFIXES, read_model_file, resolve_model
+from har_edge.model.file import BUNDLED, models_in, read_model_file, resolve_model
 from har_edge.model.runtimes import RUNTIMES, TFLITE_RUNTIMES, import_runtime
 from har_edge.paths import display_path
 
@@ -100,18 +100,16 @@ def _paths(names: Iterable[str]) -> list[Path]:
     for name in names:
         folder = Path(name)
         if name not in BUNDLED and folder.is_dir():
-            inside = sorted([*folder.glob("*.tflite"), *folder.glob(f"*{ONNX_SUFFIXES[0]}")])
+            inside = models_in(folder)
             if not inside:
                 raise ModelFileError(
-                    f"{display_path(folder)} should contain .tflite or {ONNX_SUFFIXES[0]} "
-                    "files. Received none. Give a folder written by har-convert."
+                    f"{display_path(folder)} should contain .tflite or .onnx files. Received "
+                    "none. Give a folder written by har-convert."
                 )
             paths += inside
         else:
-            path = resolve_model(name)
             # Either file of an ONNX pair stands for both.
-            first = path.name.replace(ONNX_SUFFIXES[1], ONNX_SUFFIXES[0])
-            paths.append(path.with_name(first))
+            paths.append(read_model_file(resolve_model(name)).path)
     return list(dict.fromkeys(paths))
 
 

@@ -9,8 +9,14 @@ import numpy as np
 from har_benchmarks.stats import grouped_difference
 from har_benchmarks.tasks.protocol import Answers, Job, LoadModel, Tell
 from har_edge.arrays import FloatArray
+from har_edge.media import is_video
 from har_edge.model.loaded import LoadedModel
-from har_edge.sources.clips import load_frames, window_indices
+from har_edge.pose_paths import sequence_of
+from har_edge.recognition.finding import find_own_people
+from har_edge.recognition.people import new_looker
+from har_edge.recognition.track_samples import load_rows
+from har_edge.recognition.whole import look_at, main_predictions
+from har_edge.sources.clips import load_frames, span_frames, window_indices
 
 LEVEL = 0.95
 TOP_K = 5
@@ -20,7 +26,8 @@ def answer(job: Job, tell: Tell, load: LoadModel) -> Answers:
     """Run labelled files through a model.
 
     Windows of clips follow each other by a quarter of a window; a clip's answer is the largest
-    mean probability of its windows.
+    mean probability of its windows. Of a model that needs people, they are those of a track, or of
+    the person who is in a video for longest.
 
     Args:
         job: As for `timing.timing`, with `items`: rows of path, label, group, start_s, end_s.
@@ -48,11 +55,26 @@ def answer(job: Job, tell: Tell, load: LoadModel) -> Answers:
 
 def _windows(model: LoadedModel, path: str, start_s: float, end_s: float) -> FloatArray:
     """Probabilities of all windows of a file, (M, C)."""
-    size = model.spec.clip.num_frames
-    frames = load_frames(path, model.spec.clip, start_s=start_s, end_s=end_s)
-    features = np.stack([model.encode(frame) for frame in frames])
+    spec, size = model.spec, model.spec.clip.num_frames
+    if spec.needs_people and sequence_of(path) is None:
+        return _windows_of_person(model, path, start_s, end_s)
+    if spec.encodes:
+        frames = load_frames(path, spec.clip, start_s=start_s, end_s=end_s)
+        features = np.stack([model.encode(frame) for frame in frames])
+    else:
+        features = load_rows(path, spec)
     windows = window_indices(len(features), size, max(1, size // 4))
     return np.stack([model.classify(features[window]) for window in windows])
+
+
+def _windows_of_person(model: LoadedModel, path: str, start_s: float, end_s: float) -> FloatArray:
+    """Probabilities of all windows of the person seen longest; all alike without anybody."""
+    looker = new_looker(model, find_own_people(model), still=not is_video(path))
+    frames = span_frames(path, model.spec.clip.frame_rate_hz, start_s, end_s)
+    found = [p for seen in look_at(looker, frames) for p in seen.predictions]
+    main = [p.probabilities for p in main_predictions(found) if not p.is_nobody]
+    count = len(model.spec.labels)
+    return np.stack(main) if main else np.full((1, count), 1 / count, np.float32)
 
 
 def judge(

@@ -50,7 +50,8 @@ def profile(job: Job, tell: Tell, load: LoadModel) -> dict[str, list[Op]]:
     runtime = import_runtime(ONNX_RUNTIME)
     file = read_model_file(job["model"])
     rows: list[Op] = []
-    for signature, network in zip(SIGNATURES, file.networks, strict=True):
+    signatures = tuple(SIGNATURES) if file.spec.encodes else ("classify",)
+    for signature, network in zip(signatures, file.networks, strict=True):
         tell("stage", name=f"profiling {signature}")
         with tempfile.TemporaryDirectory() as folder:
             options = runtime.SessionOptions()

@@ -17,7 +17,9 @@ from har_edge.frames.frame import Frame
 from har_edge.model.loaded import LoadedModel
 from har_edge.model.runtimes import import_runtime
 from har_edge.model.spec import ClipSpec
-from har_edge.recognition.recognizer import Recognizer, resize_ahead
+from har_edge.recognition.finding import find_own_people
+from har_edge.recognition.people import new_looker
+from har_edge.recognition.recognizer import resize_ahead
 from har_edge.run.lanes import Closed, Lanes, SourceOpener
 from har_edge.sources.base import FrameSource
 from har_edge.sources.open import open_source
@@ -41,7 +43,8 @@ def timing(job: Job, tell: Tell, load: LoadModel) -> Timing:
         Times in ms. `load_ms`, with `import_ms` for the runtime's package before it; the first
         call of each signature; `warmup_ms`, the steps that follow; then `encode_ms` and
         `classify_ms`, each repeated on its own as benchmark tools do, `step_ms`, one frame in and
-        one answer out as in streaming, and `clip_ms`, the whole window anew (T > 1 only).
+        one answer out as in streaming, and `clip_ms`, the whole window anew (T > 1 only). A model
+        without `encode` spends no time on it, and has no `clip_ms`.
         `peak_memory_bytes` of the process and `memory_before_bytes`, that before loading.
     """
     tell("stage", name="importing the runtime")
@@ -67,6 +70,7 @@ def timing(job: Job, tell: Tell, load: LoadModel) -> Timing:
 def _bare_inference(model: LoadedModel, job: Job, tell: Tell) -> Inference:
     """The times of a loaded model; see `timing`."""
     frames, window = _inputs(model)
+    encodes = model.spec.encodes
 
     def encode() -> None:
         model.encode(next(frames))
@@ -75,11 +79,12 @@ def _bare_inference(model: LoadedModel, job: Job, tell: Tell) -> Inference:
         model.classify(window)
 
     def step() -> None:
-        encode()
+        if encodes:
+            encode()
         classify()
 
     tell("stage", name="first inference")
-    first_encode_ms, first_classify_ms = _timed(encode), _timed(classify)
+    first_encode_ms, first_classify_ms = _timed(encode) if encodes else 0.0, _timed(classify)
     tell("stage", name="warming up")
     part_s = job["max_secs"] / 4
     warmup_ms = repeat(step, job["warmup_runs"], part_s)
@@ -88,11 +93,11 @@ def _bare_inference(model: LoadedModel, job: Job, tell: Tell) -> Inference:
         "first_encode_ms": first_encode_ms,
         "first_classify_ms": first_classify_ms,
         "warmup_ms": warmup_ms,
-        "encode_ms": repeat(encode, job["num_runs"], part_s),
+        "encode_ms": repeat(encode, job["num_runs"], part_s) if encodes else [0.0],
         "classify_ms": repeat(classify, job["num_runs"], part_s),
         "step_ms": repeat(step, job["num_runs"], part_s),
     }
-    if model.spec.clip.windowed:
+    if model.spec.clip.windowed and not model.spec.needs_people:
         clip = np.stack([next(frames) for _ in range(model.spec.clip.num_frames)])
         runs = max(2, job["num_runs"] // CLIP_SHARE)
         found["clip_ms"] = repeat(lambda: model.classify_clip(clip), runs, part_s)
@@ -132,12 +137,15 @@ def _inputs(model: LoadedModel) -> tuple[itertools.cycle[Pixels], FloatArray]:
     generator = np.random.default_rng(0)
     clip = model.spec.clip
     frames = generator.integers(0, 256, (4, *clip.frame_shape), np.uint8)
-    window = generator.random((clip.num_frames, model.spec.feature_size), np.float32)
+    window = generator.random((clip.num_frames, model.spec.row_size), np.float32)
     return itertools.cycle(frames), window
 
 
 def end_to_end(job: Job, tell: Tell, load: LoadModel) -> EndToEnd:
     """Measure a video from file to action, as `har-edge run` runs it.
+
+    Where the model needs people, they are found by its own network or the bundled one, and each
+    answer for a person counts.
 
     Args:
         job: As for `timing`, `video` beside it.
@@ -150,19 +158,20 @@ def end_to_end(job: Job, tell: Tell, load: LoadModel) -> EndToEnd:
     """
     tell("stage", name="loading the model")
     model = load(job["model"], backend=job["backend"], num_threads=job["num_threads"])
-    recognizer = Recognizer(model)
+    spec, people = model.spec, find_own_people(model)
+    looker = new_looker(model, people)
     found: EndToEnd = {
         "decode_ms": [], "preprocess_ms": [], "encode_ms": [], "classify_ms": [],
         "latency_ms": [], "frames": 0, "wall_s": 0.0,
     }  # fmt: skip
-    rate_hz = model.spec.clip.frame_rate_hz
     tell("stage", name="running the video")
     started = time.perf_counter()
-    with frames_ahead(job["video"], rate_hz, model.spec.clip) as video_frames:
+    size = spec.clip if people is None else None
+    with frames_ahead(job["video"], spec.clip.frame_rate_hz, size) as video_frames:
         for frame in video_frames:
-            prediction = recognizer.push(frame)
+            seen = looker.look(frame)
             found["frames"] += 1
-            if prediction:
+            for prediction in seen.predictions:
                 found["decode_ms"].append(_short(prediction.decode_ms))
                 found["preprocess_ms"].append(_short(prediction.preprocess_ms))
                 found["encode_ms"].append(_short(prediction.encode_ms))
@@ -176,14 +185,14 @@ def end_to_end(job: Job, tell: Tell, load: LoadModel) -> EndToEnd:
 
 @contextlib.contextmanager
 def frames_ahead(
-    video: str | os.PathLike[str], rate_hz: float, clip: ClipSpec
+    video: str | os.PathLike[str], rate_hz: float, clip: ClipSpec | None
 ) -> Iterator[Iterator[Frame]]:
     """Read and resize a video as the runner does: on another thread, a few frames ahead.
 
     Args:
         video: The file.
         rate_hz: Rate at which frames are sampled.
-        clip: The model's size.
+        clip: The model's size; None where it looks at people and not at whole pictures.
 
     Yields:
         The frames; taking them raises SourceError where the file is damaged.
@@ -197,7 +206,7 @@ def frames_ahead(
                 raise item.error
 
     def resize(frame: Frame, source: FrameSource) -> Frame:
-        return resize_ahead(frame, clip)
+        return frame if clip is None else resize_ahead(frame, clip)
 
     opener = SourceOpener(str(video), lambda _: open_source(video))
     with Lanes([opener], rate_hz, work=resize) as lanes:
@@ -217,7 +226,8 @@ def sustained(job: Job, tell: Tell, load: LoadModel) -> dict[str, int]:
     frames, window = _inputs(model)
 
     def step() -> None:
-        model.encode(next(frames))
+        if model.spec.encodes:
+            model.encode(next(frames))
         model.classify(window)
 
     repeat(step, job["warmup_runs"])

@@ -132,4 +132,6 @@ def pair_of(path: Path) -> dict[str, Path]:
             names = {s.split(".")[1]: path.with_name(base + s) for s in ONNX_SUFFIXES}
             if all(p.is_file() for p in names.values()):
                 return names
+            if suffix == ONNX_SUFFIXES[1]:  # a model of poses has no other
+                return {"classify": path}
     return {"graph": path}

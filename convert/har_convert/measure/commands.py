@@ -8,6 +8,7 @@ from collections.abc import Callable
 import click
 
 from har_convert.run_folder import Run, find_run, load_run
+from har_edge.errors import DataError
 from har_edge.machine.facts import machine_facts
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 96}
@@ -65,6 +66,11 @@ def smaller_command(run: str, data: str | None, clips: int) -> None:
 
 def _report(run: Run, clips: int, experiment: Callable[[Run, int], Rows]) -> None:
     """Carry out an experiment and print what it gave."""
+    if not run.spec.encodes:
+        raise DataError(
+            f"{run.spec.name} should have an encoder, about which this is. Received a model of "
+            f"{' and '.join(run.spec.head_inputs)}. Give another run."
+        )
     result = {
         "model": run.spec.name,
         "rows": experiment(run, clips),

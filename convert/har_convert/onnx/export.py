@@ -14,14 +14,15 @@ OPSET = 17
 
 
 def export_onnx(
-    encoder: keras.Model, classifier: keras.Model, spec: ModelSpec
-) -> tuple[bytes, bytes]:
-    """Export both parts in float32, batch fixed to 1."""
+    encoder: keras.Model | None, classifier: keras.Model, spec: ModelSpec
+) -> tuple[bytes, ...]:
+    """Export both parts in float32, or the head alone without encoder, batch fixed to 1."""
     clip = spec.clip
-    return (
-        _export(encoder, "frame", (1, *clip.frame_shape), "features"),
-        _export(classifier, "features", (1, clip.num_frames, spec.feature_size), "probabilities"),
-    )
+    window = (1, clip.num_frames, spec.row_size)
+    head = _export(classifier, "features", window, "probabilities")
+    if encoder is None:
+        return (head,)
+    return _export(encoder, "frame", (1, *clip.frame_shape), "features"), head
 
 
 def _export(part: keras.Model, source: str, shape: tuple[int, ...], target: str) -> bytes:

@@ -12,21 +12,24 @@ if TYPE_CHECKING:
 SIGNATURE_KEYS = ["encode", "classify"]
 
 
-def export(encoder: keras.Model, classifier: keras.Model, spec: ModelSpec, folder: str) -> None:
-    """Write a SavedModel with the two signatures, batch fixed to 1."""
+def export(
+    encoder: keras.Model | None, classifier: keras.Model, spec: ModelSpec, folder: str
+) -> None:
+    """Write a SavedModel with the two signatures, batch fixed to 1; without encoder with one."""
     import keras
     import tensorflow as tf
 
     clip = spec.clip
     archive = keras.export.ExportArchive()
-    archive.track(encoder)
+    if encoder is not None:
+        archive.track(encoder)
+        archive.add_endpoint(
+            "encode",
+            lambda frame: {"features": encoder(frame, training=False)},
+            input_signature=[tf.TensorSpec((1, *clip.frame_shape), tf.float32, name="frame")],
+        )
     archive.track(classifier)
-    archive.add_endpoint(
-        "encode",
-        lambda frame: {"features": encoder(frame, training=False)},
-        input_signature=[tf.TensorSpec((1, *clip.frame_shape), tf.float32, name="frame")],
-    )
-    shape = (1, clip.num_frames, spec.feature_size)
+    shape = (1, clip.num_frames, spec.row_size)
     archive.add_endpoint(
         "classify",
         lambda features: {"probabilities": classifier(features, training=False)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from har_edge.errors import ModelFileError
-from har_edge.model.file import FLATBUFFER_ID
+from har_edge.model.formats import is_flatbuffer
 
 if TYPE_CHECKING:
     from ai_edge_litert import schema_py_generated as schema
@@ -23,7 +23,7 @@ def parse_model(content: bytes, shown: str = "") -> schema.ModelT:
     """
     from ai_edge_litert import schema_py_generated as schema
 
-    if content[4:8] != FLATBUFFER_ID:
+    if not is_flatbuffer(content):
         raise ModelFileError(
             f"{shown} is not a TFLite model. Expected a .tflite or .onnx file. Received "
             f"{len(content)} bytes that start with {content[:8]!r}. Check the path."

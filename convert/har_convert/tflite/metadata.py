@@ -99,7 +99,8 @@ def _encode(builder: Builder, spec: ModelSpec) -> int:
 
 def _classify(builder: Builder, spec: ModelSpec) -> int:
     """Features to probabilities."""
-    text = f"Features of {spec.clip.num_frames} frames in order of time."
+    what = "Features" if spec.encodes else f"Rows of {' and '.join(spec.head_inputs)}"
+    text = f"{what} of {spec.clip.num_frames} frames in order of time."
     features = _feature(builder, "features", text)
     return _subgraph(builder, "classify", features, _probabilities(builder))
 

@@ -38,8 +38,28 @@ def quantize(
         recipe: What to make of it.
         calibration: Gives the representative dataset.
         stem: Layers of the encoder that int8 leaves in float, and float16 in float32.
-        signature_keys: `encode` and `classify`, or one that holds both.
+        signature_keys: `encode` and `classify`, `classify` alone, or one that holds both.
     """
+    content = _convert(saved_model, recipe, calibration, stem, signature_keys)
+    if list(signature_keys) == ["classify"]:
+        content = _name_graph(content, "classify")
+    return take_floats(content) if recipe.variant == "int8" else content
+
+
+def _name_graph(content: bytes, name: str) -> bytes:
+    """Name the one graph of a file after its signature, as the converter does with several."""
+    model = parse_model(content)
+    model.subgraphs[0].name = name.encode()
+    return pack_model(model)
+
+
+def _convert(
+    saved_model: str,
+    recipe: Recipe,
+    calibration: Callable[[], Calibration],
+    stem: Collection[str],
+    signature_keys: Sequence[str],
+) -> bytes:
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_saved_model(
@@ -61,7 +81,7 @@ def quantize(
         return bytes(converter.convert())
     # The converter's public switches know no exceptions by layer; its two halves do.
     calibrated = calibrate(converter)
-    return take_floats(round_network(calibrated, keep_float=_float_ops(calibrated, recipe, stem)))
+    return round_network(calibrated, keep_float=_float_ops(calibrated, recipe, stem))
 
 
 def take_floats(content: bytes) -> bytes:

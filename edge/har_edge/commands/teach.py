@@ -13,7 +13,7 @@ import click
 from har_edge.commands.harness import note, show
 from har_edge.commands.options.fields import setting
 from har_edge.commands.options.models import MODEL
-from har_edge.config import ModelConfig, RunLimits
+from har_edge.config import ModelConfig, PeopleConfig, RunLimits
 from har_edge.counted import counted
 from har_edge.model.file import BUNDLED
 from har_edge.progress import Progress
@@ -170,9 +170,12 @@ def _forget(action: str, loaded: LoadedModel, path: Path) -> None:
 def _record(name: str, loaded: LoadedModel, path: Path, recording: _Recording) -> None:
     from har_edge.files import check_writable
     from har_edge.media import Skipped
+    from har_edge.people.open import choose_people
     from har_edge.recognition import teach as teaching
     from har_edge.recognition.taught import report
+    from har_edge.run.parts import say_who_finds
 
+    say_who_finds(loaded.spec, choose_people(loaded.path, PeopleConfig()), note)
     skipped = Skipped()
     # Found out now, and not after somebody has moved for ten seconds.
     check_writable(path, parents=True, advice="Give another --taught FILE.")

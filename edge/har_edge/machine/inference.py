@@ -81,7 +81,7 @@ def check_models() -> Findings:
         runtime = f"{model.backend.name} {model.backend.version}"
         text = (
             f"golden clip within {result.difference:.2g} (at most {TOLERANCE}) on {runtime}; "
-            f"{result.encode_ms:.1f} ms per frame, 1 thread"
+            f"{result.frame_ms:.1f} ms per frame, 1 thread"
         )
         if result.passed:
             yield Finding(f"model {name}", "ok", text)

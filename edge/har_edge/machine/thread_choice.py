@@ -25,6 +25,7 @@ from har_edge.machine.facts import machine_facts
 from har_edge.model.file import ModelFile, read_model_file, resolve_model
 from har_edge.model.loaded import load_networks
 from har_edge.model.runtimes import Backend
+from har_edge.model.tensors import Array
 from har_edge.paths import cache_folder
 
 CACHE_NAME = "threads.json"
@@ -44,7 +45,7 @@ class ThreadChoice:
 
     Attributes:
         num_threads: The choice.
-        median_ms: Number of threads, as text, to the median time of `encode`.
+        median_ms: Number of threads, as text, to the median time of a frame's network.
         measured: Whether it was measured now; else it was remembered.
         busy: Whether other programs kept the machine busy meanwhile; then it is not remembered.
     """
@@ -59,7 +60,7 @@ class ThreadChoice:
         times = ", ".join(f"{n}: {ms:.1f} ms" for n, ms in self.median_ms.items())
         how = "measured now" if self.measured else "measured before"
         how += ", on a busy machine, so not remembered" if self.busy else ""
-        return f"{counted(self.num_threads, 'thread')} ({how}; encode by threads: {times})"
+        return f"{counted(self.num_threads, 'thread')} ({how}; a frame by threads: {times})"
 
 
 def choose_num_threads(
@@ -104,25 +105,31 @@ def choose_num_threads(
 
 
 def measure(backends: Mapping[int, Backend], file: ModelFile) -> dict[int, float]:
-    """Time `encode` in all backends in turns, so that a slow moment hits all alike.
+    """Time `encode`, or `classify` of a model without it, in all backends.
+
+    They take turns, so that a slow moment hits all alike.
 
     Args:
         backends: Number of threads to a backend that holds the model of `file`.
-        file: Says the size of a frame.
+        file: Says what it takes.
 
     Returns:
         Number of threads to median in ms, to 1 µs.
     """
-    clip = file.spec.clip
-    frame = np.random.default_rng(0).integers(0, 256, (1, *clip.frame_shape), np.uint8)
+    spec, random = file.spec, np.random.default_rng(0)
+    if spec.encodes:
+        given: Array = random.integers(0, 256, (1, *spec.clip.frame_shape), np.uint8)
+    else:
+        given = random.random((1, spec.clip.num_frames, spec.row_size), np.float32)
     samples: dict[int, list[float]] = {n: [] for n in backends}
     deadline_s = time.perf_counter() + BUDGET_S
     for round_ in range(MAX_ROUNDS):
         for n, loaded in backends.items():
             # The first call finds cold caches, and threads of the one before that still spin.
-            loaded.encode(frame)
+            call = loaded.encode if spec.encodes else loaded.classify
+            call(given)
             started = time.perf_counter()
-            loaded.encode(frame)
+            call(given)
             samples[n].append((time.perf_counter() - started) * 1e3)
         if round_ + 1 >= MIN_ROUNDS and time.perf_counter() > deadline_s:
             break

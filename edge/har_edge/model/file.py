@@ -2,8 +2,9 @@
 
 A TFLite file carries them as a zip, the layout of TFLite metadata's associated files:
 `unzip -l model.tflite` lists them, and runtimes ignore them. An ONNX model is a pair of files,
-`NAME.encode.onnx` and `NAME.classify.onnx`, that carry them in `metadata_props`. All of it is
-data only; nothing in it is ever executed.
+`NAME.encode.onnx` and `NAME.classify.onnx`, that carry them in `metadata_props`; of a model that
+looks at no pixels it is `NAME.classify.onnx` alone. All of it is data only; nothing in it is ever
+executed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from har_edge.errors import ModelFileError, SpecError
+from har_edge.model.formats import is_flatbuffer
 from har_edge.model.onnx_metadata import append_metadata, read_metadata
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
@@ -28,8 +30,6 @@ BUNDLED = ("har15", "clips")
 DEFAULT_MODEL = "har15"
 BUNDLED_FOLDER = Path(__file__).resolve().parent / "bundled"
 
-# Bytes 4 to 8 of every TFLite flatbuffer. Source: TFLite schema, `file_identifier`.
-FLATBUFFER_ID = b"TFL3"
 ONNX_SUFFIXES = (".encode.onnx", ".classify.onnx")
 # A fixed date makes equal models equal files; 1980 is the oldest a zip can hold.
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
@@ -45,7 +45,7 @@ class ModelFile:
     Attributes:
         path: The file; of an ONNX pair the one with `encode`.
         spec: What it says about itself.
-        networks: One TFLite flatbuffer, or the ONNX networks of `encode` and `classify`.
+        networks: One TFLite flatbuffer, or the ONNX networks of the signatures.
         size_bytes: Size on disk.
     """
 
@@ -53,6 +53,11 @@ class ModelFile:
     spec: ModelSpec
     networks: tuple[bytes, ...]
     size_bytes: int
+
+    @property
+    def is_onnx(self) -> bool:
+        """Whether the networks are ONNX."""
+        return self.path.suffix == ".onnx"
 
     @property
     def flatbuffer(self) -> bytes:
@@ -105,7 +110,14 @@ def available_models() -> list[str]:
 def models_in(folder: str | os.PathLike[str]) -> list[Path]:
     """The model files in a folder, by name; of an ONNX pair the one with `encode`."""
     files = sorted(p for p in Path(folder).iterdir() if p.is_file())
-    return [p for p in files if p.suffix == ".tflite" or p.name.endswith(ONNX_SUFFIXES[0])]
+    return [p for p in files if p.suffix == ".tflite" or _leads(p)]
+
+
+def _leads(path: Path) -> bool:
+    """Whether a file names an ONNX model: it has `encode`, or there is none beside it."""
+    encode, classify = ONNX_SUFFIXES
+    alone = path.name.endswith(classify) and not model_parts(path)[0].is_file()
+    return path.name.endswith(encode) or alone
 
 
 def model_in_folder(folder: str | os.PathLike[str]) -> Path:
@@ -137,7 +149,7 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
     """Read a model file and check that it is complete.
 
     Args:
-        path: A `.tflite` file, or one of an ONNX pair.
+        path: A `.tflite` file, or one of an ONNX model.
 
     Raises:
         ModelFileError: if it is unreadable, not a model of these kinds, cut short, changed, or
@@ -146,9 +158,9 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
     """
     path = Path(path)
     if path.suffix == ".onnx":
-        return _read_onnx_pair(path)
+        return _read_onnx(path)
     content, shown = _read(path), display_path(path)
-    if content[4:8] != FLATBUFFER_ID:
+    if not is_flatbuffer(content):
         raise ModelFileError(
             f"{shown} is not a TFLite model. Expected a .tflite file made by har-convert. "
             f"Received {len(content)} bytes that start with {content[:8]!r}. Check the path."
@@ -185,6 +197,8 @@ def read_attached(archive: zipfile.ZipFile, name: str) -> bytes:
 def model_parts(path: Path) -> list[Path]:
     """Name the files of a model: one `.tflite` file, or both of an ONNX pair.
 
+    The first of a pair need not be there: see `ModelSpec.encodes`.
+
     Raises:
         ModelFileError: if an `.onnx` file is none of a pair.
     """
@@ -199,31 +213,37 @@ def model_parts(path: Path) -> list[Path]:
     return [path.with_name(path.name.removesuffix(suffix) + s) for s in ONNX_SUFFIXES]
 
 
-def _read_onnx_pair(path: Path) -> ModelFile:
+def _read_onnx(path: Path) -> ModelFile:
     pair = model_parts(path)
-    specs, networks, size = [], [], 0
-    for part in pair:
-        content, shown = _read(part), display_path(part)
-        try:
-            attached = read_metadata(content)
-            spec_text, labels = attached[SPEC_NAME], attached[LABELS_NAME]
-            if max(len(spec_text), len(labels)) > MAX_ATTACHED_BYTES:
-                raise ValueError(f"more than {MAX_ATTACHED_BYTES} bytes are attached")
-        except (KeyError, ValueError) as error:
-            raise ModelFileError(
-                f"{shown} is not an ONNX file with a har-edge spec, or it was cut short "
-                f"({error}). Make it with har-convert --onnx, or copy it again."
-            ) from error
-        specs.append(_read_spec(spec_text.encode(), labels.encode(), shown))
-        networks.append(_network(content, specs[-1], shown))
-        size += len(content)
-    first, second = (spec.with_(model_bytes=0, model_sha256="") for spec in specs)
-    if first != second:
+    own = _read_onnx_part(path)
+    if path == pair[1] and not own.spec.encodes:
+        return own
+    first, second = (own if part == path else _read_onnx_part(part) for part in pair)
+    one, other = (part.spec.with_(model_bytes=0, model_sha256="") for part in (first, second))
+    if one != other or not one.encodes:
         raise ModelFileError(
             f"{pair[0].name} and {pair[1].name} in {display_path(path.parent)} belong to "
             "different models. Copy both files of the same model there."
         )
-    return ModelFile(pair[0], specs[0], tuple(networks), size)
+    networks, size = first.networks + second.networks, first.size_bytes + second.size_bytes
+    return ModelFile(pair[0], first.spec, networks, size)
+
+
+def _read_onnx_part(path: Path) -> ModelFile:
+    """Read one of the files of an ONNX model."""
+    content, shown = _read(path), display_path(path)
+    try:
+        attached = read_metadata(content)
+        spec_text, labels = attached[SPEC_NAME], attached[LABELS_NAME]
+        if max(len(spec_text), len(labels)) > MAX_ATTACHED_BYTES:
+            raise ValueError(f"more than {MAX_ATTACHED_BYTES} bytes are attached")
+    except (KeyError, ValueError) as error:
+        raise ModelFileError(
+            f"{shown} is not an ONNX file with a har-edge spec, or it was cut short "
+            f"({error}). Make it with har-convert --onnx, or copy it again."
+        ) from error
+    spec = _read_spec(spec_text.encode(), labels.encode(), shown)
+    return ModelFile(path, spec, (_network(content, spec, shown),), len(content))
 
 
 def bundled_models_with(labels: Sequence[str]) -> list[str]:
@@ -272,7 +292,7 @@ def pack_model_file(flatbuffer: bytes, spec: ModelSpec) -> bytes:
     """Append spec and labels to a TFLite flatbuffer; equal input gives equal bytes.
 
     Args:
-        flatbuffer: The network with the signatures `encode` and `classify`.
+        flatbuffer: The network with the signatures `encode` and `classify`, or the latter alone.
         spec: What the file will say about itself; size and checksum are filled in.
 
     Returns:
@@ -281,7 +301,7 @@ def pack_model_file(flatbuffer: bytes, spec: ModelSpec) -> bytes:
     Raises:
         ModelFileError: if `flatbuffer` is not a TFLite model.
     """
-    if flatbuffer[4:8] != FLATBUFFER_ID:
+    if not is_flatbuffer(flatbuffer):
         raise ModelFileError(
             "Expected a TFLite flatbuffer. Received something else. Make the file with har-convert."
         )

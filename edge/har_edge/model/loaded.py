@@ -11,15 +11,14 @@ from har_edge.arrays import FloatArray, Pixels
 from har_edge.errors import BackendError, ModelFileError, ShapeError
 from har_edge.model.file import ModelFile, read_model_file, resolve_model
 from har_edge.model.runtimes import (
-    RENEW,
-    Array,
     Backend,
     OnnxBackend,
-    Shape,
     TfliteBackend,
+    encode_nothing,
     load_backend,
 )
 from har_edge.model.spec import ModelSpec
+from har_edge.model.tensors import RENEW, Array, Shape
 from har_edge.paths import display_path
 
 
@@ -46,8 +45,11 @@ class LoadedModel:
 
         Raises:
             ShapeError: if the frame is of another size.
-            BackendError: if the network fails, or its answer is not finite.
+            BackendError: if the model has no `encode`, the network fails, or its answer is not
+                finite.
         """
+        if not self.spec.encodes:
+            encode_nothing(pixels)
         if pixels.shape != self.spec.clip.frame_shape:
             raise ShapeError(
                 f"encode takes frames of shape {self.spec.clip.frame_shape}. Received "
@@ -114,13 +116,15 @@ def load_networks(
         ModelFileError: if spec and network differ.
         BackendError: if no runtime is there or it refuses the model.
     """
-    runtime = load_backend(file.networks, backend=backend, num_threads=num_threads)
     spec, clip = file.spec, file.spec.clip
-    features, window = spec.feature_size, (1, clip.num_frames, spec.row_size)
-    expected: dict[str, tuple[Shape, Shape]] = {
-        "encode": ((1, *clip.frame_shape), (1, features)),
-        "classify": (window, (1, len(spec.labels))),
-    }
+    window = (1, clip.num_frames, spec.row_size)
+    expected: dict[str, tuple[Shape, Shape]] = {"classify": (window, (1, len(spec.labels)))}
+    if spec.encodes:
+        frame = (1, *clip.frame_shape)
+        expected = {"encode": (frame, (1, spec.feature_size)), **expected}
+    runtime = load_backend(
+        file.networks, backend=backend, num_threads=num_threads, signatures=tuple(expected)
+    )
     for signature, shapes in expected.items():
         for shape, found in zip(shapes, runtime.shapes[signature], strict=True):
             same = len(shape) == len(found)

@@ -9,16 +9,8 @@ import numpy as np
 
 from har_edge.errors import BackendError
 from har_edge.model.native_log import native_log_muted
-from har_edge.model.runtimes import (
-    RENEW,
-    TFLITE_RUNTIMES,
-    Array,
-    Tensor,
-    dequantizer,
-    import_runtime,
-    quantizer,
-    tensor_shape,
-)
+from har_edge.model.runtimes import TFLITE_RUNTIMES, import_runtime
+from har_edge.model.tensors import RENEW, Array, Tensor, dequantizer, quantizer, tensor_shape
 from har_edge.model.xnnpack import int8_delegates
 
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from har_edge.errors import ModelFileError
-from har_edge.model.file import FLATBUFFER_ID, SPEC_NAME, ZIP_DATE, read_attached
+from har_edge.model.file import SPEC_NAME, ZIP_DATE, read_attached
+from har_edge.model.formats import is_flatbuffer
 from har_edge.model.people_spec import PeopleSpec
 from har_edge.paths import display_path
 
@@ -27,7 +28,7 @@ def pack_people_file(flatbuffer: bytes, spec: PeopleSpec) -> bytes:
     Raises:
         ModelFileError: if `flatbuffer` is not a TFLite model.
     """
-    if flatbuffer[4:8] != FLATBUFFER_ID:
+    if not is_flatbuffer(flatbuffer):
         raise ModelFileError(
             "Expected a TFLite flatbuffer. Received something else. Make the file with har-convert."
         )

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import ModuleType
-from typing import Protocol, TypedDict
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from har_edge.arrays import FloatArray
 from har_edge.errors import BackendError
+from har_edge.model.formats import is_flatbuffer
 from har_edge.model.native_log import native_log_muted
+from har_edge.model.tensors import (
+    RENEW,
+    Array,
+    Shape,
+    Tensor,
+    dequantizer,
+    quantizer,
+    tensor_shape,
+)
 from har_edge.model.xnnpack import int8_delegates
-
-# Of whatever numbers a network stores.
-Array = NDArray[np.integer | np.floating]
 
 # Name -> (module with the class Interpreter, distribution). First is preferred: LiteRT is
 # maintained and the faster.
@@ -28,16 +33,11 @@ TFLITE_RUNTIMES = {
 }
 ONNX_RUNTIME = "onnxruntime"
 RUNTIMES = (*TFLITE_RUNTIMES, ONNX_RUNTIME)
-RENEW = "Copy the model again, or convert it again."
 SIGNATURES = {"encode": ("frame", "features"), "classify": ("features", "probabilities")}
 
 
-# Sizes of a tensor; -1 where any will do.
-Shape = tuple[int, ...]
-
-
 class Backend(Protocol):
-    """A loaded model with the signatures `encode` and `classify`."""
+    """A loaded model with the signatures `encode` and `classify`, or `classify` alone."""
 
     name: str
 
@@ -46,19 +46,14 @@ class Backend(Protocol):
         """Version of the package that is installed."""
 
     def encode(self, frame: Array) -> Array:
-        """Frame (1, H, W, 3), pixel values 0..255, to features (1, D) float32."""
+        """Frame (1, H, W, 3), pixel values 0..255, to features (1, D) float32.
+
+        Raises:
+            BackendError: if the model has no such signature.
+        """
 
     def classify(self, features: Array) -> Array:
         """Features (1, T, D) float32 to probabilities (1, C) float32."""
-
-
-class Tensor(TypedDict):
-    """What is used of a tensor's details: real value = scale * (stored - zero point)."""
-
-    dtype: type[np.integer | np.floating]
-    shape: NDArray[np.int32]
-    shape_signature: NDArray[np.int32]
-    quantization: tuple[float, int]
 
 
 class _SignatureRunner(Protocol):
@@ -100,17 +95,25 @@ class TfliteBackend:
         shapes: Signature -> shapes of what it takes and gives.
     """
 
-    def __init__(self, name: str, flatbuffer: bytes, *, num_threads: int = 1) -> None:
+    def __init__(
+        self,
+        name: str,
+        flatbuffer: bytes,
+        *,
+        num_threads: int = 1,
+        signatures: Sequence[str] = tuple(SIGNATURES),
+    ) -> None:
         """Load a flatbuffer.
 
         Args:
             name: A key of `TFLITE_RUNTIMES`.
             flatbuffer: The network.
             num_threads: Threads of the runtime, at least 1.
+            signatures: Those of `SIGNATURES` that it has.
 
         Raises:
-            BackendError: if the runtime is missing or refuses the network, or a signature
-                is missing.
+            BackendError: if the runtime is missing or refuses the network, or it has other
+                signatures of these.
         """
         module = import_runtime(name)
         self.name = name
@@ -127,7 +130,7 @@ class TfliteBackend:
                 # Before a signature is asked for: tflite-runtime applies XNNPACK only here, and
                 # runs float32 8 times slower without it.
                 interpreter.allocate_tensors()
-            self._take_signatures(interpreter)
+            self._take_signatures(interpreter, signatures)
         except BackendError:
             raise
         # A damaged network makes the package's Python raise whatever comes to it.
@@ -146,18 +149,38 @@ class TfliteBackend:
         _, distribution = TFLITE_RUNTIMES[self.name]
         return importlib.metadata.version(distribution)
 
-    def _take_signatures(self, interpreter: _Interpreter) -> None:
+    def _take_signatures(self, interpreter: _Interpreter, signatures: Sequence[str]) -> None:
         present = interpreter.get_signature_list()
         for signature, (source, target) in SIGNATURES.items():
             found = present.get(signature)
+            if signature not in signatures:
+                if found is None:
+                    continue
+                raise BackendError(
+                    f"The model should have no signature but {' and '.join(signatures)}. Received "
+                    f"{present}. Make the file with har-convert."
+                )
             if found is None or found["inputs"] != [source] or found["outputs"] != [target]:
                 raise BackendError(
                     f"The model should have a signature {signature}({source}) -> {target}. "
                     f"Received {present}. Make the file with har-convert."
                 )
-        self.encode, encode_shapes = _runner(interpreter, "encode")
-        self.classify, classify_shapes = _runner(interpreter, "classify")
-        self.shapes = {"encode": encode_shapes, "classify": classify_shapes}
+        runners = {name: _runner(interpreter, name) for name in signatures}
+        self.shapes = {name: shapes for name, (_, shapes) in runners.items()}
+        self.encode = runners["encode"][0] if "encode" in runners else encode_nothing
+        self.classify = runners["classify"][0]
+
+
+def encode_nothing(frame: Array) -> Array:
+    """Stand for the `encode` of a model without one.
+
+    Raises:
+        BackendError: always.
+    """
+    raise BackendError(
+        "This model has no encode: it knows people by their pose and motion, and looks at no "
+        f"pixels. Received a frame of shape {frame.shape}. Give windows of rows to classify."
+    )
 
 
 def _runner(
@@ -178,22 +201,26 @@ def _runner(
     return run, (tensor_shape(given), tensor_shape(taken))
 
 
-def tensor_shape(tensor: Tensor) -> Shape:
-    """Sizes of a tensor; -1 where any will do."""
-    # The signature has -1 where a size is free; without any it is empty.
-    sizes = tensor["shape_signature"]
-    return tuple(map(int, sizes if len(sizes) else tensor["shape"]))
-
-
 class OnnxBackend:
-    """onnxruntime with the two networks of an ONNX pair.
+    """onnxruntime with the networks of an ONNX model, one for each signature.
 
     Attributes:
         shapes: Signature -> shapes of what it takes and gives.
     """
 
-    def __init__(self, networks: tuple[bytes, bytes], *, num_threads: int = 1) -> None:
-        """Load the networks of `encode` and `classify`.
+    def __init__(
+        self,
+        networks: Sequence[bytes],
+        *,
+        num_threads: int = 1,
+        signatures: Sequence[str] = tuple(SIGNATURES),
+    ) -> None:
+        """Load the networks.
+
+        Args:
+            networks: One for each of the signatures, in their order.
+            num_threads: Threads of the runtime, at least 1.
+            signatures: Those of `SIGNATURES` that the model has.
 
         Raises:
             BackendError: if the runtime is missing or refuses a network.
@@ -205,8 +232,8 @@ class OnnxBackend:
         options.intra_op_num_threads, options.inter_op_num_threads = num_threads, 1
         options.log_severity_level = 3  # errors; its warnings are of no use to a user
         try:
-            (self.encode, encode_shapes), (self.classify, classify_shapes) = (
-                _onnx_runner(
+            runners = {
+                signature: _onnx_runner(
                     module.InferenceSession(
                         network,
                         options,
@@ -215,15 +242,17 @@ class OnnxBackend:
                     ),
                     *SIGNATURES[signature],
                 )
-                for network, signature in zip(networks, SIGNATURES, strict=True)
-            )
-            self.shapes = {"encode": encode_shapes, "classify": classify_shapes}
+                for network, signature in zip(networks, signatures, strict=True)
+            }
         # onnxruntime's errors share no base class of their own.
         except Exception as error:
             raise BackendError(
                 f"onnxruntime {self.version} rejects this model: {error}. Update the runtime, "
                 "or convert the model again."
             ) from error
+        self.shapes = {name: shapes for name, (_, shapes) in runners.items()}
+        self.encode = runners["encode"][0] if "encode" in runners else encode_nothing
+        self.classify = runners["classify"][0]
 
 
 def _onnx_runner(
@@ -251,44 +280,6 @@ def _onnx_runner(
 
 def _onnx_shape(tensor: _OnnxInput) -> Shape:
     return tuple(n if isinstance(n, int) else -1 for n in tensor.shape)
-
-
-def quantizer(tensor: Tensor) -> Callable[[Array], Array]:
-    """Conversion of real values to what an input tensor stores."""
-    dtype = np.dtype(tensor["dtype"])
-    scale, zero_point = tensor["quantization"]
-    _check_numbers(dtype, scale)
-    if scale == 0:
-        return lambda array: array.astype(dtype, copy=False)
-    limits = np.iinfo(dtype)
-
-    def quantize(array: Array) -> Array:
-        # Pixels go straight in where the file stores them as they are.
-        if array.dtype == dtype and scale == 1 and zero_point == 0:
-            return array
-        stored: FloatArray = np.rint(array * np.float32(1 / scale))
-        stored += zero_point
-        return np.clip(stored, limits.min, limits.max, out=stored).astype(dtype)
-
-    return quantize
-
-
-def dequantizer(tensor: Tensor) -> Callable[[Array], Array]:
-    """Conversion of what an output tensor stores to real values, float32."""
-    scale, zero_point = tensor["quantization"]
-    _check_numbers(np.dtype(tensor["dtype"]), scale)
-    if scale == 0:
-        return lambda array: array
-    return lambda array: (array.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
-
-
-def _check_numbers(dtype: np.dtype[np.generic], scale: float) -> None:
-    """Check that a tensor stores real numbers, and that only whole ones are scaled."""
-    if dtype.kind not in ("iu" if scale else "iuf") or not 0 <= scale < float("inf"):
-        raise BackendError(
-            f"The network's tensors should be real numbers. Received {dtype} scaled by {scale}. "
-            f"{RENEW}"
-        )
 
 
 def import_runtime(name: str) -> ModuleType:
@@ -328,14 +319,20 @@ def available_backends() -> list[str]:
 
 
 def load_backend(
-    networks: bytes | tuple[bytes, ...], *, backend: str = "auto", num_threads: int = 1
+    networks: bytes | tuple[bytes, ...],
+    *,
+    backend: str = "auto",
+    num_threads: int = 1,
+    signatures: Sequence[str] = tuple(SIGNATURES),
 ) -> TfliteBackend | OnnxBackend:
     """Load a network in the runtime asked for, or in the first that is installed.
 
     Args:
-        networks: A TFLite flatbuffer, alone or in a tuple, or the two networks of an ONNX pair.
+        networks: A TFLite flatbuffer, alone or in a tuple, or the networks of an ONNX model, one
+            for each signature.
         backend: `auto` or one of `RUNTIMES`.
         num_threads: Threads of the runtime, at least 1.
+        signatures: Those of `SIGNATURES` that the model has.
 
     Raises:
         BackendError: if no runtime for it is installed, or the runtime refuses it.
@@ -347,7 +344,8 @@ def load_backend(
             f"backend must be auto or one of {', '.join(RUNTIMES)}. Received {backend!r}."
         )
     networks = (networks,) if isinstance(networks, bytes) else networks
-    fitting = (ONNX_RUNTIME,) if len(networks) == 2 else tuple(TFLITE_RUNTIMES)
+    flat = len(networks) == 1 and is_flatbuffer(networks[0])
+    fitting = tuple(TFLITE_RUNTIMES) if flat else (ONNX_RUNTIME,)
     if backend not in ("auto", *fitting):
         raise BackendError(
             f"{backend} cannot run this kind of model. Use {' or '.join(fitting)}, or auto."
@@ -360,7 +358,6 @@ def load_backend(
             reasons.append(str(error))
             continue
         if name == ONNX_RUNTIME:
-            encode, classify = networks
-            return OnnxBackend((encode, classify), num_threads=num_threads)
-        return TfliteBackend(name, networks[0], num_threads=num_threads)
+            return OnnxBackend(networks, num_threads=num_threads, signatures=signatures)
+        return TfliteBackend(name, networks[0], num_threads=num_threads, signatures=signatures)
     raise BackendError(" ".join(reasons))

@@ -142,13 +142,14 @@ class ModelSpec:
         name: Short name, used for file names.
         labels: One label a class, in output order, (C,).
         clip: What goes in.
-        feature_size: Length D of the vector that `encode` gives.
+        feature_size: Length D of the vector that `encode` gives; 0 without `encode`.
         view: What `encode` was trained on: `picture`, or `person`, crops of single people.
         crop: How such a crop is made of a box.
         head_inputs: What `classify` takes of each frame, side by side in this order: `features`
-            (D), `pose` and `motion` (see `har_edge.people.pose`).
+            (D), `pose` and `motion` (see `har_edge.people.pose`). Without `features` the model has
+            no `encode`, and looks at no pixels.
         variant: Numeric form of the file.
-        backbone: Image network behind `encode`.
+        backbone: Image network behind `encode`, or "".
         temperature: Divides log-probabilities before the final softmax; 1 changes nothing.
         reject_threshold: Confidence below which an action counts as unknown; 0 rejects none.
         data_fingerprint: SHA-256 over the training files' hashes and labels.
@@ -201,8 +202,8 @@ class ModelSpec:
         check_labels(self.labels)
         if not isinstance(self.clip, ClipSpec):
             raise SpecError(f"clip must be a table. Received {shorten(self.clip)}.")
-        check_whole("feature_size", self.feature_size, 1, MAX_FEATURES)
         self._check_view()
+        self._check_encoder()
         check_whole("A window of features", self.clip.num_frames * self.row_size, 1, MAX_WINDOW)
         if self.variant not in get_args(Variant):
             raise SpecError(
@@ -236,6 +237,27 @@ class ModelSpec:
                 "head_inputs must be features alone, unless view is person. Received "
                 f"{shorten(self.head_inputs)}."
             )
+
+    def _check_encoder(self) -> None:
+        if self.encodes:
+            check_whole("feature_size", self.feature_size, 1, MAX_FEATURES)
+            return
+        size = self.feature_size
+        if isinstance(size, bool) or not isinstance(size, int) or size != 0 or self.backbone:
+            raise SpecError(
+                "feature_size must be 0 and backbone empty where head_inputs are without features: "
+                f"nothing is encoded. Received {shorten(size)} and {shorten(self.backbone)}."
+            )
+
+    @property
+    def encodes(self) -> bool:
+        """Whether it looks at pixels; else it has `classify` alone, for poses and motion."""
+        return "features" in self.head_inputs
+
+    @property
+    def needs_people(self) -> bool:
+        """Whether people have to be found before it can recognise anything."""
+        return self.head_inputs != ("features",)
 
     @property
     def row_size(self) -> int:

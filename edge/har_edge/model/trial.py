@@ -97,9 +97,7 @@ def try_once(
 
 def _checksum(file: ModelFile, backend: str) -> str:
     """Name all that the outcome hangs on: the networks, the spec and the versions installed."""
-    runtimes = (
-        [ONNX_RUNTIME] if len(file.networks) == 2 else [d for _, d in TFLITE_RUNTIMES.values()]
-    )
+    runtimes = [ONNX_RUNTIME] if file.is_onnx else [d for _, d in TFLITE_RUNTIMES.values()]
     return outcome_of(f"{backend}\n{file.spec.to_json()}", file.networks, runtimes)
 
 
@@ -129,15 +127,17 @@ def outcome_of(settings: str, networks: Sequence[bytes], runtimes: Sequence[str]
 def main() -> None:
     """Load a file and run it once on zeros; the child's part."""
     path, backend = sys.argv[1:]
-    file_bytes = sum(part.stat().st_size for part in model_parts(Path(path)))
+    parts = [part for part in model_parts(Path(path)) if part.is_file()]
+    file_bytes = sum(part.stat().st_size for part in parts)
     answer_parent(lambda: _run_once(path, backend), LIMIT_BYTES + LIMIT_TIMES * file_bytes)
 
 
 def _run_once(path: str, backend: str) -> bytes:
     model = load_model(path, backend=backend)
     clip = model.spec.clip
-    features = model.encode(np.zeros(clip.frame_shape, np.uint8))
-    row = np.resize(features, model.spec.row_size)
+    row = np.zeros(model.spec.row_size, np.float32)
+    if model.spec.encodes:
+        row = np.resize(model.encode(np.zeros(clip.frame_shape, np.uint8)), row.shape)
     model.classify(np.repeat(row[np.newaxis], clip.num_frames, axis=0))
     return b""
 

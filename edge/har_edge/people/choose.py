@@ -12,6 +12,11 @@ from har_edge.frames.frame import Person
 TAKES_OVER = 1.5
 
 
+# Sampled frames from one look for people to the next. What a model of poses alone sees comes from
+# these looks, so that it has one in each frame.
+LOCATE_EVERY, LOCATE_EVERY_POSE = 2, 1
+
+
 @dataclass(frozen=True)
 class PeopleRule:
     """How often people are looked for, and how many of them are looked at.
@@ -22,7 +27,7 @@ class PeopleRule:
         max_people: Most people who are looked at in one source, the largest.
     """
 
-    locate_every: int = 2
+    locate_every: int = LOCATE_EVERY
     max_people: int = 5
 
 

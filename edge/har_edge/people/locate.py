@@ -19,10 +19,12 @@ class Locator(Protocol):
     Attributes:
         name: What the network was taken for.
         sure_score: Score from which a find is a person; weaker ones only continue a known track.
+        gives_keypoints: Whether it says where joints are, and not boxes alone.
     """
 
     name: str
     sure_score: float
+    gives_keypoints: bool
 
     def locate(self, pixels: Pixels) -> tuple[Person, ...]:
         """Find people in a picture, RGB, (H, W, 3), uint8; best first, not tracked yet."""

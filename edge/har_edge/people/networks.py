@@ -28,8 +28,8 @@ from har_edge.frames.preprocess import (
     stretch_frame,
 )
 from har_edge.model.network import Network, SignatureNetwork
-from har_edge.model.runtimes import Array
 from har_edge.model.spec import CropSpec
+from har_edge.model.tensors import Array
 from har_edge.people.boxes import clip_box, tidy
 from har_edge.people.locate import Locator
 
@@ -55,6 +55,7 @@ class OwnLocator:
     """Our own `locate`: (1, N, 56) with score, box and keypoints, best first."""
 
     name = "our own locate network"
+    gives_keypoints = True
 
     def __init__(self, network: SignatureNetwork, sure_score: float = SURE_SCORE) -> None:
         """Take the network, and the score from which it is sure of a person."""
@@ -79,6 +80,7 @@ class SsdLocator:
     name = "a detector with boxes, classes, scores and count (SSD, EfficientDet-Lite)"
     sure_score = 0.5
     least_score = 0.3
+    gives_keypoints = False
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -102,6 +104,7 @@ class MultiPoseLocator:
     # It is far less sure of people than detectors are.
     sure_score = 0.25
     least_score = 0.15
+    gives_keypoints = True
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -153,6 +156,7 @@ class SinglePoseLocator:
     name = "MoveNet single pose, which sees one person"
     sure_score = 0.3
     least_score = 0.2
+    gives_keypoints = True
 
     def __init__(self, pose: PoseNetwork) -> None:
         self._pose = pose
@@ -178,6 +182,8 @@ class PosedLocator:
         pose: Finds the keypoints of each.
         most: How many people get keypoints, the largest first.
     """
+
+    gives_keypoints = True
 
     def __init__(self, detector: Locator, pose: PoseNetwork, most: int) -> None:
         self.name = f"{detector.name}, with MoveNet single pose for each person"

@@ -17,17 +17,18 @@ from har_edge.config import PeopleConfig
 from har_edge.errors import ModelFileError, SpecError
 from har_edge.model.file import (
     BUNDLED_FOLDER,
-    FLATBUFFER_ID,
     MAX_FILE_BYTES,
     read_model_file,
     resolve_model,
 )
+from har_edge.model.formats import is_flatbuffer
 from har_edge.model.network import Network
 from har_edge.model.people_file import read_people_file
 from har_edge.model.runtimes import TFLITE_RUNTIMES
+from har_edge.model.spec import ModelSpec
 from har_edge.model.trial import LIMIT_BYTES, LIMIT_S, LIMIT_TIMES, outcome_of, try_once
 from har_edge.paths import display_path
-from har_edge.people.choose import PeopleRule
+from har_edge.people.choose import LOCATE_EVERY, LOCATE_EVERY_POSE, PeopleRule
 from har_edge.people.locate import Locator, PeopleParts
 from har_edge.people.networks import (
     NUM_KEYPOINTS,
@@ -44,6 +45,7 @@ from har_edge.people.networks import (
 SIGNATURE = "locate"
 # The network that comes along: `--people people`.
 BUNDLED_PEOPLE = "people"
+BUNDLED_FILE = BUNDLED_FOLDER / f"{BUNDLED_PEOPLE}-int8.tflite"
 # Neither square nor of any network's size, as pictures are.
 TRIAL_SHAPE = (120, 160, 3)
 KNOWN = (
@@ -91,9 +93,34 @@ def open_locator(
     return PosedLocator(found, second, max_people)
 
 
+def choose_people(model: str | os.PathLike[str] | None, config: PeopleConfig) -> Path | None:
+    """Choose what finds people for a model: the file that is named, else the model's own `locate`,
+    else the bundled network where the model needs people.
+
+    Args:
+        model: As for `load_model`.
+        config: How people are found.
+
+    Returns:
+        The file; None for whole pictures.
+
+    Raises:
+        ModelFileError: if the model is missing, damaged or not one of ours.
+    """
+    if config.detector is not None:
+        return resolve_people(config.detector)
+    if config.whole_picture:
+        return None
+    if has_locate(model):
+        return resolve_model(model)
+    needs = read_model_file(resolve_model(model)).spec.needs_people
+    return BUNDLED_FILE if needs else None
+
+
 def find_people(
     file: str | os.PathLike[str],
     config: PeopleConfig,
+    spec: ModelSpec,
     *,
     backend: str = "auto",
     num_threads: int = 1,
@@ -103,6 +130,7 @@ def find_people(
     Args:
         file: The detector, or a model with `locate`.
         config: Everything else.
+        spec: Of the model that recognises them.
         backend, num_threads: As for `open_locator`.
 
     Raises:
@@ -117,7 +145,8 @@ def find_people(
         num_threads=num_threads,
         max_people=config.max_people,
     )
-    return PeopleParts(opened, PeopleRule(config.locate_every, config.max_people))
+    usual = LOCATE_EVERY if spec.encodes else LOCATE_EVERY_POSE
+    return PeopleParts(opened, PeopleRule(config.locate_every or usual, config.max_people))
 
 
 def has_locate(model: str | os.PathLike[str] | None) -> bool:
@@ -169,7 +198,7 @@ def _sure_score(path: str | os.PathLike[str]) -> float:
 def resolve_people(file: str | os.PathLike[str]) -> Path:
     """Turn the name of the bundled network, `people`, or a path into a path."""
     if is_bundled_people(file):
-        return BUNDLED_FOLDER / f"{BUNDLED_PEOPLE}-int8.tflite"
+        return BUNDLED_FILE
     return Path(file)
 
 
@@ -209,7 +238,7 @@ def read_network(path: str | os.PathLike[str]) -> bytes:
         ) from error
     except OSError as error:
         raise ModelFileError(f"{shown} cannot be read: {error.strerror}.") from error
-    if content[4:8] != FLATBUFFER_ID:
+    if not is_flatbuffer(content):
         raise ModelFileError(
             f"{shown} should be a TFLite network that finds people: {KNOWN}. Received {size} "
             f"bytes that start with {content[:8]!r}. Check the path."

@@ -29,11 +29,11 @@ from har_edge.model.spec import ModelSpec
 from har_edge.notebook import html_table
 from har_edge.paths import display_path
 from har_edge.people.locate import PeopleParts
-from har_edge.people.open import find_people, has_locate
 from har_edge.recognition.decide import Decider, Deciders
 from har_edge.recognition.events import Event, EventTracker
+from har_edge.recognition.finding import find_own_people
 from har_edge.recognition.look import Seen
-from har_edge.recognition.people import check_view, new_looker
+from har_edge.recognition.people import new_looker
 from har_edge.recognition.prediction import Prediction
 from har_edge.recognition.taught_file import load_taught
 from har_edge.recognition.whole import look_at, main_predictions, sum_up
@@ -68,7 +68,8 @@ def load(
         num_threads: Threads of the runtime.
         taught: File of actions that `har-edge teach` wrote; None for the user's own, if any.
         people: A `.tflite` file of a network that finds people, to recognise each of them, or all
-            that `har-edge run` can be told about it; None for the model's own, if it has one.
+            that `har-edge run` can be told about it; None for the model's own, if it has one, or
+            for the bundled one if the model recognises people by their poses.
 
     Raises:
         ModelFileError: if there is no such model, or a file is damaged or not what it should be.
@@ -82,11 +83,7 @@ def load(
     """
     loaded = load_model(model, backend=backend, num_threads=num_threads)
     config = people if isinstance(people, PeopleConfig) else PeopleConfig(detector=people)
-    detector = config.detector
-    if detector is None and not config.whole_picture and has_locate(loaded.path):
-        detector = loaded.path
-    parts = None if detector is None else find_people(detector, config, backend=backend)
-    check_view(loaded.spec, parts)
+    parts = find_own_people(loaded, config)
     return Model(load_taught(loaded, taught), parts)
 
 

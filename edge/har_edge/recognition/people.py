@@ -30,13 +30,25 @@ def check_view(spec: ModelSpec, people: PeopleParts | None) -> None:
     """Check that a model gets what it was made for.
 
     Raises:
-        ModelFileError: if it needs to know where people are, and nothing finds them.
+        ModelFileError: if it needs to know where people are, and nothing finds them; or their
+            joints, and only boxes are found.
+        BackendError: if what finds people does not load.
     """
-    if people is None and spec.head_inputs != ("features",):
+    if not spec.needs_people:
+        return
+    needs = (
+        f"{spec.name} recognises people by {' and '.join(spec.head_inputs)}, so that they have to "
+        "be found first"
+    )
+    if people is None:
         raise ModelFileError(
-            f"{spec.name} recognises people by {' and '.join(spec.head_inputs)}, so that they have "
-            "to be found first. Received nothing that finds them. Give --people FILE, and leave "
+            f"{needs}. Received nothing that finds them. Give --people FILE, and leave "
             "--whole-picture out."
+        )
+    if "pose" in spec.head_inputs and not people.locator.gives_keypoints:
+        raise ModelFileError(
+            f"{needs}, with their keypoints. Received {people.locator.name}, which gives boxes "
+            "alone. Leave --people out for the bundled network, or add --pose FILE."
         )
 
 
@@ -53,7 +65,7 @@ def new_looker(
         model: What encodes and classifies.
         people: What finds people; None for whole pictures.
         still: Whether the source is a still: what it shows besides people is half of what it says,
-            so that the whole of it is classified, too.
+            so that the whole of it is classified, too, if the model can do without people.
         new_gate: Makes motion gates; None for none.
 
     Raises:
@@ -62,7 +74,7 @@ def new_looker(
     check_view(model.spec, people)
     if people is None:
         return WholePicture(Recognizer(model, new_gate() if new_gate else None))
-    whole = Recognizer(model) if still else None
+    whole = Recognizer(model) if still and not model.spec.needs_people else None
     return PeopleRecognizer(model, people.locator, people.rule, new_gate=new_gate, whole=whole)
 
 

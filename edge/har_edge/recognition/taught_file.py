@@ -11,20 +11,18 @@ import contextlib
 import hashlib
 import io
 import json
-import math
 import os
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from har_edge.errors import DataError, OutputError
 from har_edge.exclusive import one_at_a_time
 from har_edge.files import make_folder, sweep, write_whole
 from har_edge.model.loaded import LoadedModel
+from har_edge.npz import read_arrays
 from har_edge.paths import data_folder, display_path
 from har_edge.recognition.prediction import UNKNOWN
 from har_edge.recognition.taught import Background, Taught, TaughtModel
@@ -214,40 +212,11 @@ def model_checksum(model: LoadedModel) -> str:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read the text and the arrays of a file, never more than its limits, whatever it says."""
-    with path.open("rb") as file:
-        content = file.read(min(os.fstat(file.fileno()).st_size, MAX_BYTES + 1))
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        entries = archive.infolist()
-        size = max(len(content), sum(entry.file_size for entry in entries))
-        if size > MAX_BYTES or len(entries) > MAX_ARRAYS:
-            raise ValueError(f"more than {MAX_BYTES >> 20} MB or {MAX_ARRAYS} arrays")
-        # Other methods unpack all that is there at once, however much one asks for.
-        if any(e.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for e in entries):
-            raise ValueError("it is packed in a way that no such file is")
-        parts = {e.filename.removesuffix(".npy"): _array(archive.read(e)) for e in entries}
+    parts = read_arrays(path, most_bytes=MAX_BYTES, most_arrays=MAX_ARRAYS, kinds=KINDS)
     about = json.loads(str(parts.pop("about")))
     # What does not fit a float becomes infinite, and is refused as such.
     with np.errstate(over="ignore"):
         return about, {name: array.astype(np.float32) for name, array in parts.items()}
-
-
-def _array(content: bytes) -> NDArray[np.generic]:
-    """Read an .npy file of numbers or text.
-
-    Not by `np.load`, which reserves the memory that the header asks for before it has read it.
-
-    Raises:
-        ValueError: if it is another one, or not as long as it says.
-    """
-    file = io.BytesIO(content)
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError("an array of another version than NumPy writes here")
-    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
-    size = math.prod(shape) * dtype.itemsize
-    if dtype.kind not in KINDS or min(shape, default=0) < 0 or size != len(content) - file.tell():
-        raise ValueError(f"an array of {dtype} that is not as long as it says, or of no numbers")
-    array = np.frombuffer(content, dtype, offset=file.tell())
-    return array.reshape(shape, order="F" if by_columns else "C")
 
 
 def _from_background(background: Background) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +13,20 @@ from har_edge.errors import DataError
 from har_edge.frames.preprocess import resize_frame
 from har_edge.frames.sampling import FrameSampler
 from har_edge.model.loaded import LoadedModel
+from har_edge.people.locate import PeopleParts
+from har_edge.recognition.finding import find_own_people
+from har_edge.recognition.people import check_view, new_looker
 from har_edge.recognition.taught import MIN_WINDOWS, Background, Taught, describe
 from har_edge.recognition.taught_file import (
     changing,
     check_name,
+    described_size,
     model_checksum,
     packaged_background,
     read_taught,
     write_taught,
 )
+from har_edge.recognition.teachable import Lesson, TeachableModel
 from har_edge.sources.base import FrameSource
 from har_edge.sources.clips import window_indices
 
@@ -34,6 +39,7 @@ def record_windows(
     source: FrameSource,
     *,
     duration_s: float,
+    people: PeopleParts | None = None,
     heard: Heard = lambda source, time_s: None,
 ) -> FloatArray:
     """Encode a source and describe its windows, a quarter of a window apart.
@@ -43,15 +49,22 @@ def record_windows(
         source: Stills, a video or a camera; of a video shorter than a window the first frame is
             repeated, as in training.
         duration_s: Seconds of the source's own time after which to stop.
+        people: What finds people, for a model that needs it: then the windows are those of the
+            largest person.
         heard: Told of each frame.
 
     Returns:
-        (M, D), M at least 1, see `har_edge.recognition.taught.describe`.
+        (M, D), see `har_edge.recognition.taught.describe`; M is at least 1, but for people, of whom
+        none may be in view.
 
     Raises:
         SourceError: if the source cannot be read.
         DataError: if it gives no frame.
+        ModelFileError: if the model needs people and nothing finds them.
     """
+    check_view(model.spec, people)
+    if people is not None:
+        return _record_person(model, source, people, duration_s, heard)
     clip = model.spec.clip
     segments: list[list[FloatArray]] = [[]]
     with contextlib.closing(source.frames(FrameSampler(clip.frame_rate_hz))) as frames:
@@ -73,6 +86,32 @@ def record_windows(
     return np.stack(described)
 
 
+def _record_person(
+    model: LoadedModel, source: FrameSource, people: PeopleParts, duration_s: float, heard: Heard
+) -> FloatArray:
+    """Describe the windows of the largest person, (M, D), as they are when a run classifies them.
+
+    Who is in view for less than a window all the time has a single one, with the first frame
+    repeated.
+    """
+    spec = model.spec
+    listening = TeachableModel(model, model)
+    listening.listening = True
+    lesson, last = Lesson(spec.clip.num_frames, duration_s), None
+    looker = new_looker(listening, people)
+    with contextlib.closing(source.frames(FrameSampler(spec.clip.frame_rate_hz))) as frames:
+        for frame in frames:
+            if frame.timestamp_s > duration_s:
+                break
+            heard(source, frame.timestamp_s)
+            last = looker.look(frame)
+            lesson.take(last.frame, last.predictions, listening.heard())
+    if last is not None and not lesson.windows:
+        said = looker.finish()
+        lesson.take_short(last.frame, said, listening.heard())
+    return lesson.stacked() if lesson.windows else np.zeros((0, described_size(model)), np.float32)
+
+
 def teach(
     model: LoadedModel,
     name: str,
@@ -84,6 +123,8 @@ def teach(
     heard: Heard = lambda source, time_s: None,
 ) -> Taught:
     """Add an action, or more windows of it, to a file of taught actions.
+
+    Where the model needs people, its own network or the bundled one finds them.
 
     Args:
         model: The model to teach.
@@ -104,17 +145,25 @@ def teach(
         OutputError: if the file cannot be written, or another process is changing it.
     """
     check_name(name, model)
+    people = find_own_people(model) if model.spec.needs_people else None
     with changing(path):
         taught = read_taught(model, path) if path.exists() else None
         if taught is None:
-            taught = Taught(model_checksum(model), _find_background(model, background, duration_s))
+            others = [
+                record_windows(model, s, duration_s=duration_s, people=people) for s in background
+            ]
+            taught = Taught(model_checksum(model), _find_background(model, others))
         windows = np.concatenate(
-            [record_windows(model, s, duration_s=duration_s, heard=heard) for s in sources]
+            [
+                record_windows(model, s, duration_s=duration_s, people=people, heard=heard)
+                for s in sources
+            ]
         )
         if len(windows) < MIN_WINDOWS:
+            seen = "" if people is None else ", with somebody in view"
             raise DataError(
                 f"An action needs at least {MIN_WINDOWS} {_examples(model)}. Received "
-                f"{len(windows)}. Record for longer, or give more pictures."
+                f"{len(windows)}. Record for longer{seen}, or give more pictures."
             )
         taught = taught.with_action(name, windows)
         write_taught(model, taught, path)
@@ -133,11 +182,9 @@ def forget(model: LoadedModel, name: str, path: Path) -> None:
         write_taught(model, read_taught(model, path).without(name), path)
 
 
-def _find_background(
-    model: LoadedModel, sources: Iterable[FrameSource], duration_s: float
-) -> Background:
-    windows = [record_windows(model, source, duration_s=duration_s) for source in sources]
-    if windows:
+def _find_background(model: LoadedModel, windows: Sequence[FloatArray]) -> Background:
+    """Make the background of windows of other scenes; without any it is the packaged one."""
+    if any(len(part) for part in windows):
         return Background.of(np.concatenate(windows))
     packaged = packaged_background(model)
     if packaged is None:

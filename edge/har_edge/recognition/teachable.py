@@ -110,6 +110,19 @@ class Lesson:
         shown = zip(people, heard, strict=False)
         self.windows += [window for said, window in shown if said.person == subject]
 
+    def take_short(
+        self, frame: Frame, people: Sequence[Prediction], heard: Sequence[FloatArray]
+    ) -> None:
+        """Take the window of the largest person of a source that is shorter than a window.
+
+        Args:
+            frame: The last one.
+            people: What is said of them at the end.
+            heard: Their windows, described.
+        """
+        shown = zip(people, heard, strict=True)
+        self.windows += [window for said, window in shown if said.person == _largest(frame)]
+
     def stacked(self) -> FloatArray:
         """All chosen windows, (M, D); M at least 1."""
         return np.stack(self.windows)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from har_edge.config import DecideConfig, ModelConfig, PeopleConfig
 from har_edge.counted import counted
-from har_edge.model.file import resolve_model
+from har_edge.model.file import read_model_file, resolve_model
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.model.spec import ModelSpec
 from har_edge.paths import display_path
 from har_edge.people.locate import PeopleParts
-from har_edge.people.open import BUNDLED_PEOPLE, find_people, has_locate, is_bundled_people
+from har_edge.people.open import (
+    BUNDLED_FILE,
+    BUNDLED_PEOPLE,
+    choose_people,
+    find_people,
+    is_bundled_people,
+)
 from har_edge.recognition.decide import Decider
 from har_edge.recognition.taught_file import load_taught
 from har_edge.say import Say
@@ -60,7 +68,8 @@ def build_people(
     """Open what finds people, and say which kind of network it was taken for.
 
     Args:
-        config: Names the file; without one, the model's own `locate` is used, if it has any.
+        config: Names the file; without one, the model's own `locate` is used, if it has any, or
+            the bundled network if it needs people.
         note: Takes a line for the user.
         num_threads: Threads of the runtime.
         keypoints: Whether keypoints are to be listed, which people alone have.
@@ -78,18 +87,21 @@ def build_people(
         if idle:
             note(f"{idle}: no effect with --whole-picture, which looks for nobody.")
         return None
-    if people.detector is None and not has_locate(config.model):
+    file = choose_people(config.model, people)
+    if file is None:
         if idle:
             note(
                 f"{idle}: no effect, as nobody looks for people. Use a model that finds people, or "
                 f"add --people {BUNDLED_PEOPLE}."
             )
         return None
-    file = resolve_model(config.model) if people.detector is None else people.detector
-    parts = find_people(file, people, backend=config.backend, num_threads=num_threads)
+    spec = read_model_file(resolve_model(config.model)).spec
+    parts = find_people(file, people, spec, backend=config.backend, num_threads=num_threads)
     if is_bundled_people(people.detector):
         note(f"Network {BUNDLED_PEOPLE} finds people, and each is recognised on their own.")
-    elif people.detector is not None:
+    elif people.detector is None:
+        say_who_finds(spec, file, note)
+    else:
         note(f"{display_path(file)} finds people: it was taken for {parts.locator.name}.")
     return parts
 
@@ -103,3 +115,18 @@ def _for_people(people: PeopleConfig, *, keypoints: bool) -> list[str]:
         "--max-people": people.max_people != usual.max_people,
     }
     return [option for option, is_given in given.items() if is_given]
+
+
+def say_who_finds(spec: ModelSpec, file: Path | None, note: Say) -> None:
+    """Say that the bundled network finds people, where nobody asked for it.
+
+    Args:
+        spec: Of the model.
+        file: What finds people, see `har_edge.people.open.choose_people`.
+        note: Takes a line for the user.
+    """
+    if file == BUNDLED_FILE and spec.needs_people:
+        note(
+            f"Network {BUNDLED_PEOPLE} finds people: {spec.name} recognises each by "
+            f"{' and '.join(spec.head_inputs)}."
+        )

@@ -246,6 +246,8 @@ def warm_up(model: LoadedModel) -> LoadedModel:
     from PIL import Image
 
     Image.preinit()
-    clip = model.spec.clip
-    model.classify_clip(np.zeros((clip.num_frames, *clip.frame_shape), np.uint8))
+    spec = model.spec
+    if spec.encodes:
+        model.encode(np.zeros(spec.clip.frame_shape, np.uint8))
+    model.classify(np.zeros((spec.clip.num_frames, spec.row_size), np.float32))
     return model

@@ -22,6 +22,7 @@ class Fixed:
     """Sees two people who never move."""
 
     sure_score = 0.5
+    gives_keypoints = True
 
     def locate(self, pixels: Pixels) -> tuple[Person, ...]:
         return (Person(0.9, HERE), Person(0.8, THERE))

@@ -76,7 +76,15 @@ def test_impossible_clips_are_refused(field: str, value: Any) -> None:
         ({"view": "sky"}, "view"),
         ({"crop": {"scale": 1.0}}, "crop"),
         ({"head_inputs": ()}, "head_inputs"),
-        ({"head_inputs": ("pose",)}, "unless view is person"),
+        ({"head_inputs": ("pose",), "feature_size": 0, "backbone": ""}, "unless view is person"),
+        ({"view": "person", "head_inputs": ("pose",)}, "feature_size must be 0"),
+        ({"view": "person", "head_inputs": ("pose",), "feature_size": 0.0}, "must be 0"),
+        ({"view": "person", "head_inputs": ("pose",), "feature_size": False}, "must be 0"),
+        (
+            {"view": "person", "head_inputs": ("motion",), "feature_size": 0, "backbone": "b0"},
+            "backbone empty",
+        ),
+        ({"feature_size": 0}, "feature_size"),
         ({"view": "person", "head_inputs": ("motion", "pose")}, "in this order"),
     ],
 )
@@ -105,8 +113,21 @@ def test_fields_of_later_releases_are_passed_over() -> None:
 
 
 def test_a_model_of_people_survives_a_round_trip() -> None:
-    spec = SPEC.with_(view="person", crop=CropSpec(1.5, square=False), head_inputs=("pose",))
+    inputs = ("features", "pose")
+    spec = SPEC.with_(view="person", crop=CropSpec(1.5, square=False), head_inputs=inputs)
     assert ModelSpec.from_json(spec.to_json()) == spec
+    assert spec.encodes
+    assert spec.needs_people
+    assert not SPEC.needs_people
+
+
+def test_a_model_of_poses_survives_a_round_trip() -> None:
+    inputs = ("pose", "motion")
+    spec = SPEC.with_(view="person", head_inputs=inputs, feature_size=0, backbone="")
+    assert ModelSpec.from_json(spec.to_json()) == spec
+    assert json.loads(spec.to_json())["feature_size"] == 0
+    assert not spec.encodes
+    assert spec.row_size == 57
 
 
 def test_a_model_of_whole_pictures_is_written_as_before() -> None:

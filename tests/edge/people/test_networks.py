@@ -10,7 +10,7 @@ import pytest
 
 from har_edge.arrays import FloatArray
 from har_edge.model.network import Network, SignatureNetwork
-from har_edge.model.runtimes import Array
+from har_edge.model.tensors import Array
 from har_edge.people.networks import (
     MultiPoseLocator,
     OwnLocator,

@@ -13,6 +13,7 @@ from har_edge.frames.decode import load_image
 from har_edge.people.boxes import overlap
 from har_edge.people.open import find_people, has_locate, open_locator, try_locator
 from har_edge.run.parts import build_people
+from har_edge.testing import scripted_model
 from tests.conftest import ASSETS
 from tests.support.people import MOVENET, SSD, teacher
 
@@ -70,12 +71,12 @@ def test_a_file_that_finds_no_people_is_refused() -> None:
 
 
 def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
-    text = tmp_path / "detector.tflite"
+    text, spec = tmp_path / "detector.tflite", scripted_model([{"a": 0.9, "b": 0.1}]).spec
     text.write_text("not a network at all")
     with pytest.raises(ModelFileError, match=r"Received 20 bytes that start with b'not a ne'"):
-        find_people(text, PeopleConfig(detector=text))
+        find_people(text, PeopleConfig(detector=text), spec)
     with pytest.raises(ModelFileError, match="There is no file"):
-        find_people(tmp_path / "gone.tflite", PeopleConfig())
+        find_people(tmp_path / "gone.tflite", PeopleConfig(), spec)
 
 
 def test_a_damaged_network_is_tried_in_a_child(tmp_path: Path) -> None:

@@ -14,15 +14,15 @@ from har_edge.errors import ModelFileError
 from har_edge.frames.frame import Frame, Person
 from har_edge.frames.preprocess import crop_box, cut_box, resize_frame
 from har_edge.model.loaded import LoadedModel, load_model
-from har_edge.model.runtimes import Array
 from har_edge.model.spec import HeadInput
+from har_edge.model.tensors import Array
 from har_edge.people.choose import PeopleRule
 from har_edge.people.locate import PeopleParts, locate_ahead
 from har_edge.people.pose import MOTION_SIZE, POSE_SIZE
 from har_edge.recognition.head_row import head_row
 from har_edge.recognition.look import Looker, Seen
 from har_edge.recognition.motion import MotionGate
-from har_edge.recognition.people import PeopleRecognizer, new_looker
+from har_edge.recognition.people import PeopleRecognizer, check_view, new_looker
 from har_edge.recognition.prediction import NOBODY, Prediction
 from har_edge.testing import FEATURE_SIZE, ScriptedBackend, scripted_model
 from tests.support.people import BrightLocator, draw_frames
@@ -233,14 +233,45 @@ def test_a_head_gets_pose_and_motion_beside_features() -> None:
 
 def test_a_head_of_pose_alone_needs_no_pixels() -> None:
     plain = scripted_model([{"a": 0.9, "b": 0.1}])
-    model = LoadedModel(
-        plain.spec.with_(view="person", head_inputs=("pose", "motion")), Path("p"), 0, plain.backend
-    )
+    spec = plain.spec.with_(view="person", head_inputs=("pose", "motion"), feature_size=0)
+    model = LoadedModel(spec, Path("p"), 0, plain.backend)
     (seen,) = look(PeopleRecognizer(model, BrightLocator(), EVERY), draw_frames([[LEFT]]))
     assert seen.predictions[0].action == "a"
+    assert seen.predictions[0].encode_ms == seen.predictions[0].preprocess_ms == 0
     assert model.backend.encoded == 0  # type: ignore[attr-defined] # a scripted one counts
     with pytest.raises(ModelFileError, match="Received nothing that finds them"):
         new_looker(model, None)
+
+
+class BoxLocator(BrightLocator):
+    """Finds boxes without keypoints."""
+
+    name = "a detector of boxes"
+    gives_keypoints = False
+
+
+@pytest.mark.parametrize("inputs", [("pose",), ("pose", "motion"), ("motion",)])
+def test_boxes_alone_are_enough_for_motion_and_not_for_poses(inputs: tuple[HeadInput, ...]) -> None:
+    plain = scripted_model([{"a": 0.9, "b": 0.1}])
+    spec = plain.spec.with_(view="person", head_inputs=inputs, feature_size=0)
+    people = PeopleParts(BoxLocator, EVERY)
+    if "pose" not in inputs:
+        check_view(spec, people)
+        return
+    with pytest.raises(ModelFileError, match=r"Received a detector of boxes.*--people.*--pose"):
+        check_view(spec, people)
+
+
+def test_a_still_for_a_model_of_poses_has_its_people_alone() -> None:
+    """One frame stands for the whole window; there is no picture without people to classify."""
+    plain = scripted_model([{"a": 0.9, "b": 0.1}], num_frames=4)
+    spec = plain.spec.with_(view="person", head_inputs=("pose", "motion"), feature_size=0)
+    model = LoadedModel(spec, Path("p"), 0, plain.backend)
+    looker = new_looker(model, PeopleParts(BrightLocator, EVERY), still=True)
+    assert look(looker, draw_frames([[LEFT, RIGHT]]))[0].predictions == ()
+    said = looker.finish()
+    assert [p.person for p in said] == [1, 2]
+    assert {p.window_frames for p in said} == {1}
 
 
 @pytest.mark.parametrize(

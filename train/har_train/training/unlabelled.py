@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from har_edge.arrays import FloatArray
 from har_edge.counted import counted
-from har_edge.datasets import Sample, group_of
+from har_edge.datasets import Sample
 from har_edge.errors import DataError
 from har_edge.media import find_media
 from har_edge.paths import display_path
+from har_edge.sample_paths import group_of
 from har_edge.table import text_table
 from har_train.features.cache import EncodedSample, Rendering, encode_dataset
 from har_train.model.keras_run import KerasRun

@@ -1,4 +1,4 @@
-"""The options of `run` and `serve` that say how people are found and followed."""
+"""The options of `run`, `serve` and `har-bench alarms` that say how people are found."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from har_edge.commands.options.fields import collect, setting, together
 from har_edge.config import PeopleConfig, SinkConfig
 
-people_options = together(
+finding_options = together(
     setting(
         PeopleConfig,
         "detector",
         "--people",
         metavar="FILE",
-        help="Find people and recognise each: people for the bundled network, or a .tflite file: "
-        "our own locate, SSD or EfficientDet-Lite with detection post-processing, MoveNet.",
+        help="Find people and recognise each: people for the bundled network (which a model of "
+        "poses takes by itself), or a .tflite file: our own locate, SSD or EfficientDet-Lite with "
+        "detection post-processing, MoveNet.",
     ),
     setting(
         PeopleConfig,
@@ -34,7 +35,8 @@ people_options = together(
         "locate_every",
         "--locate-every",
         metavar="N",
-        help="Look for people in every Nth sampled frame; boxes are carried on between them.",
+        help="Look for people in every Nth sampled frame; boxes are carried on between them. "
+        "[default: 2; 1 for a model of poses alone]",
     ),
     setting(
         PeopleConfig,
@@ -43,6 +45,9 @@ people_options = together(
         metavar="N",
         help="Recognise at most N people of a source at a time, the largest.",
     ),
+)
+people_options = together(
+    finding_options,
     setting(
         SinkConfig,
         "keypoints",
