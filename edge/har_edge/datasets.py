@@ -17,7 +17,7 @@ from typing import Literal
 from har_edge.errors import DataError
 from har_edge.media import Skipped, find_media, is_video, without_clutter
 from har_edge.paths import display_path
-from har_edge.sample_paths import SET_SUFFIX, file_of, group_of, sequence_of
+from har_edge.sample_paths import SET_SUFFIX, file_of, group_of
 
 SPLITS = ("train", "val", "test")
 # Where a dataset is split, models are judged on the first of these that it has.
@@ -56,7 +56,7 @@ class Sample:
     @property
     def is_pose(self) -> bool:
         """Whether it is a sequence of keypoints."""
-        return sequence_of(self.path) is not None
+        return file_of(self.path) != self.path
 
     @property
     def span(self) -> tuple[float, float]:

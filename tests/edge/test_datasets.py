@@ -18,7 +18,8 @@ from har_edge.datasets import (
     thin_out,
 )
 from har_edge.errors import DataError
-from har_edge.sample_paths import group_of, sequence_of
+from har_edge.pose_paths import sequence_of
+from har_edge.sample_paths import group_of
 
 
 def touch(root: Path, *names: str) -> Path:
