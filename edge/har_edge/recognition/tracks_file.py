@@ -72,9 +72,13 @@ class PoseTrack:
         return np.asarray(self.boxes.any(axis=1))
 
     def frames_at(self, frame_rate_hz: float) -> list[int]:
-        """Number the frames that the edge would take at a rate."""
+        """Number the frames that the edge would take at a rate.
+
+        By the instants that they were sampled for and not by their own times: at the track's own
+        rate all of them are taken, wherever in the source the track begins.
+        """
         sampler = FrameSampler(frame_rate_hz)
-        return [i for i, time_s in enumerate(self.seconds) if sampler.takes(time_s)]
+        return [i for i in range(len(self.boxes)) if sampler.takes(i / self.fps)]
 
     @property
     def seconds(self) -> list[float]:
