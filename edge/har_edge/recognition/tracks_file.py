@@ -157,7 +157,7 @@ def write_tracks(path: str | os.PathLike[str], tracks: Sequence[PoseTrack]) -> N
             fps=np.array([track.fps for track in tracks], np.float64),
             coco=np.arange(len(KEYPOINTS)),
             kind=np.array(KIND),
-            **timed,
+            **timed,  # type: ignore[arg-type]
         )
 
 
