@@ -13,8 +13,9 @@ from har_edge.arrays import FloatArray
 from har_edge.errors import DataError
 from har_train.skeletons.camera import MIRRORED, Camera, project, random_camera
 from har_train.skeletons.degrade import FEWEST_JOINTS, NO_ERRORS, Errors, boxes_of, degrade
+from har_train.skeletons.numbers import ROW_SIZE
 from har_train.skeletons.sets import FIELDS, Skeleton, load_skeletons
-from har_train.skeletons.views import VIEW_SIZE, ViewSettings, random_view, view_features
+from har_train.skeletons.views import ViewSettings, random_view, random_views, view_features
 from tests.support.skeletons import falling, save, standing
 
 RANDOM = np.random.default_rng(0)
@@ -140,9 +141,9 @@ def test_boxes_hold_the_joints_that_are_seen() -> None:
     joints = project(falling(10), Camera(aspect=16 / 9))
     joints[3, FEWEST_JOINTS - 1 :] = 0
     boxes = boxes_of(joints, 16 / 9, NO_ERRORS, RANDOM)
-    assert boxes[3] is None
+    assert not boxes[3].any()
     for frame, box in zip(joints, boxes, strict=True):
-        if box is not None:
+        if box.any():
             left, top, right, bottom = box
             assert (frame[:, 0] > left).all() and (frame[:, 0] < right).all()
             assert (frame[:, 1] > top).all() and (frame[:, 1] < bottom).all()
@@ -164,7 +165,7 @@ def test_views_differ_and_repeat() -> None:
     settings = ViewSettings()
     one, two = (random_view(skeleton, settings, np.random.default_rng(s)) for s in (1, 2))
     again = random_view(skeleton, settings, np.random.default_rng(1))
-    assert one.shape == (16, VIEW_SIZE)
+    assert one.shape == (16, ROW_SIZE)
     assert np.array_equal(one, again)
     assert not np.array_equal(one, two)
     assert np.isfinite([one, two]).all()
@@ -185,7 +186,7 @@ def test_short_sequences_are_held_and_long_ones_cut() -> None:
     settings = ViewSettings(errors=NO_ERRORS, speed=(1.0, 1.0))
     for count in (1, 3, 200):
         skeleton = Skeleton(standing(count), False, 15.0, "standing", "a", "made")
-        assert random_view(skeleton, settings, np.random.default_rng(4)).shape == (16, VIEW_SIZE)
+        assert random_view(skeleton, settings, np.random.default_rng(4)).shape == (16, ROW_SIZE)
 
 
 def test_cameras_are_where_people_mount_them() -> None:
@@ -196,3 +197,27 @@ def test_cameras_are_where_people_mount_them() -> None:
     inside = [((f[:, :2] > 0) & (f[:, :2] < 1)).all() for f in seen]
     assert np.mean(inside) > 0.6
     assert Errors() != NO_ERRORS
+
+
+def test_views_at_once_are_the_same_as_one_by_one() -> None:
+    """Of long and short ones, flat ones, and one of which nothing is known."""
+    pixels = (project(falling(30), Camera(aspect=1.0)) * [640, 640, 1]).astype(np.float32)
+    unknown = np.full_like(standing(9), np.nan)
+    skeletons = [
+        Skeleton(joints, flat, 15.0, "a", "b", "made")
+        for joints, flat in (
+            (falling(30), False), (standing(5), False), (pixels, True), (unknown, False),
+            (falling(70), False), (np.zeros_like(pixels), True),
+        )
+    ]  # fmt: skip
+
+    def drawn(number: int) -> np.random.Generator:
+        return np.random.default_rng(number)
+
+    for settings in (ViewSettings(), ViewSettings(num_frames=7, errors=NO_ERRORS)):
+        randoms = [drawn(number) for number in range(6)]
+        together = random_views(skeletons, settings, randoms)
+        alone = [random_view(one, settings, drawn(number)) for number, one in enumerate(skeletons)]
+        np.testing.assert_allclose(together, alone, atol=1e-6)
+        assert not together[3].any() and not together[5].any()
+        assert together[[0, 1, 2, 4]].any(axis=(1, 2)).all()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +10,8 @@ import click
 
 from har_edge.commands.harness import note
 from har_edge.counted import counted
-from har_edge.errors import DataError
 from har_train.commands.data import usable_samples
+from har_train.commands.making import check_found, checksum_of, making_options
 from har_train.commands.progress import WATCH, say
 
 if TYPE_CHECKING:
@@ -21,30 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("data")
-@click.option("--out", required=True, metavar="DIR", help="Folder of the new dataset.")
-@click.option(
-    "--root", default="", metavar="DIR", help="Folder that the paths in DATA are relative to."
-)
-@click.option(
-    "--people",
-    default="people",
-    show_default=True,
-    metavar="FILE",
-    help="What finds people, as for har-edge run: people for the bundled network, or a .tflite.",
-)
-@click.option(
-    "--everyone",
-    is_flag=True,
-    help="Keep all people of a file, not only the one who is largest for longest.",
-)
-@click.option(
-    "--frame-rate",
-    type=click.FloatRange(0, 1000, min_open=True),
-    default=8.0,
-    show_default=True,
-    metavar="HZ",
-    help="Frames sampled per second.",
-)
+@making_options(locate_every=2, what="clips")
 @click.option(
     "--size",
     type=click.IntRange(min=32),
@@ -52,22 +28,6 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="PX",
     help="Height and width of a crop.",
-)
-@click.option(
-    "--locate-every",
-    type=click.IntRange(1, 100),
-    default=2,
-    show_default=True,
-    metavar="N",
-    help="Look for people in every Nth sampled frame, as the runner does.",
-)
-@click.option(
-    "--least-frames",
-    type=click.IntRange(min=1),
-    default=8,
-    show_default=True,
-    metavar="N",
-    help="Leave shorter clips of a person out, unless a file has no longer one.",
 )
 def crops(
     data: str,
@@ -96,8 +56,8 @@ def crops(
     """
     from har_edge.model.spec import ClipSpec
     from har_edge.people.choose import PeopleRule
-    from har_edge.people.open import open_locator, resolve_people
-    from har_train.people.crops import MANIFEST, CropConfig, cut_people, without_crops
+    from har_edge.people.open import open_locator
+    from har_train.people.crops import CROPS, CropConfig, cut_people, without_crops
 
     samples = usable_samples([data], root)
     locator = open_locator(people)
@@ -106,22 +66,12 @@ def crops(
         rule=PeopleRule(locate_every),
         everyone=everyone,
         least_frames=least_frames,
-        network=hashlib.sha256(resolve_people(people).read_bytes()).hexdigest(),
+        network=checksum_of(people),
     )
-    labels = {sample.label for sample in samples}
-    bar = WATCH.samples(len(samples), len(labels))
+    bar = WATCH.samples(len(samples), len({sample.label for sample in samples}))
     made = cut_people(samples, locator, config, Path(out), progress=bar, skipped=say)
-    missing = without_crops(samples, made)
-    if missing:
-        counts = ", ".join(f"{label} {count}" for label, count in sorted(missing.items()))
-        files = counted(len(samples), "file")
-        note(f"Nobody was found in {sum(missing.values())} of {files}: {counts}.")
-    if not made:
-        raise DataError(
-            f"{data} should show people. {locator.name} found none. Give another network with "
-            "--people."
-        )
-    next_command = fit_command(Path(out) / MANIFEST, made, frame_rate, size)
+    check_found(data, samples, made, without_crops(samples, made), locator)
+    next_command = fit_command(Path(out) / CROPS.manifest, made, frame_rate, size)
     note(f"Wrote {counted(len(made), 'crop')}. Next: {next_command}")
 
 

@@ -20,9 +20,10 @@ def usable_samples(data: Sequence[str], root: str) -> list[Sample]:
         root: Folder that their paths are relative to; empty for their own.
 
     Raises:
-        DataError: if one cannot be listed, or all hold none.
+        DataError: if one cannot be listed, all hold none, or one holds sequences of poses.
     """
     from har_edge.run_folder import list_data
+    from har_train.dataset.samples import check_kind
 
     samples: list[Sample] = []
     for each in data:
@@ -34,4 +35,5 @@ def usable_samples(data: Sequence[str], root: str) -> list[Sample]:
         raise DataError(
             f"{', '.join(data)} should hold stills or clips. Received none. Check the path."
         )
+    check_kind(samples, poses=False)
     return samples

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from har_edge.arrays import Box, FloatArray
+from har_edge.arrays import FloatArray
 from har_train.skeletons.camera import MIRRORED
 
 # Joints that are lost together, since the same thing hides them: arms, legs, the face.
@@ -51,61 +53,109 @@ def degrade(joints: FloatArray, errors: Errors, random: np.random.Generator) -> 
     Returns:
         The same form. What is outside of the picture is not seen.
     """
-    found = joints.copy()
-    length = _length(found)
-    found[..., :2] += random.normal(0, errors.jitter * length, found[..., :2].shape)
-    found[..., 2] *= random.random(found.shape[:2]) >= errors.lost
-    if random.random() < errors.limb:
-        limb = LIMBS[random.integers(len(LIMBS))]
-        found[np.ix_(_a_while(len(found), random), list(limb), [2])] = 0
-    if random.random() < errors.swapped:
-        frames = _a_while(len(found), random)
-        found[frames] = found[frames][:, MIRRORED]
+    found: FloatArray = degrade_all(joints[np.newaxis], errors, [random])[0]
+    return found
+
+
+def degrade_all(
+    joints: FloatArray, errors: Errors, randoms: Sequence[np.random.Generator]
+) -> FloatArray:
+    """Make sequences of one length, (N, T, 17, 3), wrong, each by its own draws; see `degrade`."""
+    found = disturb(joints, _lengths(joints), errors, randoms)
     inside = ((found[..., :2] >= 0) & (found[..., :2] <= 1)).all(axis=-1)
     found[..., 2] *= inside
     return found * found[..., 2:]
 
 
+def disturb(
+    joints: FloatArray,
+    lengths: NDArray[np.float64],
+    errors: Errors,
+    randoms: Sequence[np.random.Generator],
+) -> FloatArray:
+    """Move joints, and lose, hide and swap some.
+
+    Args:
+        joints: (N, T, 17, 3), x and y in fractions of the picture, and the score.
+        lengths: Of the people, in these fractions, (N,).
+        errors: How wrong.
+        randoms: What draws, for each sequence.
+
+    Returns:
+        The same form, with a score of 0 where a joint is lost.
+    """
+    found = joints.copy()
+    for each, length, random in zip(found, lengths, randoms, strict=True):
+        each[..., :2] += random.normal(0, errors.jitter * length, each[..., :2].shape)
+        each[..., 2] *= random.random(each.shape[:2]) >= errors.lost
+        if random.random() < errors.limb:
+            limb = LIMBS[random.integers(len(LIMBS))]
+            each[np.ix_(_a_while(len(each), random), list(limb), [2])] = 0
+        if random.random() < errors.swapped:
+            frames = _a_while(len(each), random)
+            each[frames] = each[frames][:, MIRRORED]
+    return found
+
+
 def boxes_of(
     joints: FloatArray, aspect: float, errors: Errors, random: np.random.Generator
-) -> list[Box | None]:
-    """The boxes that a network would give these joints; None for a frame in which nobody is seen.
+) -> NDArray[np.float64]:
+    """The boxes that a network would give these joints.
 
     Args:
         joints: (T, 17, 3), see `degrade`.
         aspect: Width of the picture over its height.
         errors: How wrong.
         random: What draws; the margin is the same for the whole sequence.
+
+    Returns:
+        (T, 4), in fractions of the picture; zeros for a frame in which nobody is seen.
     """
-    margin = random.uniform(*errors.margin)
-    found: list[Box | None] = []
-    for frame in joints:
-        seen = frame[frame[:, 2] > 0, :2]
-        if len(seen) < FEWEST_JOINTS:
-            found.append(None)
-            continue
-        (left, top), (right, bottom) = seen.min(axis=0), seen.max(axis=0)
-        length = max((right - left) * aspect, bottom - top)
-        off = random.normal(0, errors.box_jitter * length, 4)
-        edges = (
-            left - margin * length / aspect + off[0] / aspect,
-            top - margin * length + off[1],
-            right + margin * length / aspect + off[2] / aspect,
-            bottom + margin * length + off[3],
-        )
-        clipped = [float(edge) for edge in np.clip(edges, 0, 1)]
-        found.append((clipped[0], clipped[1], clipped[2], clipped[3]))
+    found: NDArray[np.float64]
+    found = boxes_of_all(joints[np.newaxis], np.array([aspect]), errors, [random])[0]
     return found
 
 
-def _length(joints: FloatArray) -> float:
-    """The longer side of what all joints span, in the median frame."""
-    spans = []
-    for frame in joints:
-        seen = frame[frame[:, 2] > 0, :2]
-        if len(seen):
-            spans.append(np.ptp(seen, axis=0).max())
-    return float(np.median(spans)) if spans else 0.0
+def boxes_of_all(
+    joints: FloatArray,
+    aspects: NDArray[np.float64],
+    errors: Errors,
+    randoms: Sequence[np.random.Generator],
+) -> NDArray[np.float64]:
+    """The boxes of sequences of one length, (N, T, 4), each by its own draws; see `boxes_of`."""
+    found = (joints[..., 2] > 0).sum(axis=-1) >= FEWEST_JOINTS
+    low, high = _ends(joints)
+    low, high = (np.where(found[..., np.newaxis], ends, 0) for ends in (low, high))
+    unit = np.stack([aspects, np.ones_like(aspects)], axis=-1)[:, np.newaxis]
+    length = ((high - low) * unit).max(axis=-1, keepdims=True)
+    margins = np.array([random.uniform(*errors.margin) for random in randoms])
+    # Drawn frame by frame, so that a frame without anybody takes none.
+    off = np.zeros((*found.shape, 4))
+    for row, shown, random in zip(off, found, randoms, strict=True):
+        row[shown] = random.standard_normal((int(shown.sum()), 4))
+    off *= errors.box_jitter * length
+    room = margins[:, np.newaxis, np.newaxis] * length
+    edges = np.concatenate([low * unit - room, high * unit + room], axis=-1) + off
+    return np.asarray(np.clip(edges / np.tile(unit, 2), 0, 1) * found[..., np.newaxis])
+
+
+def _ends(joints: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The least and the greatest x and y of the joints that are seen, (N, T, 2) each."""
+    places, seen = joints[..., :2].astype(np.float64), joints[..., 2:] > 0
+    low = np.where(seen, places, np.inf).min(axis=-2)
+    high = np.where(seen, places, -np.inf).max(axis=-2)
+    return low, high
+
+
+def _lengths(joints: FloatArray) -> NDArray[np.float64]:
+    """The longer side of what all joints span, in the median frame of each sequence, (N,)."""
+    low, high = _ends(joints)
+    # Frames without anybody come last.
+    spans = np.sort(np.where(np.isfinite(low), high - low, np.inf).max(axis=-1), axis=1)
+    count = np.isfinite(spans).sum(axis=1)[:, np.newaxis]
+    two = np.hstack([(count - 1).clip(0) // 2, (count // 2).clip(0, spans.shape[1] - 1)])
+    middle = np.take_along_axis(spans, two, axis=1).mean(axis=1)
+    return np.where(count[:, 0] > 0, middle, 0.0)
 
 
 def _a_while(count: int, random: np.random.Generator) -> list[int]:
