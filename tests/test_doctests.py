@@ -25,6 +25,7 @@ MODULES = (
     "har_edge.commands.options.fields",
     "har_edge.commands.options.scene",
     "har_edge.config",
+    "har_edge.counted",
     "har_edge.datasets",
     "har_edge.errors",
     "har_edge.exclusive",
