@@ -194,7 +194,8 @@ def _say_what_next(report: Report, run: Run) -> None:
 def what_to_run(spec: ModelSpec, model: str) -> str:
     """The command that shows a converted file what it was made for."""
     source = "photo.jpg" if spec.clip.num_frames == 1 else "--camera 0"
-    people = " --people people" if spec.view == "person" else ""
+    # A model that cannot do without people has them found by itself.
+    people = " --people people" if spec.view == "person" and not spec.needs_people else ""
     return f"har-edge run {source} --model {model}{people}"
 
 
