@@ -30,8 +30,9 @@ from har_edge.statistics import share_interval
 from har_edge.table import text_table
 from har_train.config import FitConfig
 from har_train.model.network import HEADS, build_classifier, import_keras
+from har_train.skeletons.numbers import ROW_SIZE
 from har_train.skeletons.sets import Skeleton, load_skeletons
-from har_train.skeletons.views import VIEW_SIZE, ViewSettings, random_view
+from har_train.skeletons.views import ViewSettings, random_view
 
 OTHER = "other"
 BATCH = 64
@@ -115,10 +116,10 @@ def deal(sets: dict[str, list[Skeleton]], folds: int) -> list[list[str]]:
 
 
 def make_views(everyone: Sequence[Skeleton], seed: int) -> FloatArray:
-    """One view of each sequence, (N, T, VIEW_SIZE); kept for the next time."""
+    """One view of each sequence, (N, T, ROW_SIZE); kept for the next time."""
     settings = ViewSettings()
     names = [(s.source, s.label, s.group, len(s.joints)) for s in everyone]
-    known = json.dumps([names, asdict(settings), seed, VIEW_SIZE]).encode()
+    known = json.dumps([names, asdict(settings), seed, ROW_SIZE]).encode()
     path = cache_folder() / f"views-{hashlib.sha256(known).hexdigest()[:16]}.npy"
     if path.is_file():
         return np.asarray(np.load(path, allow_pickle=False), np.float32)
@@ -158,7 +159,7 @@ def train_and_answer(
     keras.utils.set_random_seed(config.training.seed)
     names = [*labels, OTHER]
     targets = np.array([names.index(s.label) for s in everyone])
-    model = build_classifier(len(names), VIEW_SIZE, config)
+    model = build_classifier(len(names), ROW_SIZE, config)
     steps = -(-int((~held).sum()) // BATCH) * config.training.epochs
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     model.compile(keras.optimizers.AdamW(rate, 1e-3), "sparse_categorical_crossentropy")

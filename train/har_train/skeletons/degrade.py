@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from har_edge.arrays import Box, FloatArray
+from har_edge.arrays import FloatArray
 from har_train.skeletons.camera import MIRRORED
 
 # Joints that are lost together, since the same thing hides them: arms, legs, the face.
@@ -51,8 +52,26 @@ def degrade(joints: FloatArray, errors: Errors, random: np.random.Generator) -> 
     Returns:
         The same form. What is outside of the picture is not seen.
     """
+    found = disturb(joints, _length(joints), errors, random)
+    inside = ((found[..., :2] >= 0) & (found[..., :2] <= 1)).all(axis=-1)
+    found[..., 2] *= inside
+    return found * found[..., 2:]
+
+
+def disturb(
+    joints: FloatArray, length: float, errors: Errors, random: np.random.Generator
+) -> FloatArray:
+    """Move joints, and lose, hide and swap some.
+
+    Args:
+        joints: (T, 17, 3), x and y in fractions of the picture, and the score.
+        length: Of the person, in these fractions.
+        errors, random: As for `degrade`.
+
+    Returns:
+        The same form, with a score of 0 where a joint is lost.
+    """
     found = joints.copy()
-    length = _length(found)
     found[..., :2] += random.normal(0, errors.jitter * length, found[..., :2].shape)
     found[..., 2] *= random.random(found.shape[:2]) >= errors.lost
     if random.random() < errors.limb:
@@ -61,51 +80,52 @@ def degrade(joints: FloatArray, errors: Errors, random: np.random.Generator) -> 
     if random.random() < errors.swapped:
         frames = _a_while(len(found), random)
         found[frames] = found[frames][:, MIRRORED]
-    inside = ((found[..., :2] >= 0) & (found[..., :2] <= 1)).all(axis=-1)
-    found[..., 2] *= inside
-    return found * found[..., 2:]
+    return found
 
 
 def boxes_of(
     joints: FloatArray, aspect: float, errors: Errors, random: np.random.Generator
-) -> list[Box | None]:
-    """The boxes that a network would give these joints; None for a frame in which nobody is seen.
+) -> NDArray[np.float64]:
+    """The boxes that a network would give these joints.
 
     Args:
         joints: (T, 17, 3), see `degrade`.
         aspect: Width of the picture over its height.
         errors: How wrong.
         random: What draws; the margin is the same for the whole sequence.
+
+    Returns:
+        (T, 4), in fractions of the picture; zeros for a frame in which nobody is seen.
     """
     margin = random.uniform(*errors.margin)
-    found: list[Box | None] = []
-    for frame in joints:
-        seen = frame[frame[:, 2] > 0, :2]
-        if len(seen) < FEWEST_JOINTS:
-            found.append(None)
-            continue
-        (left, top), (right, bottom) = seen.min(axis=0), seen.max(axis=0)
-        length = max((right - left) * aspect, bottom - top)
-        off = random.normal(0, errors.box_jitter * length, 4)
-        edges = (
-            left - margin * length / aspect + off[0] / aspect,
-            top - margin * length + off[1],
-            right + margin * length / aspect + off[2] / aspect,
-            bottom + margin * length + off[3],
-        )
-        clipped = [float(edge) for edge in np.clip(edges, 0, 1)]
-        found.append((clipped[0], clipped[1], clipped[2], clipped[3]))
-    return found
+    boxes = np.zeros((len(joints), 4))
+    found = (joints[..., 2] > 0).sum(axis=1) >= FEWEST_JOINTS
+    low, high = _ends(joints[found])
+    wide, tall = ((high - low) * [aspect, 1]).T
+    length = np.maximum(wide, tall)[:, np.newaxis]
+    unit = np.array([1 / aspect, 1])
+    room = length * unit
+    # Drawn frame by frame, so that a frame without anybody takes none.
+    off = random.standard_normal((int(found.sum()), 4)) * (errors.box_jitter * length)
+    edges = np.hstack([low - margin * room, high + margin * room]) + off * np.tile(
+        [1 / aspect, 1], 2
+    )
+    boxes[found] = np.clip(edges, 0, 1)
+    return boxes
+
+
+def _ends(joints: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The least and the greatest x and y of the joints that are seen, (T, 2) each."""
+    places, seen = joints[..., :2].astype(np.float64), joints[..., 2:] > 0
+    low = np.where(seen, places, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(seen, places, -np.inf).max(axis=1, initial=-np.inf)
+    return low, high
 
 
 def _length(joints: FloatArray) -> float:
     """The longer side of what all joints span, in the median frame."""
-    spans = []
-    for frame in joints:
-        seen = frame[frame[:, 2] > 0, :2]
-        if len(seen):
-            spans.append(np.ptp(seen, axis=0).max())
-    return float(np.median(spans)) if spans else 0.0
+    low, high = _ends(joints[(joints[..., 2] > 0).any(axis=1)])
+    return float(np.median((high - low).max(axis=1))) if len(low) else 0.0
 
 
 def _a_while(count: int, random: np.random.Generator) -> list[int]:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from har_edge.arrays import FloatArray
-from har_edge.people.pose import MOTION_SIZE, POSE_SIZE, box_motion, pose_features
 from har_train.skeletons.camera import MIRRORED, project, random_camera
 from har_train.skeletons.degrade import LIKE_A_NETWORK, Errors, boxes_of, degrade
+from har_train.skeletons.numbers import sequence_rows
 from har_train.skeletons.sets import Skeleton
 
-VIEW_SIZE = POSE_SIZE + MOTION_SIZE
 # Recordings of flat skeletons have no size of a picture with them: that of most of their sets.
 FLAT_ASPECT = 4 / 3
 
@@ -48,7 +47,7 @@ def random_view(
         random: What draws.
 
     Returns:
-        (T, VIEW_SIZE); zeros where nobody is seen.
+        (T, ROW_SIZE); zeros where nobody is seen.
     """
     moved = _sampled(skeleton, settings, random)
     if moved.flat:
@@ -70,19 +69,11 @@ def view_features(
         settings, random: As for `random_view`.
 
     Returns:
-        (T, VIEW_SIZE).
+        (T, ROW_SIZE).
     """
     seen = degrade(joints, settings.errors, random)
-    found = np.zeros((len(seen), VIEW_SIZE), np.float32)
-    before, gap_s = None, 1 / settings.frame_rate_hz
-    for row, frame, box in zip(
-        found, seen, boxes_of(seen, aspect, settings.errors, random), strict=True
-    ):
-        if box is not None:
-            row[:POSE_SIZE] = pose_features(frame, box, aspect)
-            row[POSE_SIZE:] = box_motion(box, before, gap_s, aspect)
-        before = box
-    return found
+    boxes = boxes_of(seen, aspect, settings.errors, random)
+    return sequence_rows(seen, boxes, 1 / settings.frame_rate_hz, aspect)
 
 
 def _sampled(skeleton: Skeleton, settings: ViewSettings, random: np.random.Generator) -> Skeleton:
