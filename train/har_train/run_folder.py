@@ -7,7 +7,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from har_edge.paths import display_path
 from har_edge.run_folder import MODEL_NAME, root_of
 from har_edge.sources.clips import load_frames, window_indices
 from har_train.config import FitConfig, load_config, save_config
+from har_train.model.types import Array
 from har_train.reports.plots import plot_history
 from har_train.reports.tables import (
     SPAN_COLUMNS,
@@ -33,9 +34,12 @@ from har_train.reports.tables import (
     write_report,
 )
 from har_train.training.result import FitResult
+from har_train.training.stage import pose_rendering
 
 # Enough for stable int8 ranges; the file stays at some 25 MB for 224 x 224.
 REPRESENTATIVE_FRAMES = 192
+# Of poses, whose rows are small: 2 MB.
+REPRESENTATIVE_ROWS = 8192
 
 
 def check_free(folder: Path) -> None:
@@ -214,11 +218,23 @@ def _write(result: FitResult, folder: Path) -> None:
         folder / "predictions.csv",
     )  # fmt: skip
     write_report(result.predictions, result.spec, folder)
-    frames, windows = representative_set(
-        result.samples, result.spec.clip, seed=result.config.training.seed
-    )
-    np.savez_compressed(folder / "representative.npz", frames=frames, windows=windows)
+    _write_representative(result, folder / "representative.npz")
     plot_history(result.history, result.best_epoch, folder / "training_history.png")
+
+
+def _write_representative(result: FitResult, path: Path) -> None:
+    """Keep what calibration needs: frames, or rows of poses, and windows of them by number."""
+    config, clip = result.config, result.spec.clip
+    seed = config.training.seed
+    if config.head.of_people:
+        rows, windows = representative_set(
+            result.samples, clip, seed=seed, num_frames=REPRESENTATIVE_ROWS,
+            load=pose_rendering(config, view=0).load,
+        )  # fmt: skip
+        np.savez_compressed(path, rows=rows, windows=windows)
+        return
+    frames, windows = representative_set(result.samples, clip, seed=seed)
+    np.savez_compressed(path, frames=frames, windows=windows)
 
 
 def _write_history(history: Mapping[str, Sequence[float]], path: Path) -> None:
@@ -251,7 +267,8 @@ def representative_set(
     *,
     seed: int,
     num_frames: int = REPRESENTATIVE_FRAMES,
-) -> tuple[Pixels, NDArray[np.intp]]:
+    load: Callable[[Sample], Array] | None = None,
+) -> tuple[Array, NDArray[np.intp]]:
     """Choose training windows for calibration, in turn from every class.
 
     Args:
@@ -259,9 +276,11 @@ def representative_set(
         clip: Preprocessing.
         seed: Of the choice.
         num_frames: Frames in all, about; at least two windows a class are taken.
+        load: Gives all of a sample; None for its frames.
 
     Returns:
-        Frames, (N, H, W, 3) uint8, and windows as rows of frame numbers, (M, T).
+        Frames, (N, H, W, 3) uint8, or what else `load` gives, and windows as rows of frame numbers,
+        (M, T).
     """
     random = np.random.default_rng(seed)
     train = [s for s in samples if s.split == "train"]
@@ -270,9 +289,7 @@ def representative_set(
     frames, windows, offset = [], [], 0
     for members in by_label.values():
         for i in random.permutation(len(members))[:per_class]:
-            clip_frames = load_frames(
-                members[i].path, clip, start_s=members[i].start_s, end_s=members[i].end_s
-            )
+            clip_frames = load(members[i]) if load else _load(members[i], clip)
             indices = window_indices(len(clip_frames), clip.num_frames)
             window = indices[random.integers(len(indices))]
             used, rows = np.unique(window, return_inverse=True)
@@ -280,3 +297,7 @@ def representative_set(
             windows.append(rows + offset)
             offset += len(used)
     return np.concatenate(frames), np.stack(windows)
+
+
+def _load(sample: Sample, clip: ClipSpec) -> Pixels:
+    return load_frames(sample.path, clip, start_s=sample.start_s, end_s=sample.end_s)

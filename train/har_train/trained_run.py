@@ -137,6 +137,10 @@ def _fit(config: FitConfig, out: Path | None, means: FitMeans, *, resumed: bool)
             f"Without --fine-tune-blocks, these have no effect: {', '.join(idle)}. "
             "Add it, or leave them out."
         )
+    if idle := config.without_pixels:
+        means.watch.say(
+            f"A model of poses sees no pixels, so that these have no effect: {', '.join(idle)}."
+        )
     with one_at_a_time(folder, "Give another --out."):
         sweep(checkpoint_folder(folder))
         return _train(config, folder, means, distribution, resumed=resumed)

@@ -101,8 +101,18 @@ class FitConfig:
                 f"--unlabelled {self.data.unlabelled} without --teacher. Add --teacher RUN, such "
                 "as a run on the labelled samples alone."
             )
+        self._check_poses()
         self._check_pixels()
         self._check_drawn_frames()
+
+    def _check_poses(self) -> None:
+        """Refuse what learns from pixels where there are none."""
+        if self.head.of_people and self.fine_tune.blocks:
+            raise DataError(
+                f"A model of poses has no backbone to fine-tune. Received --head-input "
+                f"{self.head.input} with --fine-tune-blocks {self.fine_tune.blocks}. Leave "
+                "--fine-tune-blocks out."
+            )
 
     def _check_pixels(self) -> None:
         """Refuse what only fresh views can do."""
@@ -150,6 +160,17 @@ class FitConfig:
         ]
 
     @property
+    def without_pixels(self) -> list[str]:
+        """What was chosen for pixels, which a model of poses never sees."""
+        if not self.head.of_people:
+            return []
+        return [
+            f"{SETTINGS[key][1].option} {value}"
+            for key, value in self.flat().items()
+            if key in OF_PIXELS and value != SETTINGS[key][1].default
+        ]
+
+    @property
     def drawn_size(self) -> int:
         """Height and width of the frames that stage 2 draws from pixels."""
         return self.fine_tune.size or self.window.size
@@ -173,6 +194,9 @@ GROUPS: Mapping[str, type] = {
 SETTINGS: Mapping[str, tuple[str, Setting]] = {
     found.key: (name, found) for name, group in GROUPS.items() for found in settings_of(group)
 }
+
+# Of them, those that say something of pixels alone.
+OF_PIXELS = {"size", "resize", "view", "backbone", "alpha", "weights", "augment_erase"}
 
 
 def unknown_settings(names: Collection[str]) -> str:

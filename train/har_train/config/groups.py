@@ -15,7 +15,9 @@ BackboneName = Literal[
     "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2",
 ]  # fmt: skip
 Head = Literal["lstm", "gru", "bilstm", "attention", "mean"]
-HeadInput = Literal["features", "differences"]
+HeadInput = Literal["features", "differences", "pose", "motion", "pose,motion"]
+PersonInput = Literal["pose", "motion"]
+PERSON_INPUTS: tuple[PersonInput, ...] = get_args(PersonInput)
 Balance = Literal["none", "weights", "sampling"]
 Keep = Literal["best", "last"]
 
@@ -165,7 +167,8 @@ class HeadConfig(Group):
     Attributes:
         kind: `lstm`, `gru`, `bilstm`, `attention` or `mean`.
         input: What it sees of the frames: their `features`, or the `differences` of each frame's
-            features from those of the frame before: motion without the scene.
+            features from those of the frame before: motion without the scene. Or, of one person in
+            pose sets, where the joints are (`pose`), how the box moves (`motion`), or both.
         lstm_units: Size of the recurrent layer.
         dense_units: Sizes of the dense layers behind it.
         feature_dropout: Share of features dropped on their way into the head.
@@ -183,7 +186,8 @@ class HeadConfig(Group):
         key="head_input",
         allowed=get_args(HeadInput),
         help="Input of the head: the features of the frames, or how much they change from "
-        "frame to frame, which ignores the scene.",
+        "frame to frame, which ignores the scene; or, without pixels, a person's pose and the "
+        "motion of the box, from har-train poses.",
     )
     lstm_units: int = setting(128)
     dense_units: tuple[int, ...] = setting((256, 128))
@@ -193,6 +197,11 @@ class HeadConfig(Group):
     dropout: float = setting(
         0.3, metavar="P", allowed=DROPPED, help="Dropout after each dense layer."
     )
+
+    @property
+    def of_people(self) -> tuple[PersonInput, ...]:
+        """Parts of a row that a model of poses sees, as in `ModelSpec.head_inputs`; else empty."""
+        return tuple(name for name in PERSON_INPUTS if name in self.input.split(","))
 
 
 @dataclass(frozen=True)
@@ -257,7 +266,8 @@ class AugmentConfig(Group):
 
     Attributes:
         views: Augmented views of each training sample, encoded once; 0 for none.
-        strength: Factor on the ranges of shift, zoom, brightness, contrast, saturation.
+        strength: Factor on the ranges of shift, zoom, brightness, contrast, saturation; of poses on
+            the errors of joints and boxes, and on the changes of speed.
         flip: Whether views may swap left and right.
         erase: Share of views with a grey rectangle over them.
         mixup: A of the Beta(A, A) that two windows are mixed by; 0 for none.
@@ -274,7 +284,8 @@ class AugmentConfig(Group):
         key="augment_strength",
         metavar="S",
         allowed=NOT_NEGATIVE,
-        help="Strength of the views' shift, zoom and colour changes.",
+        help="Strength of the views' shift, zoom and colour changes; of poses, of their errors and "
+        "changes of speed.",
     )
     flip: bool = setting(
         True,

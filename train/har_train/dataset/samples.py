@@ -163,6 +163,31 @@ def _check_splits(samples: Sequence[Sample]) -> None:
             )
 
 
+def check_kind(samples: Iterable[Sample], *, poses: bool) -> None:
+    """Refuse pictures and clips where poses are wanted, and the other way about.
+
+    Args:
+        samples: Of one dataset.
+        poses: Whether sequences of pose sets are wanted.
+
+    Raises:
+        DataError: for the first sample of the other kind.
+    """
+    other = next((s for s in samples if s.is_pose != poses), None)
+    if other is None:
+        return
+    shown = display_path(other.path)
+    if poses:
+        raise DataError(
+            f"A model of poses learns from sequences of keypoints, FILE.npz#N. Received {shown}. "
+            "Make them of your clips with har-train poses."
+        )
+    raise DataError(
+        f"A model that sees pixels needs pictures or clips. Received {shown}, which holds "
+        "keypoints. Give pictures or clips, or --head-input pose,motion to learn from keypoints."
+    )
+
+
 def default_num_frames(samples: Iterable[Sample]) -> int:
     """16 where there is any clip, 1 for stills alone."""
     return 1 if all(s.is_still for s in samples) else 16

@@ -11,6 +11,7 @@ from pathlib import Path
 from har_edge.exclusive import one_at_a_time
 from har_edge.paths import display_path
 from har_edge.silence import doing
+from har_train.dataset.samples import check_kind
 from har_train.evaluation import evaluate as library
 from har_train.evaluation.evaluate import Evaluation
 from har_train.evaluation.predict import is_run, load_predictor
@@ -104,5 +105,7 @@ def _judge(
             num_threads=means.num_threads,
             stride=judged.stride,
         )
+    samples = [sample for part in judged.parts.values() for sample in part]
+    check_kind(samples, poses="features" not in predictor.spec.head_inputs)
     library.check_labels(predictor.spec.labels, judged, allow_missing=allow_missing)
     return library.evaluate(name, predictor, judged, watch=means.watch)

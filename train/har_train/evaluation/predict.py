@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from har_edge.arrays import FloatArray
 from har_edge.datasets import Sample
 from har_edge.errors import DataError, SourceError
 from har_edge.model.file import BUNDLED, models_in
@@ -17,6 +18,7 @@ from har_edge.model.spec import ModelSpec
 from har_edge.run_folder import MODEL_NAME
 from har_edge.sources.clips import load_frames, window_indices
 from har_train.features.cache import Rendering, View, encode_dataset
+from har_train.features.poses import PoseRendering, encode_poses
 from har_train.model.keras_run import KerasRun, load_run
 from har_train.reports.predictions import SplitPredictions
 from har_train.training.encoded import predict_windows
@@ -80,10 +82,14 @@ class KerasPredictor:
         self, samples: Sequence[Sample], *, progress: Tick, skipped: Say
     ) -> tuple[list[Sample], SplitPredictions]:
         """Classify every window, see `Predictor`."""
-        part = encode_dataset(
-            samples, self._run.encoder, Rendering(self.spec.clip, self._view(samples)),
-            cache=self._cache, progress=progress, skipped=skipped,
-        )  # fmt: skip
+        encoder = self._run.encoder
+        if encoder is None:
+            part = encode_poses(samples, _rendering(self.spec), progress=progress, skipped=skipped)
+        else:
+            part = encode_dataset(
+                samples, encoder, Rendering(self.spec.clip, self._view(samples)),
+                cache=self._cache, progress=progress, skipped=skipped,
+            )  # fmt: skip
         found = _readable([item.sample for item in part])
         windows = build_windows([part], self.spec.labels, self._run.config)
         return found, predict_windows(self._run.classifier, windows, part)
@@ -113,14 +119,11 @@ class EdgePredictor:
         for sample in samples:
             progress(1)
             try:
-                frames = load_frames(
-                    sample.path, self.spec.clip, start_s=sample.start_s, end_s=sample.end_s
-                )
+                features = self._encode(sample)
             except SourceError as error:
                 skipped(str(error))
                 continue
-            features = np.stack([self._model.encode(frame) for frame in frames])
-            windows = window_indices(len(frames), num_frames, self.stride)
+            windows = window_indices(len(features), num_frames, self.stride)
             rows += [self._model.classify(features[window]) for window in windows]
             clip_of += [len(found)] * len(windows)
             first_frames += list(windows[:, -1] - num_frames + 1)
@@ -134,6 +137,20 @@ class EdgePredictor:
             first_frames=np.array(first_frames, dtype=np.intp),
             spans=[s.span for s in found],
         )
+
+    def _encode(self, sample: Sample) -> FloatArray:
+        """What `classify` takes of all of a sample, (N, D')."""
+        if "features" not in self.spec.head_inputs:
+            return _rendering(self.spec).load(sample)
+        frames = load_frames(
+            sample.path, self.spec.clip, start_s=sample.start_s, end_s=sample.end_s
+        )
+        return np.stack([self._model.encode(frame) for frame in frames])
+
+
+def _rendering(spec: ModelSpec) -> PoseRendering:
+    """Which rows a model of poses takes."""
+    return PoseRendering(spec.head_inputs, spec.clip.num_frames, spec.clip.frame_rate_hz)
 
 
 def load_predictor(

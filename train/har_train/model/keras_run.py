@@ -23,14 +23,14 @@ class KerasRun:
         path: The `.keras` file.
         spec: What the run folder says of it.
         config: Settings that it was trained with.
-        encoder: (N, H, W, 3) pixels in 0..255 -> (N, D) features.
+        encoder: (N, H, W, 3) pixels in 0..255 -> (N, D) features; None for a model of poses.
         classifier: (N, T, D) features -> (N, C) probabilities, untempered.
     """
 
     path: Path
     spec: ModelSpec
     config: FitConfig
-    encoder: KerasModel
+    encoder: KerasModel | None
     classifier: KerasModel
 
 
@@ -55,13 +55,15 @@ def load_run(path: str | os.PathLike[str]) -> KerasRun:
         )
     spec = read_run(file.parent).spec
     config = load_settings(file.parent)
-    encoder, classifier = _load_parts(file)
+    encoder, classifier = _load_parts(file, of_poses="features" not in spec.head_inputs)
+    expected = spec.clip.frame_shape if encoder else (spec.clip.num_frames, spec.row_size)
+    taken = (encoder or classifier).input_shape[1:]
     outputs = classifier.output_shape[-1]
-    if outputs != len(spec.labels) or encoder.input_shape[1:] != spec.clip.frame_shape:
+    if outputs != len(spec.labels) or taken != expected:
         raise DataError(
-            f"{display_path(file)} should have {len(spec.labels)} classes and take frames of "
-            f"shape {spec.clip.frame_shape}, as spec.json says. Received {outputs} and "
-            f"{encoder.input_shape[1:]}. Put the model next to its own spec.json."
+            f"{display_path(file)} should have {len(spec.labels)} classes and take "
+            f"{'frames' if encoder else 'windows'} of shape {expected}, as spec.json says. "
+            f"Received {outputs} and {taken}. Put the model next to its own spec.json."
         )
     return KerasRun(file, spec, config, encoder, classifier)
 
@@ -78,11 +80,13 @@ def load_settings(folder: Path) -> FitConfig:
     return FitConfig.of(**settings)
 
 
-def _load_parts(file: Path) -> tuple[KerasModel, KerasModel]:
-    """Load a model that `model.join_model` joined."""
+def _load_parts(file: Path, *, of_poses: bool) -> tuple[KerasModel | None, KerasModel]:
+    """Load a model that `model.join_model` joined, or a head alone."""
     keras = import_keras()
     try:
         model = keras.models.load_model(file, compile=False)
+        if of_poses:
+            return None, model
         return model.get_layer("frames").layer, model.get_layer("classify")
     # Keras raises whatever zipfile, json and h5py raise, and bare ValueError for layers.
     except Exception as error:

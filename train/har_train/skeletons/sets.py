@@ -7,13 +7,16 @@ stands for it, -1 where there is none; `kind`:
 - `3d`: metres, x right, y up, z towards the viewer; NaN is missing.
 - `3d2p`: the same of two people, the joints of the second behind those of the first.
 - `2d`: pixels, x right, y down; the third number is 0 where a joint is not seen.
+- `track`: what was really seen of people in videos, see `har_edge.recognition.tracks_file`.
+
+Manifests name the sequences of a file by `FILE.npz#N`, from 0; of `3d2p` each person is one.
 """
 
 from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +28,7 @@ from har_edge.arrays import FloatArray
 from har_edge.errors import DataError
 from har_edge.frames.frame import KEYPOINTS
 from har_edge.paths import display_path
+from har_edge.recognition.tracks_file import KIND, PoseTrack, kind_of, read_tracks
 
 KINDS = ("2d", "3d", "3d2p")
 FIELDS = ("xyz", "off", "label", "group", "fps", "coco", "kind")
@@ -53,6 +57,21 @@ class Skeleton:
     label: str
     group: str
     source: str
+
+
+def load_sequences(path: str | os.PathLike[str]) -> Sequence[Skeleton | PoseTrack]:
+    """Read a set of any kind: skeletons, or tracks of people in videos.
+
+    Args:
+        path: The `.npz` file.
+
+    Returns:
+        Its sequences by their number; of two people who act together each is one.
+
+    Raises:
+        DataError: if it cannot be read as one.
+    """
+    return read_tracks(path) if kind_of(path) == KIND else load_skeletons(path)
 
 
 def load_skeletons(path: str | os.PathLike[str]) -> list[Skeleton]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,12 @@ from har_edge.datasets import SPLITS, Sample
 from har_edge.errors import DataError
 from har_train.config import FitConfig
 from har_train.features.cache import EncodedSample, Rendering, View, encode_dataset
+from har_train.features.poses import encode_poses
 from har_train.model.types import KerasModel, Predicts
 from har_train.reports.predictions import SplitPredictions
-from har_train.training.stage import Learnt, Stage, training_views
+from har_train.training.stage import Learnt, Stage, pose_rendering, training_views
 from har_train.training.windows import Windows, build_windows
+from har_train.watch import Tick
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,13 @@ class Encoded:
 
 
 def encode_samples(
-    samples: Sequence[Sample], encoder: KerasModel, stage: Stage, views: int | None = None
+    samples: Sequence[Sample], encoder: KerasModel | None, stage: Stage, views: int | None = None
 ) -> Encoded:
     """Encode all samples, training samples in all views; name the unreadable ones.
 
     Args:
         samples: With splits.
-        encoder: (N, H, W, 3) pixels -> (N, D) features.
+        encoder: (N, H, W, 3) pixels -> (N, D) features; None for rows of poses.
         stage: Settings, cache, and who is told.
         views: Augmented views of training samples; None for as many as the settings say.
 
@@ -93,19 +94,13 @@ def encode_samples(
     renderings = training_views(config, config.augment.views if views is None else views)
     by_split = {split: [s for s in samples if s.split == split] for split in SPLITS}
     total = len(samples) + len(by_split["train"]) * (len(renderings) - 1)
-    encode = partial(
-        encode_dataset,
-        cache=stage.cache,
-        progress=stage.watch.samples(total, len(labels)),
-        skipped=stage.watch.say,
-        fill=stage.fill,
-    )
+    encode = _encoder(encoder, stage, stage.watch.samples(total, len(labels)))
     parts: dict[str, list[list[EncodedSample]]] = {}
     for split in SPLITS:
         parts[split] = []
         for view in renderings if split == "train" else [View()]:
             members = [e.sample for e in parts[split][0]] if view.number else by_split[split]
-            parts[split].append(encode(members, encoder, Rendering(stage.clip, view)))
+            parts[split].append(encode(members, view))
         missing = sorted(set(answers) - {item.sample.label for item in parts[split][0]})
         if missing:
             raise DataError(
@@ -117,6 +112,26 @@ def encode_samples(
     return Encoded(
         answers, answers + beside, [s for s in samples if s in readable], left_out, parts
     )
+
+
+def _encoder(
+    encoder: KerasModel | None, stage: Stage, tick: Tick
+) -> Callable[[Sequence[Sample], View], list[EncodedSample]]:
+    """What encodes samples in one view: a backbone, or for poses none."""
+    say = stage.watch.say
+
+    def pixels(members: Sequence[Sample], view: View) -> list[EncodedSample]:
+        assert encoder is not None
+        return encode_dataset(
+            members, encoder, Rendering(stage.clip, view),
+            cache=stage.cache, progress=tick, skipped=say, fill=stage.fill,
+        )  # fmt: skip
+
+    def poses(members: Sequence[Sample], view: View) -> list[EncodedSample]:
+        rendering = pose_rendering(stage.config, view.number)
+        return encode_poses(members, rendering, progress=tick, skipped=say)
+
+    return pixels if encoder else poses
 
 
 def predict_windows(

@@ -11,12 +11,14 @@ from har_train.config import FitConfig, default_name
 from har_train.dataset.samples import (
     assign_splits,
     beside_answers,
+    check_kind,
     count_table,
     default_num_frames,
     load_dataset,
     without_held_out,
 )
 from har_train.features.cache import Fill, fill_folder
+from har_train.features.poses import row_size_of
 from har_train.model.network import (
     backbone_of,
     build_classifier,
@@ -75,16 +77,16 @@ def fit(
     if config.data.unlabelled:
         with doing("Labelling what has no label"):
             samples = [*samples, *label_unlabelled(samples, stage)]
-    encoder = _build_encoder(stage)
+    encoder = None if config.head.of_people else _build_encoder(stage)
     encoded = encode_samples(samples, encoder, stage)
     # Before anything is trained: it may not fit.
     teacher = load_teacher(config, encoded.labels)
-    classifier = build_classifier(len(encoded.labels), encoder.output_shape[-1], config)
-    network = Network(encoder, classifier)
+    row_size = encoder.output_shape[-1] if encoder else row_size_of(config.head.of_people)
+    classifier = build_classifier(len(encoded.labels), row_size, config)
     windows = encoded.windows(config)
     stages = [train_head(classifier, windows, stage, encoded.fingerprint)]
-    if config.fine_tune.blocks:
-        stages.append(_tune(network, encoded, stage, teacher))
+    if encoder and config.fine_tune.blocks:
+        stages.append(_tune(Network(encoder, classifier), encoded, stage, teacher))
         if stages[-1].kept is not None:
             # Once more through the whole network: what is recorded is what the saved model says.
             encoded = encode_samples(samples, encoder, stage.quiet, views=0)
@@ -97,7 +99,7 @@ def fit(
         windows = judged.windows(config)
     with doing("Predicting"):
         predictions = {s: predict_windows(head, windows[s], judged.parts[s][0]) for s in SPLITS}
-    return describe(Network(encoder, head), encoded, stage, stages, predictions)
+    return describe(encoder, head, encoded, stage, stages, predictions)
 
 
 def _build_encoder(stage: Stage) -> KerasModel:
@@ -112,6 +114,7 @@ def _build_encoder(stage: Stage) -> KerasModel:
 def _split(config: FitConfig, say: Say) -> tuple[FitConfig, list[Sample]]:
     """Read the data; give it with its splits, and the settings that depend on it."""
     found = load_dataset(config.data.path, config.data.root, say)
+    check_kind(found, poses=bool(config.head.of_people))
     asked, beside = beside_answers(found, config.data.labels)
     asked = assign_splits(
         asked,

@@ -21,7 +21,7 @@ from har_train.reports.metrics import measure_tempered
 from har_train.reports.predictions import SplitPredictions, tempered
 from har_train.training.encoded import Encoded, fingerprint
 from har_train.training.loop import Outcome, join_outcomes
-from har_train.training.stage import Network, Stage
+from har_train.training.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class FitResult:
     Attributes:
         config: Settings with all automatic ones filled in.
         spec: The model's description.
-        model: Keras model, (N, T, H, W, 3) -> (N, C).
+        model: Keras model, (N, T, H, W, 3) -> (N, C); of poses (N, T, D') -> (N, C).
         history: Keras's history by epoch, of all stages.
         best_epoch: Epoch, from 1, whose weights were kept; 0 where no loss was a number.
         samples: All readable samples of the model's labels with their splits.
@@ -54,7 +54,8 @@ class FitResult:
 
 
 def describe(
-    network: Network,
+    encoder: KerasModel | None,
+    classifier: KerasModel,
     encoded: Encoded,
     stage: Stage,
     outcomes: Sequence[Outcome],
@@ -63,7 +64,8 @@ def describe(
     """Calibrate and measure the model, describe it and join its parts.
 
     Args:
-        network: The trained parts; the head has the model's labels alone.
+        encoder: The trained backbone; None for a model of poses.
+        classifier: The trained head, with the model's labels alone.
         encoded: All samples.
         stage: Settings and preprocessing.
         outcomes: Of the trainings, in order.
@@ -81,9 +83,10 @@ def describe(
         name=config.data.name,
         labels=judged.labels,
         clip=stage.clip,
-        view=config.window.view,
-        feature_size=int(network.encoder.output_shape[-1]),
-        backbone=backbone_name(config),
+        view="person" if config.head.of_people else config.window.view,
+        feature_size=int(encoder.output_shape[-1]) if encoder else 0,
+        head_inputs=config.head.of_people or ("features",),
+        backbone=backbone_name(config) if encoder else "",
         temperature=temperature,
         reject_threshold=threshold,
         data_fingerprint=fingerprint(encoded.parts["train"][0]),
@@ -95,7 +98,7 @@ def describe(
         description=config.data.about.get("description", ""),
         license=config.data.about.get("license", ""),
     )
-    model = join_model(network.encoder, network.classifier, stage.clip)
+    model = join_model(encoder, classifier, stage.clip) if encoder else classifier
     beside = [s for s in encoded.samples if s.label not in judged.labels]
     history, best_epoch = join_outcomes(outcomes)
     return FitResult(

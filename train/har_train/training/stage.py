@@ -13,6 +13,7 @@ from har_edge.model.spec import ClipSpec
 from har_train.config import FitConfig
 from har_train.features.augment import Augmentation
 from har_train.features.cache import Fill, View, fill_folder
+from har_train.features.poses import PoseRendering
 from har_train.model.types import KerasModel
 from har_train.training.checkpoint import LoopSettings, Report
 from har_train.training.distribute import Distribution
@@ -24,7 +25,7 @@ PLACES = {"data", "root", "name", "about"}
 
 @dataclass(frozen=True)
 class Network:
-    """A network in its two parts, which are trained in place.
+    """A network of pixels in its two parts, which are trained in place.
 
     Attributes:
         encoder: Keras model, (N, H, W, 3) pixels in 0..255 -> (N, D) features.
@@ -132,3 +133,17 @@ def training_views(config: FitConfig, views: int) -> list[View]:
     )
     path_frames = config.window.num_frames if config.window.num_frames > 1 else 0
     return [View(number, augmentation, path_frames) for number in range(views + 1)]
+
+
+def pose_rendering(config: FitConfig, view: int) -> PoseRendering:
+    """Say which rows a model of poses sees of its samples in a view."""
+    augment = config.augment
+    return PoseRendering(
+        config.head.of_people,
+        config.window.num_frames,
+        config.window.frame_rate_hz,
+        view=view,
+        strength=augment.strength,
+        flip=augment.flip,
+        seed=config.training.seed,
+    )

@@ -24,6 +24,7 @@ from har_train.features.cache import CachedSample, EncodedSample
 from har_train.features.person_boxes import Box, cut, drawn_region
 from har_train.model.network import import_keras
 from har_train.model.types import Array, Batches
+from har_train.training.row_bank import RowBank
 
 # Says what another model answers: inputs (B, T, ...) -> probabilities (B, C).
 Teacher = Callable[[FloatArray], FloatArray]
@@ -153,7 +154,8 @@ def build_windows(
         config: Gives T and stride.
     """
     samples = [(item.sample, len(item.features)) for item in views[0]]
-    return _cut(samples, FeatureBank(views), labels, config)
+    bank: Bank = RowBank(views) if config.head.of_people else FeatureBank(views)
+    return _cut(samples, bank, labels, config)
 
 
 def build_map_windows(
