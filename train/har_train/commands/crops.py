@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from har_edge.commands.harness import note
-from har_edge.errors import DataError
+from har_train.commands.making import check_found, checksum_of, list_samples, making_options
 from har_train.commands.progress import WATCH, say
-
-if TYPE_CHECKING:
-    from har_edge.datasets import Sample
 
 
 @click.command()
 @click.argument("data")
-@click.option("--out", required=True, metavar="DIR", help="Folder of the new dataset.")
-@click.option(
-    "--root", default="", metavar="DIR", help="Folder that the paths in DATA are relative to."
-)
-@click.option(
-    "--people",
-    default="people",
-    show_default=True,
-    metavar="FILE",
-    help="What finds people, as for har-edge run: people for the bundled network, or a .tflite.",
-)
-@click.option(
-    "--everyone",
-    is_flag=True,
-    help="Keep all people of a file, not only the one who is largest for longest.",
-)
-@click.option(
-    "--frame-rate",
-    type=click.FloatRange(0, 1000, min_open=True),
-    default=8.0,
-    show_default=True,
-    metavar="HZ",
-    help="Frames sampled per second.",
-)
+@making_options(locate_every=2, what="clips")
 @click.option(
     "--size",
     type=click.IntRange(min=32),
@@ -49,22 +21,6 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="PX",
     help="Height and width of a crop.",
-)
-@click.option(
-    "--locate-every",
-    type=click.IntRange(1, 100),
-    default=2,
-    show_default=True,
-    metavar="N",
-    help="Look for people in every Nth sampled frame, as the runner does.",
-)
-@click.option(
-    "--least-frames",
-    type=click.IntRange(min=1),
-    default=8,
-    show_default=True,
-    metavar="N",
-    help="Leave shorter clips of a person out, unless a file has no longer one.",
 )
 def crops(
     data: str,
@@ -93,40 +49,20 @@ def crops(
     """
     from har_edge.model.spec import ClipSpec
     from har_edge.people.choose import PeopleRule
-    from har_edge.people.open import open_locator, resolve_people
-    from har_train.people.crops import MANIFEST, CropConfig, cut_people, without_crops
+    from har_edge.people.open import open_locator
+    from har_train.people.crops import CROPS, CropConfig, cut_people, without_crops
 
-    samples = _list(data, root)
+    samples = list_samples(data, root)
     locator = open_locator(people)
     config = CropConfig(
         ClipSpec(1, frame_rate, size, size),
         rule=PeopleRule(locate_every),
         everyone=everyone,
         least_frames=least_frames,
-        network=hashlib.sha256(resolve_people(people).read_bytes()).hexdigest(),
+        network=checksum_of(people),
     )
-    labels = {sample.label for sample in samples}
-    bar = WATCH.samples(len(samples), len(labels))
+    bar = WATCH.samples(len(samples), len({sample.label for sample in samples}))
     made = cut_people(samples, locator, config, Path(out), progress=bar, skipped=say)
-    missing = without_crops(samples, made)
-    if missing:
-        counts = ", ".join(f"{label} {count}" for label, count in sorted(missing.items()))
-        note(f"Nobody was found in {sum(missing.values())} of {len(samples)} files: {counts}.")
-    if not made:
-        raise DataError(
-            f"{data} should show people. {locator.name} found none. Give another network with "
-            "--people."
-        )
-    manifest = Path(out) / MANIFEST
+    check_found(data, samples, made, without_crops(samples, made), locator)
+    manifest = Path(out) / CROPS.manifest
     note(f"Wrote {len(made)} crops. Next: har-train fit {manifest} --view person --weights clips")
-
-
-def _list(data: str, root: str) -> list[Sample]:
-    from har_edge.run_folder import list_data
-
-    listing = list_data(data, root)
-    if skipped := str(listing.skipped):
-        note(skipped)
-    if not (samples := listing.usable()):
-        raise DataError(f"{data} should hold stills or clips. Received none. Check the path.")
-    return samples

@@ -15,6 +15,7 @@ from har_train.commands.explain import explain
 from har_train.commands.explore import explore
 from har_train.commands.fit import fit
 from har_train.commands.people import people
+from har_train.commands.poses import poses
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96})
@@ -32,7 +33,7 @@ def cli() -> None:
     """
 
 
-for command in (explore, fit, evaluate, explain, people, crops):
+for command in (explore, fit, evaluate, explain, people, crops, poses):
     cli.add_command(command)
 
 

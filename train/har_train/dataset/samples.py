@@ -183,8 +183,9 @@ def check_kind(samples: Iterable[Sample], *, poses: bool) -> None:
             "Make them of your clips with har-train poses."
         )
     raise DataError(
-        f"A model that sees pixels needs pictures or clips. Received {shown}, which holds "
-        "keypoints. Give pictures or clips, or --head-input pose,motion to learn from keypoints."
+        f"Expected pictures or clips, for there is to be something to look at. Received {shown}, "
+        "which holds keypoints. Give pictures or clips; har-train fit learns from keypoints with "
+        "--head-input pose,motion."
     )
 
 

@@ -69,13 +69,14 @@ class Explainer:
 
         Raises:
             BackendError: if Keras runs on something else than TensorFlow or PyTorch.
+            DataError: if the model sees no pixels.
         """
         keras = import_keras()
         self._gradient = _gradient_function(keras)
         self._run = run
-        pooling = run.encoder.get_layer("features")
+        pooling = run.frame_encoder.get_layer("features")
         # (N, H, W, 3) -> last maps (N, h, w, D) and their means, the features (N, D).
-        self._maps = keras.Model(run.encoder.input, [pooling.input, pooling.output])
+        self._maps = keras.Model(run.frame_encoder.input, [pooling.input, pooling.output])
         last = run.classifier.get_layer("probabilities")
         self._kernel, self._bias = last.get_weights()
         self._body = keras.Model(run.classifier.input, last.input)

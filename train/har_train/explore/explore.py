@@ -15,7 +15,7 @@ from har_edge.paths import display_path
 from har_edge.run_folder import root_of
 from har_edge.silence import doing
 from har_train.config import WindowConfig
-from har_train.dataset.samples import default_num_frames
+from har_train.dataset.samples import check_kind, default_num_frames
 from har_train.explore import findings as checks
 from har_train.explore.findings import KINDS, UNDIVIDED, Finding, split_order
 from har_train.explore.scan import FileFacts, scan_files
@@ -118,6 +118,7 @@ def explore(
             f"{display_path(config.data)} should contain pictures or clips in a folder for each "
             f"class, or be a manifest that lists some. {found}"
         )
+    check_kind(listing.samples, poses=False)
     named = [*listing.samples, *listing.set_aside]
     # As in training: where some samples have a split, the others are for training.
     undecided = "train" if any(s.split for s in named) else UNDIVIDED

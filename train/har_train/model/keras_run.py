@@ -33,6 +33,21 @@ class KerasRun:
     encoder: KerasModel | None
     classifier: KerasModel
 
+    @property
+    def frame_encoder(self) -> KerasModel:
+        """The encoder of a model that sees pixels.
+
+        Raises:
+            DataError: if it sees poses alone.
+        """
+        if self.encoder is None:
+            raise DataError(
+                f"Expected a model that sees pixels. {display_path(self.path.parent)} sees "
+                f"{' and '.join(self.spec.head_inputs)} alone, so that there is no picture to look "
+                "at. Give a run of pictures, clips or crops."
+            )
+        return self.encoder
+
 
 def load_run(path: str | os.PathLike[str]) -> KerasRun:
     """Load a run folder's model.

@@ -103,4 +103,4 @@ def _middle(joints: NDArray[np.float64]) -> NDArray[np.float64]:
     """Middle of those of a frame's joints that are known, (3,)."""
     known = np.isfinite(joints)
     total: NDArray[np.float64] = np.where(known, joints, 0).sum(axis=0)
-    return total / np.maximum(known.sum(axis=0), 1)
+    return np.asarray(total / np.maximum(known.sum(axis=0), 1))

@@ -40,7 +40,7 @@ def sequence_rows(
         (T, ROW_SIZE), float32: pose, then motion; zeros where the person is not in view.
     """
     rows = np.zeros((len(keypoints), ROW_SIZE), np.float32)
-    in_view = boxes.any(axis=1)
+    in_view = np.asarray(boxes.any(axis=1))
     if not in_view.any():
         return rows
     sides = np.maximum(

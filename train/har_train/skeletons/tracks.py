@@ -39,7 +39,7 @@ def track_view(
     keypoints, boxes = _between(track, step)
     if flip and random.random() < 0.5:
         keypoints, boxes = _mirrored(keypoints, boxes)
-    in_view = boxes.any(axis=1)
+    in_view = np.asarray(boxes.any(axis=1))
     sides = boxes[:, 2:] - boxes[:, :2]
     length = float(np.median(sides[in_view].max(axis=1))) if in_view.any() else 0.0
     errors = settings.errors
@@ -65,7 +65,7 @@ def _between(track: PoseTrack, step: float) -> tuple[FloatArray, NDArray[np.floa
     nearest = np.where(share[:, 0] < 0.5, first, second)
     in_view = track.in_view
     both = (in_view[first] & in_view[second])[:, np.newaxis]
-    boxes = track.boxes.astype(np.float64)
+    boxes = track.boxes
     mixed = boxes[first] * (1 - share) + boxes[second] * share
     found_boxes = np.where(both, mixed, boxes[nearest])
     joints, share = track.keypoints, share[..., np.newaxis]
@@ -82,7 +82,7 @@ def _mirrored(
     """Swap left and right."""
     found = keypoints[:, MIRRORED].copy()
     found[..., 0] = 1 - found[..., 0]
-    in_view = boxes.any(axis=1)[:, np.newaxis]
+    in_view = boxes.any(axis=1, keepdims=True)
     turned = np.stack([1 - boxes[:, 2], boxes[:, 1], 1 - boxes[:, 0], boxes[:, 3]], axis=1)
     return found, np.where(in_view, turned, 0)
 

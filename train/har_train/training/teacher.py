@@ -39,7 +39,7 @@ def load_teacher(config: FitConfig, labels: Sequence[str]) -> Teacher | None:
         return None
     networks = [
         join_encoder(
-            resized_encoder(run.encoder, config.drawn_size),
+            resized_encoder(run.frame_encoder, config.drawn_size),
             shortened_classifier(run.classifier, config.drawn_frames),
             config.drawn_frames,
         )

@@ -113,7 +113,7 @@ def _ask(
     for run in teachers:
         encoded = encode_dataset(
             samples,
-            run.encoder,
+            run.frame_encoder,
             Rendering(run.spec.clip),
             cache=stage.cache,
             progress=tick,
