@@ -15,7 +15,7 @@ from har_train.skeletons.camera import MIRRORED, Camera, project, random_camera
 from har_train.skeletons.degrade import FEWEST_JOINTS, NO_ERRORS, Errors, boxes_of, degrade
 from har_train.skeletons.numbers import ROW_SIZE
 from har_train.skeletons.sets import FIELDS, Skeleton, load_skeletons
-from har_train.skeletons.views import ViewSettings, random_view, view_features
+from har_train.skeletons.views import ViewSettings, random_view, random_views, view_features
 from tests.support.skeletons import falling, save, standing
 
 RANDOM = np.random.default_rng(0)
@@ -197,3 +197,27 @@ def test_cameras_are_where_people_mount_them() -> None:
     inside = [((f[:, :2] > 0) & (f[:, :2] < 1)).all() for f in seen]
     assert np.mean(inside) > 0.6
     assert Errors() != NO_ERRORS
+
+
+def test_views_at_once_are_the_same_as_one_by_one() -> None:
+    """Of long and short ones, flat ones, and one of which nothing is known."""
+    pixels = (project(falling(30), Camera(aspect=1.0)) * [640, 640, 1]).astype(np.float32)
+    unknown = np.full_like(standing(9), np.nan)
+    skeletons = [
+        Skeleton(joints, flat, 15.0, "a", "b", "made")
+        for joints, flat in (
+            (falling(30), False), (standing(5), False), (pixels, True), (unknown, False),
+            (falling(70), False), (np.zeros_like(pixels), True),
+        )
+    ]  # fmt: skip
+
+    def drawn(number: int) -> np.random.Generator:
+        return np.random.default_rng(number)
+
+    for settings in (ViewSettings(), ViewSettings(num_frames=7, errors=NO_ERRORS)):
+        randoms = [drawn(number) for number in range(6)]
+        together = random_views(skeletons, settings, randoms)
+        alone = [random_view(one, settings, drawn(number)) for number, one in enumerate(skeletons)]
+        np.testing.assert_allclose(together, alone, atol=1e-6)
+        assert not together[3].any() and not together[5].any()
+        assert together[[0, 1, 2, 4]].any(axis=(1, 2)).all()

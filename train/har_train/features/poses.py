@@ -24,10 +24,14 @@ from har_edge.pose_paths import sequence_of
 from har_edge.recognition.tracks_file import PoseTrack, track_rows
 from har_train.features.augment import drawing_seed
 from har_train.features.cache import EncodedSample
+from har_train.skeletons.degrade import LIKE_A_NETWORK, Errors
 from har_train.skeletons.sets import Skeleton, load_sequences
 from har_train.skeletons.tracks import MORE_ERRORS, stronger, track_view
-from har_train.skeletons.views import ViewSettings, random_view
+from har_train.skeletons.views import ViewSettings, random_views
 from har_train.watch import Say, Tick, silent, uncounted
+
+# Sequences that are drawn together: enough to make NumPy's calls worth their while.
+AT_ONCE = 128
 
 
 @dataclass(frozen=True)
@@ -52,22 +56,37 @@ class PoseRendering:
     flip: bool = True
     seed: int = 0
 
-    def rows(self, sequence: Skeleton | PoseTrack, digest: str) -> FloatArray:
-        """Make the rows of a sequence: (N, D'), T of them for a skeleton."""
-        random = np.random.default_rng(drawing_seed(self._key(digest)))
-        if isinstance(sequence, PoseTrack):
-            if not self.view:
-                return track_rows(sequence, self.inputs, frame_rate_hz=self.frame_rate_hz)
-            settings = ViewSettings(self.num_frames, self.frame_rate_hz, errors=MORE_ERRORS)
-            settings = stronger(settings, self.strength)
-            found = track_view(sequence, settings, random, flip=self.flip)
-        else:
-            settings = ViewSettings(self.num_frames, self.frame_rate_hz)
-            if self.view:
-                settings = stronger(settings, self.strength)
-            found = random_view(sequence, settings, random)
-        parts = {"pose": found[:, :POSE_SIZE], "motion": found[:, POSE_SIZE:]}
-        return np.concatenate([parts[name] for name in self.inputs], axis=1)
+    def rows(self, sequences: Sequence[tuple[Skeleton | PoseTrack, str]]) -> list[FloatArray]:
+        """Make the rows of sequences, each with a hash: (N, D') each, T of them for a skeleton."""
+        found: dict[int, FloatArray] = {}
+        skeletons: dict[int, Skeleton] = {}
+        for number, (sequence, digest) in enumerate(sequences):
+            if isinstance(sequence, PoseTrack):
+                found[number] = self._of_track(sequence, self._random(digest))
+            else:
+                skeletons[number] = sequence
+        if skeletons:
+            randoms = [self._random(sequences[number][1]) for number in skeletons]
+            settings = self._settings(LIKE_A_NETWORK)
+            views = self._parts(random_views(list(skeletons.values()), settings, randoms))
+            found |= dict(zip(skeletons, views, strict=True))
+        return [found[number] for number in range(len(sequences))]
+
+    def _of_track(self, track: PoseTrack, random: np.random.Generator) -> FloatArray:
+        if not self.view:
+            return track_rows(track, self.inputs, frame_rate_hz=self.frame_rate_hz)
+        settings = self._settings(MORE_ERRORS)
+        return self._parts(track_view(track, settings, random, flip=self.flip))
+
+    def _settings(self, errors: Errors) -> ViewSettings:
+        """How views are drawn; view 0 of a skeleton as strongly for every model."""
+        settings = ViewSettings(self.num_frames, self.frame_rate_hz, errors=errors)
+        return stronger(settings, self.strength) if self.view else settings
+
+    def _parts(self, rows: FloatArray) -> FloatArray:
+        """Of whole rows, (..., 57), what the model takes."""
+        parts = {"pose": rows[..., :POSE_SIZE], "motion": rows[..., POSE_SIZE:]}
+        return np.concatenate([parts[name] for name in self.inputs], axis=-1)
 
     def load(self, sample: Sample) -> FloatArray:
         """Read a sample's sequence and make its rows.
@@ -75,11 +94,12 @@ class PoseRendering:
         Raises:
             SourceError: if it cannot be read.
         """
-        return self.rows(*read_sequence(sample.path))
+        return self.rows([read_sequence(sample.path)])[0]
 
-    def _key(self, digest: str) -> str:
-        """What is drawn depends on this alone: view 0 on nothing but the sequence."""
-        return f"pose {self.seed} {digest} {self.view}" if self.view else f"pose {digest}"
+    def _random(self, digest: str) -> np.random.Generator:
+        """What draws: view 0 depends on nothing but the sequence."""
+        key = f"pose {self.seed} {digest} {self.view}" if self.view else f"pose {digest}"
+        return np.random.default_rng(drawing_seed(key))
 
 
 def row_size_of(inputs: Sequence[HeadInput]) -> int:
@@ -99,21 +119,27 @@ def encode_poses(
     Args:
         samples: Sequences of pose sets.
         rendering: Which rows.
-        progress: Called with 1 for every sample that is done.
+        progress: Called with the number of samples that were done since.
         skipped: Called with a message for every sample that cannot be read.
 
     Returns:
         The samples that could be read, in the order given.
     """
-    found = []
-    for sample in samples:
-        progress(1)
-        try:
-            sequence, digest = read_sequence(sample.path)
-        except SourceError as error:
-            skipped(str(error))
-            continue
-        found.append(EncodedSample(sample, rendering.rows(sequence, digest), digest))
+    found: list[EncodedSample] = []
+    for first in range(0, len(samples), AT_ONCE):
+        readable, sequences = list[Sample](), list[tuple[Skeleton | PoseTrack, str]]()
+        for sample in samples[first : first + AT_ONCE]:
+            try:
+                sequences.append(read_sequence(sample.path))
+                readable.append(sample)
+            except SourceError as error:
+                skipped(str(error))
+        rows = rendering.rows(sequences)
+        found += [
+            EncodedSample(sample, row, digest)
+            for sample, row, (_, digest) in zip(readable, rows, sequences, strict=True)
+        ]
+        progress(len(samples[first : first + AT_ONCE]))
     return found
 
 

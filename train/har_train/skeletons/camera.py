@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,44 +64,60 @@ def project(joints: FloatArray, camera: Camera) -> FloatArray:
         (T, 17, 3), float32: x and y in fractions of the picture, and 1; or three zeros where the
         joint is missing or behind the lens. Joints beside the picture keep their places.
     """
-    points = joints.astype(np.float64)
-    floor, middle = _floor(points[..., 1]), _middle(points[0])
-    points = points - [middle[0], floor, middle[2]]
-    if camera.mirrored:
-        points[..., 0] *= -1
-    x, y, z = np.moveaxis(points, -1, 0)
-    sin, cos = math.sin(camera.azimuth), math.cos(camera.azimuth)
-    x, z = cos * x + sin * z, cos * z - sin * x
-    # The lens looks at the person's middle, so a high one looks down.
-    drop, away = camera.height_m - (middle[1] - floor), camera.distance_m
-    tilt = math.atan2(drop, away)
-    above, depth = y - camera.height_m, away - z
-    up = math.cos(tilt) * above + math.sin(tilt) * depth
-    ahead = math.cos(tilt) * depth - math.sin(tilt) * above
-    seen = np.isfinite(ahead) & (ahead > NEAREST_M)
-    safe = np.where(seen, ahead, 1.0)
-    u = camera.aim[0] + camera.focal * np.where(seen, x, 0) / safe / camera.aspect
-    v = camera.aim[1] - camera.focal * np.where(seen, up, 0) / safe
-    picture = np.stack([u, v, np.ones_like(u)], axis=-1) * seen[..., np.newaxis]
-    if camera.mirrored:
-        picture = picture[:, MIRRORED]
-    found: FloatArray = picture.astype(np.float32)
+    found: FloatArray = project_all(joints[np.newaxis], [camera])[0]
     return found
 
 
-def _floor(heights: NDArray[np.float64]) -> float:
-    """Height that two joints in a hundred lie below; by hand, for `np.nanquantile` takes longer
-    than all else here."""
-    known = np.sort(heights[np.isfinite(heights)])
-    if not len(known):
-        return 0.0
-    place = 0.02 * (len(known) - 1)
-    low, high = known[math.floor(place)], known[math.ceil(place)]
-    return float(low + (high - low) * (place % 1))
+def project_all(joints: FloatArray, cameras: Sequence[Camera]) -> FloatArray:
+    """See sequences of one length, (N, T, 17, 3), through a camera each; see `project`."""
+    points = joints.astype(np.float64)
+    floors, middles = _floors(points[..., 1]), _middles(points[:, 0])
+
+    def each(values: Iterable[float]) -> NDArray[np.float64]:
+        """A number for each sequence, beside its joints."""
+        return np.array(list(values))[:, np.newaxis, np.newaxis]
+
+    x = (points[..., 0] - each(middles[:, 0])) * each(-1 if c.mirrored else 1 for c in cameras)
+    y, z = points[..., 1] - each(floors), points[..., 2] - each(middles[:, 2])
+    azimuth = each(camera.azimuth for camera in cameras)
+    sin, cos = np.sin(azimuth), np.cos(azimuth)
+    x, z = cos * x + sin * z, cos * z - sin * x
+    # The lens looks at the person's middle, so a high one looks down.
+    height, away = (each(c.height_m for c in cameras), each(c.distance_m for c in cameras))
+    tilt = np.arctan2(height - each(middles[:, 1] - floors), away)
+    above, depth = y - height, away - z
+    up = np.cos(tilt) * above + np.sin(tilt) * depth
+    ahead = np.cos(tilt) * depth - np.sin(tilt) * above
+    seen = np.isfinite(ahead) & (ahead > NEAREST_M)
+    safe, focal = np.where(seen, ahead, 1.0), each(camera.focal for camera in cameras)
+    aspect = each(camera.aspect for camera in cameras)
+    u = each(camera.aim[0] for camera in cameras) + focal * np.where(seen, x, 0) / safe / aspect
+    v = each(camera.aim[1] for camera in cameras) - focal * np.where(seen, up, 0) / safe
+    picture = np.stack([u, v, np.ones_like(u)], axis=-1) * seen[..., np.newaxis]
+    mirrored = np.array([camera.mirrored for camera in cameras])
+    picture[mirrored] = picture[mirrored][:, :, MIRRORED]
+    return picture.astype(np.float32)
 
 
-def _middle(joints: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Middle of those of a frame's joints that are known, (3,)."""
+def _floors(heights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Height that two joints in a hundred lie below, (N,), of heights (N, T, 17).
+
+    By hand, for `np.nanquantile` takes longer than all else here.
+    """
+    flat = heights.reshape(len(heights), -1)
+    known = np.sort(np.where(np.isfinite(flat), flat, np.inf), axis=1)
+    places = 0.02 * (np.isfinite(flat).sum(axis=1) - 1).clip(0)
+    low, high = (
+        np.take_along_axis(known, part(places).astype(np.intp)[:, np.newaxis], axis=1)[:, 0]
+        for part in (np.floor, np.ceil)
+    )
+    # Where nothing is known at all, both are infinite.
+    low, high = (np.where(np.isfinite(ends), ends, 0.0) for ends in (low, high))
+    return np.asarray(low + (high - low) * (places % 1))
+
+
+def _middles(joints: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Middles of those joints that are known, (N, 3), of one frame each, (N, 17, 3)."""
     known = np.isfinite(joints)
-    total: NDArray[np.float64] = np.where(known, joints, 0).sum(axis=0)
-    return np.asarray(total / np.maximum(known.sum(axis=0), 1))
+    total = np.where(known, joints, 0).sum(axis=1)
+    return np.asarray(total / np.maximum(known.sum(axis=1), 1))

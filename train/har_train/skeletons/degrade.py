@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,34 +53,47 @@ def degrade(joints: FloatArray, errors: Errors, random: np.random.Generator) -> 
     Returns:
         The same form. What is outside of the picture is not seen.
     """
-    found = disturb(joints, _length(joints), errors, random)
+    found: FloatArray = degrade_all(joints[np.newaxis], errors, [random])[0]
+    return found
+
+
+def degrade_all(
+    joints: FloatArray, errors: Errors, randoms: Sequence[np.random.Generator]
+) -> FloatArray:
+    """Make sequences of one length, (N, T, 17, 3), wrong, each by its own draws; see `degrade`."""
+    found = disturb(joints, _lengths(joints), errors, randoms)
     inside = ((found[..., :2] >= 0) & (found[..., :2] <= 1)).all(axis=-1)
     found[..., 2] *= inside
     return found * found[..., 2:]
 
 
 def disturb(
-    joints: FloatArray, length: float, errors: Errors, random: np.random.Generator
+    joints: FloatArray,
+    lengths: NDArray[np.float64],
+    errors: Errors,
+    randoms: Sequence[np.random.Generator],
 ) -> FloatArray:
     """Move joints, and lose, hide and swap some.
 
     Args:
-        joints: (T, 17, 3), x and y in fractions of the picture, and the score.
-        length: Of the person, in these fractions.
-        errors, random: As for `degrade`.
+        joints: (N, T, 17, 3), x and y in fractions of the picture, and the score.
+        lengths: Of the people, in these fractions, (N,).
+        errors: How wrong.
+        randoms: What draws, for each sequence.
 
     Returns:
         The same form, with a score of 0 where a joint is lost.
     """
     found = joints.copy()
-    found[..., :2] += random.normal(0, errors.jitter * length, found[..., :2].shape)
-    found[..., 2] *= random.random(found.shape[:2]) >= errors.lost
-    if random.random() < errors.limb:
-        limb = LIMBS[random.integers(len(LIMBS))]
-        found[np.ix_(_a_while(len(found), random), list(limb), [2])] = 0
-    if random.random() < errors.swapped:
-        frames = _a_while(len(found), random)
-        found[frames] = found[frames][:, MIRRORED]
+    for each, length, random in zip(found, lengths, randoms, strict=True):
+        each[..., :2] += random.normal(0, errors.jitter * length, each[..., :2].shape)
+        each[..., 2] *= random.random(each.shape[:2]) >= errors.lost
+        if random.random() < errors.limb:
+            limb = LIMBS[random.integers(len(LIMBS))]
+            each[np.ix_(_a_while(len(each), random), list(limb), [2])] = 0
+        if random.random() < errors.swapped:
+            frames = _a_while(len(each), random)
+            each[frames] = each[frames][:, MIRRORED]
     return found
 
 
@@ -97,35 +111,51 @@ def boxes_of(
     Returns:
         (T, 4), in fractions of the picture; zeros for a frame in which nobody is seen.
     """
-    margin = random.uniform(*errors.margin)
-    boxes = np.zeros((len(joints), 4))
-    found = (joints[..., 2] > 0).sum(axis=1) >= FEWEST_JOINTS
-    low, high = _ends(joints[found])
-    wide, tall = ((high - low) * [aspect, 1]).T
-    length = np.maximum(wide, tall)[:, np.newaxis]
-    unit = np.array([1 / aspect, 1])
-    room = length * unit
+    found: NDArray[np.float64]
+    found = boxes_of_all(joints[np.newaxis], np.array([aspect]), errors, [random])[0]
+    return found
+
+
+def boxes_of_all(
+    joints: FloatArray,
+    aspects: NDArray[np.float64],
+    errors: Errors,
+    randoms: Sequence[np.random.Generator],
+) -> NDArray[np.float64]:
+    """The boxes of sequences of one length, (N, T, 4), each by its own draws; see `boxes_of`."""
+    found = (joints[..., 2] > 0).sum(axis=-1) >= FEWEST_JOINTS
+    low, high = _ends(joints)
+    low, high = (np.where(found[..., np.newaxis], ends, 0) for ends in (low, high))
+    unit = np.stack([aspects, np.ones_like(aspects)], axis=-1)[:, np.newaxis]
+    length = ((high - low) * unit).max(axis=-1, keepdims=True)
+    margins = np.array([random.uniform(*errors.margin) for random in randoms])
     # Drawn frame by frame, so that a frame without anybody takes none.
-    off = random.standard_normal((int(found.sum()), 4)) * (errors.box_jitter * length)
-    edges = np.hstack([low - margin * room, high + margin * room]) + off * np.tile(
-        [1 / aspect, 1], 2
-    )
-    boxes[found] = np.clip(edges, 0, 1)
-    return boxes
+    off = np.zeros((*found.shape, 4))
+    for row, shown, random in zip(off, found, randoms, strict=True):
+        row[shown] = random.standard_normal((int(shown.sum()), 4))
+    off *= errors.box_jitter * length
+    room = margins[:, np.newaxis, np.newaxis] * length
+    edges = np.concatenate([low * unit - room, high * unit + room], axis=-1) + off
+    return np.clip(edges / np.tile(unit, 2), 0, 1) * found[..., np.newaxis]
 
 
 def _ends(joints: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The least and the greatest x and y of the joints that are seen, (T, 2) each."""
+    """The least and the greatest x and y of the joints that are seen, (N, T, 2) each."""
     places, seen = joints[..., :2].astype(np.float64), joints[..., 2:] > 0
-    low = np.where(seen, places, np.inf).min(axis=1, initial=np.inf)
-    high = np.where(seen, places, -np.inf).max(axis=1, initial=-np.inf)
+    low = np.where(seen, places, np.inf).min(axis=-2)
+    high = np.where(seen, places, -np.inf).max(axis=-2)
     return low, high
 
 
-def _length(joints: FloatArray) -> float:
-    """The longer side of what all joints span, in the median frame."""
-    low, high = _ends(joints[(joints[..., 2] > 0).any(axis=1)])
-    return float(np.median((high - low).max(axis=1))) if len(low) else 0.0
+def _lengths(joints: FloatArray) -> NDArray[np.float64]:
+    """The longer side of what all joints span, in the median frame of each sequence, (N,)."""
+    low, high = _ends(joints)
+    # Frames without anybody come last.
+    spans = np.sort(np.where(np.isfinite(low), high - low, np.inf).max(axis=-1), axis=1)
+    count = np.isfinite(spans).sum(axis=1)[:, np.newaxis]
+    two = np.hstack([(count - 1).clip(0) // 2, (count // 2).clip(0, spans.shape[1] - 1)])
+    middle = np.take_along_axis(spans, two, axis=1).mean(axis=1)
+    return np.where(count[:, 0] > 0, middle, 0.0)
 
 
 def _a_while(count: int, random: np.random.Generator) -> list[int]:

@@ -43,7 +43,7 @@ def track_view(
     sides = boxes[:, 2:] - boxes[:, :2]
     length = float(np.median(sides[in_view].max(axis=1))) if in_view.any() else 0.0
     errors = settings.errors
-    keypoints = disturb(keypoints, length, errors, random)
+    keypoints = disturb(keypoints[np.newaxis], np.array([length]), errors, [random])[0]
     moved = boxes + random.normal(0, errors.box_jitter * length, boxes.shape)
     # A box stays one, however small it is.
     moved = np.hstack([np.minimum(moved[:, :2], moved[:, 2:]), np.maximum(*np.hsplit(moved, 2))])

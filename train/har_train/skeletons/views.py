@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from har_edge.arrays import FloatArray
-from har_train.skeletons.camera import MIRRORED, project, random_camera
-from har_train.skeletons.degrade import LIKE_A_NETWORK, Errors, boxes_of, degrade
-from har_train.skeletons.numbers import sequence_rows
+from har_edge.frames.frame import KEYPOINTS
+from har_train.skeletons.camera import MIRRORED, Camera, project_all, random_camera
+from har_train.skeletons.degrade import (
+    LIKE_A_NETWORK,
+    Errors,
+    boxes_of,
+    boxes_of_all,
+    degrade,
+    degrade_all,
+)
+from har_train.skeletons.numbers import rows_of_all, sequence_rows
 from har_train.skeletons.sets import Skeleton
 
 # Recordings of flat skeletons have no size of a picture with them: that of most of their sets.
@@ -49,13 +58,35 @@ def random_view(
     Returns:
         (T, ROW_SIZE); zeros where nobody is seen.
     """
-    moved = _sampled(skeleton, settings, random)
-    if moved.flat:
-        joints, aspect = _in_a_picture(moved.joints, random), FLAT_ASPECT
-    else:
-        camera = random_camera(random)
-        joints, aspect = project(moved.joints, camera), camera.aspect
-    return view_features(joints, aspect, settings, random)
+    found: FloatArray = random_views([skeleton], settings, [random])[0]
+    return found
+
+
+def random_views(
+    skeletons: Sequence[Skeleton], settings: ViewSettings, randoms: Sequence[np.random.Generator]
+) -> FloatArray:
+    """See sequences at once, each by its own draws, in a tenth of the time; see `random_view`.
+
+    Returns:
+        (N, T, ROW_SIZE).
+    """
+    joints = np.zeros((len(skeletons), settings.num_frames, len(KEYPOINTS), 3), np.float32)
+    aspects = np.full(len(skeletons), FLAT_ASPECT)
+    cameras: dict[int, Camera] = {}
+    for number, (skeleton, random) in enumerate(zip(skeletons, randoms, strict=True)):
+        moved = _sampled(skeleton, settings, random)
+        if skeleton.flat:
+            joints[number] = _in_a_picture(moved, random)
+            continue
+        joints[number] = moved
+        cameras[number] = random_camera(random)
+        aspects[number] = cameras[number].aspect
+    if cameras:
+        numbers = list(cameras)
+        joints[numbers] = project_all(joints[numbers], list(cameras.values()))
+    seen = degrade_all(joints, settings.errors, randoms)
+    boxes = boxes_of_all(seen, aspects, settings.errors, randoms)
+    return rows_of_all(seen, boxes, 1 / settings.frame_rate_hz, aspects)
 
 
 def view_features(
@@ -76,14 +107,14 @@ def view_features(
     return sequence_rows(seen, boxes, 1 / settings.frame_rate_hz, aspect)
 
 
-def _sampled(skeleton: Skeleton, settings: ViewSettings, random: np.random.Generator) -> Skeleton:
+def _sampled(skeleton: Skeleton, settings: ViewSettings, random: np.random.Generator) -> FloatArray:
     """Take a window's frames out of a sequence, somewhere, at some speed."""
     step = skeleton.fps / settings.frame_rate_hz * random.uniform(*settings.speed)
     length, wanted = len(skeleton.joints), step * (settings.num_frames - 1)
     spare = length - 1 - wanted
     start = random.uniform(min(0.0, spare), max(0.0, spare))
     numbers = np.round(start + step * np.arange(settings.num_frames)).astype(int)
-    return replace(skeleton, joints=skeleton.joints[np.clip(numbers, 0, length - 1)])
+    return skeleton.joints[np.clip(numbers, 0, length - 1)]
 
 
 def _in_a_picture(joints: FloatArray, random: np.random.Generator) -> FloatArray:
