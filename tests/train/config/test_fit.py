@@ -95,7 +95,7 @@ def test_wrong_files_are_refused(content: bytes, message: str, tmp_path: Path) -
         ("ema", 1.0, "ema should be at least 0 and below 1. Received 1.0"),
         ("label_smoothing", -0.1, "label_smoothing should be"),
         ("balance", "some", "balance should be one of.*weights.*Received 'some'"),
-        ("head_input", "motion", "head_input should be one of.*differences.*Received 'motion'"),
+        ("head_input", "pixels", "head_input should be one of.*differences.*Received 'pixels'"),
         ("augment_flip", 1, "augment_flip should be of type bool. Received 1"),
         ("data", os.fsdecode(b"caf\xe9"), r"data should be spelled in UTF-8. Received 'caf\\xe9'"),
         ("name", os.fsdecode(b"\xe9"), r"name should be spelled in UTF-8. Received '\\xe9'"),

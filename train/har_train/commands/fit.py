@@ -70,6 +70,9 @@ def fit(
     DATA.csv                           path,label[,group][,split][,start_s,end_s]
     DATA/Training_set.csv              filename,label of the pictures in DATA/train
 
+    A manifest may also name people by FILE.npz#N, from har-train poses or of skeletons, for
+    --head-input pose,motion.
+
     Stills: jpg, png, webp, bmp. Clips: mp4, avi, mkv, mov, webm. The frozen backbone encodes every
     frame once, so a second run on the same data takes seconds; --fine-tune-blocks trains its top
     as well. --resume continues a training that was interrupted.
@@ -78,6 +81,7 @@ def fit(
     Examples:
       har-train fit DATA --out runs/mine
       har-train fit --config runs/mine/config.toml --seed 1 --out runs/mine-1
+      har-train fit poses/poses.csv --head-input pose,motion --views 8 --out runs/poses
       har-train fit --resume runs/mine
     """
     from har_train import trained_run as library

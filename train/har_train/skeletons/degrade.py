@@ -136,7 +136,7 @@ def boxes_of_all(
     off *= errors.box_jitter * length
     room = margins[:, np.newaxis, np.newaxis] * length
     edges = np.concatenate([low * unit - room, high * unit + room], axis=-1) + off
-    return np.clip(edges / np.tile(unit, 2), 0, 1) * found[..., np.newaxis]
+    return np.asarray(np.clip(edges / np.tile(unit, 2), 0, 1) * found[..., np.newaxis])
 
 
 def _ends(joints: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -114,7 +114,8 @@ def _sampled(skeleton: Skeleton, settings: ViewSettings, random: np.random.Gener
     spare = length - 1 - wanted
     start = random.uniform(min(0.0, spare), max(0.0, spare))
     numbers = np.round(start + step * np.arange(settings.num_frames)).astype(int)
-    return skeleton.joints[np.clip(numbers, 0, length - 1)]
+    found: FloatArray = skeleton.joints[np.clip(numbers, 0, length - 1)]
+    return found
 
 
 def _in_a_picture(joints: FloatArray, random: np.random.Generator) -> FloatArray:
