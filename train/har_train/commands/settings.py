@@ -16,8 +16,8 @@ Command = TypeVar("Command", bound=Callable[..., object])
 # As the help lists them; settings that are not here have no option.
 ORDER = (
     "name", "labels", "root", "num_frames", "frame_rate_hz", "size", "resize", "view",
-    "backbone", "alpha", "head", "head_input", "weights", "epochs", "patience", "keep",
-    "batch_size", "learning_rate", "feature_dropout", "weight_decay", "dropout", "views",
+    "backbone", "alpha", "head", "head_input", "lstm_units", "weights", "epochs", "patience",
+    "keep", "batch_size", "learning_rate", "feature_dropout", "weight_decay", "dropout", "views",
     "augment_strength", "augment_flip", "augment_erase", "mixup", "cutmix", "mix_share",
     "label_smoothing", "balance", "fine_tune_blocks", "fine_tune_epochs", "fine_tune_rate",
     "fresh_views", "fine_tune_size", "fine_tune_frames", "teacher", "teacher_share",

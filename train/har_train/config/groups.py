@@ -189,7 +189,7 @@ class HeadConfig(Group):
         "frame to frame, which ignores the scene; or, without pixels, a person's pose and the "
         "motion of the box, from har-train poses.",
     )
-    lstm_units: int = setting(128)
+    lstm_units: int = setting(128, metavar="N", allowed=FROM_1, help="Size of the recurrent layer.")
     dense_units: tuple[int, ...] = setting((256, 128))
     feature_dropout: float = setting(
         0.5, metavar="P", allowed=DROPPED, help="Dropout before the LSTM."
