@@ -120,7 +120,7 @@ def _tracks_alone(
     """Leave skeletons out: the edge would never see such rows."""
     count = passed_over(s.path for members in by_label.values() for s in members)
     if count:
-        say(f"passing over {count} skeletons in the calibration data")
+        say(f"skeletons in the calibration data are passed over: {count}")
     found = {
         label: kept
         for label, members in by_label.items()

@@ -194,7 +194,8 @@ def _say_what_next(report: Report, run: Run) -> None:
 def what_to_run(spec: ModelSpec, model: str) -> str:
     """The command that shows a converted file what it was made for."""
     source = "--camera 0" if spec.clip.windowed else "photo.jpg"
-    people = " --people people" if spec.view == "person" else ""
+    # A model that cannot do without people has them found by itself.
+    people = " --people people" if spec.view == "person" and not spec.needs_people else ""
     return f"har-edge run {source} --model {model}{people}"
 
 

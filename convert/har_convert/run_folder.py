@@ -92,7 +92,7 @@ class Run(TrainedRun):
         clips = [] if self.data_root is None else self.held_out_files(self.data_root)
         if not self.spec.encodes:
             if count := passed_over(clip.path for clip in clips):
-                say(f"passing over {count} skeletons in the held-out data")
+                say(f"skeletons in the held-out data are passed over: {count}")
             clips = [c for c in clips if sequence_of(c.path) is None or is_track(c.path)]
         if limit and len(clips) > limit:
             clips = [clips[i] for i in np.linspace(0, len(clips) - 1, limit).astype(int)]

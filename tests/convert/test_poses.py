@@ -107,7 +107,7 @@ def test_int8_takes_rows_as_they_are(made: tuple[Report, list[str]]) -> None:
 
 
 def test_skeletons_are_passed_over_and_counted(made: tuple[Report, list[str]]) -> None:
-    assert "passing over 1 skeletons in the held-out data" in made[1]
+    assert "skeletons in the held-out data are passed over: 1" in made[1]
 
 
 def test_the_card_speaks_of_poses(made: tuple[Report, list[str]]) -> None:
@@ -127,7 +127,7 @@ def test_rows_are_kept_in_the_run_or_read_from_its_tracks(copied: Path) -> None:
     assert find_run(copied) == copied
     said: list[str] = []
     read = load_run(copied).representative(said.append)
-    assert said == ["passing over 1 skeletons in the calibration data"]
+    assert said == ["skeletons in the calibration data are passed over: 1"]
     assert read.rows is not None
     assert len(read.windows) == len(LABELS) * TRAIN
     # A window of each track of the training part, and no row that is none of theirs.

@@ -203,7 +203,7 @@ def _plan(models: tuple[str, ...], options: dict[str, Any]) -> Plan:
     backends, threads = options.pop("backends"), options.pop("threads")
     facts = find_models(models)
     cases = make_cases(facts, backends, threads)
-    items = load_items(data, root, limit) if data else []
+    items = load_items(data, root, limit, note) if data else []
     for model in facts:
         check_labels(items, model.labels, model.file)
     video = options.pop("video")

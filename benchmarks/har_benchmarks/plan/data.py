@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from har_edge.datasets import thin_out
 from har_edge.errors import DataError
 from har_edge.paths import display_path
+from har_edge.pose_paths import sequence_of
+from har_edge.recognition.track_samples import is_track, passed_over
 from har_edge.run_folder import list_data
+from har_edge.say import Say
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,9 @@ class Item:
     end_s: float = math.inf
 
 
-def load_items(data: str, root: str = "", max_files: int = 0) -> list[Item]:
+def load_items(
+    data: str, root: str = "", max_files: int = 0, say: Say = lambda line: None
+) -> list[Item]:
     """List the labelled files of a dataset's test part, or all if it is not split.
 
     Args:
@@ -38,11 +43,15 @@ def load_items(data: str, root: str = "", max_files: int = 0) -> list[Item]:
         root: Folder that the paths of a manifest or run start from; default is the manifest's
             own, or where the run was trained from.
         max_files: Most files to take, evenly of all classes; 0 for all.
+        say: Takes a line about what is passed over: skeletons of pose sets, which no video shows.
 
     Raises:
         DataError: if there is no such data or a part of it cannot be used.
     """
     samples = list_data(data, root).judged().usable()
+    if count := passed_over(s.path for s in samples):
+        say(f"Skeletons in the data are passed over: {count}")
+        samples = [s for s in samples if sequence_of(s.path) is None or is_track(s.path)]
     if not samples:
         raise DataError(
             f"{display_path(data)} should contain a folder of pictures or clips for each class, "

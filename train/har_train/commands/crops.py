@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +12,6 @@ from har_edge.counted import counted
 from har_train.commands.data import usable_samples
 from har_train.commands.making import check_found, checksum_of, making_options
 from har_train.commands.progress import WATCH, say
-
-if TYPE_CHECKING:
-    from har_edge.datasets import Sample
 
 
 @click.command()
