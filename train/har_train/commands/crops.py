@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from har_edge.counted import counted
 from har_train.commands.data import usable_samples
 from har_train.commands.making import check_found, checksum_of, making_options
 from har_train.commands.progress import WATCH, say
+
+if TYPE_CHECKING:
+    from har_edge.datasets import Sample
 
 
 @click.command()
