@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from har_edge.arrays import FloatArray
 from har_edge.errors import DataError
+from har_edge.files import open_whole
 from har_edge.frames.frame import KEYPOINTS
 from har_edge.paths import display_path
 from har_edge.recognition.tracks_file import KIND, PoseTrack, kind_of, read_tracks
@@ -102,6 +103,33 @@ def load_skeletons(path: str | os.PathLike[str]) -> list[Skeleton]:
                 )
             )
     return found
+
+
+def save_skeletons(path: str | os.PathLike[str], skeletons: Sequence[Skeleton]) -> None:
+    """Write a set of the kind `3d`, whole or not at all.
+
+    Args:
+        path: The `.npz` file.
+        skeletons: At least one, none of them flat. Their groups are kept as they are.
+
+    Raises:
+        OSError: if it cannot be written.
+        ValueError: if one is flat.
+    """
+    if any(skeleton.flat for skeleton in skeletons):
+        raise ValueError("Sets of the kind 3d hold metres. Received a skeleton in pixels.")
+    ends = np.cumsum([len(skeleton.joints) for skeleton in skeletons])
+    with open_whole(Path(path)) as file:
+        np.savez_compressed(
+            file,
+            xyz=np.concatenate([s.joints for s in skeletons]).astype(np.float16),
+            off=np.concatenate([[0], ends]).astype(np.int64),
+            label=np.array([s.label for s in skeletons]),
+            group=np.array([s.group for s in skeletons]),
+            fps=np.array([s.fps for s in skeletons], np.float64),
+            coco=np.arange(len(KEYPOINTS)),
+            kind=np.array("3d"),
+        )
 
 
 def _read(path: Path) -> Mapping[str, Numbers]:
