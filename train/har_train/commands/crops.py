@@ -12,7 +12,7 @@ from har_edge.commands.harness import note
 from har_edge.counted import counted
 from har_train.commands.data import usable_samples
 from har_train.commands.making import check_found, checksum_of, making_options
-from har_train.commands.progress import WATCH, say
+from har_train.commands.progress import sample_bar, say
 
 if TYPE_CHECKING:
     from har_edge.datasets import Sample
@@ -68,7 +68,7 @@ def crops(
         least_frames=least_frames,
         network=checksum_of(people),
     )
-    bar = WATCH.samples(len(samples), len({sample.label for sample in samples}))
+    bar = sample_bar(len(samples), len({s.label for s in samples}), "Following people")
     made = cut_people(samples, locator, config, Path(out), progress=bar, skipped=say)
     check_found(data, samples, made, without_crops(samples, made), locator)
     next_command = fit_command(Path(out) / CROPS.manifest, made, frame_rate, size)
