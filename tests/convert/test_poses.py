@@ -112,7 +112,7 @@ def test_skeletons_are_passed_over_and_counted(made: tuple[Report, list[str]]) -
 
 def test_the_card_speaks_of_poses(made: tuple[Report, list[str]]) -> None:
     card = (made[0].folder / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "pose and motion, 57 numbers" in card
+    assert "pose and motion, 45 numbers" in card
     assert "walks-onnx.classify.onnx" in card
     assert "Backbone" not in card
     sums = (made[0].folder / "SHA256SUMS").read_text(encoding="utf-8")
@@ -150,10 +150,10 @@ def test_without_data_kept_rows_are_compared(copied: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"rows": np.zeros((20, 56), np.float32)}, "rows of 57 finite numbers"),
-        ({"rows": np.full((20, 57), np.nan, np.float32)}, "rows of 57 finite numbers"),
-        ({"rows": np.zeros((20, 57), np.int32)}, "rows of 57 finite numbers"),
-        ({"rows": np.zeros((15, 57), np.float32)}, "windows of 16 frame indices"),
+        ({"rows": np.zeros((20, 44), np.float32)}, "rows of 45 finite numbers"),
+        ({"rows": np.full((20, 45), np.nan, np.float32)}, "rows of 45 finite numbers"),
+        ({"rows": np.zeros((20, 45), np.int32)}, "rows of 45 finite numbers"),
+        ({"rows": np.zeros((15, 45), np.float32)}, "windows of 16 frame indices"),
         ({"windows": np.zeros((2, 15), np.intp)}, "windows of 16 frame indices"),
         ({"windows": np.zeros((2, 16))}, "windows of 16 frame indices"),
     ],
@@ -161,7 +161,7 @@ def test_without_data_kept_rows_are_compared(copied: Path) -> None:
 def test_damaged_kept_rows_are_refused(
     arrays: dict[str, np.ndarray], message: str, copied: Path
 ) -> None:
-    whole = {"rows": np.zeros((20, 57), np.float32), "windows": np.arange(16)[np.newaxis]}
+    whole = {"rows": np.zeros((20, 45), np.float32), "windows": np.arange(16)[np.newaxis]}
     np.savez(copied / "representative.npz", **(whole | arrays))  # type: ignore[arg-type]
     with pytest.raises(DataError, match=message):
         load_run(copied).representative()
@@ -181,7 +181,7 @@ def test_a_model_that_does_not_fit_its_spec_is_refused(copied: Path) -> None:
     spec = json.loads((copied / "spec.json").read_text(encoding="utf-8"))
     spec["head_inputs"] = ["pose"]
     (copied / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-    with pytest.raises(DataError, match=r"does not fit spec.json.*windows of pose.*16, 51.*16, 57"):
+    with pytest.raises(DataError, match=r"does not fit spec.json.*windows of pose.*16, 39.*16, 45"):
         load_parts(load_run(copied))
 
 

@@ -47,7 +47,7 @@ Variant = Literal["keras", "float32", "float16", "dynamic", "int8", "int16", "on
 MIN_FRAME_RATE_HZ, MAX_FRAME_RATE_HZ = 1e-6, 1000.0
 CROP_SCALES = 0.5, 4.0
 # Numbers of a person's pose and motion. Source: `har_edge.people.pose`.
-POSE_SIZE, MOTION_SIZE = 51, 6
+POSE_SIZE, MOTION_SIZE = 39, 6
 PEOPLE_FIELDS = ("view", "crop", "head_inputs", "falls")
 
 

@@ -1,7 +1,8 @@
 """Pose and motion of one person as numbers that no distance, size or place in the picture changes.
 
-Per frame `POSE_SIZE` numbers of the keypoints and `MOTION_SIZE` of the box. Joints are counted from
-the hips in lengths of the trunk: counted from the box, all of them move when an arm goes up. The
+Per frame `POSE_SIZE` numbers of the joints and `MOTION_SIZE` of the box. Joints are counted from
+the hips in lengths of the trunk: counted from the box, all of them move when an arm goes up. Eyes
+and ears are left out: recorded skeletons have none, and would be known from filmed ones by it. The
 box is measured in units of its longer side: a person who lies is as long as one who stands.
 Training makes the same numbers of skeletons that were projected; what counting from the hips is
 worth stands in `train/recipes/README.md`.
@@ -18,8 +19,12 @@ from numpy.typing import NDArray
 from har_edge.arrays import Box, FloatArray
 from har_edge.frames.frame import KEYPOINTS
 
-# x, y and whether it is seen, for each keypoint.
-POSE_SIZE = 3 * len(KEYPOINTS)
+# The joints of which a pose consists, by their numbers among the keypoints.
+JOINTS = tuple(
+    number for number, name in enumerate(KEYPOINTS) if not name.endswith(("_eye", "_ear"))
+)
+# x, y and whether it is seen, for each joint.
+POSE_SIZE = 3 * len(JOINTS)
 MOTION_SIZE = 6
 # A keypoint below this score is not seen.
 SEEN_SCORE = 0.2
@@ -45,8 +50,8 @@ def pose_features(keypoints: FloatArray | None, box: Box, aspect: float) -> Floa
         aspect: Width of the picture over its height.
 
     Returns:
-        (POSE_SIZE,): for each keypoint x and y from the middle of the hips, or of the box where no
-        hip is seen, in lengths of the trunk, and 1; or three zeros where it is not seen.
+        (POSE_SIZE,): for each of `JOINTS` x and y from the middle of the hips, or of the box where
+        no hip is seen, in lengths of the trunk, and 1; or three zeros where it is not seen.
 
     Example:
         >>> keypoints = np.zeros((17, 3), np.float32)
@@ -69,11 +74,8 @@ def pose_features(keypoints: FloatArray | None, box: Box, aspect: float) -> Floa
         trunk = float(np.hypot(*(shoulders - hips)))
     away = (places - centre) / max(trunk, LEAST_TRUNK * _length(box, aspect))
     known = seen[:, np.newaxis]
-    return (
-        np.hstack([np.where(known, np.clip(away, -FARTHEST, FARTHEST), 0), known])
-        .astype(np.float32)
-        .ravel()
-    )
+    numbers = np.hstack([np.where(known, np.clip(away, -FARTHEST, FARTHEST), 0), known])
+    return numbers[list(JOINTS)].astype(np.float32).ravel()
 
 
 def _middle(places: FloatArray, seen: NDArray[np.bool_], which: Sequence[int]) -> FloatArray | None:

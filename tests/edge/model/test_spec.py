@@ -127,7 +127,7 @@ def test_a_model_of_poses_survives_a_round_trip() -> None:
     assert ModelSpec.from_json(spec.to_json()) == spec
     assert json.loads(spec.to_json())["feature_size"] == 0
     assert not spec.encodes
-    assert spec.row_size == 57
+    assert spec.row_size == 45
 
 
 def test_a_model_of_whole_pictures_is_written_as_before() -> None:

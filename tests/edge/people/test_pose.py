@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from har_edge.arrays import Box, FloatArray
+from har_edge.frames.frame import KEYPOINTS
 from har_edge.people.pose import (
+    JOINTS,
     MAX_SPEED,
     MOTION_SIZE,
     POSE_SIZE,
@@ -58,8 +60,8 @@ def test_a_wider_picture_of_the_same_person_changes_nothing() -> None:
 
 def test_a_joint_that_is_not_seen_says_nothing() -> None:
     points = keypoints()
-    points[4] = 0.9, 0.9, 0.05
-    found = pose_features(points, BOX, 1.0).reshape(17, 3)
+    points[JOINTS[4]] = 0.9, 0.9, 0.05
+    found = pose_features(points, BOX, 1.0).reshape(-1, 3)
     assert found[4].tolist() == [0, 0, 0]
     assert (found[[0, 1, 2, 3, 5], 2] == 1).all()
     assert (pose_features(None, BOX, 1.0) == 0).all()
@@ -89,18 +91,32 @@ def test_an_arm_that_goes_up_moves_no_other_joint() -> None:
     points[[5, 6], :2], points[[11, 12], :2] = (0.4, 0.25), (0.4, 0.55)
     raised = points.copy()
     raised[9, 1] = 0.05
-    before = pose_features(points, BOX, 1.0).reshape(17, 3)
-    after = pose_features(raised, (0.3, 0.05, 0.5, 0.8), 1.0).reshape(17, 3)
-    others = np.arange(17) != 9
+    before = pose_features(points, BOX, 1.0).reshape(-1, 3)
+    after = pose_features(raised, (0.3, 0.05, 0.5, 0.8), 1.0).reshape(-1, 3)
+    wrist = JOINTS.index(9)
+    others = np.arange(len(JOINTS)) != wrist
     assert (after[others] == before[others]).all()
-    assert after[9, 1] < before[9, 1]
+    assert after[wrist, 1] < before[wrist, 1]
+
+
+def test_eyes_and_ears_are_no_part_of_a_pose() -> None:
+    points = keypoints()
+    turned = points.copy()
+    turned[1:5] = 0
+    assert [KEYPOINTS[number] for number in JOINTS[:3]] == [
+        "nose",
+        "left_shoulder",
+        "right_shoulder",
+    ]
+    assert len(JOINTS) == 13
+    assert np.array_equal(pose_features(turned, BOX, 1.0), pose_features(points, BOX, 1.0))
 
 
 def test_a_trunk_without_length_divides_nothing_by_0() -> None:
     points = np.ones((17, 3), np.float32) * 0.5
     points[:, 2] = 1
     points[0, 1] = 0.05
-    found = pose_features(points, (0.4, 0.0, 0.6, 1.0), 1.0).reshape(17, 3)
+    found = pose_features(points, (0.4, 0.0, 0.6, 1.0), 1.0).reshape(-1, 3)
     assert found[0] == pytest.approx([0, -0.45 / 0.25, 1])
     assert (found[1:, :2] == 0).all()
 

@@ -120,7 +120,7 @@ def test_taught_windows_are_those_that_a_run_classifies(model: LoadedModel, walk
         people=EVERY,
         heard=lambda source, time_s: heard.append(time_s),
     )
-    assert windows.shape == (7, described_size(model)) == (7, 2 * 57)
+    assert windows.shape == (7, described_size(model)) == (7, 2 * 45)
     assert len(heard) == 10
     kept = Kept(model)
     looker = PeopleRecognizer(kept, BrightLocator(), PeopleRule(locate_every=1))

@@ -46,7 +46,7 @@ def test_tracks_come_back_as_they_were(tmp_path: Path) -> None:
 def test_rows_are_those_of_the_edge() -> None:
     track = made_track(6, seed=3)
     rows = track_rows(track, ("pose", "motion"))
-    assert rows.shape == (6, 57)
+    assert rows.shape == (6, 45)
     people = people_of(track)
     for number, person in enumerate(people):
         expected = head_row(
@@ -58,8 +58,8 @@ def test_rows_are_those_of_the_edge() -> None:
             aspect=track.aspect,
         )
         assert np.allclose(rows[number], expected)
-    assert np.array_equal(track_rows(track, ("pose",)), rows[:, :51])
-    assert np.array_equal(track_rows(track, ("motion",)), rows[:, 51:])
+    assert np.array_equal(track_rows(track, ("pose",)), rows[:, :39])
+    assert np.array_equal(track_rows(track, ("motion",)), rows[:, 39:])
 
 
 def test_out_of_view_there_is_nothing_and_no_motion_after_it() -> None:
@@ -68,8 +68,8 @@ def test_out_of_view_there_is_nothing_and_no_motion_after_it() -> None:
     rows = track_rows(track, ("pose", "motion"))
     assert track.in_view.tolist() == [True] * 3 + [False] * 2 + [True] * 3
     assert not rows[3:5].any()
-    assert not rows[5, 52:].any()
-    assert rows[6, 52:].any()
+    assert not rows[5, 40:].any()
+    assert rows[6, 40:].any()
 
 
 def test_frames_are_those_that_the_edge_takes() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from har_edge.arrays import FloatArray
 from har_edge.errors import DataError
+from har_edge.people.pose import POSE_SIZE
 from har_train.skeletons.camera import MIRRORED, Camera, project, random_camera
 from har_train.skeletons.degrade import FEWEST_JOINTS, NO_ERRORS, Errors, boxes_of, degrade
 from har_train.skeletons.numbers import ROW_SIZE
@@ -177,7 +178,7 @@ def test_flat_skeletons_have_views_too() -> None:
     errors = replace(NO_ERRORS, lost=0.0)
     found = random_view(skeleton, ViewSettings(errors=errors), np.random.default_rng(3))
     assert found[:, -6].max() > found[:, -6].min()
-    assert (found[:, 2::3][:, :17] == 1).all()  # every joint is seen, and inside
+    assert (found[:, 2:POSE_SIZE:3] == 1).all()  # every joint is seen, and inside
     empty = replace(skeleton, joints=np.zeros_like(skeleton.joints))
     assert (random_view(empty, ViewSettings(), np.random.default_rng(3)) == 0).all()
 

@@ -78,13 +78,13 @@ def test_the_run_folder_is_that_of_a_pose_model(run: TrainedRun) -> None:
     loaded = load_run(run.folder)
     assert loaded.encoder is None
     assert loaded.classifier.name == "classify"
-    assert loaded.classifier.input_shape == (None, T, 57)
+    assert loaded.classifier.input_shape == (None, T, 45)
     assert loaded.classifier.output_shape == (None, 2)
     beside = (run.folder / "beside.csv").read_text(encoding="utf-8")
     assert "waiting.npz#" in beside and "falling.npz#" not in beside
     with np.load(run.folder / "representative.npz") as kept:
         rows, windows = kept["rows"], kept["windows"]
-    assert rows.dtype == np.float32 and rows.shape[1] == 57
+    assert rows.dtype == np.float32 and rows.shape[1] == 45
     assert windows.shape[1] == T and windows.max() < len(rows)
 
 

@@ -84,7 +84,7 @@ class PoseRendering:
         return stronger(settings, self.strength) if self.view else settings
 
     def _parts(self, rows: FloatArray) -> FloatArray:
-        """Of whole rows, (..., 57), what the model takes."""
+        """Of whole rows, (..., ROW_SIZE), what the model takes."""
         parts = {"pose": rows[..., :POSE_SIZE], "motion": rows[..., POSE_SIZE:]}
         return np.concatenate([parts[name] for name in self.inputs], axis=-1)
 

@@ -12,6 +12,7 @@ from har_edge.arrays import FloatArray
 from har_edge.frames.frame import KEYPOINTS
 from har_edge.people.pose import (
     FARTHEST,
+    JOINTS,
     LEAST_TRUNK,
     MAX_SPEED,
     MIN_LENGTH,
@@ -88,7 +89,8 @@ def _poses(keypoints: FloatArray, boxes: Doubles, lengths: Doubles, aspects: Dou
         away = np.where(with_hips[..., np.newaxis, np.newaxis], away, from_box)
     known = seen[..., np.newaxis]
     found = np.concatenate([np.where(known, np.clip(away, -FARTHEST, FARTHEST), 0), known], axis=-1)
-    return found.astype(np.float32).reshape(*keypoints.shape[:2], POSE_SIZE)
+    joints = found[..., list(JOINTS), :].astype(np.float32)
+    return joints.reshape(*keypoints.shape[:2], POSE_SIZE)
 
 
 def _middles(
