@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 
 from fastapi import APIRouter, Request, Response
@@ -15,6 +16,7 @@ from har_edge.server.metrics import CONTENT_TYPE
 from har_edge.server.problems import ProblemError, problem_docs
 from har_edge.server.schema import Ready
 from har_edge.server.services import Services
+from har_edge.visible import visible
 
 COMMON = problem_docs(401, 408, 413, 421, 422)
 
@@ -47,6 +49,15 @@ def _entry(spec: ModelSpec) -> dict[str, object]:
     }
 
 
+def _check_known(name: str | None, known: Collection[str]) -> None:
+    if name is not None and name not in known:
+        raise ProblemError(
+            404,
+            f"name should be one of {', '.join(known)}. Received {visible(name)[:80]}. Leave it "
+            "out for the server's own model.",
+        )
+
+
 def model_routes(services: Services) -> APIRouter:
     """Build the routes about the model and the server's state."""
     router = APIRouter(tags=["server"])
@@ -62,10 +73,10 @@ def model_routes(services: Services) -> APIRouter:
         """The models that uploads can be shown to, the server's own first."""
         return {"models": [_entry(served.spec) for served in services.workers.models.values()]}
 
-    @router.get("/model", response_model=ModelFacts, responses=COMMON)
+    @router.get("/model", response_model=ModelFacts, responses={**COMMON, **problem_docs(404)})
     async def model(name: str | None = None) -> object:
         """Everything that a model's file says about itself; without `name`, the server's own."""
-        services.check_model(name)
+        _check_known(name, services.workers.models)
         served = services.model if name is None else services.workers.models[name]
         facts = {
             **asdict(served.spec),
