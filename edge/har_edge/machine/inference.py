@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import time
+from collections.abc import Iterable, Iterator
 from statistics import median
 
 from har_edge.errors import BackendError, HarError
@@ -100,13 +101,7 @@ def check_variants() -> Findings:
     The bundled models are int8 files, which a runtime may get right that fails at others: LiteRT
     1.2 and 1.3 give wrong answers for float16 files, and say nothing.
     """
-    for runtime in RUNTIMES:
-        if crashes_with_numpy(runtime):
-            continue
-        try:
-            import_runtime(runtime)
-        except BackendError:
-            continue  # whether that matters is for check_runtimes to say
+    for runtime in _working(RUNTIMES):
         for variant in ONNX_VARIANTS if runtime == ONNX_RUNTIME else TFLITE_VARIANTS:
             yield _check_variant(variant, runtime)
 
@@ -133,14 +128,20 @@ def _check_variant(variant: Variant, runtime: str) -> Finding:
 
 def check_people() -> Findings:
     """Find the people of the bundled clip with the bundled network, on every runtime for it."""
-    for runtime, (_, distribution) in TFLITE_RUNTIMES.items():
+    for runtime in _working(TFLITE_RUNTIMES):
+        yield _check_people(runtime, TFLITE_RUNTIMES[runtime][1])
+
+
+def _working(runtimes: Iterable[str]) -> Iterator[str]:
+    """Those that can be imported; whether others matter is for `check_runtimes` to say."""
+    for runtime in runtimes:
         if crashes_with_numpy(runtime):
             continue
         try:
             import_runtime(runtime)
         except BackendError:
-            continue  # whether that matters is for check_runtimes to say
-        yield _check_people(runtime, distribution)
+            continue
+        yield runtime
 
 
 def _check_people(runtime: str, distribution: str) -> Finding:

@@ -18,6 +18,7 @@ from har_edge.errors import ModelFileError, SpecError
 from har_edge.model.file import (
     BUNDLED_FOLDER,
     MAX_FILE_BYTES,
+    ModelFile,
     read_model_file,
     resolve_model,
 )
@@ -111,10 +112,11 @@ def choose_people(model: str | os.PathLike[str] | None, config: PeopleConfig) ->
         return resolve_people(config.detector)
     if config.whole_picture:
         return None
-    if has_locate(model):
-        return resolve_model(model)
-    needs = read_model_file(resolve_model(model)).spec.needs_people
-    return BUNDLED_FILE if needs else None
+    path = resolve_model(model)
+    file = read_model_file(path)
+    if has_locate(file):
+        return path
+    return BUNDLED_FILE if file.spec.needs_people else None
 
 
 def find_people(
@@ -149,15 +151,12 @@ def find_people(
     return PeopleParts(opened, PeopleRule(config.locate_every or usual, config.max_people))
 
 
-def has_locate(model: str | os.PathLike[str] | None) -> bool:
+def has_locate(file: ModelFile) -> bool:
     """Whether a model finds people itself, by the name of its signature.
 
     A look at the bytes: loading a runtime would take longer than all else that is asked here.
-
-    Raises:
-        ModelFileError: if the file is missing, damaged or not one of ours.
     """
-    return SIGNATURE.encode() in read_model_file(resolve_model(model)).flatbuffer
+    return SIGNATURE.encode() in file.flatbuffer
 
 
 def _read_kind(

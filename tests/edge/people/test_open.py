@@ -10,6 +10,7 @@ import har_edge
 from har_edge.config import ModelConfig, PeopleConfig
 from har_edge.errors import BackendError, ModelFileError
 from har_edge.frames.decode import load_image
+from har_edge.model.file import read_model_file, resolve_model
 from har_edge.people.boxes import overlap
 from har_edge.people.open import find_people, has_locate, open_locator, try_locator
 from har_edge.run.parts import build_people
@@ -118,4 +119,4 @@ def test_what_finds_people_is_said_and_the_bundled_network_by_its_name() -> None
 
 
 def test_bundled_models_find_nobody_themselves() -> None:
-    assert not has_locate("har15")
+    assert not has_locate(read_model_file(resolve_model("har15")))

@@ -18,8 +18,9 @@ from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.people.choose import PeopleRule
 from har_edge.recognition.people import PeopleRecognizer
 from har_edge.sources.clips import load_frames, span_frames
-from har_train.people.crops import CropConfig, cut_people, without_crops
+from har_train.people.crops import CROPS, CropConfig, cut_people
 from har_train.people.lossless import LosslessVideo
+from har_train.people.making import nobody_in
 from tests.conftest import ASSETS
 from tests.support.people import BrightLocator, draw_people
 
@@ -112,7 +113,7 @@ def test_files_without_people_are_counted(tmp_path: Path) -> None:
     ]
     made = cut_people(samples, BrightLocator(), config(), tmp_path / "crops")
     assert [crop.label for crop in made] == ["waving"]
-    assert without_crops(samples, made) == {"other": 1}
+    assert nobody_in(samples, made, CROPS) == {"other": 1}
 
 
 def test_a_file_that_is_none_is_said_and_passed_over(tmp_path: Path) -> None:

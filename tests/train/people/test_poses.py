@@ -25,7 +25,8 @@ from har_edge.recognition.tracks_file import read_tracks, track_rows
 from har_edge.sources.clips import span_frames
 from har_train.people import poses
 from har_train.people.lossless import LosslessVideo
-from har_train.people.poses import PoseConfig, track_people, without_tracks
+from har_train.people.making import nobody_in
+from har_train.people.poses import POSES, PoseConfig, track_people
 from tests.support.people import BrightLocator, draw_people
 
 pytest.importorskip("av")
@@ -116,7 +117,7 @@ def test_the_list_trains(tmp_path: Path) -> None:
     ]
     out = tmp_path / "poses"
     made = track_people(samples, JointLocator(), PoseConfig(), out)
-    assert without_tracks(samples, made) == {"other": 1}
+    assert nobody_in(samples, made, POSES) == {"other": 1}
     listed = list_dataset(out / "poses.csv")
     assert listed.problems == []
     assert listed.samples == made

@@ -57,7 +57,8 @@ def crops(
     from har_edge.model.spec import ClipSpec
     from har_edge.people.choose import PeopleRule
     from har_edge.people.open import open_locator
-    from har_train.people.crops import CROPS, CropConfig, cut_people, without_crops
+    from har_train.people.crops import CROPS, CropConfig, cut_people
+    from har_train.people.making import nobody_in
 
     samples = usable_samples([data], root)
     locator = open_locator(people)
@@ -70,7 +71,7 @@ def crops(
     )
     bar = sample_bar(len(samples), len({s.label for s in samples}), "Following people")
     made = cut_people(samples, locator, config, Path(out), progress=bar, skipped=say)
-    check_found(data, samples, made, without_crops(samples, made), locator)
+    check_found(data, samples, made, nobody_in(samples, made, CROPS), locator)
     next_command = fit_command(Path(out) / CROPS.manifest, made, frame_rate, size)
     note(f"Wrote {counted(len(made), 'crop')}. Next: {next_command}")
 

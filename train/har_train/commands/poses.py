@@ -44,7 +44,8 @@ def poses(
     """
     from har_edge.people.choose import PeopleRule
     from har_edge.people.open import open_locator
-    from har_train.people.poses import POSES, PoseConfig, track_people, without_tracks
+    from har_train.people.making import nobody_in
+    from har_train.people.poses import POSES, PoseConfig, track_people
 
     samples = usable_samples([data], root)
     locator = open_locator(people)
@@ -57,7 +58,7 @@ def poses(
     )
     bar = sample_bar(len(samples), len({s.label for s in samples}), "Following people")
     made = track_people(samples, locator, config, Path(out), progress=bar, skipped=say)
-    check_found(data, samples, made, without_tracks(samples, made), locator)
+    check_found(data, samples, made, nobody_in(samples, made, POSES), locator)
     manifest = Path(out) / POSES.manifest
     tracks = counted(len(made), "track")
     note(f"Wrote {tracks}. Next: har-train fit {manifest} --head-input pose,motion")

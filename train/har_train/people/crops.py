@@ -33,7 +33,6 @@ from har_train.people.making import (
     choose_stretches,
     follow_people,
     make_dataset,
-    nobody_in,
     stem_of,
 )
 from har_train.watch import Say, Tick, silent, uncounted
@@ -105,11 +104,6 @@ def cut_people(
     return make_dataset(
         samples, CROPS, asdict(config), out, cut, progress=progress, skipped=skipped
     )
-
-
-def without_crops(samples: Sequence[Sample], crops: Sequence[Sample]) -> dict[str, int]:
-    """Count by label the files of which nothing was cut, since nobody was found in them."""
-    return nobody_in(samples, crops, CROPS)
 
 
 def _cut(locator: Locator, config: CropConfig, sample: Sample, folder: Path) -> list[str]:

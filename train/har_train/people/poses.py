@@ -26,7 +26,6 @@ from har_train.people.making import (
     choose_stretches,
     follow_people,
     make_dataset,
-    nobody_in,
     stem_of,
 )
 from har_train.watch import Say, Tick, silent, uncounted
@@ -114,11 +113,6 @@ def track_people(
     return make_dataset(
         samples, POSES, asdict(config), out, follow, progress=progress, skipped=skipped
     )
-
-
-def without_tracks(samples: Sequence[Sample], tracks: Sequence[Sample]) -> dict[str, int]:
-    """Count by label the files without tracks, since nobody was found in them."""
-    return nobody_in(samples, tracks, POSES)
 
 
 def _follow(locator: Locator, config: PoseConfig, sample: Sample, folder: Path) -> list[str]:
