@@ -19,7 +19,7 @@ from tests.support.skeletons import save, standing
 from tests.support.tracks import made_track
 
 BOTH = PoseRendering(("pose", "motion"), num_frames=16, frame_rate_hz=8.0)
-SAME = ViewSettings(speed=(1.0, 1.0), errors=NO_ERRORS)
+SAME = ViewSettings(speed=(1.0, 1.0), lengths=(1.0, 1.0), errors=NO_ERRORS)
 
 
 def sample(path: Path, number: int = 0) -> Sample:

@@ -66,29 +66,41 @@ def test_sets_of_poses_are_written(load_recipe: LoadRecipe, tmp_path: Path) -> N
     }
 
 
-def test_seconds_of_falls_are_written(load_recipe: LoadRecipe, tmp_path: Path) -> None:
+def test_seconds_of_videos_are_written(load_recipe: LoadRecipe, tmp_path: Path) -> None:
     folder = tmp_path / "data" / "urfd"
     lines = ["sequence,frame,posture"]
     lines += [f"fall-01,{n},{-1 if n < 60 else 0 if n < 75 else 1}" for n in range(1, 151)]
-    lines += [f"adl-01,{n},{1 if n > 100 else -1}" for n in range(1, 151)]
     for name in ("falling/fall-01__fall-01-cam1.mp4", "adl/adl-01__adl-01-cam0.mp4"):
         (folder / name).parent.mkdir(parents=True)
         (folder / name).write_bytes(b"")
     (folder / "frames.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "data" / "ucf101").mkdir()
+    (tmp_path / "data" / "ucf101" / "trainlist01.txt").write_text("Punch/v_Punch_g08_c01.avi 2\n")
     result = CliRunner().invoke(
-        load_recipe("make_fall_manifest").main,
+        load_recipe("make_track_manifest").main,
         [str(tmp_path / "data"), str(tmp_path / "out")],
         catch_exceptions=False,
     )
     assert result.exit_code == 0, result.output
-    rows = rows_of(tmp_path / "out" / "falls.csv")
+    rows = rows_of(tmp_path / "out" / "tracks.csv")
     assert [(row["label"], row["group"]) for row in rows] == [
-        ("other", "urfd/adl-01"),
-        ("lying", "urfd/adl-01"),
-        ("other", "urfd/fall-01"),
+        ("walking", "urfd/adl-01"),
+        ("squatting", "urfd/adl-01"),
         ("falling", "urfd/fall-01"),
         ("lying", "urfd/fall-01"),
+        ("punching", "ucf101/Punch_g08"),
     ]
-    spans = [(float(row["start_s"]), float(row["end_s"])) for row in rows]
-    assert spans[3] == (pytest.approx(1.3), pytest.approx(3.4))
-    assert spans[4] == (pytest.approx(3.4), pytest.approx(5.0))
+    assert rows[4]["path"] == "ucf101/Punch/v_Punch_g08_c01.mp4"
+    spans = [(float(row["start_s"]), float(row["end_s"])) for row in rows[:4]]
+    assert spans[2] == (pytest.approx(1.3), pytest.approx(3.4))
+    assert spans[3] == (pytest.approx(3.4), pytest.approx(5.0))
+
+
+def test_what_was_read_off_videos_is_known_to_the_sets(load_recipe: LoadRecipe) -> None:
+    """Each label is one that skeletons or made falls have, and no span ends before it begins."""
+    manifest = load_recipe("make_track_manifest")
+    sets = load_recipe("make_pose_sets")
+    for spans in manifest.read_daily(manifest.DAILY).values():
+        for label, start_s, end_s in spans:
+            assert label in {*sets.LABELS.values(), *sets.KINDS}
+            assert end_s - start_s >= manifest.LEAST_S

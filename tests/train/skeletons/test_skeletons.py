@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from har_edge.arrays import FloatArray
 from har_edge.errors import DataError
 from har_edge.people.pose import POSE_SIZE
+from har_train.skeletons.bodies import other_body
 from har_train.skeletons.camera import MIRRORED, Camera, project, random_camera
 from har_train.skeletons.degrade import FEWEST_JOINTS, NO_ERRORS, Errors, boxes_of, degrade
 from har_train.skeletons.numbers import ROW_SIZE
@@ -20,6 +22,11 @@ from har_train.skeletons.views import ViewSettings, random_view, random_views, v
 from tests.support.skeletons import falling, save, standing
 
 RANDOM = np.random.default_rng(0)
+
+
+def everywhere(count: int) -> NDArray[np.float64]:
+    """Boxes as large as the picture."""
+    return np.tile(np.array([0.0, 0.0, 1.0, 1.0]), (count, 1))
 
 
 def test_a_set_is_read(tmp_path: Path) -> None:
@@ -121,7 +128,7 @@ def test_what_is_missing_or_behind_the_lens_is_not_seen() -> None:
 
 def test_without_errors_only_the_picture_cuts() -> None:
     joints = project(standing(4), Camera(aim=(0.5, 1.0), aspect=1.0))
-    found = degrade(joints, NO_ERRORS, RANDOM)
+    found = degrade(joints, everywhere(4), 1.0, NO_ERRORS, RANDOM)
     below = joints[..., 1] > 1
     assert below.any()
     assert (found[below] == 0).all()
@@ -130,12 +137,59 @@ def test_without_errors_only_the_picture_cuts() -> None:
 
 def test_errors_are_as_large_as_said() -> None:
     joints = project(standing(400), Camera(aspect=1.0))
-    found = degrade(joints, replace(NO_ERRORS, jitter=0.02, lost=0.25), np.random.default_rng(1))
+    errors = replace(NO_ERRORS, jitter=0.02, lost=0.25)
+    found = degrade(joints, everywhere(400), 1.0, errors, np.random.default_rng(1))
     seen = found[..., 2] > 0
     assert 1 - seen.mean() == pytest.approx(0.25, abs=0.02)
     off = (found - joints)[..., :2][seen]
     length = max(np.ptp(joints[0, :, 0]), np.ptp(joints[0, :, 1]))
     assert off.std() == pytest.approx(0.02 * length, rel=0.05)
+
+
+def test_of_somebody_who_lies_joints_are_lost_for_which_there_is_no_evidence() -> None:
+    """Fewer than of somebody who stands, as measured; wrists before shoulders, not all at once."""
+    errors, random = replace(NO_ERRORS, unclear=True), np.random.default_rng(2)
+    joints = np.ones((16, 17, 3), np.float32) * [0.5, 0.5, 1]
+    shares = {}
+    for form, box in (("stands", (0.4, 0.1, 0.6, 0.9)), ("lies", (0.1, 0.4, 0.9, 0.6))):
+        boxes = np.tile(box, (16, 1))
+        seen = np.stack([degrade(joints, boxes, 1.0, errors, random)[..., 2] for _ in range(300)])
+        shares[form] = seen.mean()
+        assert seen[..., [5, 6]].mean() > seen[..., [9, 10]].mean() + 0.05
+        # What is lost stays lost for a while: less often another than if each frame were drawn.
+        changes = np.abs(np.diff(seen, axis=1)).mean()
+        assert changes < 1.2 * seen.mean() * (1 - seen.mean())
+    assert shares["stands"] > 0.85
+    assert 0.3 < shares["lies"] < 0.5
+    # Who is not found has no joints.
+    assert not degrade(joints, np.zeros((16, 4)), 1.0, errors, random).any()
+
+
+def test_where_there_is_no_evidence_joints_are_somewhere_near() -> None:
+    errors, random = replace(NO_ERRORS, blur=0.1), np.random.default_rng(3)
+    joints = project(standing(300), Camera(aspect=1.0))
+    boxes = boxes_of(joints, 1.0, NO_ERRORS, RANDOM)
+    off = (degrade(joints, boxes, 1.0, errors, random) - joints)[..., :2]
+    length = float(np.ptp(joints[0, :, 1]))
+    assert 0 < off[:, [5, 6]].std() < off[:, [9, 10]].std() < 0.1 * length
+
+
+def test_other_bodies_make_the_same_movement() -> None:
+    """Parts have other lengths and the same directions; what is not known stays so."""
+    joints = falling(9)
+    joints[0, 15] = np.nan
+    found = other_body(joints, (1.2, 1.2), np.random.default_rng(0))
+    for near, far in ((5, 7), (7, 9), (12, 14)):
+        before, after = joints[:, far] - joints[:, near], found[:, far] - found[:, near]
+        np.testing.assert_allclose(after, 1.2 * before, atol=1e-5)
+    assert np.isnan(found[0, 15]).all()
+    assert np.isfinite(found[1:]).all()
+    joints[3, 11] = np.nan
+    assert np.array_equal(
+        other_body(joints, (1.2, 1.2), np.random.default_rng(0))[3], joints[3], equal_nan=True
+    )
+    same = other_body(joints, (1.0, 1.0), np.random.default_rng(0))
+    np.testing.assert_allclose(same, joints, atol=1e-6)
 
 
 def test_boxes_hold_the_joints_that_are_seen() -> None:
@@ -197,6 +251,7 @@ def test_cameras_are_where_people_mount_them() -> None:
     seen = [project(standing(1), camera)[0] for camera in cameras]
     inside = [((f[:, :2] > 0) & (f[:, :2] < 1)).all() for f in seen]
     assert np.mean(inside) > 0.6
+    assert {c.height_m > 2 * c.distance_m for c in cameras} == {False, True}  # some look down
     assert Errors() != NO_ERRORS
 
 

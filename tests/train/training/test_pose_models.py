@@ -20,7 +20,7 @@ from har_train.explain.files import load_explainer
 from har_train.explore.explore import ExploreConfig, explore
 from har_train.model.keras_run import load_run
 from har_train.skeletons.camera import Camera, project
-from har_train.skeletons.degrade import LIKE_A_NETWORK, boxes_of, degrade
+from har_train.skeletons.degrade import LIKE_A_NETWORK, boxes_of, degrade, inside_of
 from har_train.trained_run import TrainedRun
 from tests.support.skeletons import falling, save, standing
 from tests.train.conftest import RunCommand
@@ -35,8 +35,9 @@ def tracked(label: str, count: int, seed: int) -> PoseTrack:
     """What a network would see of a drawn person."""
     random = np.random.default_rng(seed)
     camera = Camera(azimuth=random.uniform(-3, 3))
-    joints = degrade(project(MADE[label](count), camera), LIKE_A_NETWORK, random)
+    joints = inside_of(project(MADE[label](count), camera))
     boxes = boxes_of(joints, camera.aspect, LIKE_A_NETWORK, random)
+    joints = degrade(joints, boxes, camera.aspect, LIKE_A_NETWORK, random)
     return PoseTrack(joints, boxes, camera.aspect, 8.0, label, str(seed))
 
 

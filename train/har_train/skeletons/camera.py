@@ -13,6 +13,8 @@ from har_edge.arrays import FloatArray
 
 # A joint nearer to the lens than this, in metres, is not seen.
 NEAREST_M = 0.3
+# Share of cameras that look down from the ceiling.
+OVERHEAD = 0.12
 # A mirrored person's left arm is a right one.
 MIRRORED = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 
@@ -41,12 +43,13 @@ class Camera:
 
 
 def random_camera(random: np.random.Generator) -> Camera:
-    """A camera as people mount them: in a hand, on a shelf, below the ceiling."""
+    """A camera as people mount them: in a hand, on a shelf, below the ceiling, overhead."""
+    overhead = random.random() < OVERHEAD
     return Camera(
         azimuth=random.uniform(-math.pi, math.pi),
-        height_m=random.uniform(0.6, 3.0),
-        distance_m=random.uniform(2.0, 7.0),
-        focal=random.uniform(0.7, 1.6),
+        height_m=random.uniform(2.4, 4.0) if overhead else random.uniform(0.6, 3.0),
+        distance_m=random.uniform(0.1, 1.8) if overhead else random.uniform(2.0, 7.0),
+        focal=random.uniform(0.6, 1.2) if overhead else random.uniform(0.7, 1.6),
         aim=(random.uniform(0.35, 0.65), random.uniform(0.4, 0.6)),
         aspect=float(random.choice([4 / 3, 16 / 9, 9 / 16])),
         mirrored=bool(random.random() < 0.5),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,54 +18,145 @@ LIMBS = ((7, 9), (8, 10), (13, 15), (14, 16), (11, 13, 15), (12, 14, 16), (0, 1,
 FEWEST_JOINTS = 4
 
 
+# How well the bundled network sees joints, by the form of the body's box: logarithms of width over
+# height, and evidence for a joint. Of somebody who stands it loses few, of somebody who lies more
+# than half. Measured on what it found in UR Fall; `train/recipes/README.md` has the figures.
+FORMS, EVIDENCE = (-1.2, -0.8, -0.4, 0.0, 0.4, 1.2), (2.6, 2.4, 1.2, 0.1, -0.1, -0.4)
+# What shoulders, elbows, wrists, hips, knees and ankles have more or less of it than others.
+_OF_JOINT = {
+    (5, 6): 0.2,
+    (7, 8): -0.4,
+    (9, 10): -0.8,
+    (11, 12): 0.5,
+    (13, 14): -0.4,
+    (15, 16): -0.6,
+}
+OFFSETS = np.zeros(17)
+for _joints, _offset in _OF_JOINT.items():
+    OFFSETS[list(_joints)] = _offset
+# How it differs from sequence to sequence, from frame to frame and from joint to joint, and how
+# much of the latter two stays from one frame to the next.
+OF_SEQUENCE, OF_FRAME, OF_ONE, STAYS = 1.3, 1.2, 1.0, 0.7
+
+
 @dataclass(frozen=True)
 class Errors:
     """How wrong joints and boxes are.
 
     Attributes:
         jitter: Standard deviation of a joint's place, in units of the box's longer side.
+        blur: What is added to that for a joint for which there is no evidence.
         lost: Share of joints that are lost, each on its own.
         limb: Share of sequences in which a limb is hidden for a while.
+        unclear: Whether joints are lost for which there is little evidence, see `EVIDENCE`.
         swapped: Share of sequences in which left and right are swapped for a while.
         margin: The box's margin around the joints, from and to, in units of its longer side.
         box_jitter: Standard deviation of the box's edges, in the same units.
     """
 
-    jitter: float = 0.015
-    lost: float = 0.05
-    limb: float = 0.3
+    jitter: float = 0.012
+    blur: float = 0.05
+    lost: float = 0.0
+    limb: float = 0.1
+    unclear: bool = True
     swapped: float = 0.1
     margin: tuple[float, float] = (0.03, 0.12)
     box_jitter: float = 0.01
 
 
 LIKE_A_NETWORK = Errors()
-NO_ERRORS = Errors(jitter=0, lost=0, limb=0, swapped=0, margin=(0.05, 0.05), box_jitter=0)
+NO_ERRORS = Errors(
+    jitter=0, blur=0, lost=0, limb=0, unclear=False, swapped=0, margin=(0.05, 0.05), box_jitter=0
+)
 
 
-def degrade(joints: FloatArray, errors: Errors, random: np.random.Generator) -> FloatArray:
+def inside_of(joints: FloatArray) -> FloatArray:
+    """Cut off what lies outside of the picture; joints (..., 17, 3) as for `degrade`."""
+    inside = ((joints[..., :2] >= 0) & (joints[..., :2] <= 1)).all(axis=-1, keepdims=True)
+    return joints * (inside & (joints[..., 2:] > 0))
+
+
+def degrade(
+    joints: FloatArray,
+    boxes: NDArray[np.float64],
+    aspect: float,
+    errors: Errors,
+    random: np.random.Generator,
+) -> FloatArray:
     """Make joints as wrong as a network would.
 
     Args:
         joints: (T, 17, 3), x and y in fractions of the picture, 1 or 0 for seen.
+        boxes: (T, 4), what `boxes_of` gives for them; who has none is not found.
+        aspect: Width of the picture over its height.
         errors: How wrong.
         random: What draws.
 
     Returns:
         The same form. What is outside of the picture is not seen.
     """
-    found: FloatArray = degrade_all(joints[np.newaxis], errors, [random])[0]
+    found: FloatArray = degrade_all(
+        joints[np.newaxis], boxes[np.newaxis], np.array([aspect]), errors, [random]
+    )[0]
     return found
 
 
 def degrade_all(
-    joints: FloatArray, errors: Errors, randoms: Sequence[np.random.Generator]
+    joints: FloatArray,
+    boxes: NDArray[np.float64],
+    aspects: NDArray[np.float64],
+    errors: Errors,
+    randoms: Sequence[np.random.Generator],
 ) -> FloatArray:
     """Make sequences of one length, (N, T, 17, 3), wrong, each by its own draws; see `degrade`."""
-    found = disturb(joints, _lengths(joints), errors, randoms)
-    inside = ((found[..., :2] >= 0) & (found[..., :2] <= 1)).all(axis=-1)
-    found[..., 2] *= inside
+    lengths = _lengths(joints)
+    found = inside_of(disturb(joints, lengths, errors, randoms))
+    if errors.unclear or errors.blur:
+        found = _unclear(found, boxes, aspects, lengths, errors, randoms)
+    found[..., 2] *= np.asarray(boxes.any(axis=-1, keepdims=True))
     return found * found[..., 2:]
+
+
+def _unclear(
+    joints: FloatArray,
+    boxes: NDArray[np.float64],
+    aspects: NDArray[np.float64],
+    lengths: NDArray[np.float64],
+    errors: Errors,
+    randoms: Sequence[np.random.Generator],
+) -> FloatArray:
+    """Move joints the more the less evidence there is for them, and lose those without any."""
+    count, frames = joints.shape[:2]
+    drawn = np.stack([random.standard_normal((frames, 2 + 3 * 17)) for random in randoms])
+    evidence = (
+        np.interp(_forms(boxes, aspects), FORMS, EVIDENCE)[..., np.newaxis]
+        + OFFSETS
+        + OF_SEQUENCE * drawn[:, :1, :1]
+        + OF_FRAME * _steady(drawn[..., 1:2])
+        + OF_ONE * _steady(drawn[..., 2:19])
+    )
+    spread = errors.blur * lengths[:, np.newaxis, np.newaxis] / (1 + np.exp(evidence))
+    found = joints.copy()
+    found[..., :2] += drawn[..., 19:].reshape(count, frames, 17, 2) * spread[..., np.newaxis]
+    if errors.unclear:
+        found[..., 2] *= evidence > 0
+    return found
+
+
+def _forms(boxes: NDArray[np.float64], aspects: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logarithms of width over height, (N, T); 0 for no box."""
+    wide = (boxes[..., 2] - boxes[..., 0]) * aspects[:, np.newaxis]
+    high = boxes[..., 3] - boxes[..., 1]
+    there = (wide > 0) & (high > 0)
+    return np.log(np.where(there, wide, 1) / np.where(there, high, 1))
+
+
+def _steady(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of independent draws, (N, T, ...), such as depend on the one before; as spread as they."""
+    found = drawn.copy()
+    for frame in range(1, drawn.shape[1]):
+        found[:, frame] = STAYS * found[:, frame - 1] + math.sqrt(1 - STAYS**2) * drawn[:, frame]
+    return found
 
 
 def disturb(

@@ -9,6 +9,7 @@ import numpy as np
 
 from har_edge.arrays import FloatArray
 from har_edge.frames.frame import KEYPOINTS
+from har_train.skeletons.bodies import other_body
 from har_train.skeletons.camera import MIRRORED, Camera, project_all, random_camera
 from har_train.skeletons.degrade import (
     LIKE_A_NETWORK,
@@ -17,6 +18,7 @@ from har_train.skeletons.degrade import (
     boxes_of_all,
     degrade,
     degrade_all,
+    inside_of,
 )
 from har_train.skeletons.numbers import rows_of_all, sequence_rows
 from har_train.skeletons.sets import Skeleton
@@ -33,12 +35,14 @@ class ViewSettings:
         num_frames: Frames in a window, T.
         frame_rate_hz: Rate at which they are taken.
         speed: Slowest and fastest that a movement is played.
+        lengths: Least and most that parts of a body are made longer by.
         errors: How wrong joints and boxes are.
     """
 
     num_frames: int = 16
     frame_rate_hz: float = 8.0
     speed: tuple[float, float] = (0.8, 1.25)
+    lengths: tuple[float, float] = (0.85, 1.18)
     errors: Errors = LIKE_A_NETWORK
 
 
@@ -78,14 +82,14 @@ def random_views(
         if skeleton.flat:
             joints[number] = _in_a_picture(moved, random)
             continue
-        joints[number] = moved
+        joints[number] = other_body(moved, settings.lengths, random)
         cameras[number] = random_camera(random)
         aspects[number] = cameras[number].aspect
     if cameras:
         numbers = list(cameras)
         joints[numbers] = project_all(joints[numbers], list(cameras.values()))
-    seen = degrade_all(joints, settings.errors, randoms)
-    boxes = boxes_of_all(seen, aspects, settings.errors, randoms)
+    boxes = boxes_of_all(inside_of(joints), aspects, settings.errors, randoms)
+    seen = degrade_all(joints, boxes, aspects, settings.errors, randoms)
     return rows_of_all(seen, boxes, 1 / settings.frame_rate_hz, aspects)
 
 
@@ -102,8 +106,8 @@ def view_features(
     Returns:
         (T, ROW_SIZE).
     """
-    seen = degrade(joints, settings.errors, random)
-    boxes = boxes_of(seen, aspect, settings.errors, random)
+    boxes = boxes_of(inside_of(joints), aspect, settings.errors, random)
+    seen = degrade(joints, boxes, aspect, settings.errors, random)
     return sequence_rows(seen, boxes, 1 / settings.frame_rate_hz, aspect)
 
 
