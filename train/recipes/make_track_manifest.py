@@ -3,27 +3,32 @@
     python train/recipes/make_track_manifest.py DATA manifests
     har-train poses manifests/tracks.csv --root DATA --out tracks
 
-DATA holds the folders `urfd` and `ucf101`. Of UR Fall, `frames.csv` says for frames of the level
+DATA holds the folders `urfd` and `bed_fall`. Of UR Fall, `frames.csv` says for frames of the level
 camera whether somebody is upright, on the way down or lying; the camera below the ceiling ran
-beside it. What its daily recordings show stands in `ur_fall_daily.csv`, read off them by eye. Of
-UCF101 the first official training part is taken. A group is a recording of UR Fall, seen by one
-camera or two, or a source video of UCF101.
+beside it. What its daily recordings show stands in `ur_fall_daily.csv`, read off them by eye. In
+the generated clips of `bed_fall`, all of the same length, somebody falls out of a bed at about the
+same time, or leaves it. A group is a recording, seen by one camera or two, or a clip.
 """
 
 from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from har_edge.files import write_whole
 
+Span = tuple[str, float, float]
+
 DAILY = Path(__file__).with_name("ur_fall_daily.csv")
-UCF101_LABELS = {"BabyCrawling": "other", "Punch": "punching", "PushUps": "push-ups"}
-UCF101_PART = "trainlist01.txt"
+# What generated clips show, and when, by their folder.
+BED_SPANS: Mapping[str, Sequence[Span]] = {
+    "fall": (("falling", 0.8, 3.3), ("lying", 3.0, 4.0)),
+    "non_fall": (("other", 0.0, 4.0),),
+}
 FPS = 30.0
 LYING, GOING_DOWN = 1, 0
 # A fall is shown from so long before it until so long after.
@@ -31,15 +36,13 @@ BEFORE_S, AFTER_S = 0.7, 0.9
 # Shorter spans say too little.
 LEAST_S = 1.0
 
-Span = tuple[str, float, float]
-
 
 @click.command()
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 def main(data: Path, out: Path) -> None:
     """Write OUT/tracks.csv."""
-    lines = ["path,label,group,start_s,end_s", *ur_fall_lines(data), *ucf101_lines(data)]
+    lines = ["path,label,group,start_s,end_s", *ur_fall_lines(data), *bed_lines(data)]
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / "tracks.csv", "\n".join(lines) + "\n")
     click.echo(f"Wrote {len(lines) - 1} spans to {out / 'tracks.csv'}.")
@@ -58,13 +61,13 @@ def ur_fall_lines(data: Path) -> Iterator[str]:
                 yield f"{shown},{label},urfd/{name},{start_s:.2f},{end_s:.2f}"
 
 
-def ucf101_lines(data: Path) -> Iterator[str]:
-    """A line for each clip of UCF101 that may be trained on."""
-    for line in (data / "ucf101" / UCF101_PART).read_text(encoding="utf-8").splitlines():
-        folder, _, name = line.split()[0].partition("/")
-        stem = name.removesuffix(".avi")
-        source = stem.removeprefix("v_").rpartition("_")[0]
-        yield f"ucf101/{folder}/{stem}.mp4,{UCF101_LABELS[folder]},ucf101/{source},,"
+def bed_lines(data: Path) -> Iterator[str]:
+    """A line for each span of the generated clips."""
+    for folder, spans in BED_SPANS.items():
+        for path in sorted((data / "bed_fall" / folder).glob("*.mp4")):
+            for label, start_s, end_s in spans:
+                shown = path.relative_to(data).as_posix()
+                yield f"{shown},{label},bed_fall/{path.stem},{start_s:.2f},{end_s:.2f}"
 
 
 def read_postures(path: Path) -> Mapping[str, Mapping[int, int]]:

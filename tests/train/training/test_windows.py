@@ -98,6 +98,15 @@ def test_balanced_classes_count_the_same(balance: Any) -> None:
     assert totals.sum() / 60 == pytest.approx(len(windows.rows), rel=0.01)
 
 
+def test_by_roots_classes_count_half_way_between() -> None:
+    config = CONFIG.with_(balance="roots")
+    _, targets, weights = batches_of(training_epoch(uneven(), config, 0))
+    totals = (targets * weights[:, np.newaxis]).sum(axis=0)
+    roots = np.sqrt([9, 2, 1])
+    assert totals / totals.sum() == pytest.approx(roots / roots.sum(), abs=1e-4)
+    assert weights.mean() == pytest.approx(1)
+
+
 def test_without_balance_clips_count_the_same() -> None:
     _, targets, weights = batches_of(training_epoch(uneven(), CONFIG, 0))
     totals = (targets * weights[:, np.newaxis]).sum(axis=0)

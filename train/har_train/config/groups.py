@@ -18,7 +18,7 @@ Head = Literal["lstm", "gru", "bilstm", "attention", "mean"]
 HeadInput = Literal["features", "differences", "pose", "motion", "pose,motion"]
 PersonInput = Literal["pose", "motion"]
 PERSON_INPUTS: tuple[PersonInput, ...] = get_args(PersonInput)
-Balance = Literal["none", "weights", "sampling"]
+Balance = Literal["none", "roots", "weights", "sampling"]
 Keep = Literal["best", "last"]
 
 POSITIVE = Range(above=0)
@@ -218,7 +218,8 @@ class TrainingConfig(Group):
         learning_rate: AdamW's.
         weight_decay: AdamW's.
         label_smoothing: Share of each target that is spread over all classes.
-        balance: What evens out rare classes: `none`, loss `weights` or `sampling`.
+        balance: What evens out rare classes: `none`, loss `weights` by which all count the same,
+            the `roots` of these, or `sampling`.
         seed: Of all random choices.
         deterministic: Whether the same run gives the same weights on the same machine; without,
             TensorFlow adds in any order, nearly twice as fast.
@@ -248,7 +249,9 @@ class TrainingConfig(Group):
         help=("Share of each target that is spread over all classes."),
     )
     balance: Balance = setting(
-        "none", allowed=get_args(Balance), help="How rare classes are balanced."
+        "none",
+        allowed=get_args(Balance),
+        help="How rare classes are balanced: weights make all count the same, roots are half way.",
     )
     seed: int = setting(0, metavar="N", help="Seed of all random choices.")
     deterministic: bool = setting(

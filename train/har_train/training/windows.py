@@ -18,7 +18,7 @@ from har_edge.arrays import FloatArray, Pixels
 from har_edge.datasets import Sample
 from har_edge.model.spec import ClipSpec
 from har_edge.sources.clips import window_indices
-from har_train.config import FitConfig
+from har_train.config import Balance, FitConfig
 from har_train.features.augment import Augmentation, drawing_seed, random_box
 from har_train.features.cache import CachedSample, EncodedSample
 from har_train.features.person_boxes import Box, cut, drawn_region
@@ -28,6 +28,9 @@ from har_train.training.row_bank import RowBank
 
 # Says what another model answers: inputs (B, T, ...) -> probabilities (B, C).
 Teacher = Callable[[FloatArray], FloatArray]
+
+# How far each way of weighting evens classes out, see `Windows.class_weights`.
+EVENNESS: Mapping[Balance, float] = {"weights": 1.0, "roots": 0.5}
 
 
 class Bank(Protocol):
@@ -134,11 +137,15 @@ class Windows:
         weights = 1 / np.bincount(self.clip_of)[self.clip_of]
         return np.asarray(weights / weights.mean(), dtype=np.float32)
 
-    @property
-    def class_weights(self) -> NDArray[np.float64]:
-        """Weight of each window, (M,), that makes all classes count the same; mean 1."""
+    def class_weights(self, *, evenness: float = 1.0) -> NDArray[np.float64]:
+        """Weight of each window, (M,), by its class; mean 1.
+
+        Args:
+            evenness: With 1 all classes count the same, with 0 as often as they come; with 0.5 by
+                the root of that.
+        """
         total = np.bincount(self.targets, self.weights, minlength=self.num_classes)
-        weights = 1 / total[self.targets]
+        weights = total[self.targets] ** -evenness
         # Weighted by the windows' own weights, the mean is 1.
         return np.asarray(weights * len(weights) / (weights * self.weights).sum())
 
@@ -300,15 +307,16 @@ def training_epoch(
     count, weights = len(windows.rows), windows.weights
     order = random.permutation(count)
     if config.training.balance == "sampling":
-        share = windows.class_weights * weights
+        share = windows.class_weights() * weights
         number = epoch_length(windows, once_per_clip=once_per_clip)
         order = random.choice(count, number, p=share / share.sum())
         weights = np.ones_like(weights)  # rarer windows are drawn less often instead
     elif once_per_clip:
         _, first = np.unique(windows.clip_of[order], return_index=True)
         order, weights = order[np.sort(first)], np.ones_like(weights)
-    if config.training.balance == "weights":
-        weights = np.asarray(weights * windows.class_weights, dtype=np.float32)
+    if evenness := EVENNESS.get(config.training.balance):
+        by_class = windows.class_weights(evenness=evenness)
+        weights = np.asarray(weights * by_class, dtype=np.float32)
     views = random.integers(0, windows.bank.num_views, len(order))
     cutmix = config.augment.cutmix if isinstance(windows.bank, FreshBank) else 0.0
     mix = Mix(config.augment.mixup, cutmix, config.augment.mix_share, (config.training.seed, epoch))
