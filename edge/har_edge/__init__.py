@@ -2,7 +2,7 @@
 
     >>> import har_edge
     >>> har_edge.available_models()
-    ['har15', 'clips']
+    ['har15', 'clips', 'poses']
     >>> model = har_edge.load("clips")
     >>> model.classify(har_edge.sample_path("falling.mp4")).action
     'falling'

@@ -75,7 +75,7 @@ with har_edge.open_source("clip.mp4") as source:
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     lines = result.stdout.splitlines()
-    assert lines[0] == "['har15', 'clips']"
+    assert lines[0] == "['har15', 'clips', 'poses']"
     assert lines[1].startswith("[('other', 0.9")
     assert re.fullmatch(r"falling 9\d%, 0:04.00 of clip.mp4", lines[2])
     assert all(re.fullmatch(r"  \d\.\d\d falling \d\d%", line) for line in lines[3:-2])

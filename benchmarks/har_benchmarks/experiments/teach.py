@@ -33,7 +33,7 @@ from har_edge.commands.harness import note
 from har_edge.errors import DataError
 from har_edge.machine.facts import machine_facts
 from har_edge.media import find_media
-from har_edge.model.file import BUNDLED
+from har_edge.model.catalogue import bundled_for
 from har_edge.model.loaded import LoadedModel, load_model
 from har_edge.recognition.taught import EVIDENCE, Background, Taught, TaughtModel, describe
 from har_edge.recognition.taught_file import packaged_background, write_background
@@ -140,10 +140,11 @@ class Photos:
 
 def held_out_rows(model_name: str) -> list[dict[str, str]]:
     """Rows of the list of held-out predictions that comes with a bundled model."""
-    run = bundled_run(model_name)
+    known = bundled_for(people=False)
+    run = bundled_run(model_name) if model_name in known else None
     if run is None:
         raise DataError(
-            f"The model should be one of {', '.join(BUNDLED)}, whose held-out predictions are "
+            f"The model should be one of {', '.join(known)}, whose held-out predictions are "
             f"known. Received '{model_name}'. Give one of them."
         )
     with (run / PREDICTIONS_NAME).open(encoding="utf-8", newline="") as table:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from har_edge.errors import BackendError, HarError, ModelFileError
+from har_edge.model.catalogue import bundled_for
 from har_edge.model.file import BUNDLED, models_in, read_model_file, resolve_model
 from har_edge.model.runtimes import RUNTIMES, TFLITE_RUNTIMES, import_runtime
 from har_edge.paths import display_path
@@ -83,7 +84,7 @@ def find_models(names: Sequence[str]) -> list[ModelFacts]:
     Raises:
         ModelFileError: if there is none, one is no model, or two are the same variant of a model.
     """
-    found = [_facts(path) for path in _paths(names or BUNDLED)]
+    found = [_facts(path) for path in _paths(names or bundled_for(people=False))]
     for facts in found:
         same = [f for f in found if (f.model, f.variant) == (facts.model, facts.variant)]
         if len(same) > 1:

@@ -44,6 +44,8 @@ def describe(model: BundledModel) -> str:
     seen = "1 picture"
     if model.num_frames > 1:
         seen = f"{model.num_frames} frames at {model.frame_rate_hz:g} Hz"
+    if model.needs_people:
+        seen += ", of which it sees where the joints of each person are"
     rows = [
         ("for", model.purpose),
         ("knows", ", ".join(model.labels)),
@@ -58,6 +60,8 @@ def _accuracy(model: BundledModel) -> str:
     if model.accuracy is None:
         return "not measured"
     files = "clips" if model.num_frames > 1 else "photos"
+    if model.needs_people:
+        files = "recorded movements"
     text = f"{model.accuracy:.1%}"
     if model.held_out:
         text += f" of {model.held_out:,} {files} that training has not seen"

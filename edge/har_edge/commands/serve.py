@@ -15,8 +15,7 @@ from har_edge.commands.options.serve import serve_config, serve_options
 from har_edge.commands.options.sinks import live_sink_options
 from har_edge.commands.options.sources import patience_options
 from har_edge.config import ServeConfig, SourceConfig
-from har_edge.model.catalogue import suit
-from har_edge.model.file import BUNDLED
+from har_edge.model.catalogue import bundled_for, suit
 
 
 @click.command(cls=SceneCommand)
@@ -78,7 +77,8 @@ def serve(**values: object) -> None:
     if config.model is None and not config.source.is_empty:
         choice = suit([*config.source.names, *config.source.cameras])
         note(choice.reason)
-        config = replace(config, model=choice.model, also=config.also or BUNDLED)
+        also = bundled_for(people=config.people.detector is not None)
+        config = replace(config, model=choice.model, also=config.also or also)
     from har_edge.server.extra import check_extra
 
     check_extra()

@@ -19,8 +19,9 @@ Sight = Literal["picture", "motion"]
 PURPOSE: Mapping[str, str] = {
     "har15": "single pictures: what people do in a photo, or in each frame of a video",
     "clips": "videos and cameras: what people do over two seconds",
+    "poses": "people in videos and cameras: what each of them does, by pose and motion alone",
 }
-PICTURE_MODEL, MOTION_MODEL = "har15", "clips"
+PICTURE_MODEL, MOTION_MODEL, PEOPLE_MODEL = "har15", "clips", "poses"
 # Sources that are named where another model suits them better.
 SHOWN_NAMES = 3
 
@@ -48,9 +49,11 @@ class BundledModel:
         labels: The actions that it knows.
         num_frames: Frames in a window.
         frame_rate_hz: Rate of these frames.
+        needs_people: Whether it sees people who were found, and nothing else.
         variant: Its numeric form.
         size_bytes: Size of the file.
-        accuracy: Share of the files right that training has not seen, as converted, 0..1.
+        accuracy: Share of the files right that training has not seen, as converted, 0..1; of one
+            that needs people, before conversion.
         accuracy_low, accuracy_high: 95 % interval, of the model before conversion.
         held_out: How many files that were.
         path: The file.
@@ -61,6 +64,7 @@ class BundledModel:
     labels: tuple[str, ...]
     num_frames: int
     frame_rate_hz: float
+    needs_people: bool
     variant: str
     size_bytes: int
     accuracy: float | None
@@ -78,13 +82,15 @@ def bundled_models() -> list[BundledModel]:
 
     Example:
         >>> [model.name for model in bundled_models()]
-        ['har15', 'clips']
+        ['har15', 'clips', 'poses']
     """
     found = []
     for name in BUNDLED:
         file = read_model_file(resolve_model(name))
         spec, known = file.spec, file.spec.metrics
-        held_out = known.get("verified_clips")
+        # Skeletons that were held out are seen in training alone, not by converted files.
+        judged = "test" if spec.needs_people else "verified"
+        held_out = known.get(f"{judged}_clips")
         found.append(
             BundledModel(
                 name,
@@ -92,9 +98,10 @@ def bundled_models() -> list[BundledModel]:
                 spec.labels,
                 spec.clip.num_frames,
                 spec.clip.frame_rate_hz,
+                spec.needs_people,
                 spec.variant,
                 file.size_bytes,
-                known.get("verified_accuracy"),
+                known.get(f"{judged}_accuracy"),
                 known.get("test_accuracy_low"),
                 known.get("test_accuracy_high"),
                 None if held_out is None else int(held_out),
@@ -102,6 +109,19 @@ def bundled_models() -> list[BundledModel]:
             )
         )
     return found
+
+
+def bundled_for(*, people: bool) -> tuple[str, ...]:
+    """Names of the bundled models that can answer; without people, one sees nothing.
+
+    Args:
+        people: Whether people are looked for.
+
+    Example:
+        >>> bundled_for(people=False)
+        ('har15', 'clips')
+    """
+    return tuple(name for name in BUNDLED if people or name != PEOPLE_MODEL)
 
 
 def sight_of(source: str) -> Sight:

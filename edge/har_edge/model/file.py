@@ -26,7 +26,7 @@ from har_edge.paths import display_path
 
 SPEC_NAME = "har.json"
 LABELS_NAME = "labels.txt"
-BUNDLED = ("har15", "clips")
+BUNDLED = ("har15", "clips", "poses")
 DEFAULT_MODEL = "har15"
 BUNDLED_FOLDER = Path(__file__).resolve().parent / "bundled"
 
@@ -102,7 +102,7 @@ def available_models() -> list[str]:
 
     Example:
         >>> available_models()
-        ['har15', 'clips']
+        ['har15', 'clips', 'poses']
     """
     return list(BUNDLED)
 

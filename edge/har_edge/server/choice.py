@@ -8,7 +8,8 @@ from typing import NamedTuple, TypeVar
 
 from har_edge.config import DecideConfig, ModelConfig, ServeConfig
 from har_edge.errors import ConfigError, SpecError
-from har_edge.model.file import BUNDLED, ModelFile, read_model_file, resolve_model
+from har_edge.model.catalogue import bundled_for
+from har_edge.model.file import ModelFile, read_model_file, resolve_model
 from har_edge.model.spec import ModelSpec
 from har_edge.say import Say
 from har_edge.server.messages import Kind
@@ -33,8 +34,8 @@ def choose_models(
 ) -> dict[str, Chosen]:
     """Read the models that look at uploads; by their names, the server's own first.
 
-    Where the user chose no model, both bundled ones are there: pictures go to the one for pictures,
-    clips to the one for clips.
+    Where the user chose no model, the bundled ones are there: pictures go to the one for pictures,
+    clips to the one for clips. One that sees people alone is there where people are looked for.
 
     Args:
         config: The server's settings.
@@ -49,8 +50,9 @@ def choose_models(
     own = ModelConfig(config.model, config.taught, config.backend, config.people, config.scene)
     file = _read(own)
     found = {file.spec.name: Chosen(own, file)}
-    for name in config.also or (BUNDLED if config.model is None else ()):
-        if name == (config.model or BUNDLED[0]):
+    bundled = bundled_for(people=config.people.detector is not None)
+    for name in config.also or (bundled if config.model is None else ()):
+        if name == (config.model or bundled[0]):
             continue
         other = replace(own, model=name, taught=None)
         file = _read(other)

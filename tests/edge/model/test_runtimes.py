@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from har_edge.errors import BackendError
-from har_edge.model.file import BUNDLED, read_model_file
+from har_edge.model.catalogue import bundled_for
+from har_edge.model.file import read_model_file
 from har_edge.model.loaded import load_model
 from har_edge.model.runtimes import (
     ONNX_RUNTIME,
@@ -33,8 +34,9 @@ GOLDEN = json.loads((ASSETS / "golden.json").read_text(encoding="utf-8"))
 # By how much a probability may differ: float32 by summation order, float16 by what a runtime
 # computes in half precision, quantized ones by rounding, a few steps of 1/256.
 TOLERANCES = {"float32": 1e-4, "onnx": 1e-4, "float16": 1e-2}
-FILES = {name: Path(name) for name in BUNDLED} | {
-    name: ASSETS / name for name in GOLDEN if name not in BUNDLED
+OF_PIXELS = bundled_for(people=False)
+FILES = {name: Path(name) for name in OF_PIXELS} | {
+    name: ASSETS / name for name in GOLDEN if name not in OF_PIXELS
 }
 
 
@@ -71,7 +73,7 @@ def test_every_asset_is_golden() -> None:
     # Those of MediaPipe have one graph; those of poses take no pixels: see test_poses.py.
     ours = (p for p in ASSETS.iterdir() if not {"mediapipe", "pose"} & {*p.name.split("-")})
     files = {p.name for p in ours if p.name.endswith((".tflite", ".encode.onnx"))}
-    assert files == GOLDEN.keys() - set(BUNDLED)
+    assert files == GOLDEN.keys() - set(OF_PIXELS)
     variants = {read_model_file(ASSETS / name).spec.variant for name in files}
     assert variants == {"float32", "float16", "dynamic", "int8", "onnx", "onnx-int8"}
 
