@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -62,8 +63,8 @@ def command() -> None:
 
 @command.command()
 @click.argument("model_name", metavar="MODEL")
-@click.argument("data", type=folder)
-@click.argument("folders", nargs=-1, required=True)
+@click.argument("data", type=folder, required=False)
+@click.argument("folders", nargs=-1)
 @click.option(
     "--count", type=int, default=1500, show_default=True, help="Number of windows to keep."
 )
@@ -71,10 +72,40 @@ def command() -> None:
     "--out", type=click.Path(path_type=Path), help="File to write; defaults to the package's own."
 )
 def background(
-    model_name: str, data: Path, folders: tuple[str, ...], count: int, out: Path | None
+    model_name: str, data: Path | None, folders: tuple[str, ...], count: int, out: Path | None
 ) -> None:
-    """Make a background file from MODEL's training data in FOLDERS of DATA."""
+    """Make a background file from MODEL's training data in FOLDERS of DATA.
+
+    For a model of poses, without DATA, from the windows that it was calibrated on.
+    """
     model = load_model(model_name, num_threads=2)
+    if model.spec.needs_people:
+        windows = [describe(window) for window in calibration_windows(model_name)]
+    elif data is None or not folders:
+        raise click.UsageError("A model of pixels needs DATA and FOLDERS.")
+    else:
+        windows = windows_of(model, model_name, data, folders, count)
+    path = out or model.path.with_name(f"{model.spec.name}-background.npz")
+    write_background(model, Background.of(np.stack(windows)), path)
+    note(f"{len(windows)} windows to {path.name}, {path.stat().st_size} bytes")
+
+
+def calibration_windows(model_name: str) -> FloatArray:
+    """The windows of rows, (M, T, D), that come with a bundled model of poses."""
+    run = bundled_run(model_name)
+    if run is None:
+        raise DataError(
+            "The windows that a bundled model was calibrated on should be installed. Received "
+            "none. pip install 'har-edge[convert]'."
+        )
+    with np.load(run / "representative.npz", allow_pickle=False) as found:
+        return np.asarray(found["rows"][found["windows"]], np.float32)
+
+
+def windows_of(
+    model: LoadedModel, model_name: str, data: Path, folders: Sequence[str], count: int
+) -> list[FloatArray]:
+    """Described windows, `count` of them or all, of what MODEL may be trained on in FOLDERS."""
     held_out = {row["path"] for row in held_out_rows(model_name)}
     names = sorted(
         path.relative_to(data).as_posix() for name in folders for path in find_media(data / name)
@@ -86,9 +117,7 @@ def background(
         windows += described(model, data / name, apart=model.spec.clip.num_frames)
         if len(windows) >= count:
             break
-    path = out or model.path.with_name(f"{model.spec.name}-background.npz")
-    write_background(model, Background.of(np.stack(windows)), path)
-    note(f"{len(windows)} windows to {path.name}, {path.stat().st_size} bytes")
+    return windows
 
 
 @command.command()

@@ -78,6 +78,10 @@ def new_looker(
     return PeopleRecognizer(model, people.locator, people.rule, new_gate=new_gate, whole=whole)
 
 
+# A model of poses answers once it has seen a window's so many-th part of somebody.
+EARLY = 4
+
+
 class _Followed:
     """A person who is looked at: the window, and the frame whose features came last."""
 
@@ -87,6 +91,7 @@ class _Followed:
         self.features: FloatArray | None = None
         self.encoded_frame = 0
         self.before: tuple[Person, float] | None = None
+        self.seen = 0
         self.last: Prediction | None = None
         self.answered = False
 
@@ -116,6 +121,10 @@ class PeopleRecognizer:
         self._new_gate = new_gate
         self._follower = Follower(locator, rule)
         self._followed: dict[int, _Followed] = {}
+        num_frames = model.spec.clip.num_frames
+        # Where people are lost and found anew as they fall, a whole window comes too late. A row
+        # of a pose is whole by itself, and such models learn from windows that were filled.
+        self._least = num_frames if model.spec.encodes else max(1, num_frames // EARLY)
         self._skipped = 0
         self._answered = False
 
@@ -154,18 +163,17 @@ class PeopleRecognizer:
         """
         whole = None if self._whole is None else self._whole.flush()
         found = [] if whole is None else [whole]
-        least = self.model.spec.clip.num_frames // 2 if self._answered else 1
+        least = min(self._least, self.model.spec.clip.num_frames // 2) if self._answered else 1
         for number in sorted(self._followed):
             followed = self._followed[number]
-            if followed.answered or followed.last is None or followed.window.count < least:
+            if followed.answered or followed.last is None or followed.seen < least:
                 continue
-            count = followed.window.fill()
-            found.append(replace(self._classify(followed, followed.last), window_frames=count))
+            found.append(self._classify(followed, followed.last))
             followed.answered = True
         return tuple(found)
 
     def _look_at(self, person: Person, frame: Frame, *, predict: bool) -> Prediction | None:
-        """Take one person's crop into the window; classify it if it is full."""
+        """Take one person's crop into the window; classify it if enough was seen."""
         assert person.id is not None
         followed = self._followed.get(person.id)
         if followed is None:
@@ -175,7 +183,7 @@ class PeopleRecognizer:
             self._followed[person.id] = followed
         made = self._encode(person, frame, followed)
         followed.last = made
-        if not followed.window.full or not predict:
+        if followed.seen < self._least or not predict:
             return None
         followed.answered = self._answered = True
         return self._classify(followed, made)
@@ -200,6 +208,7 @@ class PeopleRecognizer:
             aspect=columns / rows,
         )
         followed.window.add(row)
+        followed.seen += 1
         reused = followed.encoded_frame != frame.index
         return replace(
             prediction_for(frame, row, spec.labels),
@@ -231,11 +240,11 @@ class PeopleRecognizer:
 
     def _classify(self, followed: _Followed, made: Prediction) -> Prediction:
         started = time.perf_counter()
-        probabilities = self.model.classify(followed.window.view())
+        probabilities = self.model.classify(followed.window.filled())
         classify_ms = (time.perf_counter() - started) * 1e3
         return replace(
             made,
             probabilities=probabilities,
-            window_frames=followed.window.num_frames,
+            window_frames=min(followed.seen, followed.window.num_frames),
             classify_ms=classify_ms,
         )

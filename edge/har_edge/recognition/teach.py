@@ -98,6 +98,7 @@ def _record_person(
     listening = TeachableModel(model, model)
     listening.listening = True
     lesson, last = Lesson(spec.clip.num_frames, duration_s), None
+    windows: Sequence[FloatArray] = ()
     looker = new_looker(listening, people)
     with contextlib.closing(source.frames(FrameSampler(spec.clip.frame_rate_hz))) as frames:
         for frame in frames:
@@ -105,10 +106,12 @@ def _record_person(
                 break
             heard(source, frame.timestamp_s)
             last = looker.look(frame)
-            lesson.take(last.frame, last.predictions, listening.heard())
+            windows = listening.heard()
+            lesson.take(last.frame, last.predictions, windows)
     if last is not None and not lesson.windows:
-        said = looker.finish()
-        lesson.take_short(last.frame, said, listening.heard())
+        # Who was answered for early is not answered for again at the end.
+        said = looker.finish() or [p for p in last.predictions if p.person is not None]
+        lesson.take_short(last.frame, said, listening.heard() or windows)
     return lesson.stacked() if lesson.windows else np.zeros((0, described_size(model)), np.float32)
 
 

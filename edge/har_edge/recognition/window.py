@@ -49,6 +49,12 @@ class Window:
             self.add(vector)
         return count
 
+    def filled(self) -> FloatArray:
+        """The last T vectors in order of time, (T, D); the first is repeated before fewer."""
+        if self.full:
+            return self.view()
+        return self._ring[np.maximum(np.arange(self.num_frames) - self.num_frames + self.count, 0)]
+
     def view(self) -> FloatArray:
         """The last T vectors in order of time, (T, D); valid until the next is added."""
         oldest = self.count % self.num_frames

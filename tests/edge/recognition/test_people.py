@@ -264,7 +264,7 @@ def test_boxes_alone_are_enough_for_motion_and_not_for_poses(inputs: tuple[HeadI
 
 def test_a_still_for_a_model_of_poses_has_its_people_alone() -> None:
     """One frame stands for the whole window; there is no picture without people to classify."""
-    plain = scripted_model([{"a": 0.9, "b": 0.1}], num_frames=4)
+    plain = scripted_model([{"a": 0.9, "b": 0.1}], num_frames=8)
     spec = plain.spec.with_(view="person", head_inputs=("pose", "motion"), feature_size=0)
     model = LoadedModel(spec, Path("p"), 0, plain.backend)
     looker = new_looker(model, PeopleParts(BrightLocator, EVERY), still=True)

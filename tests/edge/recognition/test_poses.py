@@ -23,7 +23,7 @@ from har_edge.recognition.teach import record_windows, teach
 from har_edge.run.parts import build_people
 from har_edge.server.answers import warm_up
 from har_edge.sources.files import VideoSource
-from har_edge.testing import ScriptedSource
+from har_edge.testing import ScriptedSource, scripted_model
 from tests.conftest import ASSETS, write_video
 from tests.support.people import SSD, BrightLocator, draw_frames, teacher
 
@@ -128,7 +128,9 @@ def test_taught_windows_are_those_that_a_run_classifies(model: LoadedModel, walk
 
     for frame in VideoSource(walk).frames(FrameSampler(5.0)):
         looker.look(frame)
-    assert np.array_equal(windows, np.stack([describe(window) for window in kept.windows]))
+    # A run answers for windows that are not full yet, too; nothing is learnt from these.
+    full = kept.windows[model.spec.clip.num_frames - 1 :]
+    assert np.array_equal(windows, np.stack([describe(window) for window in full]))
 
 
 class Kept(LoadedModel):
@@ -141,6 +143,23 @@ class Kept(LoadedModel):
     def classify(self, window: FloatArray) -> FloatArray:
         self.windows.append(window.copy())
         return super().classify(window)
+
+
+def test_answers_come_early_of_windows_filled_with_the_first_row(walk: Path) -> None:
+    from har_edge.frames.sampling import FrameSampler
+
+    plain = scripted_model([{"a": 0.9, "b": 0.1}], num_frames=8)
+    spec = plain.spec.with_(view="person", head_inputs=("pose", "motion"), feature_size=0)
+    kept = Kept(LoadedModel(spec, Path("p"), 0, plain.backend))
+    looker = PeopleRecognizer(kept, BrightLocator(), PeopleRule(locate_every=1))
+    said = [looker.look(f).predictions for f in VideoSource(walk).frames(FrameSampler(5.0))]
+    seen = [[p.window_frames for p in predictions] for predictions in said]
+    assert seen == [[], [2], [3], [4], [5], [6], [7], [8], [8], [8]]
+    assert looker.finish() == ()  # all is said
+    early, full = kept.windows[0], kept.windows[6]
+    assert np.array_equal(early, full[[0] * 7 + [1]])
+    # Rows that came later change nothing but their own places.
+    assert np.array_equal(kept.windows[7][:-1], full[1:])
 
 
 def test_of_less_than_a_window_there_is_one(model: LoadedModel, tmp_path: Path) -> None:
