@@ -71,7 +71,9 @@ def test_licences_go_along() -> None:
 
 
 def test_models_are_found_in_the_checkout() -> None:
-    assert [bundled_folder(name).parent for name in BUNDLED] == [MODELS / "har_edge_models"] * len(BUNDLED)
+    assert [bundled_folder(name).parent for name in BUNDLED] == [MODELS / "har_edge_models"] * len(
+        BUNDLED
+    )
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from har_convert.tflite.flatbuffer import pack_model, parse_model
 from har_convert.tflite.quantize import take_floats
-from har_edge.model.file import BUNDLED, read_model_file, resolve_model
+from har_edge.model.catalogue import bundled_for
+from har_edge.model.file import read_model_file, resolve_model
 from tests.conftest import ASSETS
 
 TINY = ASSETS / "tiny-int8.tflite"
@@ -30,7 +31,10 @@ def with_bytes(content: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     "model",
-    [*BUNDLED, *(ASSETS / f"tiny-{v}.tflite" for v in ("int8", "float32", "float16", "dynamic"))],
+    [
+        *bundled_for(people=False),
+        *(ASSETS / f"tiny-{v}.tflite" for v in ("int8", "float32", "float16", "dynamic")),
+    ],
     ids=str,
 )
 def test_a_plain_interpreter_feeds_one_signature_with_the_other(model: str) -> None:
