@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from har_edge.counted import counted
 from har_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read_kind
 from har_edge.model.file import BUNDLED, read_model_file, resolve_model
 
@@ -176,6 +177,17 @@ def suit(sources: Iterable[str], *, folders: bool = False) -> Choice:
     if names and not moving:
         return _choice(PICTURE_MODEL, "for pictures. For another, give -m")
     return _choice(MOTION_MODEL, "for videos and cameras. For another, give -m")
+
+
+def both_suit(pictures: int, moving: int) -> str:
+    """One line that says which of the bundled models look at what, where sources are mixed.
+
+    Example:
+        >>> print(both_suit(1, 2).partition(";")[0])
+        Models har15, for 1 picture, and clips, for 2 that move. For one, give -m
+    """
+    shown = f"{PICTURE_MODEL}, for {counted(pictures, 'picture')}, and {MOTION_MODEL}"
+    return f"Models {shown}, for {moving} that move. For one, give -m; har-edge models lists them."
 
 
 def _choice(model: str, why: str) -> Choice:

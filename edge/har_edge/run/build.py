@@ -12,17 +12,27 @@ from har_edge.config import FilePath, RunConfig
 from har_edge.errors import OutputError
 from har_edge.frames.opencv import import_cv2
 from har_edge.media import Skipped
-from har_edge.model.catalogue import suit
+from har_edge.model.catalogue import (
+    MOTION_MODEL,
+    PICTURE_MODEL,
+    both_suit,
+    sight_of,
+    suit,
+)
 from har_edge.model.file import BUNDLED
+from har_edge.model.loaded import LoadedModel
 from har_edge.model.trial import try_model
 from har_edge.paths import display_path
+from har_edge.people.locate import PeopleParts
+from har_edge.recognition.events import EventTracker
 from har_edge.recognition.motion import MotionGate
 from har_edge.recognition.people import check_view
+from har_edge.recognition.scene import Scene
 from har_edge.recognition.taught_file import taught_to
 from har_edge.run.lanes import Follow, SourceOpener
 from har_edge.run.openers import build_follow, build_openers
 from har_edge.run.parts import build_decider, build_model, build_people, taught_line
-from har_edge.run.runner import Run, RunResult, Watcher
+from har_edge.run.runner import Run, RunResult, Watcher, count_files
 from har_edge.run.stop_signals import stop_signals
 from har_edge.run.viewer import Viewer
 from har_edge.run.watching import build_cover, build_watching, disclose
@@ -39,6 +49,7 @@ class BuiltRun:
         openers: The sources.
         follow: Gives the files of watched folders; None without any.
         sinks: Where results go; whoever builds a run closes them.
+        others: Runs over sources that another model suits, to be done first.
         viewer: The window, if one is asked for; to be closed, too.
         skipped: What is passed over in folders; of watched ones, it comes while the run goes on.
     """
@@ -47,6 +58,7 @@ class BuiltRun:
     openers: Sequence[SourceOpener]
     follow: Follow | None
     sinks: FanOut
+    others: Sequence[tuple[Run, Sequence[SourceOpener]]] = ()
     viewer: Viewer | None = None
     skipped: Skipped = field(default_factory=Skipped)
 
@@ -88,9 +100,12 @@ def run(
         stop_signals(sinks.hurry) as stop,
     ):
         try:
-            seen = watch or built.run.watch
-            go = replace(built.run, watch=seen, should_stop=lambda: stop.number is not None)
-            result = go(built.openers, built.follow)
+            runs = [*built.others, (built.run, built.openers)]
+            result = RunResult(files=sum(count_files(openers) for _, openers in runs))
+            for one, openers in runs:
+                seen = watch or one.watch
+                go = replace(one, watch=seen, should_stop=lambda: stop.number is not None)
+                go(openers, built.follow, result)
         finally:
             sinks.close()
         result.signal = stop.number
@@ -104,61 +119,107 @@ def build_run(config: RunConfig, note: Say, *, progress: bool = False) -> BuiltR
     skipped = Skipped()
     openers = build_openers(config.source, skipped)
     follow = build_follow(config.source, note, skipped)
-    config = _with_model(config, openers, note)
     _keep_sources(openers, config)
     # Sources share the cores with the model; a frame is too small for OpenCV to share it out too.
     import_cv2().setNumThreads(1)
-    try_model(config.model, backend=config.backend)
-    num_threads = _num_threads(config, note)
-    # Frames of videos are encoded beside each other, by one thread each; those of a live source
-    # come one by one, and so does what the motion gate lets pass.
-    in_turns = config.motion_gate or any(opener.apart for opener in openers)
-    people = build_people(
-        config, note, num_threads if in_turns else 1, keypoints=config.sink.keypoints
-    )
-    # People are looked for by the thread that reads, beside the one that recognises them.
-    in_turns = in_turns or people is not None
-    model = build_model(config, num_threads if in_turns else 1)
-    check_view(model.spec, people)
-    if taught := taught_line(model.spec, model.num_classes):
-        note(taught)
-    new_decider = partial(build_decider, model.spec, config.decide)
-    new_decider()  # refuses lists that do not fit before anything is opened
-    tracker, scene = build_watching(
-        config.scene,
-        config.decide,
-        model.spec,
-        people,
-        sources=None if follow else [opener.name for opener in openers],
-    )
+    *others, last = [_Part.of(*part, note) for part in _parted(config, openers, note)]
     viewer = Viewer() if config.show else None
     if (private := config.scene.private) is not None:
-        disclose(config.sink, private, people, note, shown="a window" if viewer else "")
-    facts = RunFacts(
-        model.spec.clip.frame_rate_hz,
-        inference_hz=config.inference_hz,
-        min_duration_s=max(config.decide.min_duration_s, scene.told_after_s if scene else 0.0),
-        folders=config.source.watch,
-        people=people is not None,
-    )
-    sinks = open_sinks(config.sink, facts, note)
-    built = Run(
-        model=model,
-        sinks=sinks,
-        note=note,
-        new_decider=new_decider,
-        tracker=tracker,
-        scene=scene,
-        cover=build_cover(private),
-        new_gate=MotionGate if config.motion_gate else None,
-        people=people,
-        limits=config.limits,
-        inference_hz=config.inference_hz,
-        num_workers=1 if in_turns else num_threads,
-        watch=viewer,
-        progress=progress,
-    )
-    return BuiltRun(built, openers, follow, sinks, viewer, skipped)
+        disclose(config.sink, private, last.people, note, shown="a window" if viewer else "")
+    sinks = open_sinks(config.sink, last.facts(), note)
+
+    def run_of(part: _Part) -> Run:
+        return part.run(sinks, note, watch=viewer, progress=progress)
+
+    runs_before = [(run_of(part), part.openers) for part in others]
+    return BuiltRun(run_of(last), last.openers, follow, sinks, runs_before, viewer, skipped)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Sources and the model that looks at them, loaded; outputs are still to be opened."""
+
+    config: RunConfig
+    openers: Sequence[SourceOpener]
+    model: LoadedModel
+    people: PeopleParts | None
+    tracker: EventTracker
+    scene: Scene | None
+    num_workers: int
+
+    @classmethod
+    def of(cls, config: RunConfig, openers: Sequence[SourceOpener], note: Say) -> _Part:
+        """Load the model that the settings name, and check that it goes with them."""
+        try_model(config.model, backend=config.backend)
+        num_threads = _num_threads(config, note)
+        # Frames of videos are encoded beside each other, by one thread each; those of a live source
+        # come one by one, and so does what the motion gate lets pass.
+        in_turns = config.motion_gate or any(opener.apart for opener in openers)
+        people = build_people(
+            config, note, num_threads if in_turns else 1, keypoints=config.sink.keypoints
+        )
+        # People are looked for by the thread that reads, beside the one that recognises them.
+        in_turns = in_turns or people is not None
+        model = build_model(config, num_threads if in_turns else 1)
+        check_view(model.spec, people)
+        if taught := taught_line(model.spec, model.num_classes):
+            note(taught)
+        build_decider(model.spec, config.decide)  # refuses lists that do not fit before all else
+        names = None if config.source.watch else [opener.name for opener in openers]
+        tracker, scene = build_watching(
+            config.scene, config.decide, model.spec, people, sources=names
+        )
+        num_workers = 1 if in_turns else num_threads
+        return cls(config, openers, model, people, tracker, scene, num_workers)
+
+    def facts(self) -> RunFacts:
+        """What outputs are to know."""
+        config, told_after_s = self.config, self.scene.told_after_s if self.scene else 0.0
+        return RunFacts(
+            self.model.spec.clip.frame_rate_hz,
+            inference_hz=config.inference_hz,
+            min_duration_s=max(config.decide.min_duration_s, told_after_s),
+            folders=config.source.watch,
+            people=self.people is not None,
+        )
+
+    def run(self, sinks: FanOut, note: Say, *, watch: Watcher | None, progress: bool) -> Run:
+        """The run over its sources."""
+        config = self.config
+        return Run(
+            model=self.model,
+            sinks=sinks,
+            note=note,
+            new_decider=partial(build_decider, self.model.spec, config.decide),
+            tracker=self.tracker,
+            scene=self.scene,
+            cover=build_cover(config.scene.private),
+            new_gate=MotionGate if config.motion_gate else None,
+            people=self.people,
+            limits=config.limits,
+            inference_hz=config.inference_hz,
+            num_workers=self.num_workers,
+            watch=watch,
+            progress=progress,
+        )
+
+
+def _parted(
+    config: RunConfig, openers: Sequence[SourceOpener], note: Say
+) -> list[tuple[RunConfig, Sequence[SourceOpener]]]:
+    """Part the sources by the model that suits them, where none is named: pictures come first."""
+    # Taught actions, lists and rules are about the actions of one model.
+    of_one = config.taught or config.decide.allow or config.decide.deny or config.scene.zones
+    free = config.model is None and not of_one and not config.source.watch
+    pictures = [o for o in openers if sight_of(o.name) == "picture"] if free else []
+    if not pictures or len(pictures) == len(openers):
+        return [(_with_model(config, openers, note), openers)]
+    note(both_suit(len(pictures), len(openers) - len(pictures)))
+    moving = [opener for opener in openers if opener not in pictures]
+    return [
+        (replace(config, model=PICTURE_MODEL), pictures),
+        (replace(config, model=MOTION_MODEL), moving),
+    ]
 
 
 def _with_model(config: RunConfig, openers: Sequence[SourceOpener], note: Say) -> RunConfig:

@@ -94,6 +94,11 @@ class RunResult:
         return SourceError.exit_code if self.failed else 0
 
 
+def count_files(sources: Sequence[SourceOpener]) -> int:
+    """How many of some sources are read one after the other."""
+    return sum(not source.apart for source in sources)
+
+
 @dataclass
 class Run:
     """Feeds sources to one model and hands on what it predicts.
@@ -135,7 +140,12 @@ class Run:
     progress: bool = False
     should_stop: Callable[[], bool] = lambda: False
 
-    def __call__(self, sources: Sequence[SourceOpener], follow: Follow | None = None) -> RunResult:
+    def __call__(
+        self,
+        sources: Sequence[SourceOpener],
+        follow: Follow | None = None,
+        before: RunResult | None = None,
+    ) -> RunResult:
         """Run over sources: files one after the other, all others beside them.
 
         A source that fails is reported and the others go on.
@@ -143,8 +153,9 @@ class Run:
         Args:
             sources: What to read.
             follow: Gives more files as they come.
+            before: What came of other sources, to be gone on with.
         """
-        result = RunResult(files=sum(not source.apart for source in sources))
+        result = before or RunResult(files=count_files(sources))
         streams: dict[int, Stream] = {}
         # Where nobody looks at pictures, encoded frames go without theirs, and many may wait.
         encodes_videos = self.num_workers > 1 and self.people is None

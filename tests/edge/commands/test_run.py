@@ -351,8 +351,38 @@ def test_the_model_suits_the_source_and_says_so(
         untimed = [[json.loads(line)["all_predictions"] for line in r.stdout.splitlines()]
                    for r in (result, named)]  # fmt: skip
         assert untimed[0] == untimed[1] != []
-    both = har_edge("run", "clip.mp4", "photo.png")
-    assert "pictures and videos together" in both.stderr
+
+
+def test_of_pictures_and_videos_each_gets_its_model(
+    har_edge: RunCommand, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    make_video("clip.mp4", count=60)
+    Image.new("RGB", (64, 48), "grey").save(tmp_path / "photo.png")
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+
+    def rows(*words: str) -> dict[str, list[object]]:
+        result = har_edge("run", *words, "--json")
+        found: dict[str, list[object]] = {}
+        for line in result.stdout.splitlines():
+            record = json.loads(line)
+            found.setdefault(record["source"], []).append(record["all_predictions"])
+        return found
+
+    both = har_edge("run", "clip.mp4", "photo.png", "bad.png", "--emit", "files")
+    said = "Models har15, for 2 pictures, and clips, for 1 that move. For one, give -m;"
+    assert both.stderr.startswith(said)
+    assert both.returncode == 1
+    assert "1 of 3 sources could not be read in full" in both.stderr
+    assert "file 3 of 3" in both.stderr
+    assert both.stderr.count("latency p50") == 1  # one summary of it all
+    alone = {**rows("photo.png", "-m", "har15"), **rows("clip.mp4", "-m", "clips")}
+    assert rows("clip.mp4", "photo.png") == alone
+    # What is about the actions of one model is for one model.
+    one = har_edge("run", "clip.mp4", "photo.png", "--allow", "sitting")
+    assert "pictures and videos together" in one.stderr
+    assert one.returncode == 0
+    # A limit of the whole run ends it before the second model's turn.
+    assert set(rows("clip.mp4", "photo.png", "--max-frames", "1")) == {"photo.png"}
 
 
 def test_a_folder_stands_for_its_int8_file(
