@@ -5,8 +5,8 @@
 Copies RUN to `convert/models/har_edge_models/NAME`, or to `--out`. The training pictures may not be
 redistributed, so the calibration frames are replaced by frames of the clips in MANIFEST whose
 licences allow it: Surveillance Fight (MIT) and T2V-Bed-Fall (CC BY 4.0). Of a model of poses they
-are windows of sequences that come from such sets: precog (MIT), cmu_walk (free for any use), hdm05
-(CC BY-SA 3.0), jhmdb and T2V-Bed-Fall (CC BY 4.0).
+are windows of sequences that come from such sets: cmu_walk (free for any use), jhmdb and T2V-Bed-Fall
+(CC BY 4.0).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COPIED = (
 )  # fmt: skip
 FREE = ("surveillance_fight", "bed_fall")
 # Of sequences the group begins with the set.
-FREE_SETS = ("precog", "cmu_walk", "hdm05_subset", "jhmdb", "bed_fall")
+FREE_SETS = ("cmu_walk", "jhmdb", "bed_fall")
 
 
 @click.command()
