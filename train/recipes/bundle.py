@@ -5,8 +5,8 @@
 Copies RUN to `convert/models/har_edge_models/NAME`, or to `--out`. The training pictures may not be
 redistributed, so the calibration frames are replaced by frames of the clips in MANIFEST whose
 licences allow it: Surveillance Fight (MIT) and T2V-Bed-Fall (CC BY 4.0). Of a model of poses they
-are windows of sequences that come from such sets: cmu_walk (free for any use), jhmdb and T2V-Bed-Fall
-(CC BY 4.0).
+are windows of sequences that come from such sets: cmu_walk (free for any use), jhmdb and
+T2V-Bed-Fall (CC BY 4.0).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from har_edge.datasets import SPLITS
+from har_edge.datasets import SPLITS, Sample
 from har_edge.model.spec import ModelSpec
 from har_train.config import load_config
 from har_train.dataset.samples import load_dataset
@@ -78,6 +78,23 @@ def test_bundle_takes_free_frames_alone(
     with np.load(bundled / "representative.npz") as found:
         assert len(found["windows"]) >= 4
         assert int(found["windows"].max()) < len(found["frames"])
+
+
+def test_of_sequences_those_of_free_sets_are_passed_on_and_paths_are_short(
+    load_recipe: LoadRecipe, tmp_path: Path
+) -> None:
+    bundle = load_recipe("bundle")
+
+    def is_free(path: str, group: str) -> bool:
+        return bool(bundle.is_free(Sample(tmp_path / path, "walking", group), tmp_path))
+
+    assert is_free("skeletons/cmu_walk.npz#1", "cmu_walk/7")
+    assert not is_free("skeletons/msrc12.npz#1", "msrc12/7")
+    assert is_free("bed_fall/fall/1.mp4", "1") and not is_free("urfd/falling/1.mp4", "1")
+    table = tmp_path / "predictions.csv"
+    table.write_text("path,label\n../../far/skeletons/a.npz#3,walking\nfalls.npz#0,falling\n")
+    bundle.shorten_paths(table)
+    assert table.read_text() == ("path,label\nskeletons/a.npz#3,walking\nfalls.npz#0,falling\n")
 
 
 @pytest.mark.slow
