@@ -184,10 +184,11 @@ def both_suit(pictures: int, moving: int) -> str:
 
     Example:
         >>> print(both_suit(1, 2).partition(";")[0])
-        Models har15, for 1 picture, and clips, for 2 that move. For one, give -m
+        Models har15, for 1 picture, and clips, for 2 videos or cameras. For one, give -m
     """
     shown = f"{PICTURE_MODEL}, for {counted(pictures, 'picture')}, and {MOTION_MODEL}"
-    return f"Models {shown}, for {moving} that move. For one, give -m; har-edge models lists them."
+    rest = counted(moving, "video or camera", "videos or cameras")
+    return f"Models {shown}, for {rest}. For one, give -m; har-edge models lists them."
 
 
 def _choice(model: str, why: str) -> Choice:

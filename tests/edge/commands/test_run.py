@@ -369,7 +369,7 @@ def test_of_pictures_and_videos_each_gets_its_model(
         return found
 
     both = har_edge("run", "clip.mp4", "photo.png", "bad.png", "--emit", "files")
-    said = "Models har15, for 2 pictures, and clips, for 1 that move. For one, give -m;"
+    said = "Models har15, for 2 pictures, and clips, for 1 video or camera. For one, give -m;"
     assert both.stderr.startswith(said)
     assert both.returncode == 1
     assert "1 of 3 sources could not be read in full" in both.stderr
