@@ -21,6 +21,7 @@ EXPERIMENTS = {
     "mediapipe-model": "Build the single graph that MediaPipe's ImageClassifier runs.",
     "memory": "How much memory does har-edge run need, and does it grow?",
     "motion-gate": "What does the motion gate save, and what does it cost?",
+    "nobody": "What do models claim of pictures without people?",
     "pareto": "How does accuracy trade off against size and latency?",
     "people": "What does it cost to tell people apart?",
     "serve-load": "How many clients can har-edge serve handle?",

@@ -5,6 +5,7 @@
 - bare: `encode` and `classify` in a loop on tensors that lie ready, N threads in the runtime;
 - run: what the command does: read a 640 x 480 video, sample, resize, encode, classify, smooth,
   track events, write JSON lines;
+- together: N interpreters of one thread each, in N threads, as the run has them;
 - floor: what the run cannot beat, as its parts are timed here, each alone on one thread: a frame
   takes `decode_ms` to be read, sampled and resized, and `model_ms` in both signatures. The model
   has N threads, all of it together the machine's cores, and nothing else takes any time.
@@ -21,7 +22,8 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -63,14 +65,29 @@ class Row:
     num_threads: int
     bare: list[tuple[float, float]] = field(default_factory=list)
     run: list[tuple[float, float]] = field(default_factory=list)
+    together: list[tuple[float, float]] = field(default_factory=list)
     decode: list[tuple[float, float]] = field(default_factory=list)
     model_alone: list[tuple[float, float]] = field(default_factory=list)
 
-    def floor_ms(self) -> float:
-        """Wall-clock time that a frame takes at least."""
-        decode_ms, model_ms = _median_ms(self.decode), _median_ms(self.model_alone)
+    def floors_ms(self, *, shared: bool = False) -> list[float]:
+        """Wall-clock time that a frame takes at least, by round.
+
+        Args:
+            shared: Take the model's time from N interpreters at once, not from one alone.
+        """
         cores = len(os.sched_getaffinity(0))
-        return max(model_ms / self.num_threads, (decode_ms + model_ms) / cores)
+        if shared:
+            models_ms = [self.num_threads * wall_ms for wall_ms, _ in self.together]
+        else:
+            models_ms = [wall_ms for wall_ms, _ in self.model_alone]
+        return [
+            max(model_ms / self.num_threads, (decode_ms + model_ms) / cores)
+            for model_ms, (decode_ms, _) in zip(models_ms, self.decode, strict=True)
+        ]
+
+    def share_of(self, floors_ms: Sequence[float]) -> float:
+        """How much of the possible the run reaches: the median of the rounds' ratios."""
+        return median(ms / run[0] for ms, run in zip(floors_ms, self.run, strict=True))
 
     def facts(self) -> dict[str, object]:
         """Medians, and the median of the ratios within a round."""
@@ -80,12 +97,14 @@ class Row:
             "num_threads": self.num_threads,
             "bare_frames_per_s": round(1e3 / _median_ms(self.bare), 1),
             "run_frames_per_s": round(1e3 / _median_ms(self.run), 1),
-            "floor_frames_per_s": round(1e3 / self.floor_ms(), 1),
+            "floor_frames_per_s": round(1e3 / median(self.floors_ms()), 1),
             "ratio": round(median(ratios), 3),
-            "share_of_floor": round(self.floor_ms() / _median_ms(self.run), 3),
+            "share_of_floor": round(self.share_of(self.floors_ms()), 3),
+            "share_of_shared_floor": round(self.share_of(self.floors_ms(shared=True)), 3),
             "ratios": [round(ratio, 3) for ratio in ratios],
             "bare_cpu_ms": round(median(cpu for _, cpu in self.bare), 3),
             "run_cpu_ms": round(median(cpu for _, cpu in self.run), 3),
+            "together_ms": round(_median_ms(self.together), 3),
             "decode_ms": round(_median_ms(self.decode), 3),
             "model_ms": round(_median_ms(self.model_alone), 3),
         }
@@ -124,6 +143,13 @@ def bare(model: LoadedModel, frames: list[Pixels], count: int) -> int:
     return count
 
 
+def together(models: Sequence[LoadedModel], frames: list[Pixels], count: int) -> int:
+    """Run both signatures `count` times in all, each model on a thread of its own."""
+    each = count // len(models)
+    with ThreadPoolExecutor(len(models)) as pool:
+        return sum(pool.map(lambda model: bare(model, frames, each), models))
+
+
 def decode(video: Path, clip: ClipSpec) -> int:
     """Read, sample and resize all frames of the video."""
     sampler = FrameSampler(clip.frame_rate_hz)
@@ -134,9 +160,14 @@ def decode(video: Path, clip: ClipSpec) -> int:
     return count
 
 
-def run(name: str, num_threads: int, video: Path) -> int:
-    """Run over the video as the command does, with JSON lines to nowhere."""
-    model = load_model(name, num_threads=1)
+def run(model: LoadedModel, num_threads: int, video: Path) -> int:
+    """Run over the video as the command does, with JSON lines to nowhere.
+
+    Args:
+        model: Loaded, with one thread.
+        num_threads: Workers.
+        video: What is read.
+    """
     config = SinkConfig(output=os.devnull, output_format="jsonl", emit="all")
     sinks = open_sinks(config, RunFacts(model.spec.clip.frame_rate_hz), note)
     result = Run(
@@ -152,7 +183,8 @@ def run(name: str, num_threads: int, video: Path) -> int:
 
 def measure(name: str, num_threads: int, count: int, rounds: int) -> Row:
     """Measure all in turns; the first round warms up and does not count."""
-    model, alone = load_model(name, num_threads=num_threads), load_model(name, num_threads=1)
+    model = load_model(name, num_threads=num_threads)
+    alone = [load_model(name, num_threads=1) for _ in range(num_threads)]
     with tempfile.TemporaryDirectory() as folder:
         video = make_video(Path(folder) / "video.mp4", model.spec.clip.frame_rate_hz, count)
         sampled = VideoSource(video).frames(FrameSampler(1000.0))
@@ -162,9 +194,10 @@ def measure(name: str, num_threads: int, count: int, rounds: int) -> Row:
         ]
         works: dict[str, Callable[[], int]] = {
             "bare": partial(bare, model, frames, count),
-            "run": partial(run, name, num_threads, video),
+            "run": partial(run, alone[0], num_threads, video),
             "decode": partial(decode, video, model.spec.clip),
-            "model_alone": partial(bare, alone, frames, count),
+            "model_alone": partial(bare, alone[0], frames, count),
+            "together": partial(together, alone, frames, count),
         }
         found = in_turns({key: partial(timed, work) for key, work in works.items()}, rounds)
     return Row(name, num_threads, **found)
@@ -194,8 +227,9 @@ def command(
             note(
                 f"{name}, {num_threads} threads: bare {facts['bare_frames_per_s']} frames/s, "
                 f"run {facts['run_frames_per_s']} (ratio {facts['ratio']}), at most "
-                f"{facts['floor_frames_per_s']}; CPU a frame {facts['bare_cpu_ms']} and "
-                f"{facts['run_cpu_ms']} ms"
+                f"{facts['floor_frames_per_s']} (share {facts['share_of_floor']}, of what "
+                f"{num_threads} at once allow {facts['share_of_shared_floor']}); CPU a frame "
+                f"{facts['bare_cpu_ms']} and {facts['run_cpu_ms']} ms"
             )
     result = {
         "what": "har-edge run next to the bare interpreter, 640 x 480 MPEG-4, every frame used",

@@ -51,8 +51,19 @@ def _contract(spec: PeopleSpec) -> str:
         f"around) → `people`, {spec.people_shape}.\n"
         "- A row: score; box as left, top, right, bottom; x, y and score of each keypoint; all in "
         "[0, 1] of the input; best first. A row of score 0 is nobody.\n"
+        f"{_second_look(spec)}"
         f"- A person from a score of {spec.score_threshold:g} on.\n"
         f"- Keypoints: {', '.join(spec.keypoints)}."
+    )
+
+
+def _second_look(spec: PeopleSpec) -> str:
+    if not spec.rescore:
+        return ""
+    return (
+        "- har-edge then gives each row its score anew, by what its joints look like: the weights "
+        "are `rescore` in the file's `har.json`, the rule is `har_edge.people.rescore`. The "
+        "network alone has the scores from before.\n"
     )
 
 

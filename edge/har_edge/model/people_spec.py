@@ -30,6 +30,9 @@ KIND = "people"
 SCHEMA_VERSION = 1
 MAX_PEOPLE = 1000
 MAX_KEYPOINTS = 1000
+# Of a second look: a bias, and one for each number that is weighed.
+RESCORE_WEIGHTS = 11
+MAX_WEIGHT = 1e3
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class PeopleSpec:
         num_people: Rows that it gives.
         keypoints: Names of the K keypoints, in order.
         score_threshold: Score from which a row is a person.
+        rescore: Weights that give the rows their scores anew, a bias first, or none: see
+            `har_edge.people.rescore`.
         variant: Numeric form of the file.
         backbone: Image network that it was made of.
         metrics: Measured figures, fractions in 0..1 unless the name has a unit.
@@ -66,6 +71,7 @@ class PeopleSpec:
     num_people: int
     keypoints: tuple[str, ...]
     score_threshold: float = 0.5
+    rescore: tuple[float, ...] = ()
     variant: Variant = "keras"
     backbone: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -94,6 +100,7 @@ class PeopleSpec:
         check_texts("keypoints", self.keypoints)
         check_whole("Number of keypoints", len(self.keypoints), 0, MAX_KEYPOINTS)
         check_number("score_threshold", self.score_threshold, 0, 1)
+        self._check_rescore()
         if self.variant not in get_args(Variant):
             raise SpecError(
                 f"variant must be one of {get_args(Variant)}. Received {shorten(self.variant)}."
@@ -106,6 +113,15 @@ class PeopleSpec:
         check_checksum("model_sha256", self.model_sha256)
         if self.kind != KIND:
             raise SpecError(f"kind must be {KIND!r}. Received {shorten(self.kind)}.")
+
+    def _check_rescore(self) -> None:
+        if not isinstance(self.rescore, tuple) or len(self.rescore) not in (0, RESCORE_WEIGHTS):
+            raise SpecError(
+                f"rescore must be {RESCORE_WEIGHTS} numbers, or none. Received "
+                f"{shorten(self.rescore)}."
+            )
+        for weight in self.rescore:
+            check_number("rescore", weight, -MAX_WEIGHT, MAX_WEIGHT)
 
     @property
     def people_shape(self) -> tuple[int, int, int]:
@@ -145,8 +161,9 @@ class PeopleSpec:
             )
         # Unknown keys are later additions that this release can do without.
         values = {key: table[key] for key in {f.name for f in fields(cls)} & table.keys()}
-        if isinstance(values.get("keypoints"), list):
-            values["keypoints"] = tuple(values["keypoints"])
+        for key in ("keypoints", "rescore"):
+            if isinstance(values.get(key), list):
+                values[key] = tuple(values[key])
         try:
             return cls(**values)
         except (KeyError, TypeError) as error:

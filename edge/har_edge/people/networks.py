@@ -32,6 +32,7 @@ from har_edge.model.spec import CropSpec
 from har_edge.model.tensors import Array
 from har_edge.people.boxes import clip_box, tidy
 from har_edge.people.locate import Locator
+from har_edge.people.rescore import rescore
 
 NUM_KEYPOINTS = len(KEYPOINTS)
 ROW = 5 + 3 * NUM_KEYPOINTS
@@ -57,9 +58,21 @@ class OwnLocator:
     name = "our own locate network"
     gives_keypoints = True
 
-    def __init__(self, network: SignatureNetwork, sure_score: float = SURE_SCORE) -> None:
-        """Take the network, and the score from which it is sure of a person."""
+    def __init__(
+        self,
+        network: SignatureNetwork,
+        sure_score: float = SURE_SCORE,
+        weights: Sequence[float] = (),
+    ) -> None:
+        """Take the network.
+
+        Args:
+            network: It.
+            sure_score: From which score on it is sure of a person.
+            weights: Of a second look, as for `rescore`.
+        """
         self._network = network
+        self._weights = weights
         self.sure_score = sure_score
         self.least_score = sure_score * LEAST_SHARE
         _, self._height, self._width, _ = network.input_shape
@@ -68,10 +81,15 @@ class OwnLocator:
         """Find people and their keypoints."""
         boxed, place = letterbox_frame(pixels, self._height, self._width)
         rows = np.asarray(self._network.run(boxed[np.newaxis])[0], np.float32)
-        rows = rows[rows[:, 0] >= self.least_score]
+        rows = rows[rows[:, 0] > 0]
         corners = place.to_picture(rows[:, 1:5].reshape(-1, 2, 2)).reshape(-1, 4)
+        joints = _placed(rows[:, 5:].reshape(-1, NUM_KEYPOINTS, 3), place)
+        placed = np.concatenate([rows[:, :1], corners, joints.reshape(-1, ROW - 5)], axis=1)
+        height, width = pixels.shape[:2]
+        rows = rescore(placed, width / height, self._weights)
+        rows = rows[rows[:, 0] >= self.least_score]
         joints = rows[:, 5:].reshape(-1, NUM_KEYPOINTS, 3)
-        return tidy(_people(rows[:, 0], corners, _placed(joints, place)))
+        return tidy(_people(rows[:, 0], rows[:, 1:5], joints))
 
 
 class SsdLocator:

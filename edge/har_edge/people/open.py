@@ -167,7 +167,7 @@ def _read_kind(
     if SIGNATURE in network.signatures:
         own = network.signature(SIGNATURE)
         if _is_picture(own.input_shape) and own.output_shape[2:] == (ROW,):
-            return OwnLocator(own, _sure_score(path))
+            return OwnLocator(own, *_second_look(path))
         raise ModelFileError(
             f"{shown}: locate should take a picture (1, H, W, 3) and give (1, N, {ROW}). Received "
             f"{own.input_shape} and {own.output_shape}. Convert it again."
@@ -186,12 +186,13 @@ def _read_kind(
     )
 
 
-def _sure_score(path: str | os.PathLike[str]) -> float:
-    """The score from which a file's own network is sure: what it says, or the usual one."""
+def _second_look(path: str | os.PathLike[str]) -> tuple[float, tuple[float, ...]]:
+    """The score from which a file's own network is sure, and weights that give scores anew."""
     try:
-        return read_people_file(path)[0].score_threshold
+        spec, _ = read_people_file(path)
     except (ModelFileError, SpecError):  # a model with `locate` beside its other signatures
-        return SURE_SCORE
+        return SURE_SCORE, ()
+    return spec.score_threshold, spec.rescore
 
 
 def resolve_people(file: str | os.PathLike[str]) -> Path:

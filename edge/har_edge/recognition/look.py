@@ -38,7 +38,10 @@ class Seen:
 
         Who is larger changes from frame to frame; in lists, everybody stays in place.
         """
-        told = [replace(p, largest=place == 0) for place, p in enumerate(self.predictions)]
+        if len(self.predictions) < 2:
+            return self.predictions
+        largest, *others = self.predictions
+        told = [largest, *(replace(p, largest=False) for p in others)]
         return tuple(sorted(told, key=lambda p: p.person or 0))
 
 

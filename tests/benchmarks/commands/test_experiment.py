@@ -15,7 +15,16 @@ import har_benchmarks.experiments
 from har_benchmarks.commands.experiment import EXPERIMENTS
 from har_benchmarks.commands.main import cli
 
-SHARED = {"__init__", "composed", "decode_same", "launch", "programs", "result", "turns"}
+SHARED = {
+    "__init__",
+    "composed",
+    "decode_same",
+    "empty_pictures",
+    "launch",
+    "programs",
+    "result",
+    "turns",
+}
 
 
 def test_every_experiment_is_listed() -> None:

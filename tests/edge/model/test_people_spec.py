@@ -17,6 +17,8 @@ SPEC = PeopleSpec("people", 256, 192, 8, KEYPOINTS, metrics={"recall": 0.9}, lic
 def test_it_comes_back_as_it_was() -> None:
     assert PeopleSpec.from_json(SPEC.to_json()) == SPEC
     assert SPEC.people_shape == (1, 8, 56)
+    again = replace(SPEC, rescore=(0.25,) * 11)
+    assert PeopleSpec.from_json(again.to_json()) == again
 
 
 def test_later_fields_are_passed_over() -> None:
@@ -34,6 +36,9 @@ def test_later_fields_are_passed_over() -> None:
         ({"name": "../x"}, "without slashes"),
         ({"keypoints": "nose"}, "keypoints must be a list of texts"),
         ({"score_threshold": 2}, "score_threshold must be a number from 0 to 1"),
+        ({"rescore": [0.5]}, "rescore must be 11 numbers, or none"),
+        ({"rescore": [0.5] * 10 + [1e9]}, "rescore must be a number from"),
+        ({"rescore": "high"}, "rescore must be 11 numbers, or none"),
         ({"variant": "int4"}, "variant must be one of"),
         ({"metrics": {"recall": "high"}}, "must be a number"),
         ({"model_sha256": "x"}, "64 hexadecimal digits"),

@@ -12,17 +12,23 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import har_edge
 from har_edge.datasets import SPLITS, Sample
+from har_edge.frames.decode import load_image
+from har_edge.model.people_file import read_people_file
 from har_edge.model.spec import ModelSpec
+from har_edge.people.open import BUNDLED_FILE, open_locator
 from har_train.config import load_config
 from har_train.dataset.samples import load_dataset
 from tests.conftest import write_video
+from tests.support.people import MOVENET, SSD, teacher
 from tests.support.skeletons import falling, save, standing
 from tests.train.recipes.conftest import RECIPES, LoadRecipe
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
 
+SAMPLES = Path(har_edge.__file__).parent / "samples"
 NAMES = sorted(path.stem for path in RECIPES.glob("*.py"))
 
 
@@ -211,3 +217,27 @@ def test_poses_are_judged_on_sets_that_were_not_seen(
     # What was answered is kept: a run that is cut off goes on.
     assert (tmp_path / "out.fold1.npy").is_file()
     assert run(recipe, tmp_path, *options) == said
+
+
+def test_a_file_gets_a_second_look(load_recipe: LoadRecipe, tmp_path: Path) -> None:
+    pictures = [p for p in sorted(SAMPLES.glob("*.jpg"))]
+    random = np.random.default_rng(0)
+    for number in range(3):
+        grains = random.integers(0, 256, (24, 32, 3)).astype(np.uint8)
+        pictures.append(tmp_path / f"{number}.png")
+        Image.fromarray(grains).resize((320, 240)).save(pictures[-1])
+    rows = [(p, "any", split) for split in ("train", "val") for p in pictures]
+    with (tmp_path / "people.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("path", "label", "split"), *rows])
+    out = tmp_path / "again.tflite"
+    said = run(
+        load_recipe("rescore_people"), BUNDLED_FILE, tmp_path / "people.csv",
+        "--detector", teacher(SSD), "--pose", teacher(MOVENET), "--work", tmp_path / "work",
+        "--out", out,
+    )  # fmt: skip
+    assert f"wrote {out}: learnt from " in said
+    (before, network), (after, same) = read_people_file(BUNDLED_FILE), read_people_file(out)
+    assert network == same
+    assert before.rescore != after.rescore != ()
+    seated = load_image(SAMPLES / "seated.jpg")
+    assert open_locator(out).locate(seated)[0].score >= 0.5

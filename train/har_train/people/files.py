@@ -12,6 +12,7 @@ from har_edge.errors import ModelFileError
 from har_edge.model.people_file import read_people_file
 from har_edge.model.runtimes import import_runtime
 from har_edge.paths import display_path
+from har_edge.people.rescore import rescore
 from har_train.people.views import View, back_to_picture, show
 
 SIGNATURE = "locate"
@@ -51,4 +52,6 @@ class FileFinder:
         """People of a picture, (M, 56), in fractions of it."""
         frame = show(picture, View(), self.spec.height)[np.newaxis].astype(self._dtype)
         rows = np.asarray(self._runner(frame=frame)["people"][0], np.float32)
-        return back_to_picture(rows[rows[:, 0] > 0], *picture.shape[:2])
+        height, width = picture.shape[:2]
+        found = back_to_picture(rows[rows[:, 0] > 0], height, width)
+        return rescore(found, width / height, self.spec.rescore)
