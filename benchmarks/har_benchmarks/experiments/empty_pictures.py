@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,9 @@ from har_edge.people.networks import SsdLocator
 
 HEIGHT, WIDTH = 240, 320
 # A detector is asked for much less than it is sure of: what it half sees is no empty place.
-DOUBT = 0.15
-# Sides of the parts of a still, in those of the still, and how often another one is tried.
-PART, TRIES = (0.35, 0.6), 8
+DOUBT = 0.2
+# Sides of the parts of a still, in those of the still; how many are tried, and how many are kept.
+SIDES, TRIES, PARTS = (0.25, 0.6), 20, 3
 
 
 def draw_plain(random: np.random.Generator, number: int) -> Pixels:
@@ -131,7 +132,7 @@ def draw_all(seed: int = 0) -> Iterator[tuple[str, Pixels]]:
 def cut_empty(
     paths: Sequence[Path], detector: SsdLocator, count: int, seed: int = 0
 ) -> Iterator[Pixels]:
-    """Cut parts out of stills in which a detector sees nobody, at most one of each.
+    """Cut parts out of stills in which a detector sees nobody, up to three of each.
 
     Args:
         paths: Pictures; those that cannot be read are passed over.
@@ -149,11 +150,10 @@ def cut_empty(
         except SourceError:
             continue
         people = [p.box for p in detector.locate(still)]
-        for part in _parts_beside(still, people, random):
-            if not detector.locate(part):
-                count -= 1
-                yield part
-                break
+        empty = (p for p in _parts_beside(still, people, random) if not detector.locate(p))
+        for part in islice(empty, min(count, PARTS)):
+            count -= 1
+            yield part
 
 
 def _parts_beside(
@@ -162,12 +162,12 @@ def _parts_beside(
     """Parts that have nothing in common with any of some boxes."""
     height, width = still.shape[:2]
     for _ in range(TRIES):
-        side = random.uniform(*PART)
-        left, top = random.uniform(0, 1 - side, 2)
-        box = (left, top, left + side, top + side)
+        sides = random.uniform(*SIDES, 2)
+        left, top = random.uniform(0, 1 - sides)
+        box = (left, top, left + sides[0], top + sides[1])
         if all(overlap(box, other) == 0 for other in people):
-            rows = slice(int(top * height), int((top + side) * height))
-            columns = slice(int(left * width), int((left + side) * width))
+            rows = slice(int(top * height), int(box[3] * height))
+            columns = slice(int(left * width), int(box[2] * width))
             yield np.ascontiguousarray(still[rows, columns])
 
 
