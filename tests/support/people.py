@@ -29,7 +29,7 @@ class BrightLocator:
     """
 
     name = "bright rectangles"
-    sure_score = 0.5
+    sure_score = begin_score = 0.5
     gives_keypoints = True
 
     def __init__(self) -> None:

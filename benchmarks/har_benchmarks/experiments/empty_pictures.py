@@ -115,14 +115,14 @@ _FURNITURE = (_box, _table, _ball, _lamp)
 Draw = Callable[[np.random.Generator, int], Pixels]
 DRAWN: Mapping[str, tuple[Draw, int]] = {
     "plain": (draw_plain, 40),
-    "noise": (draw_noise, 60),
-    "texture": (draw_texture, 100),
-    "room": (draw_room, 100),
+    "noise": (draw_noise, 80),
+    "texture": (draw_texture, 120),
+    "room": (draw_room, 140),
 }
 
 
 def draw_all(seed: int = 0) -> Iterator[tuple[str, Pixels]]:
-    """300 pictures with their kind, the same for the same seed; RGB, (240, 320, 3), uint8."""
+    """380 pictures with their kind, the same for the same seed; RGB, (240, 320, 3), uint8."""
     random = np.random.default_rng(seed)
     for kind, (draw, count) in DRAWN.items():
         for number in range(count):

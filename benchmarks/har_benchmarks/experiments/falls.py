@@ -197,7 +197,7 @@ def locate(out: Path, files: tuple[Path, ...], people: str, pose: str | None, ra
 
 
 def _locate(file: Path, locator: Locator, rate_hz: float) -> dict[str, object]:
-    source, tracker = VideoSource(file), Tracker(locator.sure_score)
+    source, tracker = VideoSource(file), Tracker(locator.sure_score, locator.begin_score)
     rows = []
     for frame in source.frames(FrameSampler(rate_hz)):
         people = tracker.update(locator.locate(frame.pixels), frame.timestamp_s)

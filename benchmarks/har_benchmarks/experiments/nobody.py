@@ -2,8 +2,8 @@
 
     har-bench experiment nobody [--model poses] [--stills DATA --detector SSD] [--out JSON]
 
-500 pictures: 300 are drawn (plain ones, black among them, noise, textures, rooms), and with
-`--stills` 200 are parts of photographs in which a detector sees nobody. A picture is shown as a
+380 pictures are drawn (plain ones, black among them, noise, textures, rooms); with `--stills` up to
+120 are parts of photographs in which a detector sees nobody. A picture is shown as a
 still to models of stills, and for 1.5 s, with a camera's noise, to the others; people are looked
 for by the bundled network. It is a claim if any answer is an action: neither `nobody` nor
 `unknown`.
@@ -39,7 +39,7 @@ from har_edge.table import text_table
 SECONDS = 1.5
 # Standard deviation of a camera's noise, in levels of 255.
 NOISE = 2.0
-PARTS = 200
+PARTS = 120
 ALL = "all"
 
 

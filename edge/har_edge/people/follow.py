@@ -38,12 +38,14 @@ class Follower:
     Args:
         locator: What finds people in frames that were not looked at ahead.
         rule: How often, and how many.
+        still: Whether the source is a still, which shows everybody only once.
     """
 
-    def __init__(self, locator: Locator, rule: PeopleRule) -> None:
+    def __init__(self, locator: Locator, rule: PeopleRule, *, still: bool = False) -> None:
         self._locator = locator
         self._rule = rule
-        self._tracker = Tracker(locator.sure_score)
+        begin_score = locator.sure_score if still else locator.begin_score
+        self._tracker = Tracker(locator.sure_score, begin_score)
         self._chooser = Chooser(rule.max_people)
         self._frames = 0
 

@@ -19,11 +19,13 @@ class Locator(Protocol):
     Attributes:
         name: What the network was taken for.
         sure_score: Score from which a find is a person; weaker ones only continue a known track.
+        begin_score: Score from which a find in a video begins a track.
         gives_keypoints: Whether it says where joints are, and not boxes alone.
     """
 
     name: str
     sure_score: float
+    begin_score: float
     gives_keypoints: bool
 
     def locate(self, pixels: Pixels) -> tuple[Person, ...]:

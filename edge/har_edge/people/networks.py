@@ -50,6 +50,9 @@ MULTI_POSE_SIDE = 256
 
 # Where a file does not say from which score on it is sure; weaker finds only continue a track.
 SURE_SCORE, LEAST_SHARE = 0.5, 0.75
+# How far beyond sure, on the way to certain, a find is that begins a track after a second look. Of
+# what is no person few get there, and of people nearly all do within some frames.
+BEGIN_SHARE = 0.2
 
 
 class OwnLocator:
@@ -74,6 +77,7 @@ class OwnLocator:
         self._network = network
         self._weights = weights
         self.sure_score = sure_score
+        self.begin_score = sure_score + (BEGIN_SHARE * (1 - sure_score) if weights else 0.0)
         self.least_score = sure_score * LEAST_SHARE
         _, self._height, self._width, _ = network.input_shape
 
@@ -96,7 +100,7 @@ class SsdLocator:
     """SSD or EfficientDet-Lite with TFLite's detection post-processing; boxes alone."""
 
     name = "a detector with boxes, classes, scores and count (SSD, EfficientDet-Lite)"
-    sure_score = 0.5
+    sure_score = begin_score = 0.5
     least_score = 0.3
     gives_keypoints = False
 
@@ -120,7 +124,7 @@ class MultiPoseLocator:
 
     name = "MoveNet MultiPose"
     # It is far less sure of people than detectors are.
-    sure_score = 0.25
+    sure_score = begin_score = 0.25
     least_score = 0.15
     gives_keypoints = True
 
@@ -172,7 +176,7 @@ class SinglePoseLocator:
     """MoveNet single pose on the whole picture: one person at most, with a box of the joints."""
 
     name = "MoveNet single pose, which sees one person"
-    sure_score = 0.3
+    sure_score = begin_score = 0.3
     least_score = 0.2
     gives_keypoints = True
 
@@ -205,7 +209,7 @@ class PosedLocator:
 
     def __init__(self, detector: Locator, pose: PoseNetwork, most: int) -> None:
         self.name = f"{detector.name}, with MoveNet single pose for each person"
-        self.sure_score = detector.sure_score
+        self.sure_score, self.begin_score = detector.sure_score, detector.begin_score
         self._detector, self._pose, self._most = detector, pose, most
 
     def locate(self, pixels: Pixels) -> tuple[Person, ...]:

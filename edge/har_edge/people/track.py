@@ -6,8 +6,9 @@ filter expects them; those that nothing overlaps with, by how near they are. Sur
 weak ones, as of a person half hidden, only continue what is known. Two tracks never change
 places silently: whoever was seen last time chooses before who is hidden.
 
-- A sure find that is no known person, nor a part of one, begins a track; numbers rise from 1 in
-  each source.
+- A sure find that is no known person, nor a part of one, begins a track; with some networks only
+  from a higher score on, which people reach within some frames and furniture does not. Numbers
+  rise from 1 in each source.
 - Between two looks, and for `CARRY_S` after the last find, the box is carried on
   (`located=False`); then the person is hidden, and comes back with the old number.
 - After `END_S` without a find a track ends; its number is never given again.
@@ -153,13 +154,15 @@ class Tracker:
         ended: Numbers of the tracks that ended at the last step.
     """
 
-    def __init__(self, sure_score: float = 0.5) -> None:
+    def __init__(self, sure_score: float = 0.5, begin_score: float = 0.0) -> None:
         """Begin with nobody.
 
         Args:
-            sure_score: Score from which a find begins a track.
+            sure_score: Score from which a find is a person; weaker ones only continue a track.
+            begin_score: Score from which it begins a track, if that is higher.
         """
         self._sure_score = sure_score
+        self._begin_score = begin_score
         self._tracks: list[_Track] = []
         self._count = 0
         self.ended: tuple[int, ...] = ()
@@ -198,7 +201,8 @@ class Tracker:
                 tracks.remove(track)
                 _take_out(person, left, sure)
         for person in sure:
-            self._begin(person, now_s)
+            if person.score >= self._begin_score:
+                self._begin(person, now_s)
         self._end(now_s)
         return self._show()
 

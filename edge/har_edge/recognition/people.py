@@ -75,7 +75,9 @@ def new_looker(
     if people is None:
         return WholePicture(Recognizer(model, new_gate() if new_gate else None))
     whole = Recognizer(model) if still and not model.spec.needs_people else None
-    return PeopleRecognizer(model, people.locator, people.rule, new_gate=new_gate, whole=whole)
+    return PeopleRecognizer(
+        model, people.locator, people.rule, new_gate=new_gate, whole=whole, still=still
+    )
 
 
 # A model of poses answers once it has seen a window's so many-th part of somebody.
@@ -105,6 +107,7 @@ class PeopleRecognizer:
         rule: How often, and how many.
         new_gate: Makes the motion gate of one person's crops; None to encode all of them.
         whole: Classifies the whole picture beside its people, as for stills; None for people alone.
+        still: Whether the source is a still.
     """
 
     def __init__(
@@ -115,11 +118,12 @@ class PeopleRecognizer:
         *,
         new_gate: Callable[[], MotionGate] | None = None,
         whole: Recognizer | None = None,
+        still: bool = False,
     ) -> None:
         self.model = model
         self._whole = whole
         self._new_gate = new_gate
-        self._follower = Follower(locator, rule)
+        self._follower = Follower(locator, rule, still=still)
         self._followed: dict[int, _Followed] = {}
         num_frames = model.spec.clip.num_frames
         # Where people are lost and found anew as they fall, a whole window comes too late. A row

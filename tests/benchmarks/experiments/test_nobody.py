@@ -23,7 +23,7 @@ from tests.support.people import SSD, BrightLocator, teacher
 
 def test_pictures_are_the_same_each_time() -> None:
     first, second = list(draw_all()), list(draw_all())
-    assert Counter(kind for kind, _ in first) == dict(plain=40, noise=60, texture=100, room=100)
+    assert Counter(kind for kind, _ in first) == dict(plain=40, noise=80, texture=120, room=140)
     for (_, one), (_, other) in zip(first, second, strict=True):
         assert one.dtype == np.uint8
         assert one.shape == (240, 320, 3)

@@ -68,5 +68,6 @@ def test_the_locator_takes_the_second_look() -> None:
     locator = OwnLocator(cast(SignatureNetwork, table), 0.5, BY_JOINTS)
     (person,) = locator.locate(SQUARE)
     assert person.score == pytest.approx(0.8, rel=1e-5)
+    assert locator.begin_score == pytest.approx(0.6)  # in a video, where there are more chances
     (wide,) = locator.locate(WIDE)  # its boxes are twice as high there, and cut off
     assert wide.score == pytest.approx(0.8, rel=1e-5)

@@ -85,6 +85,15 @@ def test_weak_finds_continue_a_track_and_begin_none() -> None:
     assert (person.id, person.located) == (1, True)
 
 
+def test_a_track_begins_from_a_higher_score_on() -> None:
+    tracker = Tracker(sure_score=0.5, begin_score=0.6)
+    assert tracker.update([Person(0.59, box(0.5))], 0.0) == ()
+    assert ids(tracker.update([Person(0.6, box(0.5))], STEP_S)) == [1]
+    # Sure of being a person, it is known by being near, where nothing overlaps.
+    moved = tracker.update([Person(0.59, box(0.58))], 2 * STEP_S)
+    assert ids(moved) == [1]
+
+
 def test_a_gap_ends_everybody_but_no_number_comes_twice() -> None:
     tracker = Tracker()
     tracker.update([Person(0.9, box(0.5))], 0.0)

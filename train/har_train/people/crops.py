@@ -134,7 +134,7 @@ def _keep(path: Path) -> str:
 
 def _cut_still(sample: Sample, locator: Locator, config: CropConfig, folder: Path) -> list[str]:
     (frame,) = span_frames(sample.path, config.clip.frame_rate_hz)
-    chosen = Follower(locator, config.rule).follow(frame).chosen
+    chosen = Follower(locator, config.rule, still=True).follow(frame).chosen
     names = []
     for number, person in enumerate(chosen if config.everyone else chosen[:1], 1):
         crop = person_crop(frame.pixels, person, config.crop, config.clip)
