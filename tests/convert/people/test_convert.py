@@ -63,7 +63,8 @@ def test_float16_finds_the_same(made: Path, run: Path, tmp_path: Path) -> None:
     frame = read_people_run(run).held_out[0]
     convert_people(run, ("float16",), tmp_path, 100.0, lambda line: None)
     half, whole = tmp_path / "tiny-float16.tflite", made / "tiny-float32.tflite"
-    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    # Of so small a network a quarter of the file is the decoder's graph, which stays as it is.
+    assert half.stat().st_size < 0.65 * whole.stat().st_size
     found, expected = (Locate(read_people_file(path)[1])(frame) for path in (half, whole))
     np.testing.assert_allclose(found, expected, atol=0.1)
 
